@@ -1,0 +1,16 @@
+"""Errors a user can cause or must know of."""
+
+
+class UserError(Exception):
+    """Wrong input: one sentence naming the setting, what is wrong, what was given, what to do.
+
+    The command line prints it without a traceback and exits with 2.
+    """
+
+
+class TrialStoppedError(Exception):
+    """Raised by a session's `report` when this trial shall not go on; not a failure."""
+
+
+class StudyStalledError(Exception):
+    """Nothing moves and nothing is free: the study was ended by the watchdog."""

@@ -1,0 +1,32 @@
+"""How a training process talks to whoever started it."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from raystudy.study_folder import TrialFolder
+from raystudy.trackers.base import Metrics
+
+
+class Session(Protocol):
+    """Ray or nobody; every rank of a trial has one."""
+
+    @property
+    def folder(self) -> TrialFolder:
+        """Where this trial's files belong."""
+
+    def report(self, epoch: int, metrics: Metrics) -> None:
+        """Tell of a finished epoch (from 1), its checkpoint already written.
+
+        Metrics are already reduced over ranks; only rank 0's are used. Telling the same epoch
+        twice is harmless.
+
+        Raises
+        ------
+        TrialStoppedError
+            If the trial shall end here. Every rank raises at the same epoch.
+        """
+
+
+CheckpointWriter = Callable[[Path], None]
+State = dict[str, Any]

@@ -1,0 +1,103 @@
+"""The typed part of a study's YAML, checked on load."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from raystudy.errors import UserError
+
+Direction = Literal["maximize", "minimize"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Objective:
+    """One measure the study optimises.
+
+    Parameters
+    ----------
+    metric : str
+        A validation measure, such as ``val/robust_accuracy``.
+    direction : {"maximize", "minimize"}
+    worst : float, optional
+        What a diverged or collapsed trial is worth; 0 for what is maximised.
+    """
+
+    metric: str
+    direction: Direction = "maximize"
+    worst: float | None = None
+
+    def __post_init__(self) -> None:
+        if not self.metric.startswith("val/"):
+            raise UserError(
+                f"study.objectives must start with 'val/' because a search never sees the test "
+                f"split, got '{self.metric}'."
+            )
+        if self.direction not in ("maximize", "minimize"):
+            raise UserError(
+                f"study.objectives: the direction of {self.metric} must be maximize or minimize, "
+                f"got '{self.direction}'."
+            )
+        if self.direction == "minimize" and self.worst is None:
+            raise UserError(
+                f"study.objectives: {self.metric} is minimised, so say what a diverged trial is "
+                f"worth: {{metric: {self.metric}, direction: minimize, worst: 1.0}}."
+            )
+
+    @property
+    def worst_value(self) -> float:
+        """What a diverged or collapsed trial is worth."""
+        return 0.0 if self.worst is None else self.worst
+
+    def is_better(self, value: float, than: float) -> bool:
+        """Return whether `value` beats `than`."""
+        return value > than if self.direction == "maximize" else value < than
+
+    @classmethod
+    def read(cls, entry: str | Mapping[str, Any]) -> "Objective":
+        """Read ``val/accuracy`` (maximised) or ``{metric:, direction:, worst:}``."""
+        return cls(metric=entry) if isinstance(entry, str) else cls(**entry)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StudySpec:
+    """What a study optimises and how long it goes on.
+
+    Parameters
+    ----------
+    name : str
+        Family of the study: the YAML's name.
+    objectives : sequence of Objective
+    num_trials : int
+        Trials in all, trial 0 included, which runs the published recipe.
+    seed : int
+        Seed of the sampler; the trials' own seed is the setting ``seed``.
+    max_failures : int
+        How often a trial whose worker was lost is started again from its last checkpoint.
+    stall_minutes : float
+        The watchdog ends the study when nothing moved for so long and nothing is free.
+    """
+
+    name: str
+    objectives: tuple[Objective, ...]
+    num_trials: int
+    seed: int = 0
+    max_failures: int = 2
+    stall_minutes: float = 30.0
+
+    def __post_init__(self) -> None:
+        if not self.objectives:
+            raise UserError("study.objectives must name at least one measure, got none.")
+        if self.num_trials < 1:
+            raise UserError(f"study.num_trials must be at least 1, got {self.num_trials}.")
+        if not (math.isfinite(self.stall_minutes) and self.stall_minutes > 0):
+            raise UserError(f"study.stall_minutes must be above 0, got {self.stall_minutes}.")
+
+    @classmethod
+    def read(cls, section: Mapping[str, Any]) -> "StudySpec":
+        """Read the `study:` section; its `id` belongs to the command line and is left out."""
+        fields = {key: value for key, value in section.items() if key not in ("id", "objectives")}
+        objectives: Sequence[Any] = section["objectives"]
+        if isinstance(objectives, (str, Mapping)):
+            objectives = [objectives]
+        return cls(objectives=tuple(Objective.read(entry) for entry in objectives), **fields)

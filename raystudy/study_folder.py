@@ -1,0 +1,157 @@
+"""Where a study keeps what it must not lose.
+
+::
+
+    <output_dir>/mlflow.db, artifacts/        MLflow's store
+    <output_dir>/studies/swaro-3/
+        study.json      name, overrides, versions: what `resume` needs
+        journal.log     Optuna's journal: the study's truth, written by the driver alone
+        lock            held by the driver that runs the study
+        mlflow.spool    events for MLflow; mlflow.delivered says how far they got
+        trials/0007/    config.yaml, last.ckpt, best.safetensors, error.txt, stop (a request)
+        ray/            Ray Tune's own files, of no use once the study has ended
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from raystudy.errors import UserError
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace a file's content, or leave the old one if the process dies on the way."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("w") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+@dataclass(frozen=True)
+class TrialFolder:
+    """The files of one trial."""
+
+    path: Path
+
+    @property
+    def config(self) -> Path:
+        """Resolved configuration."""
+        return self.path / "config.yaml"
+
+    @property
+    def last_checkpoint(self) -> Path:
+        """Everything needed to go on after the last finished epoch."""
+        return self.path / "last.ckpt"
+
+    @property
+    def best_weights(self) -> Path:
+        """The method's weights at the best epoch of the first objective."""
+        return self.path / "best.safetensors"
+
+    @property
+    def error(self) -> Path:
+        """Traceback of a failed trial."""
+        return self.path / "error.txt"
+
+    @property
+    def stop(self) -> Path:
+        """Exists when the trial shall end itself after its current epoch."""
+        return self.path / "stop"
+
+    @property
+    def log(self) -> Path:
+        """What the trial's process printed."""
+        return self.path / "log.txt"
+
+
+@dataclass(frozen=True)
+class StudyFolder:
+    """The files of one study."""
+
+    path: Path
+
+    @property
+    def id(self) -> str:
+        """The study's name on the command line."""
+        return self.path.name
+
+    @property
+    def journal(self) -> Path:
+        """Optuna's journal."""
+        return self.path / "journal.log"
+
+    @property
+    def spool(self) -> Path:
+        """Events waiting for MLflow."""
+        return self.path / "mlflow.spool"
+
+    @property
+    def ray(self) -> Path:
+        """Ray Tune's own files."""
+        return self.path / "ray"
+
+    def trial(self, number: int) -> TrialFolder:
+        """Return the folder of a trial."""
+        return TrialFolder(self.path / "trials" / f"{number:04d}")
+
+    def write_manifest(self, manifest: dict[str, Any]) -> None:
+        """Write ``study.json``."""
+        write_atomically(self.path / "study.json", json.dumps(manifest, indent=2) + "\n")
+
+    def read_manifest(self) -> dict[str, Any]:
+        """Read ``study.json``."""
+        manifest: dict[str, Any] = json.loads((self.path / "study.json").read_text())
+        return manifest
+
+    @contextmanager
+    def locked(self) -> Iterator[None]:
+        """Hold the study for this process, so that no second driver runs it."""
+        with (self.path / "lock").open("a") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                raise UserError(
+                    f"study '{self.id}' is being run by another process; wait for it or stop it."
+                ) from error
+            yield
+
+
+def create_study_folder(output_dir: Path, name: str, study_id: str | None = None) -> StudyFolder:
+    """Make a new study's folder: `study_id` if given, else the next free ``name-N``."""
+    studies = output_dir / "studies"
+    studies.mkdir(parents=True, exist_ok=True)
+    if study_id is not None:
+        folder = studies / study_id
+        try:
+            folder.mkdir()
+        except FileExistsError:
+            raise UserError(
+                f"study.id: '{study_id}' exists in {studies}; go on with it by "
+                f"'raystudy resume {study_id}', or choose another id."
+            ) from None
+        return StudyFolder(folder)
+    number = 1
+    while True:
+        try:
+            (studies / f"{name}-{number}").mkdir()
+        except FileExistsError:
+            number += 1
+        else:
+            return StudyFolder(studies / f"{name}-{number}")
+
+
+def open_study_folder(output_dir: Path, study_id: str) -> StudyFolder:
+    """Return an existing study's folder."""
+    folder = output_dir / "studies" / study_id
+    if not (folder / "study.json").is_file():
+        there = sorted(path.parent.name for path in output_dir.glob("studies/*/study.json"))
+        known = ", ".join(there) if there else "none yet"
+        raise UserError(f"no study '{study_id}' in {output_dir}; studies there: {known}.")
+    return StudyFolder(folder)

@@ -1,0 +1,64 @@
+"""The little that methods need to know of other ranks; without a process group, one rank.
+
+Every rank keeps the same random state. What is random per image is drawn for the global batch
+on every rank and each keeps its own rows (`draw_rows`), so that several ranks train on exactly
+the random numbers one process would have used.
+"""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+from torch import distributed as dist
+from torch.distributed.nn.functional import all_gather
+
+
+def is_distributed() -> bool:
+    """Return whether this process belongs to a process group."""
+    return dist.is_available() and dist.is_initialized()
+
+
+def rank() -> int:
+    """Return this process's rank, 0 when it is alone."""
+    return dist.get_rank() if is_distributed() else 0
+
+
+def world_size() -> int:
+    """Return how many ranks there are, 1 when this process is alone."""
+    return dist.get_world_size() if is_distributed() else 1
+
+
+def gather(rows: Tensor) -> Tensor:
+    """Concatenate every rank's rows, in rank order, with the gradient of one large batch.
+
+    Backward sums each row's gradient over all ranks before handing a rank its own rows;
+    together with DDP's mean over ranks the parameters' gradient equals that of one process.
+    """
+    return torch.cat(tuple(all_gather(rows))) if is_distributed() else rows
+
+
+def sum_over_ranks(values: Tensor) -> Tensor:
+    """Return the elementwise sum over ranks, without gradient, on every rank."""
+    total = values.detach().clone()
+    if is_distributed():
+        dist.all_reduce(total)
+    return total
+
+
+def mean_over_ranks(values: Tensor) -> Tensor:
+    """Return the elementwise mean over ranks, without gradient, on every rank."""
+    return sum_over_ranks(values) / world_size()
+
+
+def broadcast_from_first(values: Tensor) -> Tensor:
+    """Return rank 0's values on every rank; shape and dtype must agree beforehand."""
+    shared = values.detach().clone()
+    if is_distributed():
+        dist.broadcast(shared, src=0)
+    return shared
+
+
+def draw_rows(sample: Callable[[int], Tensor], rows: int) -> Tensor:
+    """Return this rank's `rows` rows of ``sample(rows of all ranks together)``."""
+    first = rank() * rows
+    return sample(rows * world_size())[first : first + rows]

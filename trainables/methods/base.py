@@ -1,0 +1,38 @@
+"""What a training method is."""
+
+from torch import Tensor, nn
+from torch.optim import Optimizer
+
+from trainables.batch import Batch
+from trainables.data.image_set import ImageSet
+from trainables.networks.encoder import Encoder
+from trainables.progress import Progress
+
+
+class Method(nn.Module):
+    """Networks and the loss of one step; everything else lives elsewhere.
+
+    A method makes its own views: which views exist is part of the method. It is handed its
+    parts and inherits from this class and from nothing else.
+    """
+
+    encoder: Encoder
+
+    def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return ``{"loss": ..., other scalars to log}``, all on the device, none synchronised.
+
+        Under several ranks each sees its own rows; the gradients are averaged afterwards.
+        """
+        raise NotImplementedError
+
+    def before_epoch(self, train: ImageSet, progress: Progress) -> None:
+        """Prepare an epoch, for instance by clustering the whole training set."""
+
+    def after_update(self, progress: Progress) -> None:
+        """Move state that gradients do not move: momentum encoders, queues."""
+
+    def update(
+        self, batch: Batch, progress: Progress, optimizer: Optimizer
+    ) -> dict[str, Tensor] | None:
+        """Make the whole update instead of ``training_step``; None means the usual one."""
+        return None

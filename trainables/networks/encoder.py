@@ -1,0 +1,37 @@
+"""What an encoder is."""
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+
+class Encoder(nn.Module):
+    """The network kept after pretraining: images in [0, 1] to features.
+
+    Normalisation happens inside, so that attacks and budgets live in pixel space.
+
+    Parameters
+    ----------
+    num_features : int
+        Width of the output.
+    mean, std : sequence of C floats
+        Per-channel statistics subtracted from and divided into the pixels.
+    """
+
+    mean: Tensor
+    std: Tensor
+
+    def __init__(self, *, num_features: int, mean: Sequence[float], std: Sequence[float]) -> None:
+        super().__init__()
+        self.num_features = num_features
+        self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
+        self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Return standardised images, shape (N, C, H, W)."""
+        return (images - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return features, shape (N, num_features), for images in [0, 1]."""
+        raise NotImplementedError

@@ -1,0 +1,25 @@
+"""Where training stands."""
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far training has come, as schedules inside methods read it.
+
+    Parameters
+    ----------
+    step : int
+        Optimizer updates made before this one; the first step is 0.
+    epoch : int
+        Passes over the data made before this one; the first epoch is 0.
+    max_epochs : int
+        Passes in the whole run.
+    fraction : float
+        Share of all updates already made, in [0, 1).
+    """
+
+    step: int
+    epoch: int
+    max_epochs: int
+    fraction: float
