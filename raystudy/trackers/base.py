@@ -41,6 +41,7 @@ class StudyInfo:
     spec: StudySpec
     axes: Mapping[str, str]
     published: Mapping[str, Any]
+    search_path: tuple[str, ...] = ()
     resumed: bool = False
 
 
