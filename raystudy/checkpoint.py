@@ -1,0 +1,55 @@
+"""Checkpoints: written whole or not at all, loaded without running code from them."""
+
+import os
+import pickle
+import zipfile
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save as safetensors_bytes
+from torch import nn
+
+from raystudy.errors import UserError
+
+
+def save(state: dict[str, Any], path: Path) -> None:
+    """Write tensors and plain values, replacing an older file only once all is on disk."""
+    part = path.with_name(f"{path.name}.part")
+    with part.open("wb") as file:
+        torch.save(state, file)
+        file.flush()
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def load(path: Path) -> dict[str, Any]:
+    """Read what `save` wrote, onto the CPU.
+
+    Raises
+    ------
+    UserError
+        If the file is damaged or holds anything but tensors and plain values.
+    """
+    try:
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        if damaged is not None:
+            raise zipfile.BadZipFile(f"{damaged} is damaged")
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
+        raise UserError(
+            f"checkpoint {path} cannot be read ({str(error).splitlines()[0]}); remove it to start "
+            f"the trial from its beginning."
+        ) from error
+    return state
+
+
+def save_weights(module: nn.Module, path: Path) -> None:
+    """Write a module's parameters and buffers as safetensors."""
+    tensors = {
+        name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()
+    }
+    part = path.with_name(f"{path.name}.part")
+    part.write_bytes(safetensors_bytes(tensors))
+    part.replace(path)

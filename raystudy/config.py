@@ -1,0 +1,219 @@
+"""From a study's name and a list of overrides to a configuration.
+
+Hydra's compose API, never ``@hydra.main``; struct mode is never switched off.
+"""
+
+import difflib
+import functools
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_module
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from raystudy.errors import UserError
+
+GROUPS = (
+    "data",
+    "encoder",
+    "augment",
+    "attack",
+    "optimizer",
+    "lr_schedule",
+    "evaluate",
+    "trial_scheduler",
+    "sampler",
+    "tracker",
+    "scaling",
+)
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A configuration and the option chosen in each group."""
+
+    config: DictConfig
+    choices: Mapping[str, str]
+
+
+def load(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> DictConfig:
+    """Return the configuration of study `name` under `overrides`.
+
+    Parameters
+    ----------
+    name : str
+        A YAML of ``search_spaces`` or of the user's own folders, without its ending.
+    overrides : sequence of str
+        In Hydra's syntax; the later one wins.
+    search_path : sequence of str
+        Folders with the user's own YAML, looked into after ``search_spaces``.
+
+    Raises
+    ------
+    UserError
+        If the study, a group's option or a setting does not exist, or a value does not parse.
+    """
+    return compose(name, overrides, search_path).config
+
+
+def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Composed:
+    """Return what `load` returns, together with the chosen options.
+
+    Where ``recipe/<name>/<data>.yaml`` exists it is applied over the study's own file: the
+    published recipe scaled to that data set.
+    """
+    if name not in study_names(search_path):
+        raise UserError(
+            f"no study '{name}'; {_nearest(name, study_names(search_path))}"
+            f"'raystudy list' shows all."
+        )
+    folders = tuple(str(Path(folder).resolve()) for folder in search_path)
+    return _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
+
+
+def study_names(search_path: Sequence[str] = ()) -> list[str]:
+    """Return the studies there are: every YAML at the top of a search path, except ``base``."""
+    names = {path.stem for root in _roots(search_path) for path in root.glob("*.yaml")}
+    return sorted(names - {"base"})
+
+
+def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
+    """Return the choices of a group, such as ``attack``."""
+    return sorted(
+        {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
+    )
+
+
+def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
+    """Return the first YAML of that name below a search path."""
+    paths = (root / f"{relative}.yaml" for root in _roots(search_path))
+    return next((path for path in paths if path.is_file()), None)
+
+
+def _roots(search_path: Sequence[str]) -> list[Path]:
+    return [Path(str(resources.files("search_spaces"))), *map(Path, search_path)]
+
+
+def _recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
+    group_choices = tuple(text for text in overrides if text.startswith("data="))
+    data = _chosen_data(name, group_choices, folders)
+    recipe = f"recipe/{name}/{data}"
+    return (f"+recipe/{name}={data}",) if find_yaml(recipe, folders) else ()
+
+
+@functools.lru_cache(maxsize=64)
+def _chosen_data(name: str, group_choices: tuple[str, ...], folders: tuple[str, ...]) -> str:
+    return _compose(name, group_choices, folders).choices["data"]
+
+
+def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
+    _register_resolvers()
+    extra = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"]
+    try:
+        with _hydra():
+            config = hydra_compose(
+                name, [*(extra if folders else []), *overrides], return_hydra_config=True
+            )
+    except (HydraException, OmegaConfBaseException) as error:
+        raise UserError(_explain(error, name, overrides, folders)) from error
+    choices = {group: str(option) for group, option in config.hydra.runtime.choices.items()}
+    with open_dict(config):
+        del config["hydra"]
+    OmegaConf.set_struct(config, True)
+    return Composed(config, choices)
+
+
+@contextmanager
+def _hydra() -> Iterator[None]:
+    GlobalHydra.instance().clear()
+    with initialize_config_module("search_spaces", version_base="1.3"):
+        yield
+
+
+@functools.cache
+def _register_resolvers() -> None:
+    # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
+    OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
+    OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
+
+
+def pinned_paths(overrides: Sequence[str]) -> list[str]:
+    """Return the setting that each override names."""
+    return [text.split("=", 1)[0].lstrip("+~") for text in overrides]
+
+
+def flatten(node: DictConfig, prefix: str = "") -> dict[str, object]:
+    """Return every leaf of a configuration by its override path, interpolations resolved."""
+    leaves: dict[str, object] = {}
+    for key in node:
+        path = f"{prefix}{key}"
+        if OmegaConf.is_missing(node, key):
+            leaves[path] = "???"
+        elif isinstance(node[key], DictConfig) and len(node[key]):
+            leaves |= flatten(node[key], f"{path}.")
+        else:
+            value = node[key]
+            plain = isinstance(value, (DictConfig, ListConfig))
+            leaves[path] = OmegaConf.to_container(value, resolve=True) if plain else value
+    return leaves
+
+
+def _settings(name: str, folders: tuple[str, ...]) -> list[str]:
+    """Every override path of the study as it stands, inner nodes included."""
+    config = _compose(name, _recipe(name, (), folders), folders).config
+    return sorted({*_raw_paths(OmegaConf.to_container(config, resolve=False)), *GROUPS})
+
+
+def _raw_paths(node: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            yield from _raw_paths(value, f"{prefix}{key}.")
+
+
+def _nearest(wrong: str, known: Sequence[str]) -> str:
+    close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
+    if not close:  # a right last word under a wrong path is the commoner slip
+        last = {path.rsplit(".", 1)[-1]: path for path in reversed(known)}
+        close = [
+            last[word]
+            for word in difflib.get_close_matches(wrong.rsplit(".", 1)[-1], list(last), n=1)
+        ]
+    return f"did you mean '{close[0]}'? " if close else ""
+
+
+def _explain(
+    error: Exception, name: str, overrides: tuple[str, ...], folders: tuple[str, ...]
+) -> str:
+    """Say in one sentence what Hydra says in five lines."""
+    text = str(error)
+    if missing := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
+        return _unknown_setting(missing[2], name, folders)
+    if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
+        known = options(option[1], folders)
+        return (
+            f"{option[1]}: no option '{option[2]}'; {_nearest(option[2], known)}"
+            f"there are: {', '.join(known) or 'none'}."
+        )
+    if group := re.search(r"Could not override '([^']+)'", text):
+        return _unknown_setting(group[1].split("@")[0], name, folders)
+    if "mismatched input" in text or "no viable alternative" in text or "token" in text:
+        culprit = next((text_ for text_ in overrides if text_ in text), " ".join(overrides))
+        return (
+            f"cannot read the override '{culprit}': write path=value, such as optimizer.lr=0.1 or "
+            f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
+        )
+    return " ".join(text.split())
+
+
+def _unknown_setting(wrong: str, name: str, folders: tuple[str, ...]) -> str:
+    hint = _nearest(wrong, _settings(name, folders))
+    return f"no setting '{wrong}' in {name}; {hint}'raystudy show {name}' lists them."

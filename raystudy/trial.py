@@ -1,0 +1,149 @@
+"""One trial: the straight line from a configuration to reported epochs."""
+
+import functools
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from omegaconf import DictConfig, OmegaConf
+from trainables.evaluate.base import Evaluator
+
+from raystudy import checkpoint
+from raystudy.errors import UserError
+from raystudy.sessions.base import Session
+from raystudy.spec import Objective, StudySpec
+from raystudy.study_folder import write_atomically
+from trainables import distributed
+from trainables.data.image_set import Splits
+from trainables.random_state import seed_everything
+from trainables.trainer import EpochResult, Trainer
+
+
+def run_trial(config: DictConfig, session: Session) -> None:
+    """Train, evaluate and report epoch by epoch, from the last checkpoint if there is one.
+
+    Every rank of a trial calls this. The checkpoint of an epoch is written before the epoch is
+    reported and carries its metrics, so that a trial killed in between loses nothing.
+
+    Raises
+    ------
+    TrainingDivergedError
+        If a training measure is not finite.
+    TrialStoppedError
+        From ``session.report``, if the trial shall end early.
+    UserError
+        If a setting does not fit what is there.
+    """
+    splits = load_splits(config)
+    trainer = build_trainer(config, splits)
+    evaluators = build_evaluators(config)
+    best = Best(StudySpec.read(config.study).objectives[0])
+    if distributed.rank() == 0:
+        session.folder.path.mkdir(parents=True, exist_ok=True)
+        write_atomically(session.folder.config, OmegaConf.to_yaml(config, resolve=True))
+    if session.folder.last_checkpoint.exists():
+        state = checkpoint.load(session.folder.last_checkpoint)
+        trainer.load_state_dict(state["trainer"])
+        best.value = state["best"]
+        session.report(trainer.epoch, state["metrics"])
+    for result in trainer.epochs():
+        metrics = {**result.metrics, "time/epoch_seconds": result.seconds}
+        if _is_evaluated(result, config):
+            for evaluate in evaluators.values():
+                metrics |= evaluate(trainer.method, splits)
+        improved = best.improves(metrics)
+        if distributed.rank() == 0:
+            if improved:
+                checkpoint.save_weights(trainer.method, session.folder.best_weights)
+            state = {"trainer": trainer.state_dict(), "metrics": metrics, "best": best.value}
+            checkpoint.save(state, session.folder.last_checkpoint)
+        session.report(result.epoch, metrics)
+
+
+def _is_evaluated(result: EpochResult, config: DictConfig) -> bool:
+    return bool(result.epoch % config.evaluate_every == 0 or result.epoch == config.max_epochs)
+
+
+@dataclass
+class Best:
+    """The best value of an objective so far."""
+
+    objective: Objective
+    value: float | None = None
+
+    def improves(self, metrics: Mapping[str, float]) -> bool:
+        """Return whether `metrics` beat every epoch before, and remember them if so."""
+        value = metrics.get(self.objective.metric)
+        if value is None or (
+            self.value is not None and not self.objective.is_better(value, than=self.value)
+        ):
+            return False
+        self.value = value
+        return True
+
+
+def build_trainer(config: DictConfig, splits: Splits) -> Trainer:
+    """Seed every random stream and build what trains."""
+    seed_everything(config.seed)
+    try:
+        return Trainer(
+            method=instantiate(config.method),
+            optimizer=instantiate(config.optimizer),
+            lr_schedule=instantiate(config.lr_schedule),
+            train=splits.train,
+            batches=instantiate(config.batches)(splits.train),
+            max_epochs=config.max_epochs,
+            options=instantiate(config.trainer),
+        )
+    except (InstantiationException, ValueError, TypeError) as error:
+        raise UserError(_innermost(error)) from error
+
+
+def build_evaluators(config: DictConfig) -> dict[str, Evaluator]:
+    """Build what measures a method after an epoch."""
+    try:
+        evaluators: dict[str, Evaluator] = instantiate(config.evaluate)
+    except InstantiationException as error:
+        raise UserError(_innermost(error)) from error
+    return evaluators
+
+
+def load_splits(config: DictConfig) -> Splits:
+    """Return the data set on the trial's device, from this process's memory if it is there."""
+    recipe = OmegaConf.to_container(config.data.splits, resolve=True)
+    try:
+        return _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
+    except (InstantiationException, ValueError, OSError) as error:
+        raise UserError(_innermost(error)) from error
+
+
+@functools.lru_cache(maxsize=1)  # a warm worker's next trial has the same data
+def _splits(recipe: str, device: str) -> Splits:
+    splits: Splits = instantiate(json.loads(recipe))
+    return splits.to(device)
+
+
+def pick_device(setting: str) -> str:
+    """Return the device that `auto` stands for, or the one given."""
+    if setting == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    if setting == "cuda" and not torch.cuda.is_available():
+        raise UserError("device=cuda, but torch sees no GPU here; use device=auto or device=cpu.")
+    return setting
+
+
+def _innermost(error: BaseException) -> str:
+    """Return the sentence of the error that Hydra wrapped."""
+    while error.__cause__ is not None:
+        error = error.__cause__
+    return str(error)
+
+
+def resolved(config: DictConfig) -> dict[str, Any]:
+    """Return the configuration as plain values."""
+    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
+    return plain

@@ -1,0 +1,250 @@
+"""Training as a generator of epochs."""
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import torch
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
+from torch.optim import Optimizer
+
+from trainables import distributed, random_state
+from trainables.batch import Batch
+from trainables.data.batches import Batches
+from trainables.data.image_set import ImageSet
+from trainables.methods.base import Method
+from trainables.networks import sync_batch_norm
+from trainables.optim.schedules import Schedule
+from trainables.progress import Progress
+
+Precision = Literal["float32", "bfloat16"]
+OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
+
+
+class TrainingDivergedError(Exception):
+    """A logged scalar became NaN or infinite."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class EpochResult:
+    """What one epoch came to.
+
+    Parameters
+    ----------
+    epoch : int
+        Epochs finished, from 1.
+    metrics : dict of str to float
+        Means over the epoch's steps and over all ranks, named ``train/...``.
+    seconds : float
+        Wall-clock time of the epoch.
+    """
+
+    epoch: int
+    metrics: dict[str, float]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainerOptions:
+    """How the arithmetic is done; methods do not know of it.
+
+    Parameters
+    ----------
+    precision : {"float32", "bfloat16"}
+        ``bfloat16`` runs forwards under autocast; weights stay float32.
+    channels_last : bool
+        Memory format of images and convolutions.
+    compile : bool
+        Compile the encoder with ``torch.compile``.
+    clip_grad_norm : float, optional
+        Largest l2 norm of the whole gradient.
+    """
+
+    precision: Precision = "float32"
+    channels_last: bool = False
+    compile: bool = False
+    clip_grad_norm: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(
+                f"trainer.precision must be float32 or bfloat16, got '{self.precision}'."
+            )
+
+
+@dataclass
+class _Means:
+    """Running means of scalars that stay on the device."""
+
+    totals: dict[str, Tensor] = field(default_factory=dict)
+    counts: dict[str, int] = field(default_factory=dict)
+
+    def add(self, scalars: dict[str, Tensor]) -> None:
+        for name, value in scalars.items():
+            self.totals[name] = self.totals.get(name, 0.0) + value.detach().float()
+            self.counts[name] = self.counts.get(name, 0) + 1
+
+    def over_ranks(self) -> dict[str, float]:
+        """Copy everything from the device at once; names must agree on all ranks."""
+        names = sorted(self.totals)
+        if not names:
+            return {}
+        means = torch.stack([self.totals[name] / self.counts[name] for name in names])
+        return dict(zip(names, distributed.mean_over_ranks(means).tolist(), strict=True))
+
+
+class _TrainingStep(nn.Module):
+    """A method's step as a forward pass, which is what DDP wraps."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        return self.method.training_step(batch, progress)
+
+
+class Trainer:
+    """Train a method, an epoch at a time.
+
+    Parameters
+    ----------
+    method : Method
+        On the device already or not; it is moved.
+    optimizer : callable
+        From parameters to an optimizer; its ``lr`` is the base learning rate.
+    lr_schedule : Schedule
+        Factor on the base learning rate, set before every step.
+    train : ImageSet
+        On the device; handed to the method before each epoch.
+    batches : Batches
+        Batches of it.
+    max_epochs : int
+    options : TrainerOptions
+    """
+
+    def __init__(
+        self,
+        *,
+        method: Method,
+        optimizer: OptimizerFactory,
+        lr_schedule: Schedule,
+        train: ImageSet,
+        batches: Batches,
+        max_epochs: int,
+        options: TrainerOptions,
+    ) -> None:
+        if max_epochs < 1:
+            raise ValueError(f"max_epochs must be at least 1, got {max_epochs}.")
+        self.device = train.images.device
+        self.method = _prepare(method, self.device, options)
+        self.optimizer = optimizer(self.method.parameters())
+        for group in self.optimizer.param_groups:
+            group.setdefault("initial_lr", group["lr"])
+        self._step: nn.Module = _TrainingStep(self.method)
+        if distributed.world_size() > 1:
+            # Buffers stay equal by themselves (SyncBN, pseudo-labels); a method may leave some
+            # parameters out of a step (SuNCEt after its switch-off).
+            self._step = DistributedDataParallel(
+                self._step, broadcast_buffers=False, find_unused_parameters=True
+            )
+        self._lr_schedule = lr_schedule
+        self._train = train
+        self._batches = batches
+        self._options = options
+        self.max_epochs = max_epochs
+        self.epoch = 0
+
+    def epochs(self) -> Iterator[EpochResult]:
+        """Yield after every epoch that is still to do.
+
+        Raises
+        ------
+        TrainingDivergedError
+            If a scalar the method logs is not finite at the end of an epoch.
+        """
+        while self.epoch < self.max_epochs:
+            started = time.perf_counter()
+            metrics = self._train_epoch()
+            self.epoch += 1
+            yield EpochResult(
+                epoch=self.epoch, metrics=metrics, seconds=time.perf_counter() - started
+            )
+
+    def _train_epoch(self) -> dict[str, float]:
+        self.method.train()
+        self.method.before_epoch(self._train, self._progress(0))
+        means = _Means()
+        for index, batch in enumerate(self._batches.epoch(self.epoch)):
+            means.add(self._update(batch, self._progress(index)))
+        metrics = {f"train/{name}": value for name, value in means.over_ranks().items()}
+        for name, value in metrics.items():
+            if not math.isfinite(value):
+                raise TrainingDivergedError(f"{name} became {value} in epoch {self.epoch + 1}.")
+        metrics["train/lr"] = self.optimizer.param_groups[0]["lr"]
+        return metrics
+
+    def _progress(self, index: int) -> Progress:
+        step = self.epoch * len(self._batches) + index
+        total = self.max_epochs * len(self._batches)
+        return Progress(
+            step=step, epoch=self.epoch, max_epochs=self.max_epochs, fraction=step / total
+        )
+
+    def _update(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        if self._options.channels_last:
+            images = batch.images.contiguous(memory_format=torch.channels_last)
+            batch = Batch(images, batch.labels, batch.indices)
+        self._set_learning_rate(progress)
+        scalars = self.method.update(batch, progress, self.optimizer)
+        if scalars is None:
+            with self._autocast():
+                scalars = self._step(batch, progress)
+            self.optimizer.zero_grad(set_to_none=True)
+            scalars["loss"].backward()  # type: ignore[no-untyped-call]
+            if self._options.clip_grad_norm is not None:
+                nn.utils.clip_grad_norm_(self.method.parameters(), self._options.clip_grad_norm)
+            self.optimizer.step()
+        self.method.after_update(progress)
+        return scalars
+
+    def _set_learning_rate(self, progress: Progress) -> None:
+        factor = self._lr_schedule(progress.fraction * self.max_epochs, self.max_epochs)
+        for group in self.optimizer.param_groups:
+            group["lr"] = group["initial_lr"] * factor
+
+    def _autocast(self) -> AbstractContextManager[None]:
+        if self._options.precision == "float32":
+            return nullcontext()
+        return torch.autocast(self.device.type, torch.bfloat16)
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything training goes on from, the random state included."""
+        return {
+            "epoch": self.epoch,
+            "method": self.method.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "random": random_state.capture(),
+        }
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`, bit for bit on CPU."""
+        self.epoch = state["epoch"]
+        self.method.load_state_dict(state["method"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        random_state.restore(state["random"])
+
+
+def _prepare(method: Method, device: torch.device, options: TrainerOptions) -> Method:
+    if distributed.world_size() > 1:
+        method = sync_batch_norm.convert(method)
+    method = method.to(device)
+    if options.channels_last:
+        method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    if options.compile:
+        method.encoder.compile()
+    return method
