@@ -2,7 +2,8 @@
 
 import functools
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -89,42 +90,54 @@ class Best:
 def build_trainer(config: DictConfig, splits: Splits) -> Trainer:
     """Seed every random stream and build what trains."""
     seed_everything(config.seed)
-    try:
+    with _settings_at_fault():
         return Trainer(
-            method=instantiate(config.method),
-            optimizer=instantiate(config.optimizer),
-            lr_schedule=instantiate(config.lr_schedule),
+            method=_build(config.method),
+            optimizer=_build(config.optimizer),
+            lr_schedule=_build(config.lr_schedule),
             train=splits.train,
-            batches=instantiate(config.batches)(splits.train),
+            batches=_build(config.batches)(splits.train),
             max_epochs=config.max_epochs,
-            options=instantiate(config.trainer),
+            options=_build(config.trainer),
         )
-    except (InstantiationException, ValueError, TypeError) as error:
-        raise UserError(_innermost(error)) from error
 
 
 def build_evaluators(config: DictConfig) -> dict[str, Evaluator]:
     """Build what measures a method after an epoch."""
-    try:
-        evaluators: dict[str, Evaluator] = instantiate(config.evaluate)
-    except InstantiationException as error:
-        raise UserError(_innermost(error)) from error
+    with _settings_at_fault():
+        evaluators: dict[str, Evaluator] = _build(config.evaluate)
     return evaluators
 
 
 def load_splits(config: DictConfig) -> Splits:
     """Return the data set on the trial's device, from this process's memory if it is there."""
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
-    try:
+    with _settings_at_fault():
         return _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
-    except (InstantiationException, ValueError, OSError) as error:
-        raise UserError(_innermost(error)) from error
 
 
 @functools.lru_cache(maxsize=1)  # a warm worker's next trial has the same data
 def _splits(recipe: str, device: str) -> Splits:
-    splits: Splits = instantiate(json.loads(recipe))
+    splits: Splits = _build(json.loads(recipe))
     return splits.to(device)
+
+
+def _build(node: Any) -> Any:
+    return instantiate(node, _convert_="all")
+
+
+@contextmanager
+def _settings_at_fault() -> Iterator[None]:
+    """Turn what a constructor says of a value it refuses into a sentence for the user."""
+    try:
+        yield
+    except (InstantiationException, ValueError, OSError) as error:
+        cause: BaseException = error
+        while cause.__cause__ is not None:
+            cause = cause.__cause__
+        if isinstance(cause, (ValueError, OSError, TypeError)):
+            raise UserError(str(cause)) from error
+        raise
 
 
 def pick_device(setting: str) -> str:
@@ -134,13 +147,6 @@ def pick_device(setting: str) -> str:
     if setting == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but torch sees no GPU here; use device=auto or device=cpu.")
     return setting
-
-
-def _innermost(error: BaseException) -> str:
-    """Return the sentence of the error that Hydra wrapped."""
-    while error.__cause__ is not None:
-        error = error.__cause__
-    return str(error)
 
 
 def resolved(config: DictConfig) -> dict[str, Any]:

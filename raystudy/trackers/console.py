@@ -1,0 +1,180 @@
+"""What a study shows on a terminal: a live table, or plain lines in a log."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from raystudy.spec import Objective
+from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+
+STATE_STYLES = {
+    "running": "cyan",
+    "complete": "green",
+    "pruned": "yellow",
+    "diverged": "red",
+    "collapsed": "red",
+    "failed": "bold red",
+}
+SHOWN_ROWS = 20
+
+
+@dataclass
+class _Row:
+    """One trial as the table shows it."""
+
+    number: int
+    params: Mapping[str, Any]
+    state: str = "running"
+    epoch: int = 0
+    metrics: Metrics = field(default_factory=dict)
+    started: float = field(default_factory=time.monotonic)
+    seconds: float | None = None
+    reason: str = ""
+
+    def elapsed(self) -> float:
+        return time.monotonic() - self.started if self.seconds is None else self.seconds
+
+
+class ConsoleTracker:
+    """Show trials as they go.
+
+    Parameters
+    ----------
+    console : Console
+        A live table if it is a terminal, else a line per event without control codes.
+    max_epochs : int
+    """
+
+    def __init__(self, console: Console, max_epochs: int) -> None:
+        self._console = console
+        self._max_epochs = max_epochs
+        self._rows: dict[int, _Row] = {}
+        self._measures: tuple[str, ...] = ()
+        self._objectives: tuple[Objective, ...] = ()
+        self._total = 0
+        self._live: Live | None = None
+
+    def study_started(self, study: StudyInfo) -> None:
+        """Show an empty table, or nothing yet."""
+        self._objectives = study.spec.objectives
+        metrics = [objective.metric for objective in self._objectives]
+        extra = [m for m in ("val/accuracy", "val/robust_accuracy") if m not in metrics]
+        self._measures = (*metrics, *extra)
+        self._total = study.spec.num_trials
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self._render, console=self._console, refresh_per_second=4
+            )
+            self._live.start()
+
+    def trial_started(self, trial: TrialInfo) -> None:
+        """Add a row."""
+        self._rows[trial.number] = _Row(trial.number, trial.params)
+        if self._live is None:
+            again = "goes on" if trial.resumed else "starts"
+            self._say(f"trial {trial.number:>3}  {again:<9} {_settings(trial.params)}")
+
+    def trial_reported(self, number: int, epoch: int, metrics: Metrics) -> None:
+        """Move a row on."""
+        row = self._rows[number]
+        row.epoch, row.metrics = epoch, {**row.metrics, **metrics}
+        if self._live is None and any(measure in metrics for measure in self._measures):
+            self._say(
+                f"trial {number:>3}  epoch {epoch:>3}/{self._max_epochs} {self._values(metrics)}"
+            )
+
+    def trial_finished(self, trial: TrialSummary) -> None:
+        """Close a row."""
+        row = self._rows.setdefault(trial.number, _Row(trial.number, {}))
+        row.state, row.epoch, row.reason = trial.state, trial.epoch, trial.reason
+        row.metrics, row.seconds = {**row.metrics, **trial.metrics}, trial.seconds
+        if self._live is None:
+            reason = f"  {trial.reason}" if trial.reason else ""
+            values = self._values(row.metrics)
+            self._say(
+                f"trial {trial.number:>3}  {trial.state:<9} {values}  {trial.seconds:.0f} s{reason}"
+            )
+
+    def study_finished(self, state: Literal["complete", "interrupted", "failed"]) -> None:
+        """Leave the last table on the screen."""
+        if self._live is not None:
+            self._live.stop()
+            self._live = None
+
+    def _say(self, line: str) -> None:
+        self._console.print(Text(line), soft_wrap=True)
+
+    def _values(self, metrics: Metrics) -> str:
+        there = [measure for measure in self._measures if measure in metrics]
+        return "  ".join(f"{short(measure)} {metrics[measure]:.4f}" for measure in there)
+
+    def _render(self) -> RenderableType:
+        table = Table(box=None, pad_edge=False, header_style="bold")
+        for title in ("trial", "state", "epoch"):
+            table.add_column(title, justify="left" if title == "state" else "right")
+        for measure in self._measures:
+            table.add_column(short(measure), justify="right")
+        table.add_column("time", justify="right")
+        table.add_column("settings", overflow="ellipsis", no_wrap=True, ratio=1)
+        for row in self._shown():
+            table.add_row(*self._cells(row))
+        return Group(table, Text(self._footer(), style="dim"))
+
+    def _shown(self) -> list[_Row]:
+        """The running trials and the best of the others, as many as fit on a screen."""
+        rows = list(self._rows.values())
+        if len(rows) <= SHOWN_ROWS:
+            return rows
+        running = [row for row in rows if row.state == "running"]
+        ended = [row for row in rows if row.state != "running"]
+        kept = sorted(ended, key=self._rank)[: max(SHOWN_ROWS - len(running), 1)]
+        return sorted([*running, *kept], key=lambda row: row.number)
+
+    def _rank(self, row: _Row) -> tuple[bool, float]:
+        objective = self._objectives[0]
+        value = row.metrics.get(objective.metric, objective.worst_value)
+        return row.state != "complete", -value if objective.direction == "maximize" else value
+
+    def _cells(self, row: _Row) -> list[RenderableType]:
+        values = [
+            f"{row.metrics[measure]:.4f}" if measure in row.metrics else "-"
+            for measure in self._measures
+        ]
+        return [
+            str(row.number),
+            Text(row.state, style=STATE_STYLES.get(row.state, "")),
+            f"{row.epoch}/{self._max_epochs}",
+            *values,
+            f"{row.elapsed():.0f} s",
+            row.reason or _settings(row.params),
+        ]
+
+    def _footer(self) -> str:
+        states = [row.state for row in self._rows.values()]
+        counts = [f"{states.count(state)} {state}" for state in STATE_STYLES if state in states]
+        ended = len(states) - states.count("running")
+        hidden = len(self._rows) - len(self._shown())
+        more = f" ({hidden} not shown)" if hidden else ""
+        return f"{ended} of {self._total} trials ended: {', '.join(counts)}{more}"
+
+
+def short(measure: str) -> str:
+    """Return a measure's name as a column shows it: ``val/robust_accuracy`` is robust."""
+    name = measure.removeprefix("val/")
+    if name == "accuracy":
+        return "clean"
+    return name.removesuffix("_accuracy")
+
+
+def _settings(params: Mapping[str, Any]) -> str:
+    return " ".join(f"{path}={_readable(value)}" for path, value in params.items())
+
+
+def _readable(value: Any) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
