@@ -166,8 +166,9 @@ def flatten(node: DictConfig, prefix: str = "") -> dict[str, object]:
     return leaves
 
 
-def _settings(name: str, folders: tuple[str, ...]) -> list[str]:
-    """Every override path of the study as it stands, inner nodes included."""
+def settings(name: str, search_path: Sequence[str] = ()) -> list[str]:
+    """Return every override path of a study as it stands, inner nodes included."""
+    folders = tuple(str(Path(folder).resolve()) for folder in search_path)
     config = _compose(name, _recipe(name, (), folders), folders).config
     return sorted({*_raw_paths(OmegaConf.to_container(config, resolve=False)), *GROUPS})
 
@@ -215,5 +216,5 @@ def _explain(
 
 
 def _unknown_setting(wrong: str, name: str, folders: tuple[str, ...]) -> str:
-    hint = _nearest(wrong, _settings(name, folders))
+    hint = _nearest(wrong, settings(name, folders))
     return f"no setting '{wrong}' in {name}; {hint}'raystudy show {name}' lists them."

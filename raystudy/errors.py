@@ -14,3 +14,10 @@ class TrialStoppedError(Exception):
 
 class StudyStalledError(Exception):
     """Nothing moves and nothing is free: the study was ended by the watchdog."""
+
+
+EXIT_DONE = 0
+EXIT_FAILED = 1
+EXIT_WRONG_INPUT = 2
+EXIT_RESUMABLE = 75
+EXIT_KILLED = 130

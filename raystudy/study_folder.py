@@ -24,6 +24,11 @@ from typing import Any
 from raystudy.errors import UserError
 
 
+def default_output_dir() -> Path:
+    """Return where results lie unless ``output_dir`` says otherwise."""
+    return Path(os.environ.get("RAYSTUDY_HOME") or Path.home() / "raystudy")
+
+
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content, or leave the old one if the process dies on the way."""
     part = path.with_name(f"{path.name}.part")

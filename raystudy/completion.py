@@ -1,0 +1,78 @@
+"""``raystudy completion``: scripts for shells, and the words they ask for."""
+
+import sys
+from collections.abc import Sequence
+
+from raystudy.errors import EXIT_DONE
+
+VERBS = ("sweep", "train", "resume", "show", "list", "ui", "sync", "doctor", "completion")
+
+SCRIPTS = {
+    "bash": """\
+_raystudy() {
+    local IFS=$'\\n' word=${COMP_WORDS[COMP_CWORD]}
+    COMP_WORDBREAKS=${COMP_WORDBREAKS//=/}
+    COMPREPLY=($(raystudy-words "${COMP_WORDS[@]:1:COMP_CWORD}" 2>/dev/null))
+    [[ ${#COMPREPLY[@]} -eq 1 && ${COMPREPLY[0]} == *= ]] && compopt -o nospace
+}
+complete -F _raystudy raystudy
+""",
+    "zsh": """\
+_raystudy() {
+    local -a found
+    found=("${(@f)$(raystudy-words "${(@)words[2,CURRENT]}" 2>/dev/null)}")
+    compadd -Q -S '' -- $found
+}
+compdef _raystudy raystudy
+""",
+    "fish": """\
+function __raystudy_words
+    set -l typed (commandline -opc) (commandline -ct)
+    raystudy-words $typed[2..-1] 2>/dev/null
+end
+complete -c raystudy -f -a '(__raystudy_words)'
+""",
+}
+
+
+def completion(shell: str) -> int:
+    """Print the script for `shell`."""
+    sys.stdout.write(SCRIPTS[shell])
+    return EXIT_DONE
+
+
+def print_words() -> None:
+    """Print what may stand for the last word typed (the command ``raystudy-words``)."""
+    for word in words(sys.argv[1:]):
+        sys.stdout.write(f"{word}\n")
+
+
+def words(typed: Sequence[str]) -> list[str]:
+    """Return the completions of the last of the words typed after ``raystudy``."""
+    *before, last = typed or [""]
+    return sorted(word for word in _candidates(before, last) if word.startswith(last))
+
+
+def _candidates(before: Sequence[str], last: str) -> Sequence[str]:
+    if not before:
+        return VERBS
+    if before == ["completion"]:
+        return tuple(SCRIPTS)
+    if before[0] in ("resume", "sync") and len(before) == 1:
+        return _study_ids()
+    if before[0] not in ("sweep", "train", "show"):
+        return ()
+    from raystudy import config
+
+    if len(before) == 1:
+        return config.study_names()
+    group = last.split("=", 1)[0]
+    if "=" in last and group in config.GROUPS:
+        return [f"{group}={option}" for option in config.options(group)]
+    return [f"{path}=" for path in config.settings(before[1])]
+
+
+def _study_ids() -> list[str]:
+    from raystudy.study_folder import default_output_dir
+
+    return [path.parent.name for path in default_output_dir().glob("studies/*/study.json")]
