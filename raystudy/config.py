@@ -79,6 +79,11 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     return _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
 
 
+def load_shared(overrides: Sequence[str]) -> DictConfig:
+    """Return what all studies share, for commands that are about no study in particular."""
+    return _compose("base", tuple(overrides), ()).config
+
+
 def study_names(search_path: Sequence[str] = ()) -> list[str]:
     """Return the studies there are: every YAML at the top of a search path, except ``base``."""
     names = {path.stem for root in _roots(search_path) for path in root.glob("*.yaml")}

@@ -1,0 +1,57 @@
+"""``raystudy show``: a study's settings, its search space and the source of each number."""
+
+from collections.abc import Mapping, Sequence
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from raystudy import config, sources
+from raystudy.errors import EXIT_DONE
+from raystudy.search_space import SearchSpace
+from raystudy.sources import Source
+
+
+def show(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
+    """Print every setting with its value and source, then the axes of the search."""
+    space, composed = SearchSpace.load(name, overrides, search_path)
+    said = sources.find(name, composed.choices, tuple(search_path))
+    console = Console(highlight=False)
+    _print_settings(console, name, config.flatten(composed.config), composed.choices, said)
+    console.print("\n[bold]search[/bold]  (trial 0 runs the published value)")
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    for title in ("  setting", "range", "published", "source"):
+        table.add_column(title, overflow="fold")
+    for path, axis in space.axes.items():
+        source = said.get(f"search.{path}")
+        published = _value(space.published.get(path))
+        table.add_row(f"  {path}", axis, published, Text(str(source) if source else ""))
+    console.print(table)
+    for note in space.notes:
+        console.print(f"  note: {note}")
+    return EXIT_DONE
+
+
+def _print_settings(
+    console: Console,
+    name: str,
+    leaves: Mapping[str, object],
+    choices: Mapping[str, str],
+    said: Mapping[str, Source],
+) -> None:
+    console.print(f"[bold]{name}[/bold]")
+    table = Table(box=None, pad_edge=False, show_header=False)
+    table.add_column(no_wrap=True)
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold", style="dim")
+    for group in config.GROUPS:
+        table.add_row(f"  {group}", choices.get(group, ""), "'raystudy list' shows the others")
+    for path, value in leaves.items():
+        if path.split(".")[0] != "search":
+            source = said.get(path)
+            table.add_row(f"  {path}", _value(value), Text(str(source) if source else ""))
+    console.print(table)
+
+
+def _value(value: object) -> str:
+    return f"{value:.6g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,38 @@
+"""``raystudy ui``: MLflow's user interface on the right store."""
+
+import os
+import socket
+import sys
+from collections.abc import Sequence
+
+from raystudy import config
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.trackers.store import default_artifacts, store_uri
+
+
+def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET503
+    """Become the MLflow server; does not return while it runs."""
+    settings = config.load_shared(overrides)
+    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    if uri.startswith(("http://", "https://")):
+        print(f"the store is a server; open {uri} in a browser")  # noqa: T201
+        return EXIT_DONE
+    _require_free(host, port)
+    print(f"MLflow on {uri}\nopen http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
+    arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
+    arguments += ["--backend-store-uri", uri]
+    arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]
+    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    os.execv(sys.executable, [sys.executable, *arguments])
+
+
+def _require_free(host: str, port: int) -> None:
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, port))
+        except OSError as error:
+            raise UserError(
+                f"--port {port} on {host} is not free ({error.strerror}); choose another, such as "
+                f"--port {port + 1}."
+            ) from error
