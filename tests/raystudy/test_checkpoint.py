@@ -1,0 +1,68 @@
+"""Checkpoints: whole, verified, and never code."""
+
+import pickle
+
+import pytest
+import torch
+from safetensors.torch import load_file
+from torch import nn
+
+from raystudy import checkpoint
+from raystudy.errors import UserError
+
+
+class Bomb:
+    """An object whose unpickling creates a file."""
+
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return open, (self.path, "w")
+
+
+def test_a_checkpoint_comes_back_equal(tmp_path):
+    state = {"epoch": 3, "weights": torch.randn(4), "names": ["a", None, 0.1]}
+    checkpoint.save(state, tmp_path / "last.ckpt")
+    again = checkpoint.load(tmp_path / "last.ckpt")
+    torch.testing.assert_close(again.pop("weights"), state.pop("weights"), rtol=0, atol=0)
+    assert again == state
+
+
+def test_saving_leaves_nothing_beside_the_checkpoint(tmp_path):
+    checkpoint.save({"epoch": 1}, tmp_path / "last.ckpt")
+    checkpoint.save({"epoch": 2}, tmp_path / "last.ckpt")
+    assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def test_a_flipped_bit_is_noticed(tmp_path):
+    path = tmp_path / "last.ckpt"
+    checkpoint.save({"weights": torch.randn(1000)}, path)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(UserError, match="cannot be read"):
+        checkpoint.load(path)
+
+
+def test_a_truncated_file_is_noticed(tmp_path):
+    path = tmp_path / "last.ckpt"
+    checkpoint.save({"weights": torch.randn(1000)}, path)
+    path.write_bytes(path.read_bytes()[:2000])
+    with pytest.raises(UserError, match="cannot be read"):
+        checkpoint.load(path)
+
+
+@pytest.mark.parametrize("write", [torch.save, lambda o, p: p.write_bytes(pickle.dumps(o))])
+def test_code_in_a_checkpoint_does_not_run(tmp_path, write):
+    write({"x": Bomb(str(tmp_path / "exploded"))}, tmp_path / "last.ckpt")
+    with pytest.raises(UserError, match="cannot be read"):
+        checkpoint.load(tmp_path / "last.ckpt")
+    assert not (tmp_path / "exploded").exists()
+
+
+def test_weights_are_plain_safetensors(tmp_path):
+    module = nn.BatchNorm1d(3)
+    checkpoint.save_weights(module, tmp_path / "best.safetensors")
+    weights = load_file(tmp_path / "best.safetensors")
+    assert weights.keys() == module.state_dict().keys()

@@ -1,0 +1,34 @@
+"""The typed part of a study's YAML."""
+
+import pytest
+
+from raystudy.errors import UserError
+from raystudy.spec import Objective, StudySpec
+
+
+def test_a_plain_name_is_maximised():
+    assert Objective.read("val/accuracy") == Objective(metric="val/accuracy", direction="maximize")
+
+
+def test_a_search_never_sees_the_test_split():
+    with pytest.raises(UserError, match=r"must start with 'val/'.*got 'test/accuracy'"):
+        Objective.read("test/accuracy")
+
+
+def test_what_is_minimised_says_what_divergence_is_worth():
+    with pytest.raises(UserError, match="say what a diverged trial is worth"):
+        Objective.read({"metric": "val/error", "direction": "minimize"})
+    objective = Objective.read({"metric": "val/error", "direction": "minimize", "worst": 1.0})
+    assert objective.worst_value == 1.0
+    assert objective.is_better(0.1, than=0.2)
+
+
+def test_one_objective_may_stand_without_a_list():
+    spec = StudySpec.read({"id": None, "name": "x", "objectives": "val/a", "num_trials": 3})
+    assert [objective.metric for objective in spec.objectives] == ["val/a"]
+
+
+@pytest.mark.parametrize("num_trials", [0, -1])
+def test_a_study_has_a_trial(num_trials):
+    with pytest.raises(UserError, match=f"num_trials must be at least 1, got {num_trials}"):
+        StudySpec.read({"name": "x", "objectives": ["val/a"], "num_trials": num_trials})

@@ -1,0 +1,59 @@
+"""Study folders: names, locks, manifests."""
+
+import multiprocessing
+
+import pytest
+
+from raystudy.errors import UserError
+from raystudy.study_folder import create_study_folder, open_study_folder, write_atomically
+
+
+def test_studies_without_an_id_are_numbered(tmp_path):
+    ids = [create_study_folder(tmp_path, "swaro").id for _ in range(3)]
+    assert ids == ["swaro-1", "swaro-2", "swaro-3"]
+
+
+def test_an_id_is_taken_once(tmp_path):
+    create_study_folder(tmp_path, "swaro", "mine")
+    with pytest.raises(UserError, match="'mine' exists .*raystudy resume mine"):
+        create_study_folder(tmp_path, "swaro", "mine")
+
+
+def test_opening_an_unknown_study_names_the_known_ones(tmp_path):
+    create_study_folder(tmp_path, "swaro").write_manifest({"name": "swaro"})
+    with pytest.raises(UserError, match="no study 'swaro-9' .* studies there: swaro-1"):
+        open_study_folder(tmp_path, "swaro-9")
+
+
+def test_the_manifest_comes_back(tmp_path):
+    folder = create_study_folder(tmp_path, "swaro")
+    folder.write_manifest({"name": "swaro", "overrides": ["a=1"]})
+    again = open_study_folder(tmp_path, "swaro-1")
+    assert again.read_manifest() == {"name": "swaro", "overrides": ["a=1"]}
+
+
+def _try_to_lock(folder, answers):
+    try:
+        with folder.locked():
+            answers.put("locked")
+    except UserError as error:
+        answers.put(str(error))
+
+
+def test_two_processes_cannot_run_one_study(tmp_path):
+    folder = create_study_folder(tmp_path, "swaro")
+    context = multiprocessing.get_context("spawn")
+    answers = context.Queue()
+    with folder.locked():
+        other = context.Process(target=_try_to_lock, args=(folder, answers))
+        other.start()
+        assert "is being run by another process" in answers.get(timeout=60)
+        other.join()
+
+
+def test_a_replaced_file_is_whole_or_untouched(tmp_path):
+    path = tmp_path / "file"
+    write_atomically(path, "old")
+    write_atomically(path, "new")
+    assert path.read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
