@@ -1,0 +1,177 @@
+"""Threat models: what a perturbation may be."""
+
+from dataclasses import dataclass
+from typing import Literal, Protocol
+
+import torch
+from torch import Tensor
+
+from trainables.distributed import draw_rows
+
+Start = Literal["ball", "sphere", "radius_uniform", "zero"]
+STARTS = ("ball", "sphere", "radius_uniform", "zero")
+
+
+class Ball(Protocol):
+    """The perturbations no longer than `epsilon` in some norm, in pixel units."""
+
+    epsilon: float
+
+    def sample(self, images: Tensor, start: Start) -> Tensor:
+        """Draw a perturbation per image, shape (N, C, H, W).
+
+        ``ball`` is uniform in the ball, ``sphere`` on its surface, ``radius_uniform`` has a
+        random direction and a length uniform in [0, epsilon], ``zero`` draws nothing.
+        """
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """Return the unit step that raises a linear loss most; zero where the gradient is."""
+
+    def project(self, delta: Tensor) -> Tensor:
+        """Return the nearest perturbation inside the ball."""
+
+
+def _per_row(values: Tensor, like: Tensor) -> Tensor:
+    return values.view(-1, *[1] * (like.dim() - 1))
+
+
+def _normal(images: Tensor) -> Tensor:
+    return draw_rows(
+        lambda n: torch.randn(n, *images.shape[1:], device=images.device, dtype=images.dtype),
+        len(images),
+    )
+
+
+def _uniform(images: Tensor, *shape: int) -> Tensor:
+    return draw_rows(
+        lambda n: torch.rand(n, *shape, device=images.device, dtype=images.dtype), len(images)
+    )
+
+
+def _refuse_bad_radius(ball: object, epsilon: float) -> None:
+    if epsilon < 0:
+        raise ValueError(f"{type(ball).__name__} needs epsilon >= 0, got epsilon={epsilon}.")
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinfBall:
+    """Every pixel moves by at most `epsilon`."""
+
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        _refuse_bad_radius(self, self.epsilon)
+
+    def sample(self, images: Tensor, start: Start) -> Tensor:
+        """Draw a perturbation per image; ``sphere`` is a corner of the cube."""
+        if start == "zero":
+            return torch.zeros_like(images)
+        delta = self.epsilon * (2 * _uniform(images, *images.shape[1:]) - 1)
+        if start == "sphere":
+            return self.epsilon * delta.sign()
+        if start == "radius_uniform":
+            return delta.sign() * self.epsilon * _per_row(_uniform(images), images)
+        return delta
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """Return the sign."""
+        return gradient.sign()
+
+    def project(self, delta: Tensor) -> Tensor:
+        """Clip every pixel."""
+        return delta.clamp(-self.epsilon, self.epsilon)
+
+
+@dataclass(frozen=True, kw_only=True)
+class L2Ball:
+    """The Euclidean length of the perturbation is at most `epsilon`."""
+
+    epsilon: float
+
+    def __post_init__(self) -> None:
+        _refuse_bad_radius(self, self.epsilon)
+
+    def sample(self, images: Tensor, start: Start) -> Tensor:
+        """Draw a perturbation per image."""
+        if start == "zero":
+            return torch.zeros_like(images)
+        direction = self.steepest(_normal(images))
+        if start == "sphere":
+            return self.epsilon * direction
+        length = _uniform(images)
+        if start == "ball":  # volume grows with the radius to the power of the dimension
+            length = length ** (1 / images[0].numel())
+        return self.epsilon * _per_row(length, images) * direction
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """Return the gradient's direction."""
+        return gradient / self._length(gradient).clamp(min=torch.finfo(gradient.dtype).tiny)
+
+    def project(self, delta: Tensor) -> Tensor:
+        """Shorten the rows that are too long."""
+        tiny = torch.finfo(delta.dtype).tiny
+        return delta * (self.epsilon / self._length(delta).clamp(min=tiny)).clamp(max=1)
+
+    @staticmethod
+    def _length(rows: Tensor) -> Tensor:
+        return _per_row(rows.flatten(1).norm(dim=1), rows)
+
+
+@dataclass(frozen=True, kw_only=True)
+class L1Ball:
+    """The absolute values of the perturbation sum to at most `epsilon`.
+
+    Parameters
+    ----------
+    epsilon : float
+    sparsity : float
+        Share of the pixels a step leaves alone; the others move by equal amounts [1]_.
+
+    References
+    ----------
+    .. [1] Tramer & Boneh 2019, arXiv:1904.13000, Sec. 4 (SLIDE).
+    """
+
+    epsilon: float
+    sparsity: float = 0.99
+
+    def __post_init__(self) -> None:
+        _refuse_bad_radius(self, self.epsilon)
+        if not 0 <= self.sparsity < 1:
+            raise ValueError(f"L1Ball needs 0 <= sparsity < 1, got sparsity={self.sparsity}.")
+
+    def sample(self, images: Tensor, start: Start) -> Tensor:
+        """Draw a perturbation per image; signed exponential spacings are uniform in the ball."""
+        if start == "zero":
+            return torch.zeros_like(images)
+        pixels = images[0].numel()
+        uniform = _uniform(images, pixels + 1).clamp(min=torch.finfo(images.dtype).tiny)
+        spacings = -uniform.log()
+        inside = spacings[:, :pixels] / spacings[:, :pixels].sum(dim=1, keepdim=True)
+        delta = (inside * (2 * (_uniform(images, pixels) < 0.5) - 1)).view_as(images)
+        if start == "sphere":
+            return self.epsilon * delta
+        if start == "ball":
+            length = 1 - spacings[:, pixels] / spacings.sum(dim=1)
+        else:
+            length = _uniform(images)
+        return self.epsilon * _per_row(length, images) * delta
+
+    def steepest(self, gradient: Tensor) -> Tensor:
+        """Return equal steps on the pixels with the largest gradient."""
+        flat = gradient.flatten(1)
+        kept = max(1, round(flat.shape[1] * (1 - self.sparsity)))
+        _, top = flat.abs().topk(kept, dim=1)
+        step = torch.zeros_like(flat).scatter(1, top, flat.gather(1, top).sign() / kept)
+        return step.view_as(gradient)
+
+    def project(self, delta: Tensor) -> Tensor:
+        """Return the nearest point of the ball (sorting algorithm of Duchi et al. 2008, Fig. 1)."""
+        flat = delta.flatten(1)
+        size = flat.abs()
+        descending = size.sort(dim=1, descending=True).values
+        rank = torch.arange(1, flat.shape[1] + 1, device=flat.device, dtype=flat.dtype)
+        thresholds = (descending.cumsum(dim=1) - self.epsilon) / rank
+        count = (descending > thresholds).sum(dim=1, keepdim=True).clamp(min=1)
+        threshold = thresholds.gather(1, count - 1).clamp(min=0)
+        return (flat.sign() * (size - threshold).clamp(min=0)).view_as(delta)

@@ -1,0 +1,71 @@
+"""NT-Xent: normalised temperature-scaled cross-entropy over several views."""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def nt_xent(
+    views: Tensor,
+    *,
+    temperature: float,
+    keys: Tensor | None = None,
+    first_row: int = 0,
+    reduction: Literal["mean", "none"] = "mean",
+) -> Tensor:
+    r"""Tell an image's other views from all other images' views.
+
+    .. math::
+        \ell_{v,i} = -\sum_{u \ne v} \log
+            \frac{\exp(\cos(z_{v,i}, k_{u,i}) / \tau)}
+                 {\sum_{(w,j) \ne (v,i)} \exp(\cos(z_{v,i}, k_{w,j}) / \tau)}
+
+    Two views give NT-Xent [1]_; three give RoCL's loss [2]_, twice SupCon's of the same views,
+    because every anchor has two positives and they are summed. The denominator includes the
+    positives; the formulas of SwARo that leave them out are misprints.
+
+    Parameters
+    ----------
+    views : Tensor, shape (V, N, D)
+        Anchors z; only their directions matter.
+    temperature : float
+        Softmax temperature tau > 0, in units of cosine similarity.
+    keys : Tensor, shape (V, M, D), optional
+        Embeddings k contrasted with; the anchors themselves if left out. Every rank's rows
+        under DDP; detached ones reproduce RoCL's and SuNCEt's code, where gradient reaches an
+        embedding only in its part as an anchor.
+    first_row : int
+        Where among the M keys the N anchors begin.
+    reduction : {"mean", "none"}
+        Mean over the V * N anchors, shape (), or every anchor's loss, shape (V, N).
+
+    Returns
+    -------
+    Tensor
+        Loss in nats.
+
+    References
+    ----------
+    .. [1] Chen et al. 2020, arXiv:2002.05709, Eq. 1.
+    .. [2] Kim, Tack & Hwang 2020, arXiv:2006.07589, Eq. 6.
+    """
+    anchors = F.normalize(views, dim=2)
+    others = anchors if keys is None else F.normalize(keys, dim=2)
+    num_views, rows, width = anchors.shape
+    all_rows = others.shape[1]
+    logits = anchors.reshape(-1, width) @ others.reshape(-1, width).T / temperature
+    logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
+    logits = logits.view(num_views, rows, num_views, all_rows)
+    row = torch.arange(rows, device=logits.device)
+    positives = logits[:, row, :, first_row + row]  # (N, V, V): row, anchor's view, key's view
+    itself = torch.eye(num_views, dtype=torch.bool, device=logits.device)[:, None, :, None]
+    itself = itself & torch.eye(rows, all_rows, dtype=torch.bool, device=logits.device).roll(
+        first_row, dims=1
+    ).view(1, rows, 1, all_rows)
+    log_all = logits.masked_fill(itself, -torch.inf).flatten(2).logsumexp(dim=2)  # (V, N)
+    same_view = torch.eye(num_views, dtype=torch.bool, device=logits.device)
+    log_positives = positives.masked_fill(same_view, 0).sum(dim=2).T  # (V, N)
+    losses = (num_views - 1) * log_all - log_positives
+    return losses.mean() if reduction == "mean" else losses

@@ -1,0 +1,122 @@
+"""Learning-rate schedules: factors on the base learning rate as functions of the epoch."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Protocol
+
+
+class Schedule(Protocol):
+    """A factor for every moment of training."""
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor after `epoch` epochs, fractions included, of `max_epochs`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Constant:
+    """The base learning rate throughout."""
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return 1."""
+        return 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class WarmupCosine:
+    r"""A linear warm-up, then half a cosine: with t the share of training behind the warm-up
+
+    .. math:: f = b + (p - b) (1 + \cos \pi t) / 2
+
+    Parameters
+    ----------
+    warmup : float
+        Length of the warm-up as a share of training, in [0, 1).
+    start : float
+        Factor at the very beginning.
+    peak : float
+        Factor p at the end of the warm-up.
+    end : float
+        Factor b at the end.
+    whole_period : bool
+        Let the cosine last as long as the whole training, so that it is cut off before its end
+        by the length of the warm-up, as in RoCL's code.
+    per_epoch : bool
+        Change between epochs only.
+    """
+
+    warmup: float = 0.0
+    start: float = 0.0
+    peak: float = 1.0
+    end: float = 0.0
+    whole_period: bool = False
+    per_epoch: bool = False
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.warmup < 1:
+            raise ValueError(
+                f"lr_schedule.warmup is a share of training in [0, 1), got {self.warmup}."
+            )
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor."""
+        done = (math.floor(epoch) if self.per_epoch else epoch) / max_epochs
+        if done < self.warmup:
+            return self.start + (self.peak - self.start) * done / self.warmup
+        share = (done - self.warmup) / (1.0 if self.whole_period else 1 - self.warmup)
+        return self.end + (self.peak - self.end) * (1 + math.cos(math.pi * share)) / 2
+
+
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """A drop at each milestone.
+
+    Parameters
+    ----------
+    milestones : sequence of float
+        Shares of training, ascending, each in (0, 1).
+    gamma : float
+        What the learning rate is multiplied with.
+    """
+
+    milestones: Sequence[float]
+    gamma: float = 0.1
+
+    def __post_init__(self) -> None:
+        inside = all(0 < share < 1 for share in self.milestones)
+        if not inside or any(a >= b for a, b in pairwise(self.milestones)):
+            raise ValueError(
+                f"lr_schedule.milestones are ascending shares of training between 0 and 1, got "
+                f"{list(self.milestones)}."
+            )
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor."""
+        return float(self.gamma ** sum(epoch >= share * max_epochs for share in self.milestones))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Triangular:
+    """Up from nothing and down to nothing [1]_.
+
+    Parameters
+    ----------
+    top : float
+        Where the peak is, as a share of training.
+
+    References
+    ----------
+    .. [1] Wong, Rice & Kolter 2020, arXiv:2001.03994, Sec. 5 (after Smith 2017).
+    """
+
+    top: float = 0.4
+
+    def __post_init__(self) -> None:
+        if not 0 < self.top < 1:
+            raise ValueError(f"lr_schedule.top is a share of training in (0, 1), got {self.top}.")
+
+    def __call__(self, epoch: float, max_epochs: int) -> float:
+        """Return the factor."""
+        done = epoch / max_epochs
+        return done / self.top if done < self.top else (1 - done) / (1 - self.top)
