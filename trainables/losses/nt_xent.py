@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables import distributed
+
 
 def nt_xent(
     views: Tensor,
@@ -69,3 +71,26 @@ def nt_xent(
     log_positives = positives.masked_fill(same_view, 0).sum(dim=2).T  # (V, N)
     losses = (num_views - 1) * log_all - log_positives
     return losses.mean() if reduction == "mean" else losses
+
+
+def nt_xent_over_ranks(views: Tensor, *, temperature: float, detach_keys: bool = False) -> Tensor:
+    """Return `nt_xent` of this rank's anchors against every rank's keys, shape ().
+
+    Averaged over ranks, as DDP does with the gradients, it is the loss of one large batch.
+
+    Parameters
+    ----------
+    views : Tensor, shape (V, N, D)
+        This rank's rows.
+    temperature : float
+    detach_keys : bool
+        Let gradient reach an embedding only in its part as an anchor.
+    """
+    rows = views.shape[1]
+    keys = distributed.gather(views.transpose(0, 1)).transpose(0, 1)
+    return nt_xent(
+        views,
+        temperature=temperature,
+        keys=keys.detach() if detach_keys else keys,
+        first_row=distributed.rank() * rows,
+    )

@@ -1,0 +1,24 @@
+"""Features of a whole set of images."""
+
+import torch
+from torch import Tensor
+
+from trainables import distributed
+from trainables.data.image_set import ImageSet
+from trainables.modes import in_mode
+from trainables.networks.encoder import Encoder
+
+
+@torch.no_grad()
+def encode(encoder: Encoder, images: ImageSet, *, batch_size: int = 1024) -> Tensor:
+    """Return the features of clean images in eval mode, shape (N, num_features).
+
+    The ranks share the work; each ends with every row.
+    """
+    ranks = distributed.world_size()
+    share = -(-len(images) // ranks)
+    rows = torch.arange(share * ranks, device=images.images.device).clamp(max=len(images) - 1)
+    mine = rows[distributed.rank() * share :][:share]
+    with in_mode(encoder, "eval"):
+        parts = [encoder(images.pixels(chunk)).float() for chunk in mine.split(batch_size)]
+    return distributed.gather(torch.cat(parts))[: len(images)]
