@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+import yaml
 from hydra import compose as hydra_compose
 from hydra import initialize_config_module
 from hydra.core.global_hydra import GlobalHydra
@@ -108,10 +109,25 @@ def _roots(search_path: Sequence[str]) -> list[Path]:
 
 
 def _recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
-    group_choices = tuple(text for text in overrides if text.startswith("data="))
-    data = _chosen_data(name, group_choices, folders)
-    recipe = f"recipe/{name}/{data}"
-    return (f"+recipe/{name}={data}",) if find_yaml(recipe, folders) else ()
+    """Return the overrides that put the recipe for the chosen data over the study's file.
+
+    A recipe chooses groups by ``override /group: option`` in its defaults list. Hydra lets the
+    study's own file win there, so the choices are handed on as if typed; typed ones beat them.
+    """
+    typed = {text.split("=", 1)[0] for text in overrides}
+    data = _chosen_data(name, tuple(t for t in overrides if t.startswith("data=")), folders)
+    path = find_yaml(f"recipe/{name}/{data}", folders)
+    if path is None:
+        return ()
+    defaults = (yaml.safe_load(path.read_text()) or {}).get("defaults", [])
+    chosen = {
+        key.removeprefix("override /"): option
+        for entry in defaults
+        if isinstance(entry, dict)
+        for key, option in entry.items()
+    }
+    groups = [f"{group}={option}" for group, option in chosen.items() if group not in typed]
+    return (f"+recipe/{name}={data}", *groups)
 
 
 @functools.lru_cache(maxsize=64)

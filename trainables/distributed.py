@@ -10,7 +10,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.nn.functional import all_gather
+from torch.distributed.nn.functional import all_gather, all_reduce
 
 
 def is_distributed() -> bool:
@@ -35,6 +35,12 @@ def gather(rows: Tensor) -> Tensor:
     together with DDP's mean over ranks the parameters' gradient equals that of one process.
     """
     return torch.cat(tuple(all_gather(rows))) if is_distributed() else rows
+
+
+def sum_with_gradient(values: Tensor) -> Tensor:
+    """Return the elementwise sum over ranks; backward sums the gradients over ranks as well."""
+    total: Tensor = all_reduce(values) if is_distributed() else values
+    return total
 
 
 def sum_over_ranks(values: Tensor) -> Tensor:

@@ -14,6 +14,8 @@ Mode = Literal["train", "eval"]
 @contextmanager
 def in_mode(module: nn.Module, mode: Mode) -> Iterator[None]:
     """Put a module in train or eval mode, and every submodule back afterwards."""
+    if mode not in ("train", "eval"):
+        raise ValueError(f"A mode is train or eval, got '{mode}'.")
     before = [(part, part.training) for part in module.modules()]
     module.train(mode == "train")
     try:

@@ -73,19 +73,15 @@ class LARS(Optimizer):
                 loss = closure()
         for group in self.param_groups:
             weights = [weight for weight in group["params"] if weight.grad is not None]
-            if weights:
-                self._move(weights, group)
+            plain = [w for w in weights if group["exclude_1d"] and w.dim() <= 1]
+            scaled = [w for w in weights if not group["exclude_1d"] or w.dim() > 1]
+            self._move(plain, _gradients(plain), group)
+            self._move(scaled, _scaled_gradients(scaled, group), group)
         return loss
 
-    def _move(self, weights: list[Tensor], group: dict[str, Any]) -> None:
-        steps = [weight.grad.clone() for weight in weights if weight.grad is not None]
-        scaled = [
-            index
-            for index, weight in enumerate(weights)
-            if weight.dim() > 1 or not group["exclude_1d"]
-        ]
-        if scaled:
-            self._scale([weights[i] for i in scaled], [steps[i] for i in scaled], group)
+    def _move(self, weights: list[Tensor], steps: list[Tensor], group: dict[str, Any]) -> None:
+        if not weights:
+            return
         velocities = []
         for weight in weights:
             state = self.state[weight]
@@ -96,13 +92,20 @@ class LARS(Optimizer):
         torch._foreach_add_(velocities, steps)
         torch._foreach_add_(weights, velocities, alpha=-group["lr"])
 
-    @staticmethod
-    def _scale(weights: list[Tensor], steps: list[Tensor], group: dict[str, Any]) -> None:
-        decay = group["weight_decay"]
-        lengths = torch.stack(torch._foreach_norm(weights))
-        slopes = torch.stack(torch._foreach_norm(steps))
-        trusts = group["trust"] * lengths / (slopes + decay * lengths + group["eps"])
-        # A tensor that is all zero, or sees no gradient, moves as in plain SGD.
-        trusts = torch.where((lengths > 0) & (slopes > 0), trusts, 1.0)
-        torch._foreach_add_(steps, weights, alpha=decay)
-        torch._foreach_mul_(steps, list(trusts.unbind()))
+
+def _gradients(weights: list[Tensor]) -> list[Tensor]:
+    return [weight.grad for weight in weights if weight.grad is not None]
+
+
+def _scaled_gradients(weights: list[Tensor], group: dict[str, Any]) -> list[Tensor]:
+    if not weights:
+        return []
+    decay, gradients = group["weight_decay"], _gradients(weights)
+    lengths = torch.stack(torch._foreach_norm(weights))
+    slopes = torch.stack(torch._foreach_norm(gradients))
+    trusts = group["trust"] * lengths / (slopes + decay * lengths + group["eps"])
+    # A tensor that is all zero, or sees no gradient, moves as in plain SGD (torchlars too).
+    trusts = torch.where((lengths > 0) & (slopes > 0), trusts, 1.0)
+    steps = list(torch._foreach_add(gradients, weights, alpha=decay))
+    torch._foreach_mul_(steps, list(trusts.unbind()))
+    return steps
