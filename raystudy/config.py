@@ -218,7 +218,7 @@ def _explain(
     """Say in one sentence what Hydra says in five lines."""
     text = str(error)
     if missing := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
-        return _unknown_setting(missing[2], name, folders)
+        return unknown_setting(missing[2], name, folders)
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
         known = options(option[1], folders)
         return (
@@ -226,7 +226,7 @@ def _explain(
             f"there are: {', '.join(known) or 'none'}."
         )
     if group := re.search(r"Could not override '([^']+)'", text):
-        return _unknown_setting(group[1].split("@")[0], name, folders)
+        return unknown_setting(group[1].split("@")[0], name, folders)
     if "mismatched input" in text or "no viable alternative" in text or "token" in text:
         culprit = next((text_ for text_ in overrides if text_ in text), " ".join(overrides))
         return (
@@ -236,6 +236,7 @@ def _explain(
     return " ".join(text.split())
 
 
-def _unknown_setting(wrong: str, name: str, folders: tuple[str, ...]) -> str:
+def unknown_setting(wrong: str, name: str, folders: Sequence[str] = ()) -> str:
+    """Return the sentence for a setting that does not exist."""
     hint = _nearest(wrong, settings(name, folders))
     return f"no setting '{wrong}' in {name}; {hint}'raystudy show {name}' lists them."
