@@ -1,0 +1,116 @@
+"""What every study promises; a new method is enrolled by existing."""
+
+import math
+
+import pytest
+import torch
+
+from raystudy import config
+from raystudy.search_space import SearchSpace
+from raystudy.spec import StudySpec
+from raystudy.trial import build_evaluators, build_trainer, load_splits
+
+STUDIES = config.study_names()
+SHORT = ["max_epochs=3", "device=cpu"]
+
+
+def trainer_of(study, *overrides):
+    settings = config.load(study, [*SHORT, *overrides])
+    return build_trainer(settings, load_splits(settings))
+
+
+def curve(a_trainer):
+    return [result.metrics for result in a_trainer.epochs()]
+
+
+def state(a_trainer):
+    return a_trainer.method.state_dict()
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_its_name_is_its_file(study):
+    assert config.load(study, []).study.name == study
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_published_recipe_lies_inside_the_space(study):
+    space, composed = SearchSpace.load(study, [])
+    assert space.distributions, "nothing to search"
+    for path, value in space.published.items():
+        axis = space.distributions[path]
+        assert axis._contains(axis.to_internal_repr(value)), path
+    StudySpec.read(composed.config.study)
+
+
+@pytest.mark.parametrize("data", [name for name in config.options("data") if name != "digits"])
+@pytest.mark.parametrize("study", STUDIES)
+def test_it_composes_at_full_scale(study, data):
+    root = ["data.root=/data"] if data == "image_folder" else []
+    space, _ = SearchSpace.load(study, [f"data={data}", *root])
+    assert space.published
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_every_trainable_parameter_gets_a_finite_gradient(study):
+    a_trainer = trainer_of(study, "max_epochs=1")
+    gradients = {name: None for name, p in a_trainer.method.named_parameters() if p.requires_grad}
+
+    def note(name):
+        return lambda gradient: gradients.__setitem__(name, gradient)
+
+    for name, parameter in a_trainer.method.named_parameters():
+        if parameter.requires_grad:
+            parameter.register_hook(note(name))
+    (metrics,) = curve(a_trainer)
+    assert math.isfinite(metrics["train/loss"])
+    without = [name for name, gradient in gradients.items() if gradient is None]
+    assert not without
+    assert all(gradient.isfinite().all() for gradient in gradients.values())
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_same_seed_gives_the_same_curve_and_another_seed_another(study):
+    first = curve(trainer_of(study))
+    assert curve(trainer_of(study)) == first
+    assert curve(trainer_of(study, "seed=1")) != first
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_resume_is_bitwise(study, tmp_path):
+    straight = trainer_of(study)
+    expected = curve(straight)
+    first = trainer_of(study)
+    epochs = first.epochs()
+    got = [next(epochs).metrics, next(epochs).metrics]
+    torch.save(first.state_dict(), tmp_path / "state")
+    torch.randn(3)
+    second = trainer_of(study)
+    second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+    got += curve(second)
+    assert got == expected
+    for name, tensor in state(straight).items():
+        if isinstance(tensor, torch.Tensor):
+            assert torch.equal(tensor, state(second)[name]), name
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_its_objectives_are_measured_and_measuring_moves_nothing(study):
+    settings = config.load(study, [*SHORT, "max_epochs=2"])
+    splits = load_splits(settings)
+    evaluators = build_evaluators(settings)
+
+    def curve_with(measure):
+        a_trainer = build_trainer(settings, splits)
+        metrics, measured = [], {}
+        for result in a_trainer.epochs():
+            metrics.append(result.metrics)
+            if measure:
+                for evaluate in evaluators.values():
+                    measured |= evaluate(a_trainer.method, splits)
+        return metrics, measured
+
+    with_measures, measured = curve_with(True)
+    without, _ = curve_with(False)
+    assert with_measures == without
+    for objective in StudySpec.read(settings.study).objectives:
+        assert 0 <= measured[objective.metric] <= 1
