@@ -6,11 +6,11 @@ the random numbers one process would have used.
 """
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
-from torch.distributed.nn.functional import all_gather, all_reduce
 
 
 def is_distributed() -> bool:
@@ -28,18 +28,51 @@ def world_size() -> int:
     return dist.get_world_size() if is_distributed() else 1
 
 
+class _Gather(torch.autograd.Function):
+    """Every rank's rows; backward adds up what the ranks' losses say about this rank's."""
+
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        ctx.rows = len(rows)
+        everyone = rows.new_empty(world_size() * len(rows), *rows.shape[1:])
+        dist.all_gather_into_tensor(everyone, rows.contiguous())
+        return everyone
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        total: Tensor = _Sum.apply(gradient)
+        return total.narrow(0, rank() * ctx.rows, ctx.rows)
+
+
+class _Sum(torch.autograd.Function):
+    """The sum over ranks; its gradient is the sum over ranks too."""
+
+    @staticmethod
+    def forward(_: Any, values: Tensor) -> Tensor:
+        # A copy, because all_reduce works in place, and in one piece, which it asks for.
+        total = values.clone(memory_format=torch.contiguous_format)
+        dist.all_reduce(total)
+        return total
+
+    @staticmethod
+    def backward(_: Any, gradient: Tensor) -> Tensor:
+        total: Tensor = _Sum.apply(gradient)
+        return total
+
+
 def gather(rows: Tensor) -> Tensor:
     """Concatenate every rank's rows, in rank order, with the gradient of one large batch.
 
     Backward sums each row's gradient over all ranks before handing a rank its own rows;
     together with DDP's mean over ranks the parameters' gradient equals that of one process.
     """
-    return torch.cat(tuple(all_gather(rows))) if is_distributed() else rows
+    everyone: Tensor = _Gather.apply(rows) if is_distributed() else rows
+    return everyone
 
 
 def sum_with_gradient(values: Tensor) -> Tensor:
     """Return the elementwise sum over ranks; backward sums the gradients over ranks as well."""
-    total: Tensor = all_reduce(values) if is_distributed() else values
+    total: Tensor = _Sum.apply(values) if is_distributed() else values
     return total
 
 

@@ -22,8 +22,8 @@ class SyncBatchNorm(nn.SyncBatchNorm):
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise (N, C, ...) over N, every position and every rank."""
         if rows.device.type != "cpu" or not self.training or distributed.world_size() == 1:
-            return cast(Tensor, super().forward(rows))
-        self._check_input_dim(rows)  # type: ignore[no-untyped-call]
+            return super().forward(rows)
+        self._check_input_dim(rows)
         # bfloat16 has 8 bits for sums over thousands of positions.
         wide = rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
         dims = [0, *range(2, rows.dim())]

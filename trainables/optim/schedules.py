@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Protocol
 
-
 ROUNDING = 1e-6  # epochs
 
 

@@ -1,0 +1,27 @@
+"""Fixtures for every test."""
+
+import pytest
+from ranks import Ranks
+
+
+@pytest.fixture(scope="session")
+def run_ranks():
+    """Run a function on several ranks: ``run_ranks(fn, *arguments, world_size=2) -> list``.
+
+    The processes are started once per world size and serve all tests; after an error they are
+    started anew.
+    """
+    groups = {}
+
+    def run(fn, *arguments, world_size=2):
+        if world_size not in groups:
+            groups[world_size] = Ranks(world_size)
+        try:
+            return groups[world_size].run(fn, *arguments)
+        except Exception:
+            groups.pop(world_size).close()
+            raise
+
+    yield run
+    for group in groups.values():
+        group.close()
