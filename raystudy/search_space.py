@@ -1,234 +1,186 @@
-"""What a study may vary: the `search:` section as Optuna distributions, and back to overrides."""
+"""The `search:` section: what may vary, and what trial 0 runs."""
 
+import math
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import (
-    ChoiceSweep,
-    IntervalSweep,
-    Override,
-    QuotedString,
-    RangeSweep,
-)
-from hydra.errors import HydraException
-from omegaconf import DictConfig, OmegaConf
-from optuna.distributions import (
-    BaseDistribution,
-    CategoricalDistribution,
-    FloatDistribution,
-    IntDistribution,
-)
+from hydra.core.override_parser.types import Quote, QuotedString
+from omegaconf import OmegaConf
+from optuna.distributions import BaseDistribution
 
-from raystudy import config
+from raystudy import axes, config, sweeps
+from raystudy.axes import Value
 from raystudy.config import Composed
 from raystudy.errors import UserError
+from raystudy.sweeps import Sweep
 
-Axes = Mapping[str, BaseDistribution]
+_MISSING = object()
+_BARE_WORD = re.compile(r"[A-Za-z_][\w/.-]*")
+_NOT_WORDS = {"true", "false", "null", "nan", "inf"}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class SearchSpace:
-    """The axes of a search, and where on them the published recipe lies.
+    """Override paths, what each may be, and what trial 0 runs.
 
     Parameters
     ----------
     distributions : mapping of str to BaseDistribution
-        By override path; a path may be a group, such as ``attack``.
+        Override path, or name of a group, to its axis.
     published : mapping of str to value
-        What trial 0 runs.
-    pinned : tuple of str
-        The user's overrides that hold for every trial.
+        What trial 0 runs: the recipe's value, or the one nearest to it where the user replaced the
+        axis by one without it (`notes` says so).
+    overrides : tuple of str
+        What the user pinned on the command line, the swept axes left out.
     notes : tuple of str
-        What the user should know of the space.
+        What the user should know of the space before it is searched.
     """
 
-    distributions: Axes
-    published: Mapping[str, Any]
-    pinned: tuple[str, ...] = ()
+    distributions: Mapping[str, BaseDistribution]
+    published: Mapping[str, Value]
+    overrides: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
-
-    @property
-    def axes(self) -> dict[str, str]:
-        """A readable range for every path."""
-        return {path: _readable(axis) for path, axis in self.distributions.items()}
 
     @classmethod
     def load(
         cls, name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     ) -> tuple["SearchSpace", Composed]:
-        """Compose a study and read its space under the user's overrides.
+        """Return the space of study `name`, and its configuration without the sweeps."""
+        plain, swept = sweeps.split(overrides)
+        composed = config.compose(name, plain, search_path)
+        section = OmegaConf.to_container(composed.config.search, resolve=True)
+        assert isinstance(section, dict)
+        return cls.read(section, composed, plain, swept, search_path), composed
 
-        ``path=value`` pins an axis, ``choice``, ``range`` and ``interval`` replace one.
+    @classmethod
+    def read(
+        cls,
+        section: Mapping[Any, Any],
+        composed: Composed,
+        overrides: Sequence[str] = (),
+        swept: Mapping[str, Sweep] | None = None,
+        search_path: Sequence[str] = (),
+    ) -> "SearchSpace":
+        """Read a resolved `search:` section against the configuration it varies.
+
+        Parameters
+        ----------
+        section : mapping
+            Override path to ``{type: ..., low: ..., high: ...}``.
+        composed : Composed
+            The recipe under `overrides`.
+        overrides : sequence of str
+            The user's plain overrides; each takes its axis out of the search.
+        swept : mapping of str to Sweep, optional
+            The axes the user replaces or adds.
+        search_path : sequence of str
+            The user's own folders.
 
         Raises
         ------
         UserError
-            If an override does not parse, or an axis or its published value makes no sense.
+            If an axis names no setting, or does not contain the recipe's value.
         """
-        parsed = [(text, _parse(text)) for text in overrides]
-        pinned = tuple(text for text, override in parsed if not override.is_sweep_override())
-        replaced = {
-            override.key_or_group: _swept(text, override)
-            for text, override in parsed
-            if override.is_sweep_override()
-        }
-        composed = config.compose(name, pinned, search_path)
-        known = {**config.flatten(composed.config), **composed.choices}
-        for path in replaced:
-            if path not in known:
-                raise UserError(config.unknown_setting(path, name, search_path))
-        axes = {path: _read(path, entry) for path, entry in _section(composed.config).items()}
-        held = {override.key_or_group for _, override in parsed}
-        axes = {path: axis for path, axis in axes.items() if path not in held}
-        axes |= {path: make(known[path]) for path, make in replaced.items()}
-        published, notes = {}, []
-        for path, axis in axes.items():
-            value = known.get(path)
-            if path not in known:
-                raise UserError(f"search.{path}: the study has no setting '{path}'.")
-            published[path], note = _inside(path, axis, value)
-            if note and not overrides:
-                raise UserError(f"search.{path}: {note}")
-            notes += [note] if note else []
-        return cls(axes, published, pinned, tuple(notes)), composed
-
-
-def as_overrides(params: Mapping[str, Any]) -> list[str]:
-    """Return sampled values as overrides that Hydra reads back to the same values."""
-    return [f"{path}={_written(value)}" for path, value in params.items()]
-
-
-def _written(value: Any) -> str:
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str) and not re.fullmatch(r"[A-Za-z_][\w./-]*", value):
-        return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
-    return repr(value) if isinstance(value, float) else str(value)
-
-
-def _parse(text: str) -> Override:
-    try:
-        (override,) = OverridesParser.create().parse_overrides([text])
-    except HydraException as error:
-        raise UserError(
-            f"cannot read the override '{text}': write path=value, such as optimizer.lr=0.1, or "
-            f"'optimizer.lr=interval(0.1,1)' (quoted for the shell)."
-        ) from error
-    return override
-
-
-def _swept(text: str, override: Override) -> Callable[[Any], BaseDistribution]:
-    """Return what makes the distribution, given the setting's present value."""
-    path, sweep = override.key_or_group, override.value()
-    if isinstance(sweep, ChoiceSweep):
-        choices = [_plain(choice) for choice in sweep.list]
-        if sweep.simple_form:
-            raise UserError(
-                f"'{text}' is a list without a meaning: write "
-                f"'{path}=choice({text.split('=', 1)[1]})' to search these values."
-            )
-        return lambda _: CategoricalDistribution(choices)
-    log = "log" in sweep.tags
-    if isinstance(sweep, RangeSweep):
-        low, stop, step = sweep.start, sweep.stop, sweep.step
-        return lambda _: _checked(path, low, _last(low, stop, step), step=step)
-    if isinstance(sweep, IntervalSweep):
-        low, high = sweep.start, sweep.end
-        return lambda now: _checked(
-            path, *((low, high) if isinstance(now, int) else (float(low), float(high))), log=log
+        swept = swept or {}
+        pinned = {sweeps.parse(text).key_or_group for text in overrides}
+        distributions: dict[str, BaseDistribution] = {}
+        published: dict[str, Value] = {}
+        notes: list[str] = []
+        for path in [*section, *(path for path in swept if path not in section)]:
+            if path in pinned and path not in swept:
+                continue
+            current = _current(composed, path)
+            if path in swept:
+                axis = swept[path].axis(current, search_path)
+                published[path], remarks = _start(swept[path], axis, current, section.get(path))
+                notes += remarks
+            elif current is _MISSING and path.split(".")[0] in pinned:
+                notes.append(f"{path} is not searched: there is no such setting under your choice.")
+                continue
+            else:
+                axis = axes.read_axis(path, section[path])
+                published[path] = _published(path, axis, current)
+            distributions[path] = axis
+        return cls(
+            distributions=distributions,
+            published=published,
+            overrides=tuple(overrides),
+            notes=tuple(notes),
         )
-    raise UserError(f"'{text}' cannot be searched: use choice(...), range(...) or interval(...).")
+
+    @property
+    def axes(self) -> dict[str, str]:
+        """Each axis in words, such as ``0.01 to 1 (log)``."""
+        return {path: axes.describe(axis) for path, axis in self.distributions.items()}
+
+    @property
+    def size(self) -> int | None:
+        """How many configurations there are; None if an axis is continuous."""
+        counts = [axes.count(axis) for axis in self.distributions.values()]
+        return None if None in counts else math.prod(c for c in counts if c is not None)
+
+    def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """Return a trial's parameters as overrides that give back the very same values."""
+        return [f"{path}={literal(params[path])}" for path in self.distributions]
 
 
-def _last(low: float, stop: float, step: float) -> float:
-    """Return the last value of a range whose `stop` is left out, as in Python."""
-    count = max(0, -int(-(stop - low) // step) - 1)
-    return low + count * step
+def literal(value: Value) -> str:
+    """Return a value in Hydra's grammar, bit for bit."""
+    if isinstance(value, bool) or value is None:
+        return axes.word(value)
+    if isinstance(value, (int, float)):
+        return repr(value)
+    if _BARE_WORD.fullmatch(value) and value.lower() not in _NOT_WORDS:
+        return value
+    return QuotedString(value, Quote.single).with_quotes()
 
 
-def _plain(choice: Any) -> Any:
-    return choice.text if isinstance(choice, QuotedString) else choice
+def _current(composed: Composed, path: str) -> Any:
+    if path in composed.choices:
+        return composed.choices[path]
+    return OmegaConf.select(composed.config, path, default=_MISSING)
 
 
-def _section(settings: DictConfig) -> dict[str, Any]:
-    section: dict[str, Any] = OmegaConf.to_container(settings.search, resolve=True)  # type: ignore[assignment]
-    return section
-
-
-def _read(path: str, entry: Any) -> BaseDistribution:
-    """Read one entry of the `search:` section."""
-    if not isinstance(entry, dict) or "type" not in entry:
-        raise UserError(f"search.{path} needs a type: float, int or categorical; got {entry}.")
-    fields = dict(entry)
-    kind = fields.pop("type")
-    needed = {"float": {"low", "high"}, "int": {"low", "high"}, "categorical": {"choices"}}
-    if kind not in needed:
-        raise UserError(f"search.{path}.type must be float, int or categorical, got '{kind}'.")
-    allowed = needed[kind] | (set() if kind == "categorical" else {"log", "step"})
-    if not needed[kind] <= fields.keys() <= allowed:
-        raise UserError(
-            f"search.{path}: {kind} takes {', '.join(sorted(allowed))}, got "
-            f"{', '.join(sorted(fields)) or 'nothing'}."
-        )
-    if kind == "categorical":
-        return _categorical(path, fields["choices"])
-    number = float if kind == "float" else int
-    low, high = number(fields["low"]), number(fields["high"])
-    return _checked(path, low, high, log=fields.get("log", False), step=fields.get("step"))
-
-
-def _categorical(path: str, choices: Any) -> BaseDistribution:
-    if not isinstance(choices, list) or not choices:
-        raise UserError(f"search.{path}.choices must be a list of values, got {choices}.")
-    return CategoricalDistribution(choices)
-
-
-def _checked(
-    path: str, low: float, high: float, *, log: bool = False, step: float | None = None
-) -> BaseDistribution:
+def _published(path: str, axis: BaseDistribution, current: Any) -> Value:
+    if current is _MISSING:
+        raise UserError(f"search.{path}: there is no setting '{path}' to search.")
     try:
-        if isinstance(low, int) and isinstance(high, int) and isinstance(step, int | None):
-            return IntDistribution(low, high, log=log, step=step or 1)
-        return FloatDistribution(float(low), float(high), log=log, step=step)
-    except ValueError as error:
-        raise UserError(f"search.{path}: {error}") from error
+        return axes.fitted(axis, current)
+    except (ValueError, TypeError):
+        raise UserError(
+            f"search.{path}: the recipe's value {_word(current)} is not among "
+            f"{axes.describe(axis)}; pin it by '{path}={_word(current)}' or give another range, "
+            f"such as '{path}=interval(low,high)'."
+        ) from None
 
 
-def _inside(path: str, axis: BaseDistribution, value: Any) -> tuple[Any, str]:
-    """Return the value trial 0 takes on an axis, and a note if it is not the published one."""
-    if isinstance(axis, CategoricalDistribution):
-        if value in axis.choices:
-            return value, ""
-        first = axis.choices[0]
-        return first, f"trial 0 takes {path}={first}: the recipe's {value} is not among the choices"
-    if not isinstance(axis, (IntDistribution, FloatDistribution)):
-        raise TypeError(f"unknown distribution {axis}")
-    if not isinstance(value, (int, float)):
-        raise UserError(f"search.{path}: the recipe's value {value!r} is not a number.")
-    near = min(max(value, axis.low), axis.high)
-    if axis.step is not None:
-        near = axis.low + round((near - axis.low) / axis.step) * axis.step
-    near = int(near) if isinstance(axis, IntDistribution) else float(near)
-    if near == value:
-        return near, ""
-    return near, (
-        f"trial 0 takes {path}={near:.6g}: the recipe's {value:.6g} lies outside "
-        f"{_readable(axis)}"
+def _start(
+    sweep: Sweep, axis: BaseDistribution, current: Any, before: Any
+) -> tuple[Value, list[str]]:
+    """Return what trial 0 runs on an axis of the user's own, and remarks on that axis."""
+    if current is _MISSING:
+        raise UserError(f"{sweep.text}: there is no setting '{sweep.path}' to search.")
+    remarks = []
+    if isinstance(before, Mapping) and before.get("log") and sweep.is_linear_interval:
+        value = sweep.text.partition("=")[2]
+        remarks.append(
+            f"{sweep.path} is searched on a linear scale; for a logarithmic one write "
+            f"'{sweep.path}=tag(log,{value})'."
+        )
+    try:
+        return axes.fitted(axis, current), remarks
+    except (ValueError, TypeError):
+        start = axes.nearest(axis, current)
+    remarks.append(
+        f"trial 0 runs {sweep.path}={_word(start)}, for the recipe's {_word(current)} is not among "
+        f"{axes.describe(axis)}."
     )
+    return start, remarks
 
 
-def _readable(axis: BaseDistribution) -> str:
-    if isinstance(axis, CategoricalDistribution):
-        return ", ".join(str(choice) for choice in axis.choices)
-    if not isinstance(axis, (IntDistribution, FloatDistribution)):
-        return str(axis)
-    words = f"{axis.low:.4g} to {axis.high:.4g}"
-    default_step = 1 if isinstance(axis, IntDistribution) else None
-    if axis.step != default_step:
-        words += f" in steps of {axis.step:g}"
-    return words + (", log" if axis.log else "")
+def _word(value: Any) -> str:
+    return (
+        axes.word(value) if value is None or isinstance(value, (bool, int, float)) else str(value)
+    )

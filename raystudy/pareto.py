@@ -1,0 +1,30 @@
+"""Which trials no other trial beats."""
+
+from collections.abc import Iterable, Sequence
+
+from raystudy.spec import Objective
+from raystudy.trackers.base import TrialSummary
+
+
+def front(summaries: Iterable[TrialSummary], objectives: Sequence[Objective]) -> list[TrialSummary]:
+    """Return the complete trials that no complete trial dominates, in order of number.
+
+    Trials that ended early are left out: their values are of another epoch. With one objective the
+    front is the best trial and those that equal it.
+    """
+    best: list[TrialSummary] = []
+    for summary in summaries:
+        if summary.state != "complete" or any(_dominates(one, summary, objectives) for one in best):
+            continue
+        best = [one for one in best if not _dominates(summary, one, objectives)] + [summary]
+    return sorted(best, key=lambda summary: summary.number)
+
+
+def _dominates(one: TrialSummary, other: TrialSummary, objectives: Sequence[Objective]) -> bool:
+    wins = 0
+    for objective in objectives:
+        a, b = one.last[objective.metric], other.last[objective.metric]
+        if objective.is_better(b, than=a):
+            return False
+        wins += objective.is_better(a, than=b)
+    return wins > 0

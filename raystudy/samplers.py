@@ -1,0 +1,224 @@
+"""Optuna's samplers without memory: every trial gets a fresh one, seeded by its number."""
+
+import importlib.util
+import inspect
+import logging
+import math
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import optuna
+from hydra.errors import InstantiationException
+from hydra.utils import get_class, instantiate
+from optuna.distributions import BaseDistribution
+from optuna.exceptions import ExperimentalWarning
+from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler
+from optuna.trial import FrozenTrial
+
+from raystudy import axes
+from raystudy.axes import Value
+from raystudy.errors import UserError
+
+Params = dict[str, Any]
+ATTEMPTS = 20  # draws before an untried configuration is looked for by enumeration
+MAX_GRID = 1_000_000
+
+
+class Grid(BaseSampler):
+    """Every configuration once, in an order shuffled by the seed.
+
+    Optuna's own ``GridSampler`` runs points twice when several trials run at once, spends a point
+    on the trial with given parameters, and raises after the last one.
+
+    Parameters
+    ----------
+    distributions : mapping of str to BaseDistribution
+        Discrete axes.
+    seed : int
+    """
+
+    def __init__(self, *, distributions: Mapping[str, BaseDistribution], seed: int) -> None:
+        for path, axis in distributions.items():
+            if axes.count(axis) is None:
+                raise UserError(
+                    f"sampler=grid needs steps, but {path} is continuous "
+                    f"({axes.describe(axis)}); write '{path}=choice(...)' or "
+                    f"'{path}=range(low,high,step)'."
+                )
+        self._distributions = distributions
+        self._sizes = [axes.count(axis) or 1 for axis in distributions.values()]
+        if math.prod(self._sizes) > MAX_GRID:
+            raise UserError(
+                f"sampler=grid: {math.prod(self._sizes):,} configurations are more than "
+                f"{MAX_GRID:,}; give larger steps or use sampler=qmc."
+            )
+        self._order = np.random.default_rng(seed).permutation(math.prod(self._sizes))
+
+    def untried(self, tried: set[tuple[Value, ...]]) -> Params | None:
+        """Return the first configuration that is not among `tried`."""
+        for index in self._order:
+            places = np.unravel_index(int(index), self._sizes) if self._sizes else ()
+            values = [
+                axes.at(axis, int(place))
+                for axis, place in zip(self._distributions.values(), places, strict=True)
+            ]
+            if tuple(values) not in tried:
+                return dict(zip(self._distributions, values, strict=True))
+        return None
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._distributions)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> Params:
+        return self.untried(tried(study, trial, self._distributions)) or {}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return axes.at(param_distribution, 0)
+
+
+class Memoryless(BaseSampler):
+    """A sampler built anew for every trial from the study's seed and the trial's number.
+
+    A study that was interrupted therefore goes on as if it had not been. A configuration that ran
+    already is drawn again, and looked for by enumeration in the end.
+
+    Parameters
+    ----------
+    recipe : mapping
+        ``_target_`` and settings of an Optuna sampler.
+    distributions : mapping of str to BaseDistribution
+    seed : int
+        The study's seed.
+    """
+
+    def __init__(
+        self, recipe: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], seed: int
+    ) -> None:
+        if seed < 0:
+            raise UserError(f"study.seed must not be negative, got {seed}.")
+        self._recipe = dict(recipe)
+        self._distributions = distributions
+        self._seed = seed
+
+    def build(self, number: int, attempt: int = 0) -> BaseSampler:
+        """Return the sampler of one trial."""
+        mixed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
+        kind = get_class(self._recipe["_target_"])
+        known = inspect.signature(kind).parameters
+        # A sequence (QMC, grid) is one for the whole study; what draws gets a seed per trial.
+        sequence = issubclass(kind, (QMCSampler, Grid))
+        settings: Params = {}
+        if "seed" in known:
+            settings["seed"] = self._seed if sequence else mixed
+        if "independent_sampler" in known:
+            settings["independent_sampler"] = RandomSampler(seed=mixed)
+        if "distributions" in known:
+            settings["distributions"] = self._distributions
+        if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
+            raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
+        return _instantiate(self._recipe, settings)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return dict(self._distributions)
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> Params:
+        seen = tried(study, trial, self._distributions)
+        for attempt in range(ATTEMPTS):
+            params = self._draw(self.build(trial.number, attempt), study, trial)
+            if tuple(params.values()) not in seen:
+                return params
+        sizes = [axes.count(axis) for axis in self._distributions.values()]
+        if None in sizes or math.prod(size for size in sizes if size) > MAX_GRID:
+            return params
+        grid = Grid(distributions=self._distributions, seed=self._seed)
+        return grid.untried(seen) or params
+
+    def _draw(self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial) -> Params:
+        """Do what Optuna does with a sampler when a trial suggests all its parameters."""
+        sampler.before_trial(study, trial)
+        joint = sampler.infer_relative_search_space(study, trial)
+        drawn = sampler.sample_relative(study, trial, joint)
+        params: Params = {}
+        for path, axis in self._distributions.items():
+            if axis.single():
+                params[path] = axes.at(axis, 0)
+            elif path in drawn and axis._contains(axis.to_internal_repr(drawn[path])):
+                params[path] = drawn[path]
+            else:
+                params[path] = sampler.sample_independent(study, trial, path, axis)
+        return params
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        raise AssertionError(f"{param_name} is always drawn together with the others")
+
+
+def tried(
+    study: optuna.Study, trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]
+) -> set[tuple[Value, ...]]:
+    """Return the configurations of all other trials."""
+    return {
+        tuple(other.params[path] for path in distributions)
+        for other in study.get_trials(deepcopy=False)
+        if other.number != trial.number and other.params.keys() >= distributions.keys()
+    }
+
+
+def check(sampler: Memoryless, num_objectives: int) -> None:
+    """Refuse what the sampler could not do later.
+
+    Raises
+    ------
+    UserError
+        If a setting, an axis or the number of objectives does not fit the sampler.
+    """
+    with quiet():
+        built = sampler.build(0)
+    if isinstance(built, CmaEsSampler) and num_objectives > 1:
+        raise UserError(
+            f"sampler=cmaes has one objective, got {num_objectives}; use sampler=nsga2 or tpe."
+        )
+
+
+def _instantiate(recipe: Mapping[str, Any], settings: Params) -> BaseSampler:
+    try:
+        sampler: BaseSampler = instantiate(dict(recipe), **settings, _convert_="all")
+    except InstantiationException as error:
+        raise UserError(f"sampler: {error.__cause__ or error}") from error
+    return sampler
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep Optuna's own messages and its warnings of experimental classes to itself."""
+    logger = logging.getLogger("optuna")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", ExperimentalWarning)
+            yield
+    finally:
+        logger.setLevel(level)

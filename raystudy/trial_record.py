@@ -1,0 +1,98 @@
+"""What a trial told so far, kept as user attributes of its Optuna trial."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from optuna.trial import FrozenTrial
+
+from raystudy.spec import Objective
+from raystudy.trackers.base import Metrics, TrialState, TrialSummary
+
+_EPOCH = "epoch:"
+
+
+@dataclass
+class TrialRecord:
+    """A trial's progress; the journal holds an entry per epoch, from which it is rebuilt.
+
+    Parameters
+    ----------
+    number : int
+    objectives : sequence of Objective
+    params : mapping of str to value
+    """
+
+    number: int
+    objectives: Sequence[Objective]
+    params: Mapping[str, Any]
+    epoch: int = 0
+    seconds: float = 0.0
+    metrics: dict[str, float] = field(default_factory=dict)
+    last: dict[str, float] = field(default_factory=dict)
+    best: dict[str, float] = field(default_factory=dict)
+
+    @classmethod
+    def read(cls, trial: FrozenTrial, objectives: Sequence[Objective]) -> "TrialRecord":
+        """Rebuild a record from the journal."""
+        record = cls(trial.number, objectives, trial.params)
+        entries = {
+            int(key.removeprefix(_EPOCH)): entry
+            for key, entry in trial.user_attrs.items()
+            if key.startswith(_EPOCH)
+        }
+        for epoch, entry in sorted(entries.items()):
+            record.add(epoch, entry["metrics"], entry["seconds"])
+        return record
+
+    def add(self, epoch: int, metrics: Metrics, seconds: float) -> tuple[str, dict[str, Any]]:
+        """Take an epoch in and return the user attribute that keeps it."""
+        self.epoch, self.seconds = epoch, seconds
+        self.metrics |= metrics
+        for objective in self.objectives:
+            value = metrics.get(objective.metric)
+            if value is None:
+                continue
+            self.last[objective.metric] = value
+            before = self.best.get(objective.metric)
+            if math.isfinite(value) and (before is None or objective.is_better(value, than=before)):
+                self.best[objective.metric] = value
+        return f"{_EPOCH}{epoch}", {"metrics": dict(metrics), "seconds": seconds}
+
+    @property
+    def missing(self) -> list[str]:
+        """Objectives that were never reported."""
+        return [o.metric for o in self.objectives if o.metric not in self.last]
+
+    def summary(self, state: TrialState, reason: str) -> TrialSummary:
+        """Return what there is to know of the trial once it has ended."""
+        return TrialSummary(
+            number=self.number,
+            state=state,
+            epoch=self.epoch,
+            last=dict(self.last),
+            best=dict(self.best),
+            metrics=dict(self.metrics),
+            seconds=self.seconds,
+            reason=reason,
+        )
+
+
+def attributes(summary: TrialSummary) -> dict[str, Any]:
+    """Return a final state as user attributes; the rest follows from the epochs' entries."""
+    return {
+        "state": summary.state,
+        "reason": summary.reason,
+        "seconds": summary.seconds,
+        "epochs": summary.epoch,
+        "last": dict(summary.last),
+        "best": dict(summary.best),
+    }
+
+
+def read_summary(trial: FrozenTrial, objectives: Sequence[Objective]) -> TrialSummary:
+    """Rebuild the summary of a trial that has ended."""
+    record = TrialRecord.read(trial, objectives)
+    record.seconds = trial.user_attrs["seconds"]
+    return record.summary(trial.user_attrs["state"], trial.user_attrs["reason"])
