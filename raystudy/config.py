@@ -14,8 +14,11 @@ from pathlib import Path
 
 import yaml
 from hydra import compose as hydra_compose
-from hydra import initialize_config_module
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -76,8 +79,27 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
             f"no study '{name}'; {_nearest(name, study_names(search_path))}"
             f"'raystudy list' shows all."
         )
+    for text in overrides:
+        parse(text)
     folders = tuple(str(Path(folder).resolve()) for folder in search_path)
     return _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
+
+
+def parse(text: str) -> Override:
+    """Read one override.
+
+    Raises
+    ------
+    UserError
+        If Hydra's grammar has no such thing.
+    """
+    try:
+        return OverridesParser.create().parse_override(text)
+    except HydraException as error:
+        raise UserError(
+            f"cannot read the override '{text}': write path=value, such as optimizer.lr=0.1 or "
+            f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
+        ) from error
 
 
 def load_shared(overrides: Sequence[str]) -> DictConfig:
@@ -137,14 +159,11 @@ def _chosen_data(name: str, group_choices: tuple[str, ...], folders: tuple[str, 
 
 def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     _register_resolvers()
-    extra = [f"hydra.searchpath=[{','.join(f'file://{folder}' for folder in folders)}]"]
     try:
-        with _hydra():
-            config = hydra_compose(
-                name, [*(extra if folders else []), *overrides], return_hydra_config=True
-            )
+        with _hydra(folders):
+            config = hydra_compose(name, list(overrides), return_hydra_config=True)
     except (HydraException, OmegaConfBaseException) as error:
-        raise UserError(_explain(error, name, overrides, folders)) from error
+        raise UserError(_explain(error, name, folders)) from error
     choices = {group: str(option) for group, option in config.hydra.runtime.choices.items()}
     with open_dict(config):
         del config["hydra"]
@@ -153,10 +172,17 @@ def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) ->
 
 
 @contextmanager
-def _hydra() -> Iterator[None]:
+def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
+    # The setting hydra.searchpath would do for groups, but not for the study's own file.
+    path = create_config_search_path("pkg://search_spaces")
+    for folder in folders:
+        path.prepend("user", f"file://{folder}", anchor="schema")
     GlobalHydra.instance().clear()
-    with initialize_config_module("search_spaces", version_base="1.3"):
+    Hydra.create_main_hydra2(task_name="raystudy", config_search_path=path)
+    try:
         yield
+    finally:
+        GlobalHydra.instance().clear()
 
 
 @functools.cache
@@ -212,9 +238,7 @@ def _nearest(wrong: str, known: Sequence[str]) -> str:
     return f"did you mean '{close[0]}'? " if close else ""
 
 
-def _explain(
-    error: Exception, name: str, overrides: tuple[str, ...], folders: tuple[str, ...]
-) -> str:
+def _explain(error: Exception, name: str, folders: tuple[str, ...]) -> str:
     """Say in one sentence what Hydra says in five lines."""
     text = str(error)
     if missing := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
@@ -227,12 +251,6 @@ def _explain(
         )
     if group := re.search(r"Could not override '([^']+)'", text):
         return unknown_setting(group[1].split("@")[0], name, folders)
-    if "mismatched input" in text or "no viable alternative" in text or "token" in text:
-        culprit = next((text_ for text_ in overrides if text_ in text), " ".join(overrides))
-        return (
-            f"cannot read the override '{culprit}': write path=value, such as optimizer.lr=0.1 or "
-            f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
-        )
     return " ".join(text.split())
 
 

@@ -76,6 +76,8 @@ class StudySpec:
         How often a trial whose worker was lost is started again from its last checkpoint.
     stall_minutes : float
         The watchdog ends the study when nothing moved for so long and nothing is free.
+    storage : str, optional
+        URL of a database for Optuna's study instead of the journal in the study's folder.
     """
 
     name: str
@@ -84,6 +86,7 @@ class StudySpec:
     seed: int = 0
     max_failures: int = 2
     stall_minutes: float = 30.0
+    storage: str | None = None
 
     def __post_init__(self) -> None:
         if not self.objectives:

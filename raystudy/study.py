@@ -253,6 +253,11 @@ class Study:
         front = pareto.front(self.summaries(), self._objectives)
         return front if len(self._objectives) > 1 else front[:1]
 
+    def command(self, number: int) -> str:
+        """Return the command line that replays a trial."""
+        trial = self._storage.storage.get_trial(self._id(number))
+        return self._trial_info(trial, resumed=False).command
+
     def close(self) -> None:
         """Tell the trackers that nothing more will come."""
         for tracker in self._trackers:

@@ -1,0 +1,71 @@
+"""What a study came to."""
+
+import shlex
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.text import Text
+
+from raystudy.spec import Objective
+from raystudy.study import Study
+from raystudy.trackers.base import TrialSummary
+from raystudy.trackers.console import short
+
+PUBLISHED = 0  # the trial that ran the recipe
+
+
+def show(console: Console, study: Study, settings: DictConfig) -> None:
+    """Print the best trial, how it compares with the recipe, and where to look on."""
+    ended = study.summaries()
+    counts = {state: sum(s.state == state for s in ended) for state in {s.state for s in ended}}
+    words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    _say(console, f"\n{study.info.id}: {len(ended)} trials ended ({words or 'none'})")
+    if study.ended_early:
+        _say(console, study.ended_early)
+    if study.failure:
+        _say(console, f"{study.failure}; tracebacks: {study.info.folder}/trials/*/error.txt")
+    for best in study.best():
+        _show_best(console, study, best, ended)
+    if not study.is_finished:
+        _say(console, f"go on with:    raystudy resume {study.info.id}{_moved(settings)}")
+    _say(console, f"look at it:    raystudy ui{_moved(settings)}")
+
+
+def _show_best(
+    console: Console, study: Study, best: TrialSummary, ended: list[TrialSummary]
+) -> None:
+    objectives = study.info.spec.objectives
+    _say(console, f"best trial:    {best.number}  {_values(best)}")
+    recipe = next((s for s in ended if s.number == PUBLISHED and s.state == "complete"), None)
+    if best.number == PUBLISHED:
+        _say(console, "               that is the published recipe itself")
+    elif recipe is not None:
+        gains = "  ".join(_gain(best, recipe, objective) for objective in objectives)
+        _say(console, f"recipe:        {PUBLISHED}  {_values(recipe)}\ndifference:    {gains}")
+        _say(console, "               one seed each on validation images; not a conclusion yet")
+    else:
+        _say(console, "recipe:        trial 0 did not complete; there is nothing to compare with")
+    _say(console, f"replay it:     {study.command(best.number)}")
+
+
+def _gain(best: TrialSummary, recipe: TrialSummary, objective: Objective) -> str:
+    difference = best.last[objective.metric] - recipe.last[objective.metric]
+    return f"{short(objective.metric)} {difference:+.4f}"
+
+
+def _values(trial: TrialSummary) -> str:
+    measures = dict.fromkeys([*trial.last, "val/accuracy", "val/robust_accuracy"])
+    there = [measure for measure in measures if measure in trial.metrics]
+    return "  ".join(f"{short(measure)} {trial.metrics[measure]:.4f}" for measure in there)
+
+
+def _moved(settings: DictConfig) -> str:
+    """Return the override that later commands need to find a moved store."""
+    from raystudy.study_folder import default_output_dir
+
+    moved = str(settings.output_dir) != str(default_output_dir())
+    return " " + shlex.quote(f"output_dir={settings.output_dir}") if moved else ""
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(line), soft_wrap=True)

@@ -1,0 +1,112 @@
+"""What a sweep is going to do, checked before anything starts."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+
+from raystudy.search_space import SearchSpace
+from raystudy.spec import StudySpec
+from raystudy.study_folder import StudyFolder
+from raystudy.trackers.store import printable, store_uri
+
+
+@dataclass(frozen=True)
+class Findings:
+    """What trying out the published recipe told.
+
+    Parameters
+    ----------
+    images : str
+        Sizes of the splits and shape of an image.
+    parameters : int
+        Trainable numbers of the method.
+    """
+
+    images: str
+    parameters: int
+
+
+def check(config: DictConfig) -> Findings:
+    """Load the data and build the published recipe once, on the CPU, training nothing.
+
+    Raises
+    ------
+    UserError
+        For whatever a trial would have refused.
+    """
+    from raystudy.trial import build_evaluators, build_trainer, load_splits
+
+    on_cpu = config.copy()
+    on_cpu.device = "cpu"
+    splits = load_splits(on_cpu)
+    trainer = build_trainer(on_cpu, splits)
+    build_evaluators(on_cpu)
+    channels, height, width = splits.train.images.shape[1:]
+    images = (
+        f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
+        f"{splits.num_classes} classes, {channels}x{height}x{width}"
+    )
+    return Findings(images, sum(p.numel() for p in trainer.method.parameters() if p.requires_grad))
+
+
+def show(
+    console: Console,
+    config: DictConfig,
+    space: SearchSpace,
+    findings: Findings,
+    folder: StudyFolder | None,
+) -> None:
+    """Print the plan: method, data, objectives, space, trials, resources, places."""
+    spec = StudySpec.read(config.study)
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    method = config.method._target_.rsplit(".", 1)[-1]
+    table.add_row("study", folder.id if folder else "none started (this is the plan only)")
+    table.add_row(
+        "method", f"{method}, {findings.parameters:,} parameters, {config.max_epochs} epochs"
+    )
+    table.add_row("data", f"{config.data.name}: {findings.images}")
+    table.add_row("objective", ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives))
+    table.add_row("trials", f"{spec.num_trials}; {_search_words(config)}; trial 0 is the recipe")
+    table.add_row("each trial", _resources(config))
+    if folder is not None:
+        table.add_row("results", str(folder.path))
+    uri = store_uri(config.tracker.uri, config.output_dir)
+    table.add_row("MLflow", f"{printable(uri)}")
+    console.print(table)
+    console.print(_axes(space))
+    for note in space.notes:
+        console.print(f"note: {note}")
+
+
+def _axes(space: SearchSpace) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="dim")
+    table.add_column("search")
+    table.add_column("range")
+    table.add_column("trial 0", justify="right")
+    for path, words in space.axes.items():
+        value = space.published.get(path)
+        table.add_row(path, words, f"{value:.4g}" if isinstance(value, float) else str(value))
+    return table
+
+
+def _search_words(config: DictConfig) -> str:
+    sampler = config.sampler._target_.rsplit(".", 1)[-1]
+    pruner = config.trial_scheduler._target_.rsplit(".", 1)[-1]
+    return f"{sampler}, {pruner}, seed {config.study.seed}"
+
+
+def _resources(config: DictConfig) -> str:
+    scaling = config.scaling
+    workers = "1 worker" if scaling.num_workers == 1 else f"{scaling.num_workers} workers (DDP)"
+    gpus = f", {scaling.gpus_per_worker:g} GPU" if scaling.use_gpu else ""
+    return f"{workers} with {scaling.cpus_per_worker:g} CPU{gpus} each"
+
+
+def results_folder(config: DictConfig) -> Path:
+    """Return the folder that holds studies and store."""
+    return Path(config.output_dir).expanduser()

@@ -1,0 +1,146 @@
+"""``raystudy sweep`` and ``raystudy resume``: a study from its plan to its conclusion."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+
+from raystudy import __version__, conclusion, config, plan, tracking, train
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
+from raystudy.interrupt import graceful
+from raystudy.search_space import SearchSpace
+from raystudy.spec import StudySpec
+from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
+from raystudy.trackers.base import StudyInfo
+
+CHANGEABLE = ("study.num_trials", "study.stall_minutes", "scaling.", "tracker.", "output_dir")
+# Settings of the study as a whole: they change nothing about a trial.
+NOT_A_TRIALS = (
+    *CHANGEABLE,
+    "scaling=",
+    "tracker=",
+    "study.id",
+    "study.seed",
+    "study.max_failures",
+    "study.storage",
+    "sampler",
+    "trial_scheduler",
+)
+
+
+def sweep(
+    name: str, overrides: Sequence[str], search_path: Sequence[str], *, dry_run: bool = False
+) -> int:
+    """Check, plan, search, conclude."""
+    space, composed = SearchSpace.load(name, overrides, search_path)
+    settings = composed.config
+    spec = StudySpec.read(settings.study)
+    findings = plan.check(settings)
+    console = Console(highlight=False)
+    if dry_run:
+        plan.show(console, settings, space, findings, None)
+        return EXIT_DONE
+    folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
+    folder.write_manifest(
+        {
+            "format": 1,
+            "kind": "sweep",
+            "name": name,
+            "overrides": list(overrides),
+            "search_path": [str(Path(path).resolve()) for path in search_path],
+            "raystudy": __version__,
+        }
+    )
+    plan.show(console, settings, space, findings, folder)
+    return _run(console, folder, space, settings, folder.read_manifest(), resumed=False)
+
+
+def resume(study_id: str, overrides: Sequence[str]) -> int:
+    """Go on with what `sweep` or `train` left unfinished."""
+    for path in config.pinned_paths(overrides):
+        if not f"{path}=".startswith(CHANGEABLE):
+            raise UserError(
+                f"resume {study_id}: '{path}' cannot change within a study; only "
+                f"{', '.join(CHANGEABLE)} can. Start another by 'raystudy sweep'."
+            )
+    folder = open_study_folder(_output_dir(config.load_shared(overrides)), study_id)
+    manifest = folder.read_manifest()
+    everything = [*manifest["overrides"], *overrides]
+    if manifest["kind"] == "train":
+        return train.resume(folder, manifest, everything)
+    space, composed = SearchSpace.load(manifest["name"], everything, manifest["search_path"])
+    return _run(Console(highlight=False), folder, space, composed.config, manifest, resumed=True)
+
+
+def _run(
+    console: Console,
+    folder: StudyFolder,
+    space: SearchSpace,
+    settings: DictConfig,
+    manifest: Mapping[str, Any],
+    *,
+    resumed: bool,
+) -> int:
+    from raystudy.on_ray.executor import RayExecutor
+    from raystudy.on_ray.scaling import Scaling
+    from raystudy.study import Study
+
+    info = _info(folder, space, settings, manifest, resumed=resumed)
+    executor = RayExecutor(Scaling(**_plain(settings.scaling)))
+    with folder.locked():
+        study = Study.open(
+            info,
+            space,
+            sampler=_plain(settings.sampler),
+            trial_scheduler=_plain(settings.trial_scheduler),
+            trackers=tracking.build(settings, folder, console),
+            storage_url=settings.study.storage,
+            max_epochs=settings.max_epochs,
+        )
+
+        def end() -> None:
+            study.interrupted = True
+
+        with study, graceful(end) as interruption:
+            try:
+                executor.run(study)
+            except StudyStalledError as error:
+                console.print(f"{error}\ngo on with: raystudy resume {folder.id}", style="red")
+                return EXIT_FAILED
+    conclusion.show(console, study, settings)
+    if study.interrupted:
+        return interruption.exit_code
+    return EXIT_FAILED if study.failure else EXIT_DONE
+
+
+def _info(
+    folder: StudyFolder,
+    space: SearchSpace,
+    settings: DictConfig,
+    manifest: Mapping[str, Any],
+    *,
+    resumed: bool,
+) -> StudyInfo:
+    return StudyInfo(
+        id=folder.id,
+        folder=folder.path,
+        name=manifest["name"],
+        overrides=tuple(text for text in space.overrides if not text.startswith(NOT_A_TRIALS)),
+        dataset=settings.data.name,
+        spec=StudySpec.read(settings.study),
+        axes=space.axes,
+        published=space.published,
+        search_path=tuple(manifest["search_path"]),
+        resumed=resumed,
+    )
+
+
+def _output_dir(settings: DictConfig) -> Path:
+    return Path(settings.output_dir).expanduser().resolve()
+
+
+def _plain(node: DictConfig) -> dict[str, Any]:
+    plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    return plain

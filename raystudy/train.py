@@ -1,0 +1,102 @@
+"""``raystudy train``: one trial in this process, without Ray."""
+
+import shlex
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+
+from raystudy import __version__, config, tracking
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
+from raystudy.interrupt import graceful
+from raystudy.sessions.local import LocalSession
+from raystudy.spec import StudySpec
+from raystudy.study_folder import StudyFolder, create_study_folder
+from raystudy.trackers.base import StudyInfo, TrialInfo
+
+FIRST_TRIAL = 0
+
+
+def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
+    """Train from the beginning in a folder of its own."""
+    settings = config.load(name, overrides, search_path)
+    output_dir = Path(settings.output_dir).expanduser()
+    folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
+    manifest = {
+        "format": 1,
+        "kind": "train",
+        "name": name,
+        "overrides": list(overrides),
+        "search_path": [str(Path(path).resolve()) for path in search_path],
+        "raystudy": __version__,
+    }
+    folder.write_manifest(manifest)
+    return _go_on(folder, settings, overrides, search_path, resumed=False)
+
+
+def resume(folder: StudyFolder, manifest: Mapping[str, Any], overrides: Sequence[str]) -> int:
+    """Go on with what `train` left unfinished."""
+    search_path = manifest["search_path"]
+    settings = config.load(manifest["name"], overrides, search_path)
+    return _go_on(folder, settings, overrides, search_path, resumed=True)
+
+
+def _go_on(
+    folder: StudyFolder,
+    settings: DictConfig,
+    overrides: Sequence[str],
+    search_path: Sequence[str],
+    *,
+    resumed: bool,
+) -> int:
+    """Train from the last checkpoint, or from the beginning where there is none."""
+    from raystudy.trial import run_trial
+
+    console = Console(highlight=False)
+    study = _study(folder, settings, overrides, search_path, resumed=resumed)
+    trial = TrialInfo(
+        number=FIRST_TRIAL,
+        params={},
+        overrides=tuple(overrides),
+        folder=folder.trial(FIRST_TRIAL).path,
+        command=shlex.join(["raystudy", "train", study.name, *overrides]),
+        resumed=resumed,
+    )
+    with folder.locked():
+        console.print(f"[bold]{study.id}[/bold]  {trial.command}\nresults in {folder.path}")
+        trackers = tracking.build(settings, folder, console, parent_run=False)
+        session = LocalSession(study, trial, trackers)
+        with session, graceful(session.interrupt) as interruption:
+            try:
+                run_trial(settings, session)
+            except TrialStoppedError:
+                console.print(f"go on with: raystudy resume {folder.id}")
+                return interruption.exit_code
+    if session.failed:
+        console.print(f"{session.summary.state}: {session.summary.reason}", style="red")
+        return EXIT_FAILED
+    return EXIT_DONE
+
+
+def _study(
+    folder: StudyFolder,
+    settings: DictConfig,
+    overrides: Sequence[str],
+    search_path: Sequence[str],
+    *,
+    resumed: bool,
+) -> StudyInfo:
+    return StudyInfo(
+        id=folder.id,
+        folder=folder.path,
+        name=settings.study.name,
+        overrides=tuple(overrides),
+        dataset=settings.data.name,
+        spec=StudySpec.read(settings.study),
+        axes={},
+        published={},
+        search_path=tuple(search_path),
+        resumed=resumed,
+    )

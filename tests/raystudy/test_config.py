@@ -1,0 +1,91 @@
+"""From a name and overrides to a configuration."""
+
+import math
+
+import pytest
+from omegaconf import OmegaConf
+
+from raystudy import config
+from raystudy.errors import UserError
+
+
+def refusal(*arguments):
+    with pytest.raises(UserError) as caught:
+        config.load(*arguments)
+    return str(caught.value)
+
+
+def test_the_default_data_brings_its_recipe():
+    settings = config.load("swaro", [])
+    assert settings.data.name == "digits"
+    assert settings.encoder._target_.endswith("SmallConv")
+    assert settings.max_epochs < 100
+
+
+def test_other_data_brings_the_paper_scale():
+    settings = config.load("swaro", ["data=cifar10"])
+    assert settings.encoder.depth == 18
+    assert (settings.batch_size, settings.max_epochs) == (256, 2000)
+    assert settings.clusters.num_clusters == 1000
+    assert config.load("swaro", ["data=cifar100"]).clusters.num_clusters == 5000
+
+
+def test_what_is_typed_beats_the_recipe():
+    settings = config.load("swaro", ["encoder=resnet18", "max_epochs=7"])
+    assert settings.encoder.depth == 18
+    assert settings.max_epochs == 7
+
+
+def test_pixels_are_shares_of_255():
+    assert config.load("swaro", ["data=cifar10"]).attack.ball.epsilon == 8 / 255
+
+
+def test_floats_come_back_exactly():
+    for value in (math.pi, 1e-300, 1 / 3, 0.1 + 0.2):
+        assert config.load("swaro", [f"optimizer.lr={value!r}"]).optimizer.lr == value
+
+
+def test_an_unknown_setting_names_the_nearest():
+    words = refusal("swaro", ["optimizer.learning_rte=0.1"])
+    assert words.startswith("no setting 'optimizer.learning_rte' in swaro;")
+    words = refusal("swaro", ["optimizer.momentun=0.1"])
+    assert "did you mean 'optimizer.momentum'?" in words
+
+
+def test_a_slip_in_the_last_word_is_mended():
+    assert "did you mean 'clusters.num_clusters'?" in refusal("swaro", ["clusters.nmu_clusters=3"])
+
+
+def test_an_unknown_option_lists_the_options():
+    words = refusal("swaro", ["attack=pgd_inf"])
+    assert "attack: no option 'pgd_inf'; did you mean 'pgd_linf'?" in words
+    assert "fgsm_linf" in words
+
+
+def test_an_unknown_study_names_the_nearest():
+    assert "no study 'swarro'; did you mean 'swaro'?" in refusal("swarro", [])
+
+
+@pytest.mark.parametrize("text", ["=", "optimizer.lr", "a b", "x=[", "optimizer.lr=choice(1"])
+def test_what_does_not_parse_is_one_sentence(text):
+    words = refusal("swaro", [text])
+    assert "\n" not in words
+    assert len(words) < 250
+
+
+def test_a_users_own_folder_is_searched(tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults:\n  - swaro\n  - _self_\nstudy: {name: mine}\n")
+    (tmp_path / "attack").mkdir()
+    (tmp_path / "attack" / "weak.yaml").write_text("# weak\nsteps: 1\n")
+    assert "mine" in config.study_names([str(tmp_path)])
+    assert config.load("mine", [], [str(tmp_path)]).study.name == "mine"
+    assert config.load("mine", ["attack=weak"], [str(tmp_path)]).attack.steps == 1
+
+
+def test_flatten_gives_paths_that_are_overrides():
+    settings = config.load("swaro", [])
+    leaves = config.flatten(settings)
+    assert leaves["attack.ball.epsilon"] == settings.attack.ball.epsilon
+    for path, value in leaves.items():
+        if isinstance(value, int | float) and not path.startswith("search"):
+            assert OmegaConf.select(settings, path) == value
