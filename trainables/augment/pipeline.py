@@ -1,7 +1,8 @@
 """Augmentations of a whole batch on its device, each row with its own draw.
 
 Every transform draws the batch's parameters first and applies them afterwards, so that known
-parameters can be applied. Draws come from torch's global stream and are the same on all ranks.
+parameters can be applied. Draws come from torch's global stream and are the same on all ranks;
+nothing waits for the device.
 """
 
 from collections.abc import Callable, Mapping
@@ -27,15 +28,20 @@ class Pipeline:
 
     transforms: Mapping[str, Augmentation] = field(default_factory=dict)
 
+    @torch.no_grad()
     def __call__(self, images: Tensor) -> Tensor:
-        """Return augmented images, shape (N, C, H, W)."""
+        """Return augmented images, shape (N, C, H, W), in the memory format they came in."""
+        planar = images.is_contiguous() or not images.is_contiguous(
+            memory_format=torch.channels_last
+        )
+        views = images.contiguous()  # colour reads whole channels, a third slower interleaved
         for transform in self.transforms.values():
-            images = transform(images)
-        return images
+            views = transform(views)
+        return views if planar else views.contiguous(memory_format=torch.channels_last)
 
 
 def uniform(images: Tensor, low: float, high: float, *shape: int) -> Tensor:
-    """Draw from [low, high) for each image, shape (N, *shape)."""
+    """Draw from [low, high) for each image, shape (N, *shape), float32."""
     sample = draw_rows(lambda n: torch.rand(n, *shape, device=images.device), len(images))
     return low + (high - low) * sample
 
@@ -43,37 +49,6 @@ def uniform(images: Tensor, low: float, high: float, *shape: int) -> Tensor:
 def coin(images: Tensor, probability: float) -> Tensor:
     """Toss a coin for each image, shape (N,), bool."""
     return uniform(images, 0, 1) < probability
-
-
-def resample(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Return ``rows @ image @ columns.T`` for every image and channel.
-
-    Cropping, resizing, flipping, shifting and blurring along the axes are all of this form; two
-    batched matrix products are faster than gathering pixels, on CPU and GPU alike.
-
-    Parameters
-    ----------
-    images : Tensor, shape (N, C, H, W)
-    rows : Tensor, shape (N, H', H)
-    columns : Tensor, shape (N, W', W)
-    """
-    n, c, h, w = images.shape
-    wide = images.reshape(n, c * h, w) @ columns.to(images.dtype).transpose(1, 2)
-    return rows.to(images.dtype).unsqueeze(1) @ wide.view(n, c, h, -1)
-
-
-def linear_weights(positions: Tensor, size: int) -> Tensor:
-    """Return the weights that read between pixels, shape (N, P, size).
-
-    Parameters
-    ----------
-    positions : Tensor, shape (N, P)
-        Where to read, in pixels; outside the image all weights are 0.
-    size : int
-        Pixels along the axis.
-    """
-    pixels = torch.arange(size, device=positions.device, dtype=positions.dtype)
-    return (1 - (positions.unsqueeze(2) - pixels).abs()).clamp_(min=0)
 
 
 def check_probability(setting: str, probability: float) -> None:
