@@ -63,7 +63,7 @@ def _weigh_neighbours(images: Tensor, bell: Tensor, *, dim: int) -> Tensor:
     size = images.shape[dim]
     reach = min(bell.shape[1], size) - 1  # beyond it one reflection is not enough
     weights = bell[:, : reach + 1] / (2 * bell[:, : reach + 1].sum(1, keepdim=True) - 1)
-    edges = (0, 0, reach, reach) if dim == 2 else (reach, reach)
+    edges = (0, 0, reach, reach) if dim == 2 else (reach, reach, 0, 0)
     padded = F.pad(images, edges, mode="reflect")
     total = images * weights[:, 0, None, None, None]
     for distance in range(1, reach + 1):
