@@ -4,6 +4,7 @@ from typing import TypeVar, cast
 
 import torch
 from torch import Tensor, nn
+from torch import distributed as dist
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from trainables import distributed
@@ -11,17 +12,20 @@ from trainables import distributed
 ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
-class SyncBatchNorm(nn.SyncBatchNorm):
-    """``torch.nn.SyncBatchNorm``, and the same for the CPU tensors it refuses.
+class GlooSyncBatchNorm(_BatchNorm):
+    """What ``torch.nn.SyncBatchNorm`` does, for the CPU tensors it refuses.
 
-    On CPU the statistics are sums over all ranks through a differentiable all-reduce, so value,
-    gradient and running statistics are those of one large batch. Every rank must hold equally
-    many rows.
+    Statistics are sums over all ranks through a differentiable all-reduce, so value, gradient
+    and running statistics are those of one large batch. Every rank must hold equally many rows.
     """
+
+    def _check_input_dim(self, rows: Tensor) -> None:
+        if rows.dim() < 2:
+            raise ValueError(f"Batch norm needs at least 2 dimensions, got {rows.dim()}.")
 
     def forward(self, rows: Tensor) -> Tensor:
         """Normalise (N, C, ...) over N, every position and every rank."""
-        if rows.device.type != "cpu" or not self.training or distributed.world_size() == 1:
+        if not self.training or distributed.world_size() == 1:
             return super().forward(rows)
         self._check_input_dim(rows)
         # bfloat16 has 8 bits for sums over thousands of positions.
@@ -52,19 +56,23 @@ class SyncBatchNorm(nn.SyncBatchNorm):
 
 
 def convert(module: ModuleT) -> ModuleT:
-    """Replace every batch norm by one over all ranks; parameters and buffers are the same objects.
+    """Replace every batch norm by one over all ranks: torch's own with NCCL, else ours.
 
-    Parts are replaced in place; a batch norm by itself comes back as a new module.
+    Parameters and buffers stay the same objects. Parts are replaced in place; a batch norm by
+    itself comes back as a new module.
     """
-    if isinstance(module, _BatchNorm) and not isinstance(module, SyncBatchNorm):
+    if distributed.is_distributed() and dist.get_backend() == "nccl":
+        converted: ModuleT = nn.SyncBatchNorm.convert_sync_batchnorm(module)  # type: ignore[no-untyped-call]
+        return converted
+    if isinstance(module, _BatchNorm) and not isinstance(module, GlooSyncBatchNorm):
         return cast(ModuleT, _synchronised(module))
     for name, child in module.named_children():
         setattr(module, name, convert(child))
     return module
 
 
-def _synchronised(layer: _BatchNorm) -> SyncBatchNorm:
-    twin = SyncBatchNorm(
+def _synchronised(layer: _BatchNorm) -> GlooSyncBatchNorm:
+    twin = GlooSyncBatchNorm(
         layer.num_features, layer.eps, layer.momentum, layer.affine, layer.track_running_stats
     )
     for name, parameter in layer.named_parameters(recurse=False):
