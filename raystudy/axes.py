@@ -178,3 +178,12 @@ def at(axis: BaseDistribution, index: int) -> Value:
         return axis.low + index * axis.step
     assert isinstance(axis, FloatDistribution)
     return axis.low if axis.step is None else min(axis.low + index * axis.step, axis.high)
+
+
+def place(axis: BaseDistribution, value: Any) -> Value:
+    """Return what tells a value from others: its index on a discrete axis, else itself."""
+    if isinstance(axis, CategoricalDistribution):
+        return int(axis.to_internal_repr(value))
+    assert isinstance(axis, (FloatDistribution, IntDistribution))
+    number: float = value
+    return number if axis.step is None else round((number - axis.low) / axis.step)

@@ -9,6 +9,8 @@ from typing import Any
 
 from optuna.storages.journal import BaseJournalBackend
 
+from raystudy.errors import UserError
+
 
 class Journal(BaseJournalBackend):
     """Optuna's journal format, written in transactions by the one driver of a study.
@@ -29,8 +31,9 @@ class Journal(BaseJournalBackend):
         self._logs, length = _read(path)
         self._file = path.open("ab")
         self._file.truncate(length)
-        self._pending: list[dict[str, Any]] = []
+        self._pending: list[str] = []
         self._depth = 0
+        self._durable = False
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
         """Return the operations from a number on."""
@@ -38,28 +41,38 @@ class Journal(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add operations; they reach the disk at the end of the transaction."""
-        with self.transaction():
-            # Through JSON, so that what is in memory is what a later driver will read.
-            self._logs += [json.loads(json.dumps(log)) for log in logs]
-            self._pending += logs
+        with self.transaction(durable=self._depth == 0):
+            for log in logs:
+                line = json.dumps(log, separators=(",", ":"))
+                self._pending.append(f"{line}\n")
+                # Through JSON, so that memory holds what a later driver will read.
+                self._logs.append(json.loads(line))
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
-        """Write all that is appended within at once; nested ones are part of the outer one."""
+    def transaction(self, *, durable: bool = True) -> Iterator[None]:
+        """Write all that is appended within at once; nested ones are part of the outer one.
+
+        Parameters
+        ----------
+        durable : bool
+            Wait until it is on the disk itself. Without, a killed driver loses nothing, a machine
+            without power perhaps the last epochs, which are then run again.
+        """
         self._depth += 1
+        self._durable = self._durable or durable
         try:
             yield
         finally:
             self._depth -= 1
-            if self._depth == 0 and self._pending:
+            if self._depth == 0:
                 self._write()
 
     def _write(self) -> None:
-        lines = [json.dumps(log, separators=(",", ":")) + "\n" for log in self._pending]
-        self._pending = []
-        self._file.write("".join(lines).encode())
+        self._file.write("".join(self._pending).encode())
         self._file.flush()
-        os.fsync(self._file.fileno())
+        if self._durable:
+            os.fsync(self._file.fileno())
+        self._pending, self._durable = [], False
 
     def close(self) -> None:
         """Close the file."""
@@ -70,4 +83,7 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
     """Return the operations of a journal and its length up to the last whole line, in bytes."""
     content = path.read_bytes() if path.exists() else b""
     length = content.rfind(b"\n") + 1
-    return [json.loads(line) for line in content[:length].splitlines()], length
+    try:
+        return [json.loads(line) for line in content[:length].splitlines()], length
+    except json.JSONDecodeError as error:
+        raise UserError(f"{path} is damaged: {error}; restore it from a copy.") from error

@@ -23,8 +23,9 @@ from raystudy.axes import Value
 from raystudy.errors import UserError
 
 Params = dict[str, Any]
+Places = tuple[Value, ...]  # of a configuration on the axes
 ATTEMPTS = 20  # draws before an untried configuration is looked for by enumeration
-MAX_GRID = 1_000_000
+MAX_GRID = 100_000
 
 
 class Grid(BaseSampler):
@@ -57,16 +58,13 @@ class Grid(BaseSampler):
             )
         self._order = np.random.default_rng(seed).permutation(math.prod(self._sizes))
 
-    def untried(self, tried: set[tuple[Value, ...]]) -> Params | None:
+    def untried(self, tried: set[Places]) -> Params | None:
         """Return the first configuration that is not among `tried`."""
         for index in self._order:
             places = np.unravel_index(int(index), self._sizes) if self._sizes else ()
-            values = [
-                axes.at(axis, int(place))
-                for axis, place in zip(self._distributions.values(), places, strict=True)
-            ]
-            if tuple(values) not in tried:
-                return dict(zip(self._distributions, values, strict=True))
+            if tuple(int(place) for place in places) not in tried:
+                axes_and_places = zip(self._distributions.items(), places, strict=True)
+                return {path: axes.at(axis, int(place)) for (path, axis), place in axes_and_places}
         return None
 
     def infer_relative_search_space(
@@ -142,7 +140,7 @@ class Memoryless(BaseSampler):
         seen = tried(study, trial, self._distributions)
         for attempt in range(ATTEMPTS):
             params = self._draw(self.build(trial.number, attempt), study, trial)
-            if tuple(params.values()) not in seen:
+            if places(params, self._distributions) not in seen:
                 return params
         sizes = [axes.count(axis) for axis in self._distributions.values()]
         if None in sizes or math.prod(size for size in sizes if size) > MAX_GRID:
@@ -177,13 +175,18 @@ class Memoryless(BaseSampler):
 
 def tried(
     study: optuna.Study, trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]
-) -> set[tuple[Value, ...]]:
+) -> set[Places]:
     """Return the configurations of all other trials."""
     return {
-        tuple(other.params[path] for path in distributions)
+        places(other.params, distributions)
         for other in study.get_trials(deepcopy=False)
         if other.number != trial.number and other.params.keys() >= distributions.keys()
     }
+
+
+def places(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> Places:
+    """Return where on its axes a configuration lies."""
+    return tuple(axes.place(axis, params[path]) for path, axis in distributions.items())
 
 
 def check(sampler: Memoryless, num_objectives: int) -> None:

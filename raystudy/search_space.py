@@ -84,7 +84,7 @@ class SearchSpace:
             If an axis names no setting, or does not contain the recipe's value.
         """
         swept = swept or {}
-        pinned = {sweeps.parse(text).key_or_group for text in overrides}
+        pinned = {config.parse(text).key_or_group for text in overrides}
         distributions: dict[str, BaseDistribution] = {}
         published: dict[str, Value] = {}
         notes: list[str] = []

@@ -5,49 +5,20 @@ import shlex
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from types import TracebackType
 from typing import Any, Literal, Self
 
-import optuna
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from optuna.pruners import BasePruner, NopPruner
 from optuna.trial import FrozenTrial
-from optuna.trial import TrialState as OptunaState
 
-from raystudy import pareto, samplers, trial_record
-from raystudy.errors import UserError
-from raystudy.samplers import Memoryless, quiet
+from raystudy import pareto, trial_record
+from raystudy.ledger import Ledger
 from raystudy.search_space import SearchSpace
 from raystudy.study_folder import StudyFolder
-from raystudy.study_storage import StudyStorage
-from raystudy.trackers.base import (
-    Metrics,
-    StudyInfo,
-    Tracker,
-    TrialInfo,
-    TrialState,
-    TrialSummary,
-)
-from raystudy.trial_record import TrialRecord
+from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
+from raystudy.trial_record import Outcome, TrialRecord
+
+__all__ = ["Outcome", "Study"]
 
 HOPELESS_AFTER = 3  # failures before a single trial ended otherwise
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a trial's process ended.
-
-    Parameters
-    ----------
-    kind : {"completed", "stopped", "diverged", "collapsed", "failed"}
-        ``stopped``: it left because `Study.report` returned False or the study was interrupted.
-    reason : str
-    """
-
-    kind: Literal["completed", "stopped", "diverged", "collapsed", "failed"]
-    reason: str = ""
 
 
 class Study:
@@ -62,8 +33,7 @@ class Study:
     ----------
     info : StudyInfo
     space : SearchSpace
-    storage : StudyStorage
-    study : optuna.Study
+    ledger : Ledger
     trackers : sequence of Tracker
         Told before the journal is, so that no event is lost; after a crash one may come twice.
     max_epochs : int, optional
@@ -76,8 +46,7 @@ class Study:
         self,
         info: StudyInfo,
         space: SearchSpace,
-        storage: StudyStorage,
-        study: optuna.Study,
+        ledger: Ledger,
         *,
         trackers: Sequence[Tracker] = (),
         max_epochs: int | None = None,
@@ -86,22 +55,20 @@ class Study:
         self.info = info
         self.interrupted = False
         self._space = space
-        self._storage = storage
-        self._study = study
+        self._ledger = ledger
         self._trackers = trackers
         self._max_epochs = max_epochs
         self._clock = clock
         self._objectives = info.spec.objectives
         self._running: dict[int, TrialRecord] = {}
-        self._began: dict[int, float] = {}
         self._left: list[FrozenTrial] = []
         self._summaries: dict[int, TrialSummary] = {}
         self._failures = 0
-        for trial in study.get_trials(deepcopy=False):
+        for trial in ledger.trials():
             if trial.state.is_finished():
                 summary = trial_record.read_summary(trial, self._objectives)
                 self._summaries[trial.number] = summary
-            elif trial.state == OptunaState.RUNNING:
+            else:
                 self._left.append(trial)
         for tracker in trackers:
             tracker.study_started(info)
@@ -119,47 +86,44 @@ class Study:
         max_epochs: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> "Study":
-        """Begin the study of ``info.folder``, or go on with it if it has a journal.
+        """Begin the study of ``info.folder``, or go on with it.
 
         Parameters
         ----------
         sampler, trial_scheduler : mapping
             ``_target_`` and settings of an Optuna sampler and an Optuna pruner.
         storage_url : str, optional
-            A database instead of the journal.
+            A database instead of the journal in the folder.
 
         Raises
         ------
         UserError
             If sampler, trial scheduler, objectives and space do not fit each other or the study.
         """
-        memoryless = Memoryless(sampler, space.distributions, info.spec.seed)
-        samplers.check(memoryless, len(info.spec.objectives))
-        pruner = _pruner(trial_scheduler, len(info.spec.objectives))
-        storage = StudyStorage.open(info, storage_url)
-        study = storage.create_or_load(info, space, memoryless, pruner)
-        return cls(
-            info, space, storage, study, trackers=trackers, max_epochs=max_epochs, clock=clock
+        ledger = Ledger.open(
+            info, space, sampler=sampler, trial_scheduler=trial_scheduler, url=storage_url
         )
+        return cls(info, space, ledger, trackers=trackers, max_epochs=max_epochs, clock=clock)
 
     def next_trial(self) -> TrialInfo | None:
         """Return a trial to run; None if there is none to be handed out (any more, or now).
 
         Trials that a dead driver left come first, as ``resumed``.
         """
-        if self.interrupted or self.ended_early:
-            return None
         resumed = bool(self._left)
+        begun = len(self._running) + len(self._summaries)
+        if self.interrupted:
+            return None
         if resumed:
-            trial = self._completed_params(self._left.pop(0))
-        elif len(self._running) + len(self._summaries) < self.info.spec.num_trials:
-            trial = self._ask()
+            trial = self._ledger.completed(self._left.pop(0))
+        elif begun < self.info.spec.num_trials and not self.ended_early:
+            trial = self._ledger.ask()
         else:
             return None
         record = TrialRecord.read(trial, self._objectives)
         self._running[trial.number] = record
-        self._began[trial.number] = self._clock() - record.seconds
-        info = self._trial_info(trial, resumed=resumed)
+        record.began = self._clock() - record.seconds
+        info = self._info(trial, resumed=resumed)
         for tracker in self._trackers:
             tracker.trial_started(info)
         return info
@@ -174,16 +138,16 @@ class Study:
             return False
         if epoch <= record.epoch:
             return True
+        metrics = {name: float(value) for name, value in metrics.items()}
         for tracker in self._trackers:
             tracker.trial_reported(number, epoch, metrics)
-        seconds = self._clock() - self._began[number]
-        with self._storage.transaction():
-            key, entry = record.add(epoch, metrics, seconds)
-            self._storage.storage.set_trial_user_attr(self._id(number), key, entry)
+        record.add(epoch, metrics, self._clock() - record.began)
+        with self._ledger.transaction(durable=False):
+            self._ledger.keep(record, metrics)
             if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
                 words = ", ".join(f"{name} is {metrics[name]}" for name in wrong)
                 self._end(record, "diverged", f"{words} at epoch {epoch}")
-            elif self._is_pruned(record, metrics):
+            elif not self._is_last(record) and self._ledger.is_behind(record, metrics):
                 self._end(record, "pruned", f"behind other trials at epoch {epoch}")
         return number in self._running
 
@@ -195,18 +159,7 @@ class Study:
         record = self._running.get(number)
         if record is None or (outcome.kind == "stopped" and self.interrupted):
             return
-        state: TrialState
-        state, reason = "failed", outcome.reason
-        if outcome.kind == "completed" and record.missing:
-            there = ", ".join(sorted(record.metrics)) or "none"
-            reason = f"{', '.join(record.missing)} was never reported; measures there: {there}"
-        elif outcome.kind == "completed":
-            state = "complete"
-        elif outcome.kind == "stopped":
-            reason = reason or "it stopped although nobody asked it to"
-        else:
-            state = outcome.kind
-        self._end(record, state, reason)
+        self._end(record, *record.conclude(outcome))
 
     @property
     def is_finished(self) -> bool:
@@ -255,108 +208,41 @@ class Study:
 
     def command(self, number: int) -> str:
         """Return the command line that replays a trial."""
-        trial = self._storage.storage.get_trial(self._id(number))
-        return self._trial_info(trial, resumed=False).command
+        return self._info(self._ledger.trials()[number], resumed=False).command
 
     def close(self) -> None:
         """Tell the trackers that nothing more will come."""
         for tracker in self._trackers:
             tracker.study_finished(self.state)
-        self._storage.close()
+        self._ledger.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _ask(self) -> FrozenTrial:
-        with quiet(), self._storage.transaction():
-            if not self._study.get_trials(deepcopy=False):
-                self._study.enqueue_trial(dict(self._space.published))
-            trial = self._study.ask(dict(self._space.distributions))
-            return self._storage.storage.get_trial(self._id(trial.number))
-
-    def _completed_params(self, trial: FrozenTrial) -> FrozenTrial:
-        """Draw what a driver that died within `_ask` did not get to."""
-        if trial.params.keys() >= self._space.distributions.keys():
-            return trial
-        with quiet(), self._storage.transaction():
-            again = optuna.Trial(self._study, trial._trial_id)
-            for path, axis in self._space.distributions.items():
-                again._suggest(path, axis)
-        return self._storage.storage.get_trial(trial._trial_id)
-
-    def _trial_info(self, trial: FrozenTrial, *, resumed: bool) -> TrialInfo:
-        params = {path: trial.params[path] for path in self._space.distributions}
-        overrides = (*self.info.overrides, *self._space.as_overrides(params))
-        # The study's id names a folder; a replay gets one of its own.
-        replayed = [text for text in overrides if not text.startswith("study.id=")]
+    def _info(self, trial: FrozenTrial, *, resumed: bool) -> TrialInfo:
+        overrides = (*self.info.overrides, *self._space.as_overrides(trial.params))
         folders = [f"--search-path={folder}" for folder in self.info.search_path]
         return TrialInfo(
             number=trial.number,
-            params=params,
+            params={path: trial.params[path] for path in self._space.distributions},
             overrides=overrides,
             folder=StudyFolder(self.info.folder).trial(trial.number).path,
-            command=shlex.join(["raystudy", "train", self.info.name, *replayed, *folders]),
+            command=shlex.join(["raystudy", "train", self.info.name, *overrides, *folders]),
             resumed=resumed,
         )
 
-    def _is_pruned(self, record: TrialRecord, metrics: Metrics) -> bool:
-        if len(self._objectives) > 1 or self._objectives[0].metric not in metrics:
-            return False
-        storage, trial_id = self._storage.storage, self._id(record.number)
-        value = metrics[self._objectives[0].metric]
-        storage.set_trial_intermediate_value(trial_id, record.epoch, value)
-        if record.epoch == record.params.get("max_epochs", self._max_epochs):
-            return False
-        return self._study.pruner.prune(self._study, storage.get_trial(trial_id))
+    def _is_last(self, record: TrialRecord) -> bool:
+        return bool(record.epoch == record.params.get("max_epochs", self._max_epochs))
 
     def _end(self, record: TrialRecord, state: TrialState, reason: str) -> None:
-        record.seconds = self._clock() - self._began.pop(record.number)
+        record.seconds = self._clock() - record.began
         summary = record.summary(state, reason)
         for tracker in self._trackers:
             tracker.trial_finished(summary)
-        optuna_state, values = self._told(summary)
-        with quiet(), self._storage.transaction():
-            for key, value in trial_record.attributes(summary).items():
-                self._storage.storage.set_trial_user_attr(self._id(record.number), key, value)
-            self._study.tell(record.number, values, optuna_state)
+        self._ledger.tell(summary)
         del self._running[record.number]
         self._summaries[record.number] = summary
         self._failures += state == "failed"
-
-    def _told(self, summary: TrialSummary) -> tuple[OptunaState, list[float] | None]:
-        """Return what Optuna learns: a diverged trial is a result, the worst there is."""
-        if summary.state == "failed":
-            return OptunaState.FAIL, None
-        if summary.state == "pruned":
-            return OptunaState.PRUNED, None
-        if summary.state == "complete":
-            return OptunaState.COMPLETE, [summary.last[o.metric] for o in self._objectives]
-        return OptunaState.COMPLETE, [objective.worst_value for objective in self._objectives]
-
-    def _id(self, number: int) -> int:
-        return self._storage.storage.get_trial_id_from_study_id_trial_number(
-            self._study._study_id, number
-        )
-
-
-def _pruner(recipe: Mapping[str, Any], num_objectives: int) -> BasePruner:
-    try:
-        with quiet():
-            pruner: BasePruner = instantiate(dict(recipe), _convert_="all")
-    except InstantiationException as error:
-        raise UserError(f"trial_scheduler: {error.__cause__ or error}") from error
-    if num_objectives > 1 and not isinstance(pruner, NopPruner):
-        raise UserError(
-            f"trial_scheduler must be none with several objectives, because Optuna compares "
-            f"unfinished trials by one only; got {type(pruner).__name__} and {num_objectives} "
-            f"objectives: add trial_scheduler=none."
-        )
-    return pruner

@@ -3,16 +3,27 @@
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from optuna.distributions import FloatDistribution
 
 from raystudy.executors.inline import Report
-from raystudy.trackers.base import TrialInfo
+from raystudy.search_space import SearchSpace
+from raystudy.spec import Objective, StudySpec
+from raystudy.trackers.base import StudyInfo, TrialInfo
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
 STRENGTH, RATE = "attack.strength", "optimizer.lr"
 BEST_RATE = 0.1
+SPACE = SearchSpace(
+    distributions={
+        STRENGTH: FloatDistribution(0, 1),
+        RATE: FloatDistribution(1e-3, 1, log=True),
+    },
+    published={STRENGTH: 0.5, RATE: BEST_RATE},
+)
 
 
 @dataclass(frozen=True)
@@ -98,3 +109,27 @@ def end_values(strength: float, rate: float) -> tuple[float, float]:
     """Return clean and robust accuracy after infinitely many epochs."""
     misfit = 0.1 * math.log10(rate / BEST_RATE) ** 2
     return 0.9 - 0.3 * strength**2 - misfit, 0.6 * strength * (2 - strength) - misfit
+
+
+def study_info(
+    folder: Path,
+    *,
+    num_trials: int = 8,
+    objectives: tuple[str, ...] = (ROBUST,),
+    space: SearchSpace = SPACE,
+    seed: int = 0,
+    resumed: bool = False,
+) -> StudyInfo:
+    """Return the description of a study of surrogates in `folder`."""
+    measures = tuple(Objective(metric=metric) for metric in objectives)
+    return StudyInfo(
+        id=folder.name,
+        folder=folder,
+        name="surrogate",
+        overrides=space.overrides,
+        dataset="none",
+        spec=StudySpec(name="surrogate", objectives=measures, num_trials=num_trials, seed=seed),
+        axes=space.axes,
+        published=space.published,
+        resumed=resumed,
+    )

@@ -4,17 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import (
     ChoiceSweep,
     Glob,
     IntervalSweep,
-    Override,
     QuotedString,
     RangeSweep,
     ValueType,
 )
-from hydra.errors import HydraException
 from optuna.distributions import BaseDistribution
 
 from raystudy import axes, config
@@ -79,7 +76,7 @@ def split(overrides: Sequence[str]) -> tuple[list[str], dict[str, Sweep]]:
     """
     plain, sweeps = [], {}
     for text in overrides:
-        parsed = parse(text)
+        parsed = config.parse(text)
         if not parsed.is_sweep_override():
             plain.append(text)
             continue
@@ -95,17 +92,6 @@ def split(overrides: Sequence[str]) -> tuple[list[str], dict[str, Sweep]]:
             )
         sweeps[path] = Sweep(path, text, parsed.value())
     return plain, sweeps
-
-
-def parse(text: str) -> Override:
-    """Parse one override."""
-    try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        raise UserError(
-            f"cannot read the override '{text}': write path=value, such as optimizer.lr=0.1 or "
-            f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
-        ) from error
 
 
 def _plain(choice: Any) -> Any:

@@ -3,7 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
@@ -11,6 +11,21 @@ from raystudy.spec import Objective
 from raystudy.trackers.base import Metrics, TrialState, TrialSummary
 
 _EPOCH = "epoch:"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a trial's process ended.
+
+    Parameters
+    ----------
+    kind : {"completed", "stopped", "diverged", "collapsed", "failed"}
+        ``stopped``: it left because `Study.report` returned False or the study was interrupted.
+    reason : str
+    """
+
+    kind: Literal["completed", "stopped", "diverged", "collapsed", "failed"]
+    reason: str = ""
 
 
 @dataclass
@@ -22,11 +37,14 @@ class TrialRecord:
     number : int
     objectives : sequence of Objective
     params : mapping of str to value
+    began : float
+        When it began on the study's clock, earlier drivers' seconds included.
     """
 
     number: int
     objectives: Sequence[Objective]
     params: Mapping[str, Any]
+    began: float = 0.0
     epoch: int = 0
     seconds: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
@@ -46,8 +64,8 @@ class TrialRecord:
             record.add(epoch, entry["metrics"], entry["seconds"])
         return record
 
-    def add(self, epoch: int, metrics: Metrics, seconds: float) -> tuple[str, dict[str, Any]]:
-        """Take an epoch in and return the user attribute that keeps it."""
+    def add(self, epoch: int, metrics: Metrics, seconds: float) -> None:
+        """Take an epoch in."""
         self.epoch, self.seconds = epoch, seconds
         self.metrics |= metrics
         for objective in self.objectives:
@@ -58,12 +76,17 @@ class TrialRecord:
             before = self.best.get(objective.metric)
             if math.isfinite(value) and (before is None or objective.is_better(value, than=before)):
                 self.best[objective.metric] = value
-        return f"{_EPOCH}{epoch}", {"metrics": dict(metrics), "seconds": seconds}
 
-    @property
-    def missing(self) -> list[str]:
-        """Objectives that were never reported."""
-        return [o.metric for o in self.objectives if o.metric not in self.last]
+    def conclude(self, outcome: Outcome) -> tuple[TrialState, str]:
+        """Return the final state of a trial whose process ended so, and the reason."""
+        if outcome.kind == "stopped":
+            return "failed", outcome.reason or "it stopped although nobody asked it to"
+        if outcome.kind != "completed":
+            return outcome.kind, outcome.reason
+        if missing := [o.metric for o in self.objectives if o.metric not in self.last]:
+            there = ", ".join(sorted(self.metrics)) or "none"
+            return "failed", f"{', '.join(missing)} was never reported; measures there: {there}"
+        return "complete", outcome.reason
 
     def summary(self, state: TrialState, reason: str) -> TrialSummary:
         """Return what there is to know of the trial once it has ended."""
@@ -79,8 +102,13 @@ class TrialRecord:
         )
 
 
-def attributes(summary: TrialSummary) -> dict[str, Any]:
-    """Return a final state as user attributes; the rest follows from the epochs' entries."""
+def epoch_attribute(record: TrialRecord, metrics: Metrics) -> tuple[str, dict[str, Any]]:
+    """Return the user attribute that keeps the record's newest epoch."""
+    return f"{_EPOCH}{record.epoch}", {"metrics": dict(metrics), "seconds": record.seconds}
+
+
+def final_attributes(summary: TrialSummary) -> dict[str, Any]:
+    """Return a final state as user attributes, readable in Optuna's own tools."""
     return {
         "state": summary.state,
         "reason": summary.reason,

@@ -1,0 +1,196 @@
+"""A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
+
+from collections.abc import Mapping
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+import optuna
+from hydra.errors import InstantiationException
+from hydra.utils import instantiate
+from optuna.pruners import BasePruner, NopPruner
+from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from raystudy import samplers, trial_record
+from raystudy.errors import UserError
+from raystudy.journal import Journal
+from raystudy.samplers import Memoryless, quiet
+from raystudy.search_space import SearchSpace
+from raystudy.study_folder import StudyFolder
+from raystudy.trackers.base import Metrics, StudyInfo, TrialSummary
+from raystudy.trial_record import TrialRecord
+
+
+class Ledger:
+    """What Optuna is asked and told.
+
+    Parameters
+    ----------
+    info : StudyInfo
+    space : SearchSpace
+    storage : BaseStorage
+    study : optuna.Study
+    journal : Journal, optional
+        The file below `storage`, unless that is a database.
+    """
+
+    def __init__(
+        self,
+        info: StudyInfo,
+        space: SearchSpace,
+        storage: BaseStorage,
+        study: optuna.Study,
+        journal: Journal | None,
+    ) -> None:
+        self._objectives = info.spec.objectives
+        self._space = space
+        self._storage = storage
+        self._study = study
+        self._journal = journal
+
+    @classmethod
+    def open(
+        cls,
+        info: StudyInfo,
+        space: SearchSpace,
+        *,
+        sampler: Mapping[str, Any],
+        trial_scheduler: Mapping[str, Any],
+        url: str | None,
+    ) -> "Ledger":
+        """Open the journal of ``info.folder`` or the database at `url`, new or begun.
+
+        Raises
+        ------
+        UserError
+            If sampler, trial scheduler, objectives, space and what is there do not fit.
+        """
+        num_objectives = len(info.spec.objectives)
+        memoryless = Memoryless(sampler, space.distributions, info.spec.seed)
+        samplers.check(memoryless, num_objectives)
+        pruner = _pruner(trial_scheduler, num_objectives)
+        journal = Journal(StudyFolder(info.folder).journal) if url is None else None
+        storage = _database(url) if journal is None else JournalStorage(journal)
+        with quiet():
+            if info.id in optuna.get_all_study_names(storage) and not info.resumed and url:
+                raise UserError(
+                    f"study.id: '{info.id}' exists in the database; choose another id, or go on "
+                    f"with it by 'raystudy resume {info.id}'."
+                )
+            study = optuna.create_study(
+                storage=storage,
+                sampler=memoryless,
+                pruner=pruner,
+                study_name=info.id,
+                directions=[objective.direction for objective in info.spec.objectives],
+                load_if_exists=True,
+            )
+        _check_begun(study, info, space)
+        return cls(info, space, storage, study, journal)
+
+    def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
+        """Return a context whose operations reach the journal in one write."""
+        if self._journal is None:
+            return nullcontext()
+        return self._journal.transaction(durable=durable)
+
+    def trials(self) -> list[FrozenTrial]:
+        """Return the trials that were handed out, in order of number."""
+        trials = self._study.get_trials(deepcopy=False)
+        return [trial for trial in trials if trial.state != TrialState.WAITING]
+
+    def ask(self) -> FrozenTrial:
+        """Begin a trial: the first with the published values, the others by the sampler."""
+        with quiet(), self.transaction():
+            if not self._study.get_trials(deepcopy=False):
+                self._study.enqueue_trial(dict(self._space.published))
+            trial = self._study.ask(dict(self._space.distributions))
+            return self._storage.get_trial(trial._trial_id)
+
+    def completed(self, trial: FrozenTrial) -> FrozenTrial:
+        """Draw the parameters that a driver which died within `ask` did not get to."""
+        if trial.params.keys() >= self._space.distributions.keys():
+            return trial
+        with quiet(), self.transaction():
+            again = optuna.Trial(self._study, trial._trial_id)
+            for path, axis in self._space.distributions.items():
+                again._suggest(path, axis)
+            return self._storage.get_trial(trial._trial_id)
+
+    def keep(self, record: TrialRecord, metrics: Metrics) -> None:
+        """Keep the epoch that `record` has just taken in."""
+        trial_id = self._id(record.number)
+        key, entry = trial_record.epoch_attribute(record, metrics)
+        self._storage.set_trial_user_attr(trial_id, key, entry)
+        first = self._objectives[0].metric
+        # Optuna has intermediate values, and trial schedulers, for one objective only.
+        if len(self._objectives) == 1 and first in metrics:
+            self._storage.set_trial_intermediate_value(trial_id, record.epoch, metrics[first])
+
+    def is_behind(self, record: TrialRecord, metrics: Metrics) -> bool:
+        """Return whether the trial scheduler would end the trial after the epoch just kept."""
+        if len(self._objectives) > 1 or self._objectives[0].metric not in metrics:
+            return False
+        trial = self._storage.get_trial(self._id(record.number))
+        return self._study.pruner.prune(self._study, trial)
+
+    def tell(self, summary: TrialSummary) -> None:
+        """Give a trial its final state; a diverged one is a result, the worst there is."""
+        state, values = TrialState.COMPLETE, [one.worst_value for one in self._objectives]
+        if summary.state == "complete":
+            values = [summary.last[objective.metric] for objective in self._objectives]
+        elif summary.state in ("failed", "pruned"):
+            state = TrialState.FAIL if summary.state == "failed" else TrialState.PRUNED
+        with quiet(), self.transaction():
+            for key, value in trial_record.final_attributes(summary).items():
+                self._storage.set_trial_user_attr(self._id(summary.number), key, value)
+            told = values if state == TrialState.COMPLETE else None
+            self._study.tell(summary.number, told, state)
+
+    def close(self) -> None:
+        """Close the journal."""
+        if self._journal is not None:
+            self._journal.close()
+
+    def _id(self, number: int) -> int:
+        study_id = self._study._study_id
+        return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+
+def _pruner(recipe: Mapping[str, Any], num_objectives: int) -> BasePruner:
+    try:
+        with quiet():
+            pruner: BasePruner = instantiate(dict(recipe), _convert_="all")
+    except InstantiationException as error:
+        raise UserError(f"trial_scheduler: {error.__cause__ or error}") from error
+    if num_objectives > 1 and not isinstance(pruner, NopPruner):
+        raise UserError(
+            f"trial_scheduler must be none with several objectives, because Optuna compares "
+            f"unfinished trials by one only; got {type(pruner).__name__} and {num_objectives} "
+            f"objectives: add trial_scheduler=none."
+        )
+    return pruner
+
+
+def _database(url: str | None) -> BaseStorage:
+    assert url is not None
+    try:
+        return RDBStorage(url)
+    except Exception as error:  # every database's driver has errors of its own
+        first_line = (str(error).splitlines() or [type(error).__name__])[0]
+        where = url.rpartition("@")[2]  # what stands before may be a password
+        raise UserError(f"study.storage: cannot open {where}: {first_line}") from error
+
+
+def _check_begun(study: optuna.Study, info: StudyInfo, space: SearchSpace) -> None:
+    """Refuse to go on with a study under other objectives or over another space."""
+    directions = [objective.direction for objective in info.spec.objectives]
+    if [direction.name.lower() for direction in study.directions] != directions:
+        raise UserError(f"study '{info.id}' was begun with other objectives; start another.")
+    for trial in study.get_trials(deepcopy=False):
+        for path, axis in trial.distributions.items():
+            if space.distributions.get(path) != axis:
+                raise UserError(
+                    f"study '{info.id}' was begun with another range of {path} ({axis}); "
+                    f"start another."
+                )
