@@ -1,7 +1,12 @@
 """Fixtures for every test."""
 
+import hypothesis
 import pytest
 from ranks import Ranks
+
+# The first example of a test pays for imports, and machines are shared: time decides nothing.
+hypothesis.settings.register_profile("raystudy", deadline=None)
+hypothesis.settings.load_profile("raystudy")
 
 
 @pytest.fixture(scope="session")

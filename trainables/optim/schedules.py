@@ -27,9 +27,12 @@ class Constant:
 
 @dataclass(frozen=True, kw_only=True)
 class WarmupCosine:
-    r"""A linear warm-up, then half a cosine: with t the share of training behind the warm-up
+    r"""A linear warm-up, then half a cosine.
 
     .. math:: f = b + (p - b) (1 + \cos \pi t) / 2
+
+    with t the share of what follows the warm-up that is done. The warm-up is a share of training
+    too, so that it keeps its meaning when a study shortens training.
 
     Parameters
     ----------
@@ -43,7 +46,7 @@ class WarmupCosine:
         Factor b at the end.
     whole_period : bool
         Let the cosine last as long as the whole training, so that it is cut off before its end
-        by the length of the warm-up, as in RoCL's code.
+        by the length of the warm-up, as in RoCL's code; else it ends with training.
     per_epoch : bool
         Change between epochs only.
     """
