@@ -1,0 +1,68 @@
+"""Every encoder, optimizer and learning-rate schedule there is, built from its file."""
+
+import copy
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from torch import nn
+
+from raystudy import config
+from trainables.networks.encoder import Encoder
+
+
+def part(group, name):
+    return instantiate(config.load("swaro", [f"{group}={name}"])[group], _convert_="all")
+
+
+@pytest.mark.parametrize("name", config.options("encoder"))
+def test_an_encoder_turns_images_into_finite_features_and_passes_gradients_back(name):
+    encoder = part("encoder", name)
+    images = torch.rand(4, 1, 8, 8, requires_grad=True)
+    features = encoder(images)
+    assert isinstance(encoder, Encoder)
+    assert features.shape == (4, encoder.num_features)
+    (features**2).sum().backward()
+    for tensor in (images, *encoder.parameters()):
+        assert tensor.grad.isfinite().all()
+        assert tensor.grad.any()
+
+
+@pytest.mark.parametrize("name", config.options("optimizer"))
+def test_an_optimizer_descends_and_resumes_bit_for_bit(name):
+    torch.manual_seed(0)
+    model = nn.Linear(3, 2)
+    target = torch.randn(2)
+    factory = part("optimizer", name)
+    optimizer = factory(model.parameters())
+
+    def step(model, optimizer):
+        optimizer.zero_grad()
+        loss = ((model(torch.ones(3)) - target) ** 2).sum()
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    losses = [step(model, optimizer) for _ in range(5)]
+    assert losses[-1] < losses[0]
+    twin = copy.deepcopy(model)
+    resumed = factory(twin.parameters())
+    resumed.load_state_dict(copy.deepcopy(optimizer.state_dict()))
+    assert step(model, optimizer) == step(twin, resumed)
+    assert torch.equal(model.weight, twin.weight)
+
+
+@pytest.mark.parametrize("name", config.options("lr_schedule"))
+def test_a_schedule_reaches_its_peak_and_is_never_negative(name):
+    schedule = part("lr_schedule", name)
+    factors = [schedule(epoch, 1000) for epoch in range(1001)]
+    assert max(factors) == pytest.approx(getattr(schedule, "peak", 1))
+    assert min(factors) >= 0
+
+
+@pytest.mark.parametrize("name", config.options("lr_schedule"))
+def test_a_schedule_keeps_its_shape_when_training_is_shortened(name):
+    # Where a file changes between epochs only, the short training sees the long one's values.
+    schedule = part("lr_schedule", name)
+    for epoch in range(100):
+        assert schedule(epoch, 100) == pytest.approx(schedule(10 * epoch, 1000), rel=1e-6)
