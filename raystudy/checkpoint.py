@@ -8,7 +8,7 @@ from typing import Any
 
 import torch
 from safetensors.torch import save as safetensors_bytes
-from torch import nn
+from torch import Tensor, nn
 
 from raystudy.errors import UserError
 
@@ -46,9 +46,11 @@ def load(path: Path) -> dict[str, Any]:
 
 
 def save_weights(module: nn.Module, path: Path) -> None:
-    """Write a module's parameters and buffers as safetensors."""
+    """Write a module's parameters and buffers as safetensors; state that is no tensor stays out."""
     tensors = {
-        name: tensor.detach().cpu().contiguous() for name, tensor in module.state_dict().items()
+        name: value.detach().cpu().contiguous()
+        for name, value in module.state_dict().items()
+        if isinstance(value, Tensor)
     }
     part = path.with_name(f"{path.name}.part")
     part.write_bytes(safetensors_bytes(tensors))

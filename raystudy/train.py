@@ -74,8 +74,9 @@ def _go_on(
             except TrialStoppedError:
                 console.print(f"go on with: raystudy resume {folder.id}")
                 return interruption.exit_code
-    if session.failed:
-        console.print(f"{session.summary.state}: {session.summary.reason}", style="red")
+    summary = session.summary
+    if summary is None or summary.state != "complete":
+        console.print(f"the traceback is in {session.folder.error}", style="red")
         return EXIT_FAILED
     return EXIT_DONE
 
