@@ -142,6 +142,8 @@ def _settings_at_fault() -> Iterator[None]:
 
 def pick_device(setting: str) -> str:
     """Return the device that `auto` stands for, or the one given."""
+    if setting not in ("auto", "cpu", "cuda"):
+        raise UserError(f"device must be auto, cpu or cuda, got '{setting}'.")
     if setting == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     if setting == "cuda" and not torch.cuda.is_available():

@@ -1,0 +1,95 @@
+"""The command line as a user meets it."""
+
+import subprocess
+import sys
+
+import pytest
+
+from raystudy import cli
+from raystudy.completion import VERBS, words
+
+HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
+
+
+def run(capsys, *arguments):
+    code = cli.main(arguments)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_help_imports_nothing_heavy():
+    code = (
+        "import sys; from raystudy import cli\n"
+        "try: cli.main(['--help'])\n"
+        "except SystemExit: pass\n"
+        f"print([name for name in {HEAVY} if name in sys.modules])"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip().endswith("[]")
+    assert "raystudy sweep swaro" in done.stdout
+    assert "exit codes: 0 done" in done.stdout
+
+
+def test_every_verb_has_help(capsys):
+    for verb in VERBS:
+        with pytest.raises(SystemExit) as left:
+            cli.main([verb, "--help"])
+        assert left.value.code == 0
+        assert len(capsys.readouterr().out) > 100
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["train", "swaro", "optimizer.learning_rate=0.1"], "did you mean 'optimizer.lr'?"),
+        (["train", "swarro"], "did you mean 'swaro'?"),
+        (["train", "swaro", "max_epochs=0"], "max_epochs must be at least 1, got 0"),
+        (["train", "swaro", "attack.steps=-1"], "attack.steps must be at least 0, got -1"),
+        (["train", "swaro", "batch_size=5000"], "batch_size must lie between 1 and"),
+        (["train", "swaro", "clusters.probability=2"], "clusters.probability must lie in [0, 1]"),
+        (["train", "swaro", "device=tpu"], "device"),
+        (["sweep", "swaro", "attack.steps=1,2"], "attack.steps=choice(1,2)"),
+        (["sweep", "swaro", "study.num_trials=0"], "num_trials must be at least 1, got 0"),
+        (["sweep", "swaro", "study.objectives=[test/accuracy]"], "never sees the test split"),
+        (["sweep", "swaro", "optimizer.lr=interval(2,1)"], "optimizer.lr"),
+        (["resume", "nothing-1"], "no study 'nothing-1'"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch, arguments, words):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    code, out, err = run(capsys, *arguments)
+    assert code == 2
+    assert words in err
+    assert err.startswith("raystudy: ")
+    assert err.count("\n") == 1
+    assert "Traceback" not in out + err
+    assert not list(tmp_path.glob("studies/*/trials/*/last.ckpt"))
+
+
+def test_show_tells_values_and_sources(capsys):
+    code, out, _ = run(capsys, "show", "swaro", "data=cifar10")
+    assert code == 0
+    flat = " ".join(out.split())
+    assert "clusters.probability" in flat
+    assert "SwARo Sec. 4" in flat
+
+
+def test_list_names_studies_and_options(capsys):
+    code, out, _ = run(capsys, "list")
+    assert code == 0
+    for name in ("swaro", "rocl", "simclr", "digits", "cifar10", "pgd_linf", "asha", "tpe"):
+        assert f"  {name} " in out
+
+
+def test_completion_knows_verbs_studies_options_and_settings():
+    assert words(["sw"]) == ["sweep"]
+    assert words(["sweep", "swa"]) == ["swaro"]
+    assert "attack=pgd_linf" in words(["sweep", "swaro", "attack=pgd"])
+    assert words(["train", "swaro", "optimizer.l"]) == ["optimizer.lr="]
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_scripts_ask_for_words(capsys, shell):
+    code, out, _ = run(capsys, "completion", shell)
+    assert code == 0
+    assert "raystudy-words" in out
