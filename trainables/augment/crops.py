@@ -174,8 +174,9 @@ def _toss(images: Tensor, mirror: bool) -> Tensor:
 def _read(images: Tensor, boxes: Boxes, mode: str) -> Tensor:
     """Return each image's box, resized to the images' size.
 
-    ``grid_sample`` is one kernel for all rows: on a core 2 to 5 times as fast as two matrix
-    products, and unlike them never rounded by autocast or TF32.
+    ``grid_sample`` is one kernel for all rows, and neither autocast nor TF32 round its pixels as
+    they would those of two matrix products, which take 1.1 to 1.9 times as long on a CPU core at
+    32 x 32 and 3.5 times as long at 224 x 224.
     """
     height, width = images.shape[2:]
     down = _positions(boxes.top, boxes.height, height)
