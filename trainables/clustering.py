@@ -1,5 +1,6 @@
 """k-means: faiss where it is installed, torch on the device otherwise."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -10,6 +11,8 @@ from trainables import distributed
 
 Backend = Literal["auto", "faiss", "torch"]
 
+MAX_SCORES = 2**26  # entries of the distance matrix that exist at once: 256 MiB
+
 
 @dataclass(frozen=True)
 class Clusters:
@@ -19,7 +22,7 @@ class Clusters:
     ----------
     assignments : Tensor, shape (N,), int64
         Nearest centroid of each row, by squared distance.
-    centroids : Tensor, shape (K, D)
+    centroids : Tensor, shape (K, D), float32
     """
 
     assignments: Tensor
@@ -34,35 +37,44 @@ def kmeans(
     iterations: int = 20,
     backend: Backend = "auto",
 ) -> Clusters:
-    """Partition all ranks' features.
+    """Partition rows by Lloyd's algorithm [1]_, from random rows as first centroids.
 
     Parameters
     ----------
     features : Tensor, shape (N, D)
-        The same on every rank: every rank's part, gathered. Rank 0's faiss answer is shared;
-        torch's assignment step is divided among the ranks.
+        The same on every rank, as `trainables.features.encode` leaves them. Under several ranks
+        rank 0 asks faiss and shares the answer, whereas torch's work is divided: each rank looks
+        at its own slice of the rows. All ranks return the same.
     num_clusters : int
         K, at most N.
     seed : int
-        Of the choice of the first centroids.
+        Of the choice of the first centroids; no other random stream is touched.
     iterations : int
-        Lloyd iterations.
     backend : {"auto", "faiss", "torch"}
+        ``auto`` is faiss if it can be imported. The two draw different first centroids.
 
     Raises
     ------
     ValueError
         If there are more clusters than rows, or fewer than one.
+
+    References
+    ----------
+    .. [1] Lloyd 1982, "Least Squares Quantization in PCM".
     """
     if not 1 <= num_clusters <= len(features):
         raise ValueError(
-            f"method.num_clusters must lie between 1 and the {len(features)} images clustered, "
+            f"num_clusters must lie between 1 and the {len(features)} rows clustered, "
             f"got {num_clusters}."
         )
+    if backend not in ("auto", "faiss", "torch"):
+        raise ValueError(f"backend must be auto, faiss or torch, got '{backend}'.")
     features = features.detach().float()
-    if backend == "faiss" or (backend == "auto" and _has_faiss()):
+    wants_faiss = backend == "faiss" or (backend == "auto" and _has_faiss())
+    # faiss refuses NaN. A network that has diverged shall be found out by its loss.
+    if wants_faiss and bool(features.isfinite().all()):
         return _faiss(features, num_clusters, seed, iterations)
-    return _lloyd(features, num_clusters, seed, iterations)
+    return _torch(features, num_clusters, seed, iterations)
 
 
 def _has_faiss() -> bool:
@@ -93,7 +105,7 @@ def _faiss(features: Tensor, num_clusters: int, seed: int, iterations: int) -> C
         )
         rows = features.cpu().numpy()
         model.train(rows)
-        centroids = torch.from_numpy(model.centroids.copy())
+        centroids = torch.from_numpy(model.index.reconstruct_n(0, num_clusters))
         assignments = torch.from_numpy(model.index.search(rows, 1)[1][:, 0].copy())
     device = features.device
     return Clusters(
@@ -102,43 +114,54 @@ def _faiss(features: Tensor, num_clusters: int, seed: int, iterations: int) -> C
     )
 
 
-def _lloyd(features: Tensor, num_clusters: int, seed: int, iterations: int) -> Clusters:
+def _torch(features: Tensor, num_clusters: int, seed: int, iterations: int) -> Clusters:
     generator = torch.Generator().manual_seed(seed)
     first = torch.randperm(len(features), generator=generator)[:num_clusters]
     centroids = features[first.to(features.device)]
     for _ in range(iterations):
         centroids = lloyd_step(features, centroids)
-    return Clusters(_nearest(features, centroids)[0], centroids)
+    return Clusters(nearest(features, centroids)[0], centroids)
 
 
 def lloyd_step(features: Tensor, centroids: Tensor) -> Tensor:
-    """Return each cluster's mean; an empty one moves to the row farthest from its centroid."""
-    assignments, distances = _nearest(features, centroids)
-    sums = torch.zeros_like(centroids).index_add_(0, assignments, features)
-    counts = torch.bincount(assignments, minlength=len(centroids))
-    means = sums / counts.clamp(min=1).unsqueeze(1)
+    """Return each cluster's mean; empty ones move to the rows farthest from their centroids."""
+    # Sums in double precision round to the same centroids however many ranks share the work.
+    sums = torch.zeros_like(centroids, dtype=torch.float64)
+    counts = torch.zeros(len(centroids), dtype=torch.float64, device=centroids.device)
+    for rows, assignments, _ in _own_chunks(features, centroids):
+        sums.index_add_(0, assignments, rows.double())
+        counts += assignments.bincount(minlength=len(centroids))
+    sums, counts = distributed.sum_over_ranks(sums), distributed.sum_over_ranks(counts)
+    means = (sums / counts.clamp(min=1).unsqueeze(1)).to(centroids.dtype)
     empty = (counts == 0).nonzero().flatten()
-    means[empty] = features[distances.topk(len(empty)).indices]
+    if len(empty):
+        distances = nearest(features, centroids)[1]
+        farthest = distances.sort(descending=True, stable=True).indices[: len(empty)]
+        means[empty] = features[farthest]
     return means
 
 
-def _nearest(features: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the nearest centroid of every row and the squared distance to it.
+def nearest(features: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
+    """Return every row's nearest centroid and the squared distance to it, shapes (N,)."""
+    chunks = list(_own_chunks(features, centroids))
+    share = -(-len(features) // distributed.world_size())
+    assignments = _pad(torch.cat([chunk[1] for chunk in chunks]), share)
+    distances = _pad(torch.cat([chunk[2] for chunk in chunks]), share)
+    return (
+        distributed.gather(assignments)[: len(features)],
+        distributed.gather(distances)[: len(features)],
+    )
 
-    Each rank looks at its own slice of the rows; all end with everything.
-    """
-    ranks = distributed.world_size()
-    size = -(-len(features) // ranks)
-    mine = features[distributed.rank() * size :][:size]
-    padded = torch.cat([mine, mine.new_zeros(size - len(mine), features.shape[1])])
+
+def _own_chunks(features: Tensor, centroids: Tensor) -> Iterator[tuple[Tensor, Tensor, Tensor]]:
+    """Yield this rank's rows, their nearest centroids and squared distances, piece by piece."""
+    share = -(-len(features) // distributed.world_size())
+    own = features[distributed.rank() * share :][:share]
     lengths = (centroids**2).sum(dim=1)
-    nearest, squared = [], []
-    for chunk in padded.split(16_384):  # bounds the distance matrix
-        scores = lengths - 2 * chunk @ centroids.T
-        best = scores.min(dim=1)
-        nearest.append(best.indices)
-        squared.append(best.values + (chunk**2).sum(dim=1))
-    with torch.no_grad():
-        assignments = distributed.gather(torch.cat(nearest))[: len(features)]
-        distances = distributed.gather(torch.cat(squared))[: len(features)]
-    return assignments, distances
+    for rows in torch.split(own, max(1, MAX_SCORES // len(centroids))):
+        best = torch.addmm(lengths, rows, centroids.T, alpha=-2).min(dim=1)
+        yield rows, best.indices, (best.values + (rows**2).sum(dim=1)).clamp(min=0)
+
+
+def _pad(values: Tensor, length: int) -> Tensor:
+    return torch.cat([values, values.new_zeros(length - len(values))])

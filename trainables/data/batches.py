@@ -33,13 +33,15 @@ class ShuffledBatches:
         Images over all ranks together; the last, smaller batch of an epoch is left out.
     seed : int
     labelled : bool
-        Give each image's label; otherwise batches have none (L = 0).
+        Give each image's label, and leave out images that have none; otherwise all images take
+        part and batches have no labels (L = 0).
     """
 
     def __init__(
         self, train: ImageSet, *, batch_size: int, seed: int, labelled: bool = False
     ) -> None:
         ranks = distributed.world_size()
+        train = train.labelled if labelled else train
         if not 1 <= batch_size <= len(train):
             raise ValueError(
                 f"batch_size must lie between 1 and the {len(train)} training images, "
@@ -61,7 +63,7 @@ class ShuffledBatches:
 
     def epoch(self, epoch: int) -> Iterator[Batch]:
         """Yield this rank's part of each batch of an epoch, counted from 0."""
-        generator = torch.Generator().manual_seed(self._seed * 1_000_003 + epoch)
+        generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self._train), generator=generator)
         order = order.to(self._train.images.device)
         share = self._batch_size // distributed.world_size()

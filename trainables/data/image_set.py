@@ -6,14 +6,18 @@ import torch
 from torch import Tensor
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)  # tensors have no single answer to ==
 class ImageSet:
-    """Decoded images and labels, resident on one device.
+    """Decoded images and the labels of the first L of them, resident on one device.
 
     Parameters
     ----------
     images : Tensor, shape (N, C, H, W), uint8
-    labels : Tensor, shape (N,), int64
+        Labelled images first.
+    labels : Tensor, shape (L,), int64
+        Classes of the first L <= N images. L = N, except where a data set is asked for its
+        unlabelled part: an image without a label has no entry here, and whoever reads labels
+        (evaluators, supervised batches) reads `labelled`.
     """
 
     images: Tensor
@@ -23,8 +27,13 @@ class ImageSet:
         """Return N."""
         return len(self.images)
 
+    @property
+    def labelled(self) -> "ImageSet":
+        """The L images that have a label; the set itself if all have one."""
+        return self if len(self.labels) == len(self) else self.rows(slice(len(self.labels)))
+
     def to(self, device: torch.device | str) -> "ImageSet":
-        """Return the set on `device`; itself if it is there already."""
+        """Return the set on `device`; tensors that are there already are shared."""
         return ImageSet(self.images.to(device), self.labels.to(device))
 
     def pixels(self, rows: Tensor | slice) -> Tensor:
@@ -32,15 +41,15 @@ class ImageSet:
         return self.images[rows].float() / 255
 
     def rows(self, rows: Tensor | slice) -> "ImageSet":
-        """Return the chosen rows as a set of their own."""
+        """Return the chosen rows, all labelled, as a set of their own."""
         return ImageSet(self.images[rows], self.labels[rows])
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Splits:
     """Training, validation and test images, cut once with the data set's own seed.
 
-    A search reads `train` and `val` only.
+    A search reads `train` and `val` only. Only `train` may hold images without labels.
     """
 
     train: ImageSet
