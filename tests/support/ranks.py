@@ -2,8 +2,8 @@
 
 ``run_ranks(fn, *arguments)`` calls ``fn(*arguments)`` on every rank and returns what each of them
 returned, by rank. `fn` is a function at the top of any test file: the ranks load that file by its
-path, so neither packages nor ``sys.path`` matter. Arguments and results are pickled: tensors and plain
-values, no classes of the test file.
+path, so neither packages nor ``sys.path`` matter. Arguments and results are pickled: tensors and
+plain values, no classes of the test file.
 """
 
 import importlib.util
