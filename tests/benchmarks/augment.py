@@ -9,6 +9,9 @@ so that a busy machine slows all of them alike; the medians of the rounds' ratio
   and ends as a float tensor.
 - tensors: ``torchvision.transforms.v2`` on float tensors, one image at a time.
 
+Half of our time goes to fresh pages that glibc returns after every tensor; to see it, set
+MALLOC_MMAP_THRESHOLD_=1073741824 MALLOC_TOP_PAD_=268435456.
+
 Ours starts from the uint8 images of a resident set and ends as a float batch. Boxes are never
 larger than the result, so it makes no difference that PIL always antialiases.
 """
@@ -132,8 +135,9 @@ def main():
         for name in ("rocl", "simclr", "weak", "aggressive", "crop_flip")
     }
     profile(images, 5 * options.rounds)
-    verdict = "met" if ratios["rocl"] >= BAR else "MISSED"
-    print(f"RoCL's views: {ratios['rocl']:.1f} times torchvision; the bar of {BAR:g} is {verdict}")
+    print(f"RoCL's views: {ratios['rocl']:.1f} times torchvision")
+    if options.size == 32:
+        print(f"the bar of {BAR:g} is {'met' if ratios['rocl'] >= BAR else 'MISSED'}")
 
 
 if __name__ == "__main__":
