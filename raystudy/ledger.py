@@ -105,6 +105,9 @@ class Ledger:
             if not self._study.get_trials(deepcopy=False):
                 self._study.enqueue_trial(dict(self._space.published))
             trial = self._study.ask(dict(self._space.distributions))
+            # NSGA-II counts only trials it was asked about into its population; trial 0 has its
+            # parameters from elsewhere and would be left out.
+            _ = trial.relative_params
             return self._storage.get_trial(trial._trial_id)
 
     def completed(self, trial: FrozenTrial) -> FrozenTrial:

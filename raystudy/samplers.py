@@ -13,7 +13,7 @@ import numpy as np
 import optuna
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler
 from optuna.trial import FrozenTrial
@@ -24,11 +24,11 @@ from raystudy.errors import UserError
 
 Params = dict[str, Any]
 Places = tuple[Value, ...]  # of a configuration on the axes
-ATTEMPTS = 20  # draws before an untried configuration is looked for by enumeration
+ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
 MAX_GRID = 100_000
 
 
-class Grid(BaseSampler):
+class Grid:
     """Every configuration once, in an order shuffled by the seed.
 
     Optuna's own ``GridSampler`` runs points twice when several trials run at once, spends a point
@@ -67,25 +67,6 @@ class Grid(BaseSampler):
                 return {path: axes.at(axis, int(place)) for (path, axis), place in axes_and_places}
         return None
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return dict(self._distributions)
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> Params:
-        return self.untried(tried(study, trial, self._distributions)) or {}
-
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        return axes.at(param_distribution, 0)
-
 
 class Memoryless(BaseSampler):
     """A sampler built anew for every trial from the study's seed and the trial's number.
@@ -108,10 +89,11 @@ class Memoryless(BaseSampler):
         if seed < 0:
             raise UserError(f"study.seed must not be negative, got {seed}.")
         self._recipe = dict(recipe)
-        self._distributions = distributions
+        self.distributions = distributions
         self._seed = seed
+        self._places: dict[int, Places] = {}  # of trials; parameters never change
 
-    def build(self, number: int, attempt: int = 0) -> BaseSampler:
+    def build(self, number: int, attempt: int = 0) -> BaseSampler | Grid:
         """Return the sampler of one trial."""
         mixed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
         kind = get_class(self._recipe["_target_"])
@@ -124,7 +106,7 @@ class Memoryless(BaseSampler):
         if "independent_sampler" in known:
             settings["independent_sampler"] = RandomSampler(seed=mixed)
         if "distributions" in known:
-            settings["distributions"] = self._distributions
+            settings["distributions"] = self.distributions
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
         return _instantiate(self._recipe, settings)
@@ -132,21 +114,37 @@ class Memoryless(BaseSampler):
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
     ) -> dict[str, BaseDistribution]:
-        return dict(self._distributions)
+        return dict(self.distributions)
 
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Params:
-        seen = tried(study, trial, self._distributions)
+        seen = self._tried(study, trial)
         for attempt in range(ATTEMPTS):
-            params = self._draw(self.build(trial.number, attempt), study, trial)
-            if places(params, self._distributions) not in seen:
+            sampler = self.build(trial.number, attempt)
+            if isinstance(sampler, Grid):
+                return sampler.untried(seen) or {}
+            params = self._draw(sampler, study, trial)
+            if self._place(params) not in seen:
                 return params
-        sizes = [axes.count(axis) for axis in self._distributions.values()]
+        sizes = [axes.count(axis) for axis in self.distributions.values()]
         if None in sizes or math.prod(size for size in sizes if size) > MAX_GRID:
             return params
-        grid = Grid(distributions=self._distributions, seed=self._seed)
-        return grid.untried(seen) or params
+        return Grid(distributions=self.distributions, seed=self._seed).untried(seen) or params
+
+    def _tried(self, study: optuna.Study, trial: FrozenTrial) -> set[Places]:
+        """Return the configurations of all other trials."""
+        for other in study.get_trials(deepcopy=False):
+            if (
+                other.number not in self._places
+                and other.params.keys() >= self.distributions.keys()
+            ):
+                self._places[other.number] = self._place(other.params)
+        return {place for number, place in self._places.items() if number != trial.number}
+
+    def _place(self, params: Mapping[str, Any]) -> Places:
+        """Return where on its axes a configuration lies."""
+        return tuple(axes.place(axis, params[path]) for path, axis in self.distributions.items())
 
     def _draw(self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
@@ -154,7 +152,7 @@ class Memoryless(BaseSampler):
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)
         params: Params = {}
-        for path, axis in self._distributions.items():
+        for path, axis in self.distributions.items():
             if axis.single():
                 params[path] = axes.at(axis, 0)
             elif path in drawn and axis._contains(axis.to_internal_repr(drawn[path])):
@@ -173,22 +171,6 @@ class Memoryless(BaseSampler):
         raise AssertionError(f"{param_name} is always drawn together with the others")
 
 
-def tried(
-    study: optuna.Study, trial: FrozenTrial, distributions: Mapping[str, BaseDistribution]
-) -> set[Places]:
-    """Return the configurations of all other trials."""
-    return {
-        places(other.params, distributions)
-        for other in study.get_trials(deepcopy=False)
-        if other.number != trial.number and other.params.keys() >= distributions.keys()
-    }
-
-
-def places(params: Mapping[str, Any], distributions: Mapping[str, BaseDistribution]) -> Places:
-    """Return where on its axes a configuration lies."""
-    return tuple(axes.place(axis, params[path]) for path, axis in distributions.items())
-
-
 def check(sampler: Memoryless, num_objectives: int) -> None:
     """Refuse what the sampler could not do later.
 
@@ -199,15 +181,26 @@ def check(sampler: Memoryless, num_objectives: int) -> None:
     """
     with quiet():
         built = sampler.build(0)
-    if isinstance(built, CmaEsSampler) and num_objectives > 1:
+    if not isinstance(built, CmaEsSampler):
+        return
+    if num_objectives > 1:
         raise UserError(
             f"sampler=cmaes has one objective, got {num_objectives}; use sampler=nsga2 or tpe."
         )
+    numeric = [path for path, axis in sampler.distributions.items() if _is_numeric(axis)]
+    if len(numeric) == 1:
+        raise UserError(
+            f"sampler=cmaes needs two numeric axes, got {numeric[0]} only; use sampler=tpe."
+        )
 
 
-def _instantiate(recipe: Mapping[str, Any], settings: Params) -> BaseSampler:
+def _is_numeric(axis: BaseDistribution) -> bool:
+    return not isinstance(axis, CategoricalDistribution) and not axis.single()
+
+
+def _instantiate(recipe: Mapping[str, Any], settings: Params) -> BaseSampler | Grid:
     try:
-        sampler: BaseSampler = instantiate(dict(recipe), **settings, _convert_="all")
+        sampler: BaseSampler | Grid = instantiate(dict(recipe), **settings, _convert_="all")
     except InstantiationException as error:
         raise UserError(f"sampler: {error.__cause__ or error}") from error
     return sampler

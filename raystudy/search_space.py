@@ -3,7 +3,7 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
@@ -52,7 +52,12 @@ class SearchSpace:
         composed = config.compose(name, plain, search_path)
         section = OmegaConf.to_container(composed.config.search, resolve=True)
         assert isinstance(section, dict)
-        return cls.read(section, composed, plain, swept, search_path), composed
+        space = cls.read(section, composed, plain, swept, search_path)
+        num_trials = composed.config.study.num_trials
+        if space.size is not None and space.size < num_trials:
+            note = f"there are only {space.size} configurations for study.num_trials={num_trials}."
+            space = replace(space, notes=(*space.notes, note))
+        return space, composed
 
     @classmethod
     def read(

@@ -31,9 +31,6 @@ class Study:
 
     Parameters
     ----------
-    info : StudyInfo
-    space : SearchSpace
-    ledger : Ledger
     trackers : sequence of Tracker
         Told before the journal is, so that no event is lost; after a crash one may come twice.
     max_epochs : int, optional
@@ -61,15 +58,14 @@ class Study:
         self._clock = clock
         self._objectives = info.spec.objectives
         self._running: dict[int, TrialRecord] = {}
-        self._left: list[FrozenTrial] = []
-        self._summaries: dict[int, TrialSummary] = {}
+        trials = ledger.trials()
+        self._left = [trial for trial in trials if not trial.state.is_finished()]
+        self._summaries = {
+            trial.number: trial_record.read_summary(trial, self._objectives)
+            for trial in trials
+            if trial.state.is_finished()
+        }
         self._failures = 0
-        for trial in ledger.trials():
-            if trial.state.is_finished():
-                summary = trial_record.read_summary(trial, self._objectives)
-                self._summaries[trial.number] = summary
-            else:
-                self._left.append(trial)
         for tracker in trackers:
             tracker.study_started(info)
 
@@ -93,7 +89,7 @@ class Study:
         sampler, trial_scheduler : mapping
             ``_target_`` and settings of an Optuna sampler and an Optuna pruner.
         storage_url : str, optional
-            A database instead of the journal in the folder.
+            A database instead of the folder's journal.
 
         Raises
         ------
@@ -126,7 +122,8 @@ class Study:
         info = self._info(trial, resumed=resumed)
         for tracker in self._trackers:
             tracker.trial_started(info)
-        return info
+        # A driver may have died between keeping an epoch and drawing the conclusion.
+        return info if self._goes_on(record, record.metrics) else self.next_trial()
 
     def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
         """Take an epoch's metrics in; False: the trial shall end.
@@ -144,10 +141,8 @@ class Study:
         record.add(epoch, metrics, self._clock() - record.began)
         with self._ledger.transaction(durable=False):
             self._ledger.keep(record, metrics)
-            if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
-                words = ", ".join(f"{name} is {metrics[name]}" for name in wrong)
-                self._end(record, "diverged", f"{words} at epoch {epoch}")
-            elif not self._is_last(record) and self._ledger.is_behind(record, metrics):
+            going_on = self._goes_on(record, metrics) and not self._is_last(record)
+            if going_on and self._ledger.is_behind(record, metrics):
                 self._end(record, "pruned", f"behind other trials at epoch {epoch}")
         return number in self._running
 
@@ -183,7 +178,7 @@ class Study:
 
     @property
     def failure(self) -> str:
-        """What to say of a finished study without a complete trial; empty if there is one."""
+        """What a finished study without a complete trial came to; empty if there is one."""
         counts = Counter(summary.state for summary in self._summaries.values())
         if counts["complete"] or not self.is_finished:
             return ""
@@ -233,6 +228,14 @@ class Study:
             command=shlex.join(["raystudy", "train", self.info.name, *overrides, *folders]),
             resumed=resumed,
         )
+
+    def _goes_on(self, record: TrialRecord, metrics: Metrics) -> bool:
+        """End a trial whose metrics are not finite."""
+        wrong = [name for name, value in metrics.items() if not math.isfinite(value)]
+        if wrong:
+            words = ", ".join(f"{name} is {metrics[name]}" for name in wrong)
+            self._end(record, "diverged", f"{words} at epoch {record.epoch}")
+        return not wrong
 
     def _is_last(self, record: TrialRecord) -> bool:
         return bool(record.epoch == record.params.get("max_epochs", self._max_epochs))
