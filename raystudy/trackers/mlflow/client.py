@@ -1,0 +1,209 @@
+"""The one file that talks to MLflow, which is imported when a store is opened (about 3 s)."""
+
+import fcntl
+import functools
+import logging
+import os
+import re
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any, TypeVar
+
+from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
+from raystudy.trackers.mlflow.tags import UID
+
+MAX_METRICS, MAX_PARAMS, MAX_TAGS = 1000, 100, 100  # of one batch, MLflow 3.17
+MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters
+
+ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the spool is the retry
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
+}
+# What repeating a request cannot cure, such as a run that was deleted in the user interface.
+REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
+Item = TypeVar("Item")
+
+
+def prepare_environment() -> None:
+    """Set MLflow's variables that the user did not set; call it before threads are started."""
+    for name, value in ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+
+
+class MlflowStore:
+    """Runs in an MLflow server or database. Everything may be done twice without harm.
+
+    Parameters
+    ----------
+    uri : str
+        A new sqlite file is filled with MLflow's tables, which takes seconds.
+    artifacts : str, optional
+        Folder for files of new experiments where the store is a database, not a server.
+    refused : callable (str) -> None
+        Hears of what MLflow will never take; it is left out.
+    """
+
+    def __init__(self, uri: str, artifacts: str | None, refused: Callable[[str], None]) -> None:
+        self._is_server = uri.startswith(("http://", "https://", "databricks"))
+        self._artifacts = artifacts
+        self._refused = refused
+        self._experiment = ""
+        with _first_contact(uri):
+            from mlflow import MlflowClient
+
+            _silence()
+            self._client: Any = MlflowClient(tracking_uri=uri)
+
+    def open_experiment(self, name: str) -> None:
+        """Use an experiment for new runs; made, or taken out of the bin, where needed."""
+        experiment = self._client.get_experiment_by_name(name)
+        if experiment is None:
+            location = None
+            if self._artifacts is not None and not self._is_server:
+                location = str(Path(self._artifacts) / name.replace("/", "-"))
+            self._experiment = self._client.create_experiment(name, artifact_location=location)
+            return
+        self._experiment = experiment.experiment_id
+        if experiment.lifecycle_stage == "deleted":
+            self._client.restore_experiment(self._experiment)
+
+    def find_runs(self, uid: str, since: int) -> dict[RunKey, str]:
+        """Return the ids of a study's runs that began at `since` (milliseconds) or later."""
+        from mlflow.entities import ViewType
+
+        runs: dict[RunKey, str] = {}
+        token: str | None = None
+        while token != "":
+            page = self._client.search_runs(
+                [self._experiment],
+                f"tags.`{UID}` = '{uid}' and attributes.start_time >= {since}",
+                run_view_type=ViewType.ALL,
+                max_results=1000,
+                page_token=token,
+            )
+            for run in page:
+                number = run.data.tags.get("raystudy.trial_number")
+                runs["study" if number is None else int(number)] = run.info.run_id
+            token = page.token or ""
+        return runs
+
+    def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
+        """Make a run and return its id."""
+        run = self._client.create_run(
+            self._experiment, start_time=patch.started, tags=dict(tags), run_name=patch.name
+        )
+        run_id: str = run.info.run_id
+        return run_id
+
+    def write(self, run_id: str, patch: RunPatch) -> None:
+        """Write metrics, parameters, tags and, last, the status."""
+        from mlflow.entities import Param, RunTag
+
+        metrics = [_metric(point) for point in patch.metrics]
+        params = [Param(_key(k), _cut(v, MAX_PARAM)) for k, v in patch.params.items()]
+        tags = [RunTag(_key(k), _cut(v, MAX_TAG)) for k, v in patch.tags.items()]
+        for batch in _chunks(metrics, MAX_METRICS):
+            self._write_batch(run_id, "metrics", batch)
+        for batch in _chunks(params, MAX_PARAMS):
+            self._write_batch(run_id, "params", batch)
+        for batch in _chunks(tags, MAX_TAGS):
+            self._write_batch(run_id, "tags", batch)
+
+    def set_status(self, run_id: str, patch: RunPatch) -> None:
+        """Open, reopen or end a run."""
+        if patch.ended is not None:
+            self._try(
+                "the end of a run",
+                lambda: self._client.set_terminated(run_id, patch.status, patch.ended),
+            )
+        elif patch.status is not None:
+            self._try("a run", lambda: self._client.update_run(run_id, status=patch.status))
+
+    def upload(self, run_id: str, name: str, content: bytes | Path) -> None:
+        """Store a file with a run."""
+        if isinstance(content, Path):
+            self._try(name, lambda: self._client.log_artifact(run_id, str(content)), is_file=True)
+            return
+        with TemporaryDirectory() as folder:
+            path = Path(folder, name)
+            path.write_bytes(content)
+            self._try(name, lambda: self._client.log_artifact(run_id, str(path)), is_file=True)
+
+    def _write_batch(self, run_id: str, kind: str, items: Sequence[Any]) -> None:
+        def write(some: Sequence[Any]) -> None:
+            self._client.log_batch(run_id, **{kind: some})
+
+        if self._try("", lambda: write(items)):
+            return
+        for item in items:  # one of them is refused: keep the others
+            self._try(f"{kind[:-1]} '{item.key}'", functools.partial(write, [item]))
+
+    def _try(self, what: str, call: Callable[[], object], *, is_file: bool = False) -> bool:
+        """Return whether MLflow took it; an error that may pass is raised."""
+        try:
+            call()
+        except Exception as error:
+            if not (self._is_refusal(error) or (is_file and _is_hopeless(error))):
+                raise
+            if what:
+                self._refused(f"{what}: {error}")
+            return False
+        return True
+
+    def _is_refusal(self, error: Exception) -> bool:
+        from mlflow.exceptions import MlflowException, RestException
+
+        # A proxy before the server also says 404: only what MLflow itself says counts.
+        kind = RestException if self._is_server else MlflowException
+        return isinstance(error, kind) and error.error_code in REFUSALS
+
+
+def _is_hopeless(error: Exception) -> bool:
+    """Whether a file cannot be stored from this machine: no such folder, no client library."""
+    from mlflow.exceptions import MlflowException
+    from requests import RequestException
+
+    return not isinstance(error, (MlflowException, RequestException))
+
+
+def _metric(point: Point) -> Any:
+    from mlflow.entities import Metric
+
+    return Metric(_key(point.key), point.value, point.time, point.step)
+
+
+def _key(name: str) -> str:
+    return re.sub(r"[^\w/.\- :]", "_", name)[:MAX_KEY]
+
+
+def _cut(value: str, size: int) -> str:
+    return value if len(value) <= size else value[: size - 1] + "…"
+
+
+def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
+    for start in range(0, len(items), size):
+        yield items[start : start + size]
+
+
+def _silence() -> None:
+    """Keep the libraries' own words off the terminal: errors come as exceptions."""
+    for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+
+
+@contextmanager
+def _first_contact(uri: str) -> Iterator[None]:
+    """Let one process at a time fill a new sqlite file: MLflow's migrations would collide."""
+    if not uri.startswith("sqlite:///") or ":memory:" in uri:
+        yield
+        return
+    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.with_name(f"{path.name}.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

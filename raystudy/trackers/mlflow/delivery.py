@@ -1,0 +1,131 @@
+"""Carry a study's spool to MLflow, from where the last delivery got to."""
+
+import contextlib
+import itertools
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from raystudy.study_folder import StudyFolder, write_atomically
+from raystudy.trackers.mlflow import history
+from raystudy.trackers.mlflow.chronicle import STUDY, Chronicle
+from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.patch import RunKey, RunPatch
+from raystudy.trackers.mlflow.spool import Event, read
+from raystudy.trackers.mlflow.tags import identity
+from raystudy.trackers.redaction import redact
+
+EVENTS_AT_ONCE = 500
+AN_HOUR = 3_600_000  # milliseconds by which a clock may have been set back
+NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
+
+
+class Delivery:
+    """Deliver events in order, some at a time, and note after each time how far it got.
+
+    After an exception make another one: it begins behind the last note, which may repeat events
+    that MLflow has already. Every write can be repeated; runs that exist are found by the spool's
+    identity, so that none is made twice.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+    store : MlflowStore
+    uri : str
+        The store's name in the notes; deliveries to several stores do not touch each other.
+    """
+
+    def __init__(self, folder: StudyFolder, store: MlflowStore, uri: str) -> None:
+        self.chronicle = Chronicle()
+        self._folder = folder
+        self._store = store
+        self._uri = redact(uri)
+        note = _read_notes(folder).get(self._uri, NOTHING_YET)
+        self._offset: int = 0
+        self._runs: dict[RunKey, str] = {
+            key if key == STUDY else int(key): run for key, run in note["runs"].items()
+        }
+        self._is_begun = False
+        for event, end in read(folder.spool):
+            if end > note["offset"]:
+                break
+            self.chronicle.take(event)
+            self._offset = end
+        self.chronicle.patches()
+
+    def step(self) -> int:
+        """Deliver the next events and return how many; 0: there are none."""
+        events = list(itertools.islice(read(self._folder.spool, self._offset), EVENTS_AT_ONCE))
+        if not events:
+            return 0
+        for event, _ in events:
+            self.chronicle.take(event)
+        if self.chronicle.study is not None:
+            self._begin(events[0][0])
+            for key, patch in self.chronicle.patches().items():
+                self._apply(key, patch)
+        self._offset = events[-1][1]
+        self._note()
+        return len(events)
+
+    def _begin(self, first: Event) -> None:
+        """Find what a delivery made that died before it could note it."""
+        if not self._is_begun:
+            self._store.open_experiment(self.chronicle.experiment)
+            self._runs |= self._store.find_runs(
+                self.chronicle.uid, since=first.get("time", 0) - AN_HOUR
+            )
+            self._is_begun = True
+
+    def _apply(self, key: RunKey, patch: RunPatch) -> None:
+        if key not in self._runs:
+            assert self.chronicle.study is not None
+            parent = self._runs.get(STUDY)
+            tags = identity(self.chronicle.study, self.chronicle.uid, key, parent)
+            self._runs[key] = self._store.create_run(patch, tags)
+        run_id = self._runs[key]
+        self._store.write(run_id, patch)
+        if patch.files:
+            for name, content in self._files(key, patch):
+                self._store.upload(run_id, name, content)
+        self._store.set_status(run_id, patch)
+
+    def _files(self, key: RunKey, patch: RunPatch) -> Iterator[tuple[str, Any]]:
+        """Yield the files there are; those of text without credentials."""
+        # Paths are taken from the spool's place: the folder may have been moved or copied here.
+        if key == STUDY:
+            texts, weights = [self._folder.path / "study.json"], None
+        else:
+            trial = self._folder.trial(int(key))
+            texts, weights = [trial.config, trial.error], trial.best_weights
+        for path in texts:
+            if path.is_file():
+                yield path.name, redact(path.read_text(errors="replace")).encode()
+        if weights is not None and patch.ended is not None and weights.is_file():
+            yield weights.name, weights
+        if patch.history:
+            names = [objective.metric for objective in self.chronicle.objectives]
+            with contextlib.suppress(Exception):  # a picture must not hold numbers up
+                yield "history.png", history.draw(patch.history, names, patch.name)
+
+    def _note(self) -> None:
+        notes = _read_notes(self._folder)
+        notes[self._uri] = {"offset": self._offset, "runs": self._runs}
+        write_atomically(_notes_path(self._folder), json.dumps(notes))
+
+
+def count_waiting(folder: StudyFolder, uri: str) -> int:
+    """Return how many events a store has not got yet."""
+    note = _read_notes(folder).get(redact(uri), NOTHING_YET)
+    return sum(1 for _ in read(folder.spool, note["offset"]))
+
+
+def _notes_path(folder: StudyFolder) -> Path:
+    return folder.path / "mlflow.delivered"
+
+
+def _read_notes(folder: StudyFolder) -> dict[str, Any]:
+    path = _notes_path(folder)
+    notes: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
+    return notes

@@ -1,0 +1,90 @@
+"""What a study tells, as plain data for the spool."""
+
+import json
+import shlex
+import time
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from raystudy import provenance
+from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.trackers.mlflow.spool import Event
+
+# Settings of the study as a whole: as parameters of a trial they would only be in the way.
+STUDY_SETTINGS = ("tracker", "output_dir", "study.", "scaling", "sampler", "trial_scheduler")
+
+
+def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, Any]) -> Event:
+    """Return the event of a study that begins or goes on."""
+    return _event(
+        "study_started",
+        id=study.id,
+        name=study.name,
+        dataset=study.dataset,
+        overrides=study.overrides,
+        objectives=[asdict(objective) for objective in study.spec.objectives],
+        num_trials=study.spec.num_trials,
+        sampler_seed=study.spec.seed,
+        axes=dict(study.axes),
+        published=dict(study.published),
+        resumed=study.resumed,
+        command=_command(study),
+        parent_run=parent_run,
+        params=dict(params),
+        provenance=asdict(provenance.collect()),
+    )
+
+
+def trial_started(trial: TrialInfo) -> Event:
+    """Return the event of a trial that begins or goes on."""
+    settings = {**trial.params, **read_overrides(trial.overrides)}
+    return _event(
+        "trial_started",
+        number=trial.number,
+        settings={p: v for p, v in settings.items() if not p.startswith(STUDY_SETTINGS)},
+        command=trial.command,
+        resumed=trial.resumed,
+    )
+
+
+def trial_reported(number: int, epoch: int, metrics: Metrics) -> Event:
+    """Return the event of a finished epoch."""
+    values = {name: float(value) for name, value in metrics.items()}
+    return _event("trial_reported", number=number, epoch=epoch, metrics=values)
+
+
+def trial_finished(trial: TrialSummary) -> Event:
+    """Return the event of a trial's final state."""
+    return _event("trial_finished", summary=asdict(trial))
+
+
+def study_finished(state: str) -> Event:
+    """Return the event of a study that nothing more will be heard of for now."""
+    return _event("study_finished", state=state)
+
+
+def _event(kind: str, **content: Any) -> Event:
+    return {"kind": kind, "time": time.time_ns() // 1_000_000, **content}
+
+
+def read_overrides(overrides: tuple[str, ...]) -> dict[str, str]:
+    """Return override path and value as typed, quotes taken off; the later one wins."""
+    settings = {}
+    for text in overrides:
+        path, _, value = text.partition("=")
+        if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
+            value = value[1:-1]
+        settings[path.lstrip("+~")] = value
+    return settings
+
+
+def _command(study: StudyInfo) -> str:
+    """Return the command that started the study."""
+    try:
+        manifest = json.loads(Path(study.folder, "study.json").read_text())
+        verb, overrides = manifest["kind"], manifest["overrides"]
+    except (OSError, ValueError, KeyError):
+        verb, overrides = "sweep", study.overrides
+    return shlex.join(["raystudy", verb, study.name, *overrides])

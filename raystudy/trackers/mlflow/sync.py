@@ -1,0 +1,84 @@
+"""Deliver what waits on disk, now."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from raystudy.study_folder import StudyFolder
+from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+from raystudy.trackers.mlflow.courier import cause
+from raystudy.trackers.mlflow.delivery import Delivery, count_waiting
+from raystudy.trackers.mlflow.spool import Spool, read
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What `sync` came to.
+
+    Parameters
+    ----------
+    delivered, waiting : int
+        Events.
+    refused : tuple of str
+        What MLflow will never take; it is left out there.
+    error : str
+        Why something waits still; empty if nothing does.
+    """
+
+    delivered: int
+    waiting: int
+    refused: tuple[str, ...] = ()
+    error: str = ""
+
+
+def sync(
+    folder: StudyFolder,
+    uri: str,
+    *,
+    artifacts: str | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> SyncResult:
+    """Deliver the events of a study that no driver runs.
+
+    Where a driver died the study is told to be interrupted, so that no run stays open.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+    uri : str
+        Another store than before gets everything from the beginning.
+    artifacts : str, optional
+        Folder for files where the store is a database.
+    progress : callable (delivered, total) -> None, optional
+
+    Raises
+    ------
+    UserError
+        If a driver runs the study: it delivers by itself.
+    """
+    prepare_environment()
+    with folder.locked():
+        if not folder.spool.exists():
+            return SyncResult(delivered=0, waiting=0)
+        _close_if_open(folder)
+        total, delivered, refused = count_waiting(folder, uri), 0, list[str]()
+        try:
+            delivery = Delivery(folder, MlflowStore(uri, artifacts, refused.append), uri)
+            while step := delivery.step():
+                delivered += step
+                if progress is not None:
+                    progress(delivered, total)
+        except Exception as error:  # of any library between here and the server
+            return SyncResult(delivered, total - delivered, tuple(refused), cause(error))
+    return SyncResult(delivered, 0, tuple(refused))
+
+
+def _close_if_open(folder: StudyFolder) -> None:
+    is_open, last = False, 0
+    for event, _ in read(folder.spool):
+        last = event.get("time", last)
+        if event["kind"] in ("study_started", "study_finished"):
+            is_open = event["kind"] == "study_started"
+    if is_open:
+        spool = Spool(folder.spool)
+        spool.append({"kind": "study_finished", "time": last, "state": "interrupted"})
+        spool.close()

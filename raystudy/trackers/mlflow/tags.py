@@ -1,0 +1,109 @@
+"""Tags and parameters of runs."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from raystudy.trackers.base import TrialSummary
+from raystudy.trackers.mlflow.patch import RunKey
+from raystudy.trackers.mlflow.spool import Event
+
+UID = "raystudy.study_uid"  # one per spool: ids are unique in one folder of results only
+
+
+def identity(study: Event, uid: str, key: RunKey, parent: str | None) -> dict[str, str]:
+    """Return the tags a new run is made with, by which it is found again."""
+    tags = {
+        UID: uid,
+        "raystudy.study_id": study["id"],
+        "raystudy.kind": "study" if key == "study" else "trial",
+        "raystudy.method": study["name"],
+        "raystudy.dataset": study["dataset"],
+        "mlflow.user": study["provenance"]["user"],
+    }
+    if key != "study":
+        tags["raystudy.trial_number"] = str(key)
+        if parent is not None:
+            tags["mlflow.parentRunId"] = parent
+    return tags
+
+
+def trial_tags(study: Event, event: Event) -> dict[str, str]:
+    """Return the tags of a trial that begins or goes on."""
+    settings, command = event["settings"], event["command"]
+    tags = {
+        **_common_tags(study, command),
+        "raystudy.state": "running",
+        "raystudy.resumed": word(event["resumed"]),
+        "raystudy.config_id": config_id(study["name"], settings),
+        "mlflow.note.content": f"Replay it:\n\n    {command}",
+    }
+    return tags | ({"raystudy.seed": word(settings["seed"])} if "seed" in settings else {})
+
+
+def config_id(name: str, settings: Mapping[str, Any]) -> str:
+    """Return what trials share that differ in nothing but their seed."""
+    same = {path: word(value) for path, value in settings.items() if path != "seed"}
+    text = json.dumps([name, same], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _common_tags(study: Event, command: str) -> dict[str, str]:
+    origin = study["provenance"]
+    tags = {
+        "raystudy.command": command,
+        "raystudy.version": origin["versions"]["raystudy"],
+        "raystudy.versions": json.dumps({"python": origin["python"], **origin["versions"]}),
+        "raystudy.host": origin["host"],
+        "raystudy.device": origin["device"],
+        "mlflow.source.name": command,
+        "mlflow.source.type": "LOCAL",
+    }
+    if git := origin["git"]:
+        tags["mlflow.source.git.commit"] = git["commit"]
+        tags["mlflow.source.git.branch"] = git["branch"]
+        tags["mlflow.source.git.dirty"] = word(git["dirty"])
+        tags["mlflow.source.git.repoURL"] = git["remote"]
+    return tags
+
+
+def study_tags(event: Event) -> dict[str, str]:
+    """Return the tags of a study that begins or goes on."""
+    lines = [f"    {path}: {axis}" for path, axis in event["axes"].items()]
+    objectives = ", ".join(f"{o['metric']} ({o['direction']})" for o in event["objectives"])
+    return {
+        **_common_tags(event, event["command"]),
+        "raystudy.state": "running",
+        "raystudy.resumed": word(event["resumed"]),
+        "raystudy.objectives": objectives,
+        "raystudy.num_trials": str(event["num_trials"]),
+        "raystudy.space": json.dumps(event["axes"]),
+        "raystudy.published": json.dumps(event["published"]),
+        "mlflow.note.content": "\n".join(
+            [f"Objective: {objectives}\n\nSearch space:\n", *lines, f"\n    {event['command']}"]
+        ),
+    }
+
+
+def study_params(event: Event) -> dict[str, str]:
+    """Return the parameters of a study's own run."""
+    own = {"num_trials": event["num_trials"], "sampler_seed": event["sampler_seed"]}
+    return {path: word(value) for path, value in {**own, **event["params"]}.items()}
+
+
+def final_tags(summary: TrialSummary, command: str) -> dict[str, str]:
+    """Return the tags of a trial that ended."""
+    reason = f": {summary.reason}" if summary.reason else ""
+    return {
+        "raystudy.state": summary.state,
+        "raystudy.reason": summary.reason,
+        "raystudy.epochs": str(summary.epoch),
+        "raystudy.seconds": f"{summary.seconds:.1f}",
+        "mlflow.note.content": f"{summary.state}{reason}\n\nReplay it:\n\n    {command}",
+    }
+
+
+def word(value: Any) -> str:
+    """Return a value as it is written in an override."""
+    return str(value).lower() if isinstance(value, bool) or value is None else str(value)
