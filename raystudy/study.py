@@ -106,16 +106,11 @@ class Study:
 
         Trials that a dead driver left come first, as ``resumed``.
         """
-        resumed = bool(self._left)
-        begun = len(self._running) + len(self._summaries)
-        if self.interrupted:
+        resumed, begun = bool(self._left), len(self._running) + len(self._summaries)
+        more = begun < self.info.spec.num_trials and not self.ended_early
+        if self.interrupted or not (resumed or more):
             return None
-        if resumed:
-            trial = self._ledger.completed(self._left.pop(0))
-        elif begun < self.info.spec.num_trials and not self.ended_early:
-            trial = self._ledger.ask()
-        else:
-            return None
+        trial = self._ledger.completed(self._left.pop(0)) if resumed else self._ledger.ask()
         record = TrialRecord.read(trial, self._objectives)
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
