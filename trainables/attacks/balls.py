@@ -63,7 +63,11 @@ class LinfBall:
         _refuse_bad_radius(self, self.epsilon)
 
     def sample(self, images: Tensor, start: Start) -> Tensor:
-        """Draw a perturbation per image; ``sphere`` is a corner of the cube."""
+        """Draw a perturbation per image; directions are the cube's corners.
+
+        A corner is what R+FGSM starts from (Tramer et al. 2018, arXiv:1705.07204); a
+        uniform point of the surface could hardly be told from one of the ball.
+        """
         if start == "zero":
             return torch.zeros_like(images)
         delta = self.epsilon * (2 * _uniform(images, *images.shape[1:]) - 1)
@@ -105,7 +109,11 @@ class L2Ball:
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the gradient's direction."""
-        return gradient / self._length(gradient).clamp(min=torch.finfo(gradient.dtype).tiny)
+        # A confident network's gradient is so small that its squares underflow to zero.
+        tiny = torch.finfo(gradient.dtype).tiny
+        peak = _per_row(gradient.flatten(1).abs().amax(dim=1), gradient)
+        scaled = gradient / peak.clamp(min=tiny)
+        return scaled / self._length(scaled).clamp(min=tiny)
 
     def project(self, delta: Tensor) -> Tensor:
         """Shorten the rows that are too long."""
@@ -166,7 +174,7 @@ class L1Ball:
         return step.view_as(gradient)
 
     def project(self, delta: Tensor) -> Tensor:
-        """Return the nearest point of the ball (sorting algorithm of Duchi et al. 2008, Fig. 1)."""
+        """Return the nearest point of the ball (Duchi et al. 2008, Fig. 1: by sorting)."""
         flat = delta.flatten(1)
         size = flat.abs()
         descending = size.sort(dim=1, descending=True).values
