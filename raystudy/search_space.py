@@ -47,7 +47,13 @@ class SearchSpace:
     def load(
         cls, name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     ) -> tuple["SearchSpace", Composed]:
-        """Return the space of study `name`, and its configuration without the sweeps."""
+        """Return the space of study `name`, and its configuration without the sweeps.
+
+        Raises
+        ------
+        UserError
+            If an axis names no setting, or does not contain the recipe's value.
+        """
         plain, swept = sweeps.split(overrides)
         composed = config.compose(name, plain, search_path)
         section = OmegaConf.to_container(composed.config.search, resolve=True)
@@ -82,11 +88,6 @@ class SearchSpace:
             The axes the user replaces or adds.
         search_path : sequence of str
             The user's own folders.
-
-        Raises
-        ------
-        UserError
-            If an axis names no setting, or does not contain the recipe's value.
         """
         swept = swept or {}
         pinned = {config.parse(text).key_or_group for text in overrides}

@@ -77,15 +77,23 @@ class TrialRecord:
             if math.isfinite(value) and (before is None or objective.is_better(value, than=before)):
                 self.best[objective.metric] = value
 
+    @property
+    def missing(self) -> list[str]:
+        """Objectives that were never reported."""
+        return [o.metric for o in self.objectives if o.metric not in self.last]
+
     def conclude(self, outcome: Outcome) -> tuple[TrialState, str]:
         """Return the final state of a trial whose process ended so, and the reason."""
         if outcome.kind == "stopped":
             return "failed", outcome.reason or "it stopped although nobody asked it to"
         if outcome.kind != "completed":
             return outcome.kind, outcome.reason
-        if missing := [o.metric for o in self.objectives if o.metric not in self.last]:
+        if self.missing:
             there = ", ".join(sorted(self.metrics)) or "none"
-            return "failed", f"{', '.join(missing)} was never reported; measures there: {there}"
+            return (
+                "failed",
+                f"{', '.join(self.missing)} was never reported; measures there: {there}",
+            )
         return "complete", outcome.reason
 
     def summary(self, state: TrialState, reason: str) -> TrialSummary:
