@@ -1,0 +1,1 @@
+"""Everything that imports Ray: Tune decides where trials run, Train runs several workers."""

@@ -1,0 +1,184 @@
+"""A Ray to run on: this machine's own for the length of a study, or one that is there."""
+
+import contextlib
+import functools
+import os
+import secrets
+import shutil
+import signal
+import tempfile
+from collections.abc import Iterator
+
+import ray
+from raystudy.errors import UserError
+from raystudy.on_ray.scaling import Scaling
+
+# For every process of the study. Ray reads these from the environment alone.
+ENVIRONMENT = {
+    "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in a trial as where it was typed
+    "TUNE_FUNCTION_THREAD_TIMEOUT_S": "600",  # for a stopped trial to unwind in its warm actor
+}
+# For the driver: no output but ours, our own interrupts, nothing written that nobody reads.
+DRIVER_ENVIRONMENT = {
+    "RAY_AIR_NEW_OUTPUT": "0",
+    "RAY_IGNORE_UNHANDLED_ERRORS": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_TRAIN_V2_ENABLED": "1",
+    "RAY_TRAIN_METRICS_ENABLED": "0",
+    "RAY_TRAIN_ENABLE_PREEMPTION_WATCHER": "0",
+    "RAY_TRAIN_HEALTH_CHECK_INTERVAL_S": "0.5",
+    "TUNE_DISABLE_SIGINT_HANDLER": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_LOGGERS": "1",
+    "TUNE_DISABLE_AUTO_CALLBACK_SYNCER": "1",
+    "TUNE_DISABLE_STRICT_METRIC_CHECKING": "1",
+    "TUNE_MAX_PENDING_TRIALS_PG": "1000000000",  # the searcher counts by itself
+    "TUNE_GLOBAL_CHECKPOINT_S": "1000000000",
+    "TUNE_PRINT_ALL_TRIAL_ERRORS": "0",
+    "TUNE_WARN_THRESHOLD_S": "1000000000",
+    "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "0",
+}
+
+
+@contextlib.contextmanager
+def connected(scaling: Scaling) -> Iterator[None]:
+    """Have a Ray; one that was started here is ended with everything it left."""
+    with _environment({**ENVIRONMENT, **DRIVER_ENVIRONMENT}), _no_node_messages():
+        if ray.is_initialized():
+            yield
+        elif scaling.address is None:
+            with _local(scaling):
+                yield
+        else:
+            with _existing(scaling.address):
+                yield
+
+
+def usable_cpus(scaling: Scaling) -> int:
+    """Return the CPUs of this machine that trials may use, never more than there are."""
+    there = min(len(os.sched_getaffinity(0)), int(ray._private.utils.get_num_cpus()))
+    return min(there, scaling.num_cpus or there)
+
+
+@contextlib.contextmanager
+def _local(scaling: Scaling) -> Iterator[None]:
+    # Ray's sockets lie in this folder and their paths must stay below 108 characters.
+    temporary = tempfile.mkdtemp(prefix="raystudy-", dir="/tmp")
+    try:
+        with _local_token():
+            with _signal_handlers_kept(), _loopback(), _environment(_preloading(scaling)):
+                ray.init(
+                    address="local",
+                    num_cpus=usable_cpus(scaling),
+                    object_store_memory=scaling.object_store_mb * 2**20,
+                    # Trials of several workers are cleaned up after with the dashboard's help.
+                    include_dashboard=scaling.num_workers > 1,
+                    dashboard_host="127.0.0.1",
+                    logging_level="ERROR",
+                    log_to_driver=False,
+                    _node_ip_address="127.0.0.1",
+                    _temp_dir=temporary,
+                )
+            try:
+                yield
+            finally:
+                ray.shutdown()
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _preloading(scaling: Scaling) -> dict[str, str]:
+    # The processes Ray starts ahead import what a trial needs while the driver is still busy.
+    # With several workers most processes are Ray's own helpers, which need none of it.
+    modules = "ray.tune,raystudy.trial,raystudy.on_ray.trainables"
+    return {"RAY_preload_python_modules": modules} if scaling.num_workers == 1 else {}
+
+
+@contextlib.contextmanager
+def _loopback() -> Iterator[None]:
+    """Have Ray listen on 127.0.0.1 alone, which it does by itself on macOS and Windows only."""
+    constants = ray._private.ray_constants
+    before = constants.ENABLE_RAY_CLUSTER
+    constants.ENABLE_RAY_CLUSTER = False
+    try:
+        with _environment({constants.ENABLE_RAY_CLUSTERS_ENV_VAR: "0"}):
+            yield
+    finally:
+        constants.ENABLE_RAY_CLUSTER = before
+
+
+@contextlib.contextmanager
+def _existing(address: str) -> Iterator[None]:
+    try:
+        with _signal_handlers_kept():
+            ray.init(
+                address=address,
+                logging_level="ERROR",
+                log_to_driver=False,
+                runtime_env={"env_vars": ENVIRONMENT},
+            )
+    except (ConnectionError, RuntimeError, ValueError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise UserError(
+            f"scaling.address: no Ray cluster answers at '{address}' ({reason}); start one by "
+            f"'ray start --head' or 'ray up cluster.yaml', or set scaling.address=null."
+        ) from error
+    try:
+        yield
+    finally:
+        ray.shutdown()
+
+
+@contextlib.contextmanager
+def _no_node_messages() -> Iterator[None]:
+    """Keep what Ray's node processes say ("a worker died ...") off the console."""
+    worker = ray._private.worker
+    before = worker.print_to_stdstream
+    worker.print_to_stdstream = lambda *_, **__: None
+    try:
+        yield
+    finally:
+        worker.print_to_stdstream = before
+
+
+@functools.cache
+def _token() -> str:
+    # Once for this process: Ray remembers the first one it read.
+    return secrets.token_hex(32)
+
+
+@contextlib.contextmanager
+def _local_token() -> Iterator[None]:
+    """Let only this study's processes talk to its Ray, without leaving a token in the home."""
+    if {"RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"} & os.environ.keys():
+        yield
+    else:
+        try:
+            with _environment({"RAY_AUTH_TOKEN": _token()}):
+                yield
+        finally:
+            os.environ.pop("RAY_AUTH_MODE", None)  # set by ray.init
+
+
+@contextlib.contextmanager
+def _environment(variables: dict[str, str]) -> Iterator[None]:
+    before = {name: os.environ.get(name) for name in variables}
+    os.environ.update(variables)
+    try:
+        yield
+    finally:
+        for name, value in before.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
+
+
+@contextlib.contextmanager
+def _signal_handlers_kept() -> Iterator[None]:
+    """Undo that ``ray.init`` takes SIGTERM for itself."""
+    handler = signal.getsignal(signal.SIGTERM)
+    try:
+        yield
+    finally:
+        with contextlib.suppress(ValueError):  # not the main thread: Ray took nothing
+            signal.signal(signal.SIGTERM, handler)

@@ -1,0 +1,40 @@
+"""How rank 0 of a trial tells the trial's driver of an epoch and hears what to do.
+
+Train's own bridge (``TuneReportCallback``) is not used: it passes a report on only when its
+controller polls, every two seconds, cannot carry an answer back, and blocks for ever in its queue
+of one when the last report is still there as the training function returns.
+"""
+
+import asyncio
+from typing import Any
+
+import ray
+
+
+class Mailbox:
+    """An actor between the workers of a trial and its driver."""
+
+    def __init__(self) -> None:
+        self._reports: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self._answers: asyncio.Queue[bool] = asyncio.Queue()
+
+    async def ask(self, report: dict[str, Any]) -> bool:
+        """Leave a report and wait for the driver's word: go on or not."""
+        await self._reports.put(report)
+        return await self._answers.get()
+
+    async def take(self, timeout: float) -> dict[str, Any] | None:
+        """Return the next report, or None after `timeout` seconds."""
+        try:
+            return await asyncio.wait_for(self._reports.get(), timeout)
+        except TimeoutError:
+            return None
+
+    async def answer(self, go_on: bool) -> None:
+        """Answer the report taken last."""
+        await self._answers.put(go_on)
+
+
+def open_mailbox() -> Any:
+    """Start a mailbox where the caller runs; it ends with the caller."""
+    return ray.remote(Mailbox).options(num_cpus=0).remote()

@@ -1,0 +1,58 @@
+"""Tune's trial scheduler: tells the study and does what it says."""
+
+from pathlib import Path
+from typing import Any
+
+from ray.tune.schedulers import FIFOScheduler, TrialScheduler
+
+from raystudy.on_ray.leftovers import release_placement_group
+from raystudy.on_ray.trainables import Job
+from raystudy.study import Outcome, Study
+from raystudy.study_folder import TrialFolder
+
+METRIC_PREFIX = "metrics/"
+
+
+class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
+    """Pass results to the study, decisions to the trials.
+
+    Parameters
+    ----------
+    study : Study
+    job : Job
+        Trials of several workers are asked to end by their ``stop`` file instead of being ended:
+        Ray leaks the workers' placement group when their driver is taken away.
+    """
+
+    def __init__(self, study: Study, job: Job) -> None:
+        super().__init__()
+        self._study = study
+        self._job = job
+
+    def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
+        """Tell the study of an epoch."""
+        number = trial.config["number"]
+        metrics = {
+            name.removeprefix(METRIC_PREFIX): value
+            for name, value in result.items()
+            if name.startswith(METRIC_PREFIX)
+        }
+        if self._study.report(number, result["epoch"], metrics):
+            return str(TrialScheduler.CONTINUE)
+        if self._job.scaling.num_workers > 1:
+            TrialFolder(Path(trial.config["folder"])).stop.touch()
+            return str(TrialScheduler.CONTINUE)
+        return str(TrialScheduler.STOP)
+
+    def on_trial_error(self, controller: Any, trial: Any) -> None:
+        """Clean up after a trial whose driver died; it is tried again or has failed."""
+        release_placement_group(self._job.group_file(trial.config["number"]))
+
+    def on_trial_complete(self, controller: Any, trial: Any, result: dict[str, Any]) -> None:
+        """Tell the study how a trial ended."""
+        outcome = Outcome(result.get("outcome", "stopped"), result.get("reason", ""))
+        self._study.finish(trial.config["number"], outcome)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the study out of Tune's snapshots, from which nothing is ever restored."""
+        return {}

@@ -1,0 +1,68 @@
+"""Tune's searcher: hands out what the study proposes."""
+
+from typing import Any
+
+from ray.tune.search import Searcher
+
+from raystudy.study import Outcome, Study
+
+
+class StudySearcher(Searcher):  # type: ignore[misc]
+    """Ask the study for a trial whenever one more fits.
+
+    Parameters
+    ----------
+    study : Study
+    concurrency : int
+        Trials at a time. A trial is proposed only once it can start, so that the sampler has
+        seen all there is to see.
+    """
+
+    def __init__(self, study: Study, concurrency: int) -> None:
+        super().__init__()
+        self._study = study
+        self._concurrency = concurrency
+        self._numbers: dict[str, int] = {}
+
+    @property
+    def live(self) -> list[int]:
+        """Numbers of the trials handed out and not over."""
+        return list(self._numbers.values())
+
+    def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
+        """Return what the trainable needs to know of the next trial."""
+        if len(self._numbers) >= self._concurrency:
+            return None
+        info = self._study.next_trial()
+        if info is None:  # perhaps only until a running trial has ended
+            return None if self._numbers else Searcher.FINISHED
+        self._numbers[trial_id] = info.number
+        return {
+            "number": info.number,
+            "folder": str(info.folder),
+            "overrides": list(info.overrides),
+        }
+
+    def on_trial_complete(
+        self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
+    ) -> None:
+        """Forget a trial; one that died too often has failed."""
+        number = self._numbers.pop(trial_id)
+        if error:
+            failures = self._study.info.spec.max_failures
+            reason = f"its process died {failures + 1} times, for instance out of memory"
+            self._study.finish(number, Outcome("failed", reason))
+
+    # The study's journal is the state; Tune's own snapshots are never restored.
+    def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:
+        """Keep nothing."""
+
+    def save(self, checkpoint_path: str) -> None:
+        """Keep nothing."""
+
+    def restore(self, checkpoint_path: str) -> None:
+        """Restore nothing."""
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the study out of Tune's snapshots, from which nothing is ever restored."""
+        return {}

@@ -1,0 +1,103 @@
+"""Tune's stopper: ends the run on an interruption, or when nothing moves and nothing is free."""
+
+import time
+from typing import Any
+
+import ray
+from ray.tune import Stopper
+
+from raystudy.on_ray.resources import node_free, node_totals, trials_that_fit
+from raystudy.on_ray.scaling import Scaling
+from raystudy.on_ray.searcher import StudySearcher
+from raystudy.study import Study
+from raystudy.study_folder import StudyFolder
+
+LOOK_EVERY_S = 1.0
+LONGEST_EPOCHS = 3
+
+
+class Watchdog(Stopper):  # type: ignore[misc]
+    """Asked by Tune ten times a second whether all shall end.
+
+    Parameters
+    ----------
+    study : Study
+    scaling : Scaling
+    searcher : StudySearcher
+        Knows the trials that are out.
+    grace_s : float
+        How long trials of several workers may take to end themselves.
+
+    Attributes
+    ----------
+    finding : str
+        What was found when nothing moved any more; empty otherwise.
+    """
+
+    def __init__(
+        self, study: Study, scaling: Scaling, searcher: StudySearcher, *, grace_s: float
+    ) -> None:
+        self.finding = ""
+        self._study = study
+        self._scaling = scaling
+        self._searcher = searcher
+        self._grace_s = grace_s
+        self._interrupted_at: float | None = None
+        self._moved_at = self._looked_at = time.monotonic()
+        self._longest_s = 0.0
+
+    def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
+        """Note that a trial reported; ending single trials is the scheduler's."""
+        now = time.monotonic()
+        self._longest_s = max(self._longest_s, now - self._moved_at)
+        self._moved_at = now
+        return False
+
+    def stop_all(self) -> bool:
+        """Return whether the run shall end now."""
+        if self._study.interrupted:
+            return self._is_graceful_enough()
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            self._look(now - self._moved_at)
+        return bool(self.finding)
+
+    def _is_graceful_enough(self) -> bool:
+        if self._scaling.num_workers == 1:
+            return True  # it goes on from its last checkpoint
+        now = time.monotonic()
+        if self._interrupted_at is None:
+            self._interrupted_at = now
+        for number in self._searcher.live:
+            folder = StudyFolder(self._study.info.folder).trial(number)
+            if folder.path.is_dir():
+                folder.stop.touch()
+        return not self._searcher.live or now - self._interrupted_at > self._grace_s
+
+    def _look(self, still_s: float) -> None:
+        patience_s = self._study.info.spec.stall_minutes * 60
+        if still_s < max(patience_s, LONGEST_EPOCHS * self._longest_s):
+            return
+        if trials_that_fit(self._scaling, node_free()) == 0:
+            self.finding = self._words(still_s)
+
+    def _words(self, still_s: float) -> str:
+        free, total = ray.available_resources(), ray.cluster_resources()
+        held = ", ".join(
+            f"{total[name] - free.get(name, 0):g} of {total[name]:g} {name}"
+            for name in ("CPU", "GPU")
+            if name in total
+        )
+        trials = ", ".join(map(str, self._searcher.live)) or "none"
+        return (
+            f"nothing moved for {still_s / 60:.3g} minutes and nothing is free: trials out: "
+            f"{trials}; a trial asks for {self._scaling.words}; held: {held or 'nothing'} on "
+            f"{len(node_totals())} nodes. Look into the trials' log.txt, then go on with "
+            f"'raystudy resume {self._study.info.id}'; where an epoch takes longer than this, "
+            f"raise study.stall_minutes={self._study.info.spec.stall_minutes:g}."
+        )
+
+    def __getstate__(self) -> dict[str, object]:
+        """Leave the study out of Tune's snapshots, from which nothing is ever restored."""
+        return {}

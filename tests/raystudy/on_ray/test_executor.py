@@ -1,0 +1,151 @@
+"""Studies of surrogates on a real local Ray."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import ray
+from ray_trials import EPOCHS, curve, mixed
+from surrogate_study import Events, as_optuna_sees_it, open_study
+
+from raystudy.errors import StudyStalledError, UserError
+from raystudy.on_ray.cluster import connected
+from raystudy.on_ray.executor import RayExecutor
+from raystudy.on_ray.scaling import Scaling
+
+pytestmark = pytest.mark.ray
+TWO_CPUS = Scaling(num_cpus=2, object_store_mb=80)
+
+
+ROOT = Path(__file__).parents[3]
+IMPORTABLE = f"{ROOT}:{ROOT / 'tests' / 'support'}"  # what Ray's processes must find
+
+
+@pytest.fixture(scope="module")
+def one_ray():
+    """Start Ray once for the studies of this file; the executor takes what is there."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", IMPORTABLE)
+        with connected(TWO_CPUS):
+            yield
+
+
+def run(folder, trial=curve, scaling=TWO_CPUS, *, name=None, **settings):
+    """Run a study on Ray; return it closed, with the events its tracker heard."""
+    events = Events()
+    with open_study(folder, trackers=[events], **settings) as study:
+        if name is not None:
+            object.__setattr__(study.info, "name", name)
+        RayExecutor(scaling, trial).run(study)
+    return study, events
+
+
+def states(study):
+    return {summary.number: summary.state for summary in study.summaries()}
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_each_trial_runs_once_to_its_last_epoch(tmp_path):
+    study, events = run(tmp_path / "s", num_trials=6)
+    assert states(study) == dict.fromkeys(range(6), "complete")
+    assert sorted(events.of("trial_reported")) == [
+        (number, epoch) for number in range(6) for epoch in range(1, EPOCHS + 1)
+    ]
+    assert not (tmp_path / "s" / "ray").exists()
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_what_trials_print_lies_in_their_folder_and_one_process_serves_several(tmp_path, capfd):
+    run(tmp_path / "s", num_trials=6)
+    logs = [path.read_text() for path in sorted(tmp_path.glob("s/trials/*/log.txt"))]
+    assert [log.count("epoch") for log in logs] == [EPOCHS] * 6
+    assert len({log.split()[-1] for log in logs}) <= 2
+    assert capfd.readouterr() == ("", "")
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_failed_and_diverged_trials_end_alone_and_bad_ones_are_pruned(tmp_path):
+    study, _ = run(tmp_path / "s", mixed, name="mixed", num_trials=4, trial_scheduler="asha")
+    assert states(study) == {0: "complete", 1: "failed", 2: "diverged", 3: "pruned"}
+    failed, diverged, pruned = study.summaries()[1:]
+    assert failed.reason == "ValueError: bad luck"
+    assert "ValueError: bad" in (tmp_path / "s/trials/0001/error.txt").read_text()
+    assert (diverged.epoch, pruned.epoch) == (1, 2)
+    told = as_optuna_sees_it(tmp_path / "s").trials
+    assert [trial.state.name for trial in told] == ["COMPLETE", "FAIL", "COMPLETE", "PRUNED"]
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_killed_process_costs_no_epoch_and_one_that_always_dies_fails(tmp_path):
+    study, events = run(tmp_path / "s", name="killed", num_trials=4)
+    assert states(study) == {0: "complete", 1: "complete", 2: "failed", 3: "complete"}
+    epochs = [epoch for number, epoch in events.of("trial_reported") if number == 1]
+    assert epochs == list(range(1, EPOCHS + 1))
+    assert "died 3 times" in study.summaries()[2].reason
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_an_interrupted_study_goes_on_where_it_was(tmp_path):
+    class InterruptAt(Events):
+        def trial_reported(self, study_number, epoch, metrics):
+            super().trial_reported(study_number, epoch, metrics)
+            study.interrupted |= (study_number, epoch) == (2, 3)
+
+    first = InterruptAt()
+    with open_study(tmp_path / "s", trackers=[first], num_trials=6) as study:
+        RayExecutor(TWO_CPUS, curve).run(study)
+    assert not study.is_finished
+    assert 2 not in states(study)
+    resumed, second = run(tmp_path / "s", num_trials=6)
+    assert states(resumed) == dict.fromkeys(range(6), "complete")
+    assert second.of("trial_started")[0] <= (2,)
+    reports = first.of("trial_reported") + second.of("trial_reported")
+    assert sorted(reports) == [(n, e) for n in range(6) for e in range(1, EPOCHS + 1)]
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_what_this_machine_never_has_is_said_before_anything_starts(tmp_path):
+    with pytest.raises(UserError, match="can never hold"):
+        run(tmp_path / "s", scaling=Scaling(cpus_per_worker=3))
+    assert not list(tmp_path.glob("s/trials/*"))
+
+
+@pytest.mark.usefixtures("one_ray")
+def test_a_study_in_which_nothing_can_move_ends_loudly(tmp_path):
+    @ray.remote(num_cpus=2)
+    class Holder:
+        def ready(self):
+            return True
+
+    holder = Holder.remote()
+    assert ray.get(holder.ready.remote())
+    with open_study(tmp_path / "s", num_trials=1) as study:
+        object.__setattr__(study.info.spec, "stall_minutes", 0.05)
+        with pytest.raises(StudyStalledError, match="held: 2 of 2 CPU"):
+            RayExecutor(TWO_CPUS, curve).run(study)
+    ray.kill(holder)
+
+
+def test_nothing_is_left_and_nothing_is_said(tmp_path):
+    script = (
+        "import sys\nfrom pathlib import Path\nfrom ray_trials import curve\n"
+        "from surrogate_study import open_study\n"
+        "from raystudy.on_ray.executor import RayExecutor\n"
+        "from raystudy.on_ray.scaling import Scaling\n"
+        "with open_study(Path(sys.argv[1]), num_trials=2) as study:\n"
+        "    RayExecutor(Scaling(num_cpus=2, object_store_mb=80), curve).run(study)\n"
+    )
+    here = {"PYTHONPATH": IMPORTABLE, "HOME": str(tmp_path)}
+    before = set(Path("/tmp").glob("raystudy-*"))
+    done = subprocess.run(
+        [sys.executable, "-c", script, str(tmp_path / "s")],
+        env={"PATH": os.environ["PATH"], **here},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert (done.stdout, done.stderr) == ("", "")
+    assert set(Path("/tmp").glob("raystudy-*")) == before
+    assert not (tmp_path / ".ray").exists()

@@ -1,0 +1,68 @@
+"""DDP trials on a Ray cluster of several nodes whose dashboard is off."""
+
+from pathlib import Path
+
+import pytest
+import ray
+from ray.cluster_utils import Cluster
+from ray.util import placement_group_table
+from ray_trials import EPOCHS, curve
+from surrogate_study import Events, open_study
+
+from raystudy.on_ray.cluster import connected
+from raystudy.on_ray.executor import RayExecutor
+from raystudy.on_ray.scaling import Scaling
+
+pytestmark = pytest.mark.ray
+ROOT = Path(__file__).parents[3]
+
+
+@pytest.fixture(scope="module")
+def scaling():
+    """Three nodes of one CPU each; a trial of two workers lies on two of them."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests' / 'support'}")
+        patch.setenv("RAY_AUTH_MODE", "disabled")
+        node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
+        cluster = Cluster(initialize_head=True, head_node_args=node)
+        cluster.add_node(**node)
+        cluster.add_node(**node)
+        scaling = Scaling(num_workers=2, address=cluster.address)
+        with connected(scaling):
+            yield scaling
+        cluster.shutdown()
+
+
+def run(folder, scaling, *, name, **settings):
+    events = Events()
+    with open_study(folder, trackers=[events], **settings) as study:
+        object.__setattr__(study.info, "name", name)
+        RayExecutor(scaling, curve).run(study)
+    return study, events.of("trial_reported")
+
+
+def assert_nothing_is_held():
+    """Compare CPUs and memory; Ray returns them a moment after a process has ended."""
+    for _ in range(100):
+        free = ray.available_resources()
+        if all(free.get(name) == ray.cluster_resources()[name] for name in ("CPU", "memory")):
+            break
+        ray.get(ray.remote(num_cpus=0)(lambda: None).remote())
+    assert free["CPU"] == 3.0
+    assert {group["state"] for group in placement_group_table().values()} <= {"REMOVED"}
+
+
+def test_a_pruned_trial_stops_on_all_nodes_and_gives_everything_back(tmp_path, scaling):
+    study, reports = run(tmp_path / "s", scaling, name="fine", num_trials=2, trial_scheduler="asha")
+    best, worse = study.summaries()
+    assert (best.state, best.epoch) == ("complete", EPOCHS)
+    assert (worse.state, worse.epoch) == ("pruned", 2)
+    assert reports == [(0, epoch) for epoch in range(1, EPOCHS + 1)] + [(1, 1), (1, 2)]
+    assert_nothing_is_held()
+
+
+def test_a_lost_rank_costs_no_epoch(tmp_path, scaling):
+    study, reports = run(tmp_path / "s", scaling, name="one_rank_killed", num_trials=1)
+    assert [summary.state for summary in study.summaries()] == ["complete"]
+    assert reports == [(0, epoch) for epoch in range(1, EPOCHS + 1)]
+    assert_nothing_is_held()

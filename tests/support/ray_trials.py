@@ -1,0 +1,51 @@
+"""Trials that run in Ray's processes: known curves, and accidents on command."""
+
+import os
+import signal
+
+import torch
+from torch import distributed as dist
+
+from trainables import distributed
+
+EPOCHS = 5
+
+
+def curve(name, _overrides, _search_path, session):
+    """Report EPOCHS epochs, going on from the last checkpoint; accidents by the trial's number."""
+    number = int(session.folder.path.name)
+    checkpoint = session.folder.last_checkpoint
+    done = int(checkpoint.read_text()) if checkpoint.exists() else 0
+    if done:
+        session.report(done, measures(number, done))
+    for epoch in range(done + 1, EPOCHS + 1):
+        print(f"epoch {epoch} in process {os.getpid()}")  # noqa: T201
+        if distributed.is_distributed():
+            dist.all_reduce(torch.ones(1))
+        if distributed.rank() == 0:
+            checkpoint.write_text(str(epoch))
+        session.report(epoch, measures(number, epoch))
+        accident(name, number, epoch, resumed=done > 0)
+
+
+def measures(number, epoch):
+    return {"val/robust_accuracy": 0.1 * epoch / (1 + number), "train/loss": 1.0 / epoch}
+
+
+def accident(name, number, epoch, *, resumed):
+    """Have the accident that the study is named after."""
+    if name == "killed" and (number, epoch, resumed) == (1, 3, False):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "killed" and number == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "one_rank_killed" and (distributed.rank(), epoch, resumed) == (1, 3, False):
+        os.kill(os.getpid(), signal.SIGKILL)
+    if name == "mixed" and number == 1:
+        raise ValueError("bad\nluck")
+
+
+def mixed(name, overrides, search_path, session):
+    """Trial 1 raises after its first epoch, trial 2 reports NaN; later trials are worse."""
+    if session.folder.path.name == "0002":
+        session.report(1, {"val/robust_accuracy": float("nan")})
+    curve(name, overrides, search_path, session)
