@@ -95,7 +95,7 @@ def _run(
             space,
             sampler=_plain(settings.sampler),
             trial_scheduler=_plain(settings.trial_scheduler),
-            trackers=tracking.build(settings, folder, console),
+            trackers=tracking.build(settings, console),
             storage_url=settings.study.storage,
             max_epochs=settings.max_epochs,
         )

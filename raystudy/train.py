@@ -52,6 +52,8 @@ def _go_on(
     resumed: bool,
 ) -> int:
     """Train from the last checkpoint, or from the beginning where there is none."""
+    import torch
+
     from raystudy.trial import run_trial
 
     console = Console(highlight=False)
@@ -66,11 +68,14 @@ def _go_on(
     )
     with folder.locked():
         console.print(f"[bold]{study.id}[/bold]  {trial.command}\nresults in {folder.path}")
-        trackers = tracking.build(settings, folder, console, parent_run=False)
+        trackers = tracking.build(settings, console, parent_run=False)
         session = LocalSession(study, trial, trackers)
-        with session, graceful(session.interrupt) as interruption:
+        # As many threads as a trial has on Ray: the last digits of a sum depend on it.
+        torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
+        with graceful(session.interrupt) as interruption:
             try:
-                run_trial(settings, session)
+                with session:
+                    run_trial(settings, session)
             except TrialStoppedError:
                 console.print(f"go on with: raystudy resume {folder.id}")
                 return interruption.exit_code

@@ -11,7 +11,6 @@ import torch
 from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
-from trainables.evaluate.base import Evaluator
 
 from raystudy import checkpoint
 from raystudy.errors import UserError
@@ -20,6 +19,7 @@ from raystudy.spec import Objective, StudySpec
 from raystudy.study_folder import write_atomically
 from trainables import distributed
 from trainables.data.image_set import Splits
+from trainables.evaluate.base import Evaluator
 from trainables.random_state import seed_everything
 from trainables.trainer import EpochResult, Trainer
 

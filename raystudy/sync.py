@@ -1,0 +1,40 @@
+"""``raystudy sync``: deliver to MLflow what waits on disk."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import Progress, TaskID
+
+from raystudy import config
+from raystudy.errors import EXIT_DONE, EXIT_FAILED
+from raystudy.study_folder import open_study_folder
+from raystudy.trackers.mlflow import sync
+from raystudy.trackers.store import printable, store_uri
+from raystudy.tracking import artifacts_folder
+
+
+def sync_study(study_id: str, overrides: Sequence[str]) -> int:
+    """Deliver a study's events to the store it was begun with, or to ``tracker.uri``."""
+    settings = config.load_shared(overrides)
+    folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
+    manifest = folder.read_manifest()
+    begun_with = [text for text in manifest["overrides"] if text.startswith("tracker.")]
+    settings = config.load_shared([*begun_with, *overrides])
+    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    console = Console(highlight=False, stderr=True)
+    with Progress(console=console, transient=True) as bar:
+        task: TaskID = bar.add_task(f"to {printable(uri)}", total=None)
+        result = sync(
+            folder,
+            uri,
+            artifacts=artifacts_folder(settings),
+            progress=lambda done, total: bar.update(task, completed=done, total=total),
+        )
+    for refused in result.refused:
+        console.print(f"refused by MLflow: {refused}", style="yellow")
+    if result.error:
+        console.print(f"{result.waiting} events wait still: {result.error}", style="red")
+        return EXIT_FAILED
+    console.print(f"{result.delivered} events delivered to {printable(uri)}; nothing waits")
+    return EXIT_DONE
