@@ -60,7 +60,7 @@ class Decoder:
                 file.load()
                 image = ImageOps.exif_transpose(file)  # as the camera was held
         except Exception as error:  # Pillow's decoders raise whatever they like
-            raise ValueError(f"is not a readable image ({error})") from error
+            raise ValueError(f"is not a readable image ({error})") from None
         image = self._in_kind(image)
         if self.image_size is not None:
             size = (self.image_size, self.image_size)
@@ -97,7 +97,7 @@ def decode(root: Path, files: Sequence[str], decoder: Decoder) -> Tensor:
         For the first file, in order, that cannot be read, or is of another kind or size.
     """
     shape = _read(root, files[0], decoder).shape
-    _check_memory(len(files), shape)
+    check_memory(len(files), shape)
     pixels = np.empty((len(files), *shape), dtype=np.uint8)
 
     def fill(first: int) -> int:
@@ -125,14 +125,15 @@ def _read(root: Path, file: str, decoder: Decoder) -> Pixels:
     try:
         return decoder(root / file)
     except ValueError as error:
-        raise ValueError(f"data.root={root}: '{file}' {error}.") from error
+        raise ValueError(f"data.root={root}: '{file}' {error}.") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:
     return f"{shape[2]}x{shape[1]}"
 
 
-def _check_memory(count: int, shape: tuple[int, ...]) -> None:
+def check_memory(count: int, shape: tuple[int, ...]) -> None:
+    """Refuse more pixels than half of this machine's memory holds."""
     needed = count * int(np.prod(shape))
     if not hasattr(os, "sysconf"):  # Windows
         return

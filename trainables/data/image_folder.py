@@ -192,7 +192,7 @@ def _pixels(
     except OSError as error:
         raise ValueError(
             f"data.cache_dir={cache_dir} cannot be used: {error.strerror or error}."
-        ) from error
+        ) from None
 
 
 def _cut(

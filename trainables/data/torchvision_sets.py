@@ -117,11 +117,11 @@ def _open(source: Source, root: str, download: bool, **part: Any) -> Any:
             reason = " ".join(str(error).split())
             raise ValueError(
                 f"data.download=true: {title} could not be downloaded to data.root={root}: {reason}"
-            ) from error
+            ) from None
     try:
         return source(root=str(folder), download=False, **part)
-    except RuntimeError as error:  # whose sentence names no folder and no setting
+    except RuntimeError:  # whose sentence names no folder and no setting
         raise ValueError(
             f"data.root={root} holds no intact copy of {title}; set data.root to a folder that "
             f"does, or data.download=true to download it there."
-        ) from error
+        ) from None
