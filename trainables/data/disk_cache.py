@@ -60,5 +60,8 @@ def _write(path: Path, tensors: dict[str, Tensor]) -> None:
             file.flush()
             os.fsync(file.fileno())
         part.replace(path)
+    except RuntimeError:  # torch keeps the system's reason to itself; mostly the disk is full
+        needed = sum(tensor.nbytes for tensor in tensors.values())
+        raise OSError(f"{needed / 1e6:.0f} MB could not be written") from None
     finally:
         part.unlink(missing_ok=True)

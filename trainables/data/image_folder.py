@@ -191,7 +191,8 @@ def _pixels(
         return kept(Path(cache_dir).expanduser() / name, make)["pixels"]
     except OSError as error:
         raise ValueError(
-            f"data.cache_dir={cache_dir} cannot be used: {error.strerror or error}."
+            f"data.cache_dir={cache_dir} cannot be used ({error.strerror or error}); choose "
+            f"another folder, or null to decode the images at every start."
         ) from None
 
 

@@ -1,6 +1,8 @@
 """What is kept on disk is made once and appears whole."""
 
 import os
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -40,6 +42,21 @@ def test_nothing_is_left_of_what_could_not_be_made(tmp_path):
     with pytest.raises(ZeroDivisionError):
         kept(tmp_path / "x.pt", lambda: {"x": torch.ones(1 // 0)})
     assert [path.name for path in tmp_path.iterdir() if path.suffix != ".lock"] == []
+
+
+def test_a_disk_that_is_full_is_an_error_of_the_system_and_leaves_nothing(tmp_path):
+    pytest.importorskip("resource")
+    script = (
+        "import pathlib, resource, sys, torch\n"
+        "from trainables.data.disk_cache import kept\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (100_000, 100_000))\n"
+        "try: kept(pathlib.Path(sys.argv[1]), lambda: {'x': torch.ones(1_000_000)})\n"
+        "except OSError as error: print(error)\n"
+    )
+    command = [sys.executable, "-c", script, str(tmp_path / "x.pt")]
+    answer = subprocess.run(command, capture_output=True, text=True)
+    assert answer.stdout == "4 MB could not be written\n"
+    assert [path.name for path in tmp_path.iterdir()] == ["x.lock"]
 
 
 def ask_at_the_same_time(folder):

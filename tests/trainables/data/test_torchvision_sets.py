@@ -99,6 +99,17 @@ def test_a_damaged_copy_is_refused(small_cifar):
         cifar(source, str(root), download=False, val_share=0.2, split_seed=0)
 
 
+def test_a_download_that_fails_says_why(small_cifar):
+    source, root, _ = small_cifar
+    source.url = "http://127.0.0.1:9/nobody-listens-here.tar.gz"
+    (root / "cifar-10-batches-py" / "data_batch_1").unlink()
+    message = (
+        f"data.download=true: SmallCIFAR could not be downloaded to data.root={root}: .*refused"
+    )
+    with pytest.raises(ValueError, match=message):
+        cifar(source, str(root), download=True, val_share=0.2, split_seed=0)
+
+
 def test_unlabelled_images_follow_the_labelled_and_have_no_label(small_stl):
     source, root, contents = small_stl
     splits = stl(source, str(root), False, unlabelled=True, val_share=0.2, split_seed=0)
