@@ -4,6 +4,7 @@ Nothing heavy is imported before a verb needs it, so that ``--help`` answers at 
 """
 
 import argparse
+import logging
 import os
 import sys
 import traceback
@@ -33,6 +34,7 @@ exit codes: 0 done, 1 failed, 2 wrong input, 75 interrupted and resumable, 130 C
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
     options = _parser().parse_args(arguments)
+    _show_progress_of("trainables.data")
     try:
         code: int = options.run(options)
     except UserError as error:
@@ -47,6 +49,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return EXIT_FAILED
     return code
+
+
+def _show_progress_of(logger: str) -> None:
+    """Show what a part of the library says while it is busy, such as reading many images."""
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logging.getLogger(logger).addHandler(handler)
+    logging.getLogger(logger).setLevel(logging.INFO)
 
 
 def _parser() -> argparse.ArgumentParser:

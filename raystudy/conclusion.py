@@ -7,11 +7,9 @@ from rich.console import Console
 from rich.text import Text
 
 from raystudy.spec import Objective
-from raystudy.study import Study
+from raystudy.study import RECIPE, Study
 from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.console import short
-
-PUBLISHED = 0  # the trial that ran the recipe
 
 
 def show(console: Console, study: Study, settings: DictConfig) -> None:
@@ -36,12 +34,12 @@ def _show_best(
 ) -> None:
     objectives = study.info.spec.objectives
     _say(console, f"best trial:    {best.number}  {_values(best)}")
-    recipe = next((s for s in ended if s.number == PUBLISHED and s.state == "complete"), None)
-    if best.number == PUBLISHED:
+    recipe = next((s for s in ended if s.number == RECIPE and s.state == "complete"), None)
+    if best.number == RECIPE:
         _say(console, "               that is the published recipe itself")
     elif recipe is not None:
         gains = "  ".join(_gain(best, recipe, objective) for objective in objectives)
-        _say(console, f"recipe:        {PUBLISHED}  {_values(recipe)}\ndifference:    {gains}")
+        _say(console, f"recipe:        {RECIPE}  {_values(recipe)}\ndifference:    {gains}")
         _say(console, "               one seed each on validation images; not a conclusion yet")
     else:
         _say(console, "recipe:        trial 0 did not complete; there is nothing to compare with")

@@ -200,8 +200,8 @@ def pinned_paths(overrides: Sequence[str]) -> list[str]:
 def flatten(node: DictConfig, prefix: str = "") -> dict[str, object]:
     """Return every leaf of a configuration by its override path, interpolations resolved."""
     leaves: dict[str, object] = {}
-    for key in node:
-        path = f"{prefix}{key}"
+    for key in map(str, node):
+        path = prefix + key
         if OmegaConf.is_missing(node, key):
             leaves[path] = "???"
         elif isinstance(node[key], DictConfig) and len(node[key]):

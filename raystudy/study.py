@@ -18,6 +18,7 @@ from raystudy.trial_record import Outcome, TrialRecord
 
 __all__ = ["Outcome", "Study"]
 
+RECIPE = 0  # the trial that runs the published values
 HOPELESS_AFTER = 3  # failures before a single trial ended otherwise
 
 
@@ -137,7 +138,9 @@ class Study:
         with self._ledger.transaction(durable=False):
             self._ledger.keep(record, metrics)
             going_on = self._goes_on(record, metrics) and not self._is_last(record)
-            if going_on and self._ledger.is_behind(record, metrics):
+            # The trial scheduler hears of the recipe too, but what all is compared with runs on.
+            behind = going_on and self._ledger.is_behind(record, metrics)
+            if behind and number != RECIPE:
                 self._end(record, "pruned", f"behind other trials at epoch {epoch}")
         return number in self._running
 

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.console import Console
 
-from raystudy import __version__, config, tracking
+from raystudy import __version__, config, plan, tracking
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
 from raystudy.sessions.local import LocalSession
@@ -22,6 +22,7 @@ FIRST_TRIAL = 0
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
     """Train from the beginning in a folder of its own."""
     settings = config.load(name, overrides, search_path)
+    plan.check(settings)
     output_dir = Path(settings.output_dir).expanduser()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = {

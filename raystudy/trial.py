@@ -113,7 +113,10 @@ def load_splits(config: DictConfig) -> Splits:
     """Return the data set on the trial's device, from this process's memory if it is there."""
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
     with _settings_at_fault():
-        return _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
+        splits = _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
+    if OmegaConf.is_missing(config.data, "num_classes"):  # a folder tells when it is read
+        config.data.num_classes = splits.num_classes
+    return splits
 
 
 @functools.lru_cache(maxsize=1)  # a warm worker's next trial has the same data
@@ -133,10 +136,10 @@ def _settings_at_fault() -> Iterator[None]:
         yield
     except (InstantiationException, ValueError, OSError) as error:
         cause: BaseException = error
-        while cause.__cause__ is not None:
+        while isinstance(cause, InstantiationException) and cause.__cause__ is not None:
             cause = cause.__cause__
         if isinstance(cause, (ValueError, OSError, TypeError)):
-            raise UserError(str(cause)) from error
+            raise UserError(" ".join(str(cause).split())) from error
         raise
 
 
@@ -149,9 +152,3 @@ def pick_device(setting: str) -> str:
     if setting == "cuda" and not torch.cuda.is_available():
         raise UserError("device=cuda, but torch sees no GPU here; use device=auto or device=cpu.")
     return setting
-
-
-def resolved(config: DictConfig) -> dict[str, Any]:
-    """Return the configuration as plain values."""
-    plain: dict[str, Any] = OmegaConf.to_container(config, resolve=True)  # type: ignore[assignment]
-    return plain

@@ -20,5 +20,5 @@ def encode(encoder: Encoder, images: ImageSet, *, batch_size: int = 1024) -> Ten
     rows = torch.arange(share * ranks, device=images.images.device).clamp(max=len(images) - 1)
     mine = rows[distributed.rank() * share :][:share]
     with in_mode(encoder, "eval"):
-        parts = [encoder(images.pixels(chunk)).float() for chunk in mine.split(batch_size)]
+        parts = [encoder(images.pixels(chunk)).float() for chunk in torch.split(mine, batch_size)]
     return distributed.gather(torch.cat(parts))[: len(images)]

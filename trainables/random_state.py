@@ -21,7 +21,7 @@ def capture() -> dict[str, Any]:
     return {
         "torch": torch.get_rng_state(),
         "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
-        "numpy": [name, keys.tolist(), position, has_gauss, cached_gaussian],
+        "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached_gaussian],
         "python": [version, list(internal), gauss],
     }
 

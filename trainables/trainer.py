@@ -205,7 +205,7 @@ class Trainer:
             with self._autocast():
                 scalars = self._step(batch, progress)
             self.optimizer.zero_grad(set_to_none=True)
-            scalars["loss"].backward()  # type: ignore[no-untyped-call]
+            scalars["loss"].backward()
             if self._options.clip_grad_norm is not None:
                 nn.utils.clip_grad_norm_(self.method.parameters(), self._options.clip_grad_norm)
             self.optimizer.step()
@@ -244,7 +244,7 @@ def _prepare(method: Method, device: torch.device, options: TrainerOptions) -> M
         method = sync_batch_norm.convert(method)
     method = method.to(device)
     if options.channels_last:
-        method = method.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        method = method.to(memory_format=torch.channels_last)
     if options.compile:
         method.encoder.compile()
     return method

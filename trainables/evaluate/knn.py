@@ -37,7 +37,7 @@ def knn_logits(
     """
     known = F.normalize(known, dim=1)
     votes = []
-    for chunk in F.normalize(features, dim=1).split(2048):  # bounds the similarity matrix
+    for chunk in torch.split(F.normalize(features, dim=1), 2048):  # bounds the similarity matrix
         nearest = (chunk @ known.T).topk(min(neighbours, len(known)), dim=1)
         weights = (nearest.values / temperature).exp()
         tally = torch.zeros(len(chunk), num_classes, device=chunk.device)

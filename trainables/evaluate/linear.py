@@ -28,9 +28,7 @@ def fit_linear(
     """
     mean, std = features.mean(dim=0), features.std(dim=0).clamp(min=1e-6)
     standard = (features - mean) / std
-    weight = torch.zeros(
-        num_classes, features.shape[1], device=features.device, requires_grad=True
-    )
+    weight = torch.zeros(num_classes, features.shape[1], device=features.device, requires_grad=True)
     bias = torch.zeros(num_classes, device=features.device, requires_grad=True)
     solver = torch.optim.LBFGS(
         [weight, bias], max_iter=max_iterations, history_size=10, line_search_fn="strong_wolfe"

@@ -53,20 +53,20 @@ class FrozenProbe:
 
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the three accuracies."""
-        encoder, val = method.encoder, splits.val
+        encoder, train, val = method.encoder, splits.train.labelled, splits.val
         with isolated_rng(self.seed), in_mode(encoder, "eval"), torch.no_grad():
-            known, features = encode(encoder, splits.train), encode(encoder, val)
+            known, features = encode(encoder, train), encode(encoder, val)
             votes = knn_logits(
                 features,
                 known,
-                splits.train.labels,
+                train.labels,
                 num_classes=splits.num_classes,
                 neighbours=self.neighbours,
                 temperature=self.temperature,
             )
             head = fit_linear(
                 known,
-                splits.train.labels,
+                train.labels,
                 num_classes=splits.num_classes,
                 penalty=self.penalty,
             )
@@ -80,7 +80,7 @@ class FrozenProbe:
     def _robust_accuracy(self, encoder: Encoder, head: nn.Linear, val: ImageSet) -> float:
         correct = torch.zeros((), device=val.images.device)
         mine = torch.arange(distributed.rank(), len(val), distributed.world_size())
-        for rows in mine.to(val.images.device).split(self.batch_size):
+        for rows in torch.split(mine.to(val.images.device), self.batch_size):
             images, labels = val.pixels(rows), val.labels[rows]
 
             def misfit(perturbed: Tensor, labels: Tensor = labels) -> Tensor:

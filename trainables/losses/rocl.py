@@ -44,8 +44,8 @@ def rocl(
     ----------
     .. [1] Kim, Tack & Hwang 2020, arXiv:2006.07589, Eq. 6 and 7.
     """
-    pair = embed(torch.cat([adversarial, view2])).unflatten(0, (2, -1))
+    pair = torch.stack(embed(torch.cat([adversarial, view2])).chunk(2))
     pull = nt_xent(pair, temperature=temperature, keys=pair.detach() if detach_keys else None)
-    three = embed(torch.cat([view1, view2, adversarial])).unflatten(0, (3, -1))
+    three = torch.stack(embed(torch.cat([view1, view2, adversarial])).chunk(3))
     main = nt_xent_over_ranks(three, temperature=temperature, detach_keys=detach_keys)
     return main + regularisation * pull
