@@ -1,7 +1,7 @@
 """From events to what MLflow's runs shall look like; knows nothing of MLflow's client."""
 
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from raystudy import pareto
@@ -43,7 +43,7 @@ class Chronicle:
         self.study: Event | None = None
         self.is_open = False
         self._trials: dict[int, _Trial] = {}
-        self._states: Counter[str] = Counter()
+        self._ended: dict[int, TrialSummary] = {}
         self._front: list[TrialSummary] = []
         self._patches: dict[RunKey, RunPatch] = {}
 
@@ -98,9 +98,8 @@ class Chronicle:
     def _trial_started(self, event: Event) -> None:
         assert self.study is not None
         trial = self._trials.setdefault(event["number"], _Trial())
-        if trial.state != "running":  # a driver died after telling this trial's end
-            self._states[trial.state] -= 1
-            self._front = [one for one in self._front if one.number != event["number"]]
+        if self._ended.pop(event["number"], None):  # a driver died after telling this trial's end
+            self._front = self._best_of(self._ended.values())
         trial.state, trial.command = "running", event["command"]
         patch = self._trial_patch(event["number"], event)
         patch.status, patch.ended = "RUNNING", None
@@ -133,27 +132,39 @@ class Chronicle:
 
     def _sum_up(self, summary: TrialSummary, event: Event) -> None:
         """Bring the study's own run up to date with a trial that ended."""
-        self._states[summary.state] += 1
-        if all(objective.metric in summary.last for objective in self.objectives):
-            self._front = pareto.front([*self._front, summary], self.objectives)
+        self._ended[summary.number] = summary
+        self._front = self._best_of([*self._front, summary])
         patch = self._study_patch(event)
         if patch is None:
             return
-        ended = self._states.total()
-        counts = {"trials/ended": ended, **{f"trials/{s}": n for s, n in self._states.items() if n}}
-        for name, count in counts.items():
-            patch.metrics.append(Point(name, count, event["time"], ended))
-        if not self._front:
-            return
-        for objective in self.objectives:
+        ended = len(self._ended)
+        counts = Counter(f"trials/{one.state}" for one in self._ended.values())
+        values = {"trials/ended": ended, **counts, **self._best()}
+        patch.metrics += [Point(key, value, event["time"], ended) for key, value in values.items()]
+        patch.tags |= self._best_tags()
+
+    def _best_of(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
+        measured = [t for t in trials if all(o.metric in t.last for o in self.objectives)]
+        return pareto.front(measured, self.objectives)
+
+    def _best(self) -> dict[str, float]:
+        """Return the best value of each objective among the complete trials."""
+        best = {}
+        for objective in self.objectives if self._front else ():
             values = [one.last[objective.metric] for one in self._front]
-            best = max(values) if objective.direction == "maximize" else min(values)
-            name = f"best/{objective.metric}"
-            patch.metrics.append(Point(name, best, event["time"], ended))
-        patch.tags["raystudy.best_trials"] = ",".join(str(one.number) for one in self._front)
+            extreme = max if objective.direction == "maximize" else min
+            best[f"best/{objective.metric}"] = extreme(values)
+        return best
+
+    def _best_tags(self) -> dict[str, str]:
+        if not self._front:
+            return {}
+        tags = {"raystudy.best_trials": ",".join(str(one.number) for one in self._front)}
         if len(self.objectives) == 1:
-            patch.tags["raystudy.best_trial"] = str(self._front[0].number)
-            patch.tags["raystudy.best_command"] = self._trials[self._front[0].number].command
+            best = self._front[0].number
+            tags["raystudy.best_trial"] = str(best)
+            tags["raystudy.best_command"] = self._trials[best].command
+        return tags
 
     def _study_finished(self, event: Event) -> None:
         self.is_open = False

@@ -30,7 +30,7 @@ Item = TypeVar("Item")
 
 
 def prepare_environment() -> None:
-    """Set MLflow's variables that the user did not set; call it before threads are started."""
+    """Set those of MLflow's variables that the user did not set."""
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
 

@@ -1,6 +1,7 @@
 """Carry a study's spool to MLflow, from where the last delivery got to."""
 
 import contextlib
+import fcntl
 import itertools
 import json
 from collections.abc import Iterator
@@ -119,6 +120,14 @@ def count_waiting(folder: StudyFolder, uri: str) -> int:
     """Return how many events a store has not got yet."""
     note = _read_notes(folder).get(redact(uri), NOTHING_YET)
     return sum(1 for _ in read(folder.spool, note["offset"]))
+
+
+@contextlib.contextmanager
+def alone(folder: StudyFolder) -> Iterator[None]:
+    """Wait until nobody else delivers: the courier of a killed driver may still be at it."""
+    with (folder.path / "mlflow.lock").open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield
 
 
 def _notes_path(folder: StudyFolder) -> Path:

@@ -4,9 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from raystudy.study_folder import StudyFolder
+from raystudy.trackers.mlflow.carry import cause
 from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
-from raystudy.trackers.mlflow.courier import cause
-from raystudy.trackers.mlflow.delivery import Delivery, count_waiting
+from raystudy.trackers.mlflow.delivery import Delivery, alone, count_waiting
 from raystudy.trackers.mlflow.spool import Spool, read
 
 
@@ -56,7 +56,7 @@ def sync(
         If a driver runs the study: it delivers by itself.
     """
     prepare_environment()
-    with folder.locked():
+    with folder.locked(), alone(folder):
         if not folder.spool.exists():
             return SyncResult(delivered=0, waiting=0)
         _close_if_open(folder)

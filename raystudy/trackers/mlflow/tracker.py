@@ -7,21 +7,20 @@ from typing import Any, Literal
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow import events
-from raystudy.trackers.mlflow.client import prepare_environment
 from raystudy.trackers.mlflow.courier import Courier
 from raystudy.trackers.mlflow.spool import Event, Spool
 
 
 class MlflowTracker:
-    """Write every event to the study's spool, from which a thread carries it to MLflow.
+    """Write every event to the study's spool, from which another process carries it to MLflow.
 
     A slow, absent or failing server neither raises nor holds the study up; what it did not take
     waits in the spool for the next tracker of this study or for `sync`.
 
     Parameters
     ----------
-    uri : str
-        Server or database.
+    uri : str or None
+        Server or database; None only fills the spool, for `sync` to deliver from elsewhere.
     artifacts : str, optional
         Folder for files where the store is a database.
     parent_run : bool
@@ -31,13 +30,13 @@ class MlflowTracker:
     patience : float
         Seconds that `study_finished` may wait for the last deliveries.
     warn : callable (str) -> None, optional
-        Hears, once each and maybe from another thread, that MLflow is absent, that it refused
+        Hears, once each and perhaps from another thread, that MLflow is absent, that it refused
         something, and that something is left to be synced. The default logs.
     """
 
     def __init__(
         self,
-        uri: str,
+        uri: str | None,
         *,
         artifacts: str | None = None,
         parent_run: bool = True,
@@ -45,7 +44,6 @@ class MlflowTracker:
         patience: float = 30.0,
         warn: Callable[[str], None] | None = None,
     ) -> None:
-        prepare_environment()
         self._uri = uri
         self._artifacts = artifacts
         self._parent_run = parent_run
@@ -60,13 +58,13 @@ class MlflowTracker:
         folder = StudyFolder(study.folder)
         try:
             self._spool = Spool(folder.spool)
+            if self._uri is not None:
+                self._courier = Courier(folder, self._uri, self._artifacts, self._warn)
         except OSError as error:
-            self._warn(f"MLflow will hear nothing of this study: {error}")
-            return
+            self._warn(f"MLflow hears nothing of this study: {error}")
         self._write(
             lambda: events.study_started(study, parent_run=self._parent_run, params=self._params)
         )
-        self._courier = Courier(folder, self._uri, self._artifacts, self._warn)
 
     def trial_started(self, trial: TrialInfo) -> None:
         """Note it."""
@@ -98,5 +96,3 @@ class MlflowTracker:
         except Exception as error:  # a full disk, say; the study matters more than its log
             self._warn(f"an event for MLflow is lost: {type(error).__name__}: {error}")
             self._spool = None
-        if self._courier is not None:
-            self._courier.nudge()
