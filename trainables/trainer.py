@@ -140,6 +140,8 @@ class Trainer:
     ) -> None:
         if max_epochs < 1:
             raise ValueError(f"max_epochs must be at least 1, got {max_epochs}.")
+        if not options.compile:
+            _spare_dynamo()
         self.device = train.images.device
         self.method = _prepare(method, self.device, options)
         self.optimizer = optimizer(self.method.parameters())
@@ -248,3 +250,16 @@ def _prepare(method: Method, device: torch.device, options: TrainerOptions) -> M
     if options.compile:
         method.encoder.compile()
     return method
+
+
+def _spare_dynamo() -> None:
+    """Keep an optimizer of ours from importing ``torch._dynamo``, which takes 3.6 s of a core.
+
+    torch imports the compiler to keep it out of the methods of its base class (and of its own
+    optimizers' steps, where it cannot be helped); where nothing is compiled there is nothing to
+    keep out. A torch that does this otherwise is left alone.
+    """
+    for method in vars(Optimizer).values():
+        inner, code = getattr(method, "__wrapped__", None), getattr(method, "__code__", None)
+        if inner is not None and code and code.co_qualname.startswith("_disable_dynamo"):
+            inner.__dynamo_disable = getattr(inner, "__dynamo_disable", inner)

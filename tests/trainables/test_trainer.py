@@ -1,6 +1,8 @@
 """The trainer: epochs, means, learning rate, divergence, exact resume."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 import torch
@@ -60,7 +62,9 @@ def weights(a_trainer):
 def test_epochs_count_from_one_and_steps_from_zero():
     a_trainer = trainer()
     assert [result.epoch for result in a_trainer.epochs()] == [1, 2, 3, 4]
-    assert a_trainer.method.seen == [(e, 2 * e + i, (2 * e + i) / 8) for e in range(4) for i in (0, 1)]
+    assert a_trainer.method.seen == [
+        (e, 2 * e + i, (2 * e + i) / 8) for e in range(4) for i in (0, 1)
+    ]
 
 
 def test_logged_scalars_are_means_over_the_epoch():
@@ -111,3 +115,20 @@ def test_arithmetic_options_leave_the_result_near(options):
 def test_an_unknown_precision_is_refused():
     with pytest.raises(ValueError, match="precision must be float32 or bfloat16, got 'int8'"):
         TrainerOptions(precision="int8")
+
+
+def test_lars_trains_without_importing_the_compiler():
+    code = (
+        "import sys; import torch; from torch import nn\n"
+        "from trainables.optim.lars import LARS\n"
+        "from trainables.trainer import _spare_dynamo\n"
+        "_spare_dynamo()\n"
+        "layer = nn.Linear(2, 2)\n"
+        "optimizer = LARS(layer.parameters(), lr=0.1)\n"
+        "layer(torch.ones(1, 2)).sum().backward()\n"
+        "optimizer.step(); optimizer.zero_grad()\n"
+        "optimizer.load_state_dict(optimizer.state_dict())\n"
+        "print('torch._dynamo' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
