@@ -3,10 +3,10 @@
 from typing import Literal
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainables import distributed
+from trainables.losses.similarity import similarities
 
 
 def nt_xent(
@@ -53,23 +53,19 @@ def nt_xent(
     .. [1] Chen et al. 2020, arXiv:2002.05709, Eq. 1.
     .. [2] Kim, Tack & Hwang 2020, arXiv:2006.07589, Eq. 6.
     """
-    anchors = F.normalize(views, dim=2)
-    others = anchors if keys is None else F.normalize(keys, dim=2)
-    num_views, rows, width = anchors.shape
-    all_rows = others.shape[1]
-    logits = anchors.reshape(-1, width) @ others.reshape(-1, width).T / temperature
-    logits = logits.float() if logits.dtype in (torch.bfloat16, torch.float16) else logits
-    logits = logits.view(num_views, rows, num_views, all_rows)
-    row = torch.arange(rows, device=logits.device)
-    positives = logits[:, row, :, first_row + row]  # (N, V, V): row, anchor's view, key's view
-    itself = torch.eye(num_views, dtype=torch.bool, device=logits.device)[:, None, :, None]
-    itself = itself & torch.eye(rows, all_rows, dtype=torch.bool, device=logits.device).roll(
-        first_row, dims=1
-    ).view(1, rows, 1, all_rows)
-    log_all = logits.masked_fill(itself, -torch.inf).flatten(2).logsumexp(dim=2)  # (V, N)
-    same_view = torch.eye(num_views, dtype=torch.bool, device=logits.device)
-    log_positives = positives.masked_fill(same_view, 0).sum(dim=2).T  # (V, N)
-    losses = (num_views - 1) * log_all - log_positives
+    num_views, rows, _ = views.shape
+    all_rows = rows if keys is None else keys.shape[1]
+    view = torch.arange(num_views, device=views.device)[:, None]
+    column = view * all_rows + first_row + torch.arange(rows, device=views.device)  # (V, N)
+    logits = similarities(
+        views.flatten(0, 1),
+        None if keys is None else keys.flatten(0, 1),
+        column.flatten(),
+        temperature=temperature,
+    )
+    other_views = [column.roll(-shift, dims=0).flatten() for shift in range(1, num_views)]
+    log_positives = logits.log_softmax(dim=1).gather(1, torch.stack(other_views, dim=1))
+    losses = -log_positives.sum(dim=1).view(num_views, rows)
     return losses.mean() if reduction == "mean" else losses
 
 
