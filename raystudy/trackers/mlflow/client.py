@@ -7,6 +7,7 @@ import os
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
@@ -101,18 +102,19 @@ class MlflowStore:
         return run_id
 
     def write(self, run_id: str, patch: RunPatch) -> None:
-        """Write metrics, parameters, tags and, last, the status."""
+        """Write metrics, parameters and tags."""
         from mlflow.entities import Param, RunTag
 
         metrics = [_metric(point) for point in patch.metrics]
         params = [Param(_key(k), _cut(v, MAX_PARAM)) for k, v in patch.params.items()]
         tags = [RunTag(_key(k), _cut(v, MAX_TAG)) for k, v in patch.tags.items()]
-        for batch in _chunks(metrics, MAX_METRICS):
-            self._write_batch(run_id, "metrics", batch)
-        for batch in _chunks(params, MAX_PARAMS):
-            self._write_batch(run_id, "params", batch)
-        for batch in _chunks(tags, MAX_TAGS):
-            self._write_batch(run_id, "tags", batch)
+        for batch in zip_longest(
+            _chunks(metrics, MAX_METRICS),
+            _chunks(params, MAX_PARAMS),
+            _chunks(tags, MAX_TAGS),
+            fillvalue=(),
+        ):
+            self._write_batch(run_id, *batch)
 
     def set_status(self, run_id: str, patch: RunPatch) -> None:
         """Open, reopen or end a run."""
@@ -134,14 +136,16 @@ class MlflowStore:
             path.write_bytes(content)
             self._try(name, lambda: self._client.log_artifact(run_id, str(path)), is_file=True)
 
-    def _write_batch(self, run_id: str, kind: str, items: Sequence[Any]) -> None:
-        def write(some: Sequence[Any]) -> None:
-            self._client.log_batch(run_id, **{kind: some})
-
-        if self._try("", lambda: write(items)):
+    def _write_batch(
+        self, run_id: str, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]
+    ) -> None:
+        log = functools.partial(self._client.log_batch, run_id)
+        if self._try("", lambda: log(metrics=metrics, params=params, tags=tags)):
             return
-        for item in items:  # one of them is refused: keep the others
-            self._try(f"{kind[:-1]} '{item.key}'", functools.partial(write, [item]))
+        # One of them is refused: keep the others.
+        for kind, items in {"metrics": metrics, "params": params, "tags": tags}.items():
+            for item in items:
+                self._try(f"{kind[:-1]} '{item.key}'", functools.partial(log, **{kind: [item]}))
 
     def _try(self, what: str, call: Callable[[], object], *, is_file: bool = False) -> bool:
         """Return whether MLflow took it; an error that may pass is raised."""

@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import itertools
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -86,11 +87,19 @@ class Delivery:
             tags = identity(self.chronicle.study, self.chronicle.uid, key, parent)
             self._runs[key] = self._store.create_run(patch, tags)
         run_id = self._runs[key]
+        if patch.files and key != STUDY:
+            patch.tags |= self._seed(int(key))
         self._store.write(run_id, patch)
         if patch.files:
             for name, content in self._files(key, patch):
                 self._store.upload(run_id, name, content)
         self._store.set_status(run_id, patch)
+
+    def _seed(self, number: int) -> dict[str, str]:
+        """Return the seed a trial's resolved configuration tells, also where nobody chose it."""
+        config = self._folder.trial(number).config
+        found = re.search(r"^seed: (.+)$", config.read_text(), re.M) if config.is_file() else None
+        return {"raystudy.seed": found[1]} if found else {}
 
     def _files(self, key: RunKey, patch: RunPatch) -> Iterator[tuple[str, Any]]:
         """Yield the files there are; those of text without credentials."""

@@ -22,13 +22,14 @@ def draw(history: History, objectives: Sequence[str], title: str) -> bytes:
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     groups = [
         [name for name in sorted(history) if name.startswith(prefix)]
         for prefix in ("val/", "train/")
     ]
     groups = [names for names in groups if names] or [sorted(history)]
-    figure = Figure(figsize=(5 * len(groups), 3.5), layout="constrained")
+    figure = Figure(figsize=(5 * len(groups), 3.5))  # constrained layout: 30 % slower
     canvas = FigureCanvasAgg(figure)
     figure.suptitle(title, fontsize="medium")
     for axes, names in zip(figure.subplots(1, len(groups), squeeze=False)[0], groups, strict=True):
@@ -39,7 +40,9 @@ def draw(history: History, objectives: Sequence[str], title: str) -> bytes:
             marker = "o" if len(finite) == 1 else None
             axes.plot(epochs, finite, label=name, linewidth=width, marker=marker)
         axes.set_xlabel("epoch")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         axes.legend(fontsize="small")
+    figure.subplots_adjust(left=0.14 / len(groups), right=0.98, bottom=0.15)
     picture = io.BytesIO()
     canvas.print_png(picture)
     return picture.getvalue()

@@ -64,7 +64,7 @@ def _common_tags(study: Event, command: str) -> dict[str, str]:
         tags["mlflow.source.git.commit"] = git["commit"]
         tags["mlflow.source.git.branch"] = git["branch"]
         tags["mlflow.source.git.dirty"] = word(git["dirty"])
-        tags["mlflow.source.git.repoURL"] = git["remote"]
+        tags |= {"mlflow.source.git.repoURL": git["remote"]} if git["remote"] else {}
     return tags
 
 

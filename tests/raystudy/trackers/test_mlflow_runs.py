@@ -184,6 +184,14 @@ def test_trials_that_differ_in_their_seed_only_share_a_config_id(store, folder, 
     assert ids[0] == ids[1] != ids[2]
 
 
+def test_a_seed_nobody_chose_is_read_from_the_resolved_configuration(store, folder, study):
+    folder.trial(0).path.mkdir(parents=True)
+    folder.trial(0).config.write_text("data:\n  seed: 5\nseed: 3\nmax_epochs: 2\n")
+    tell(MlflowTracker(None), study)
+    store.sync(folder)
+    assert store.runs(folder)["trial 0000"].data.tags["raystudy.seed"] == "3"
+
+
 def test_a_single_trial_is_a_run_of_its_own(store, folder, study):
     tell(MlflowTracker(None, parent_run=False), study)
     store.sync(folder)
