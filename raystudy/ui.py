@@ -22,7 +22,9 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
     arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
     arguments += ["--backend-store-uri", uri]
     arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]
-    os.environ["MLFLOW_DISABLE_TELEMETRY"] = "true"
+    arguments += ["--uvicorn-opts", "--log-level warning"]
+    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+    os.environ["PYTHONWARNINGS"] = "ignore"
     os.execv(sys.executable, [sys.executable, *arguments])
 
 

@@ -67,7 +67,9 @@ class MlflowStore:
             location = None
             if self._artifacts is not None and not self._is_server:
                 location = str(Path(self._artifacts) / name.replace("/", "-"))
-            self._experiment = self._client.create_experiment(name, artifact_location=location)
+            # The UI then shows runs and charts first, not traces and prompts.
+            tags = {"mlflow.experimentKind": "custom_model_development"}
+            self._experiment = self._client.create_experiment(name, location, tags)
             return
         self._experiment = experiment.experiment_id
         if experiment.lifecycle_stage == "deleted":
