@@ -1,15 +1,18 @@
 """A Ray to run on: this machine's own for the length of a study, or one that is there."""
 
 import contextlib
-import functools
+import fcntl
+import logging
 import os
 import secrets
 import shutil
 import signal
 import tempfile
 from collections.abc import Iterator
+from pathlib import Path
 
 import ray
+
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 
@@ -61,29 +64,48 @@ def usable_cpus(scaling: Scaling) -> int:
 
 @contextlib.contextmanager
 def _local(scaling: Scaling) -> Iterator[None]:
-    # Ray's sockets lie in this folder and their paths must stay below 108 characters.
-    temporary = tempfile.mkdtemp(prefix="raystudy-", dir="/tmp")
-    try:
-        with _local_token():
-            with _signal_handlers_kept(), _loopback(), _environment(_preloading(scaling)):
-                ray.init(
-                    address="local",
-                    num_cpus=usable_cpus(scaling),
-                    object_store_memory=scaling.object_store_mb * 2**20,
-                    # Trials of several workers are cleaned up after with the dashboard's help.
-                    include_dashboard=scaling.num_workers > 1,
-                    dashboard_host="127.0.0.1",
-                    logging_level="ERROR",
-                    log_to_driver=False,
-                    _node_ip_address="127.0.0.1",
-                    _temp_dir=temporary,
-                )
-            try:
-                yield
-            finally:
-                ray.shutdown()
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
+    with _temporary_folder() as temporary, _local_token():
+        with _signal_handlers_kept(), _loopback(), _environment(_preloading(scaling)):
+            ray.init(
+                address="local",
+                num_cpus=usable_cpus(scaling),
+                object_store_memory=scaling.object_store_mb * 2**20,
+                # Trials of several workers are cleaned up after with the dashboard's help.
+                include_dashboard=scaling.num_workers > 1,
+                dashboard_host="127.0.0.1",
+                logging_level=logging.CRITICAL,
+                log_to_driver=False,
+                _node_ip_address="127.0.0.1",
+                _temp_dir=str(temporary),
+            )
+        temporary.chmod(0o700)  # Ray opens it to everybody
+        try:
+            yield
+        finally:
+            ray.shutdown()
+
+
+@contextlib.contextmanager
+def _temporary_folder() -> Iterator[Path]:
+    """Make a folder for Ray's files and remove it, with those of drivers that were killed.
+
+    Ray's sockets lie in it, whose paths must stay below 108 characters. A living driver holds the
+    lock in its folder.
+    """
+    parent = Path("/tmp")
+    for left in parent.glob("raystudy-*/lock"):
+        with contextlib.suppress(OSError), left.open() as file:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            shutil.rmtree(left.parent, ignore_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="raystudy-", dir=parent))
+    unlocked = folder / "unlocked"
+    with unlocked.open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        unlocked.rename(folder / "lock")
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _preloading(scaling: Scaling) -> dict[str, str]:
@@ -112,7 +134,7 @@ def _existing(address: str) -> Iterator[None]:
         with _signal_handlers_kept():
             ray.init(
                 address=address,
-                logging_level="ERROR",
+                logging_level=logging.CRITICAL,
                 log_to_driver=False,
                 runtime_env={"env_vars": ENVIRONMENT},
             )
@@ -140,12 +162,6 @@ def _no_node_messages() -> Iterator[None]:
         worker.print_to_stdstream = before
 
 
-@functools.cache
-def _token() -> str:
-    # Once for this process: Ray remembers the first one it read.
-    return secrets.token_hex(32)
-
-
 @contextlib.contextmanager
 def _local_token() -> Iterator[None]:
     """Let only this study's processes talk to its Ray, without leaving a token in the home."""
@@ -153,10 +169,13 @@ def _local_token() -> Iterator[None]:
         yield
     else:
         try:
-            with _environment({"RAY_AUTH_TOKEN": _token()}):
+            with _environment({"RAY_AUTH_TOKEN": secrets.token_hex(32)}):
                 yield
         finally:
             os.environ.pop("RAY_AUTH_MODE", None)  # set by ray.init
+            # Or this process would ask the next cluster for the token, too.
+            ray._raylet.Config.initialize("")
+            ray._raylet.AuthenticationTokenLoader.instance().reset_cache()
 
 
 @contextlib.contextmanager

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Any
 
+import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import release_placement_group
-from raystudy.on_ray.trainables import Job
 from raystudy.study import Outcome, Study
 from raystudy.study_folder import TrialFolder
 
@@ -28,6 +29,11 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         super().__init__()
         self._study = study
         self._job = job
+        self._trials: dict[int, Any] = {}
+
+    def on_trial_add(self, controller: Any, trial: Any) -> None:
+        """Remember a trial."""
+        self._trials[trial.config["number"]] = trial
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Tell the study of an epoch."""
@@ -48,10 +54,22 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         """Clean up after a trial whose driver died; it is tried again or has failed."""
         release_placement_group(self._job.group_file(trial.config["number"]))
 
+    def cut(self) -> None:
+        """End the processes of all trials at once.
+
+        Asked politely, they would end after their epoch, and Tune would wait for it.
+        """
+        for number, trial in self._trials.items():
+            if trial.temporary_state.ray_actor is not None:
+                ray.kill(trial.temporary_state.ray_actor)
+            release_placement_group(self._job.group_file(number))
+
     def on_trial_complete(self, controller: Any, trial: Any, result: dict[str, Any]) -> None:
         """Tell the study how a trial ended."""
+        number = trial.config["number"]
+        del self._trials[number]
         outcome = Outcome(result.get("outcome", "stopped"), result.get("reason", ""))
-        self._study.finish(trial.config["number"], outcome)
+        self._study.finish(number, outcome)
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the study out of Tune's snapshots, from which nothing is ever restored."""

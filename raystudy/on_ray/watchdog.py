@@ -1,6 +1,7 @@
 """Tune's stopper: ends the run on an interruption, or when nothing moves and nothing is free."""
 
 import time
+from collections.abc import Callable
 from typing import Any
 
 import ray
@@ -25,6 +26,8 @@ class Watchdog(Stopper):  # type: ignore[misc]
     scaling : Scaling
     searcher : StudySearcher
         Knows the trials that are out.
+    cut : callable
+        Ends all trials' processes at once.
     grace_s : float
         How long trials of several workers may take to end themselves.
 
@@ -35,12 +38,19 @@ class Watchdog(Stopper):  # type: ignore[misc]
     """
 
     def __init__(
-        self, study: Study, scaling: Scaling, searcher: StudySearcher, *, grace_s: float
+        self,
+        study: Study,
+        scaling: Scaling,
+        searcher: StudySearcher,
+        *,
+        cut: Callable[[], None],
+        grace_s: float,
     ) -> None:
         self.finding = ""
         self._study = study
         self._scaling = scaling
         self._searcher = searcher
+        self._cut = cut
         self._grace_s = grace_s
         self._interrupted_at: float | None = None
         self._moved_at = self._looked_at = time.monotonic()
@@ -56,12 +66,16 @@ class Watchdog(Stopper):  # type: ignore[misc]
     def stop_all(self) -> bool:
         """Return whether the run shall end now."""
         if self._study.interrupted:
-            return self._is_graceful_enough()
-        now = time.monotonic()
-        if now - self._looked_at >= LOOK_EVERY_S:
-            self._looked_at = now
-            self._look(now - self._moved_at)
-        return bool(self.finding)
+            ends = self._is_graceful_enough()
+        else:
+            now = time.monotonic()
+            if now - self._looked_at >= LOOK_EVERY_S:
+                self._looked_at = now
+                self._look(now - self._moved_at)
+            ends = bool(self.finding)
+        if ends:
+            self._cut()
+        return ends
 
     def _is_graceful_enough(self) -> bool:
         if self._scaling.num_workers == 1:

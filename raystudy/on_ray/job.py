@@ -1,0 +1,46 @@
+"""What is to be run; known before Ray is."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from raystudy.on_ray.scaling import Scaling
+from raystudy.sessions.base import Session
+
+TrialFunction = Callable[[str, Sequence[str], Sequence[str], Session], None]
+
+
+def load_and_run(
+    name: str, overrides: Sequence[str], search_path: Sequence[str], session: Session
+) -> None:
+    """Compose a trial's configuration and run it."""
+    from raystudy import config
+    from raystudy.trial import run_trial
+
+    run_trial(config.load(name, overrides, search_path), session)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """What all trials of a study have in common.
+
+    Parameters
+    ----------
+    name : str
+    search_path : sequence of str
+    run : callable
+        Runs one trial.
+    scaling : Scaling
+    storage : Path
+        Where Ray may keep files.
+    """
+
+    name: str
+    search_path: Sequence[str]
+    run: TrialFunction
+    scaling: Scaling
+    storage: Path
+
+    def group_file(self, number: int) -> Path:
+        """Where a trial's workers write down their placement group."""
+        return self.storage / "groups" / str(number)

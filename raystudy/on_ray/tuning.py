@@ -1,0 +1,64 @@
+"""A study as one run of Ray Tune."""
+
+from typing import Any
+
+from ray import tune
+
+from raystudy.errors import StudyStalledError
+from raystudy.on_ray import trainables
+from raystudy.on_ray.job import Job
+from raystudy.on_ray.scheduler import StudyScheduler
+from raystudy.on_ray.searcher import StudySearcher
+from raystudy.on_ray.watchdog import Watchdog
+from raystudy.study import Study
+
+INTERRUPT_GRACE_S = 60.0
+DRIVER_MEMORY = 300 * 2**20  # of a process that waits for a trial's workers
+
+
+def run_with_tune(study: Study, job: Job, at_a_time: int) -> None:
+    """Run a study's trials, `at_a_time` of them at a time.
+
+    Raises
+    ------
+    StudyStalledError
+        If nothing moves and nothing is free.
+    """
+    searcher = StudySearcher(study, at_a_time)
+    scheduler = StudyScheduler(study, job)
+    watchdog = Watchdog(study, job.scaling, searcher, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S)
+    tuner = tune.Tuner(
+        _trainable(job),
+        tune_config=tune.TuneConfig(
+            search_alg=searcher,
+            scheduler=scheduler,
+            num_samples=-1,
+            reuse_actors=True,
+            trial_name_creator=_name,
+            trial_dirname_creator=_name,
+        ),
+        run_config=tune.RunConfig(
+            name="tune",
+            storage_path=str(job.storage),
+            stop=watchdog,
+            failure_config=tune.FailureConfig(max_failures=study.info.spec.max_failures),
+            verbose=0,
+        ),
+    )
+    tuner.fit()
+    if watchdog.finding:
+        raise StudyStalledError(f"study '{study.info.id}' was ended: {watchdog.finding}")
+
+
+def _trainable(job: Job) -> Any:
+    """Return what Tune runs, with what it reserves for it."""
+    if job.scaling.num_workers > 1:
+        bundle: dict[str, float] = {"memory": DRIVER_MEMORY}
+        trial = trainables.several_workers(job)
+    else:
+        bundle, trial = dict(job.scaling.worker), trainables.one_worker(job)
+    return tune.with_resources(trial, tune.PlacementGroupFactory([bundle]))
+
+
+def _name(trial: Any) -> str:
+    return f"{trial.config['number']:04d}"
