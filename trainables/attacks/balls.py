@@ -35,6 +35,12 @@ def _per_row(values: Tensor, like: Tensor) -> Tensor:
     return values.view(-1, *[1] * (like.dim() - 1))
 
 
+def _length(rows: Tensor, order: float) -> Tensor:
+    every_pixel = tuple(range(1, rows.dim()))  # not flattened: rows may lie channels last
+    length: Tensor = torch.linalg.vector_norm(rows, ord=order, dim=every_pixel, keepdim=True)
+    return length
+
+
 def _normal(images: Tensor) -> Tensor:
     return draw_rows(
         lambda n: torch.randn(n, *images.shape[1:], device=images.device, dtype=images.dtype),
@@ -111,18 +117,14 @@ class L2Ball:
         """Return the gradient's direction."""
         # A confident network's gradient is so small that its squares underflow to zero.
         tiny = torch.finfo(gradient.dtype).tiny
-        peak = _per_row(gradient.flatten(1).abs().amax(dim=1), gradient)
+        peak = _length(gradient, torch.inf)
         scaled = gradient / peak.clamp(min=tiny)
-        return scaled / self._length(scaled).clamp(min=tiny)
+        return scaled / _length(scaled, 2).clamp(min=tiny)
 
     def project(self, delta: Tensor) -> Tensor:
         """Shorten the rows that are too long."""
         tiny = torch.finfo(delta.dtype).tiny
-        return delta * (self.epsilon / self._length(delta).clamp(min=tiny)).clamp(max=1)
-
-    @staticmethod
-    def _length(rows: Tensor) -> Tensor:
-        return _per_row(rows.flatten(1).norm(dim=1), rows)
+        return delta * (self.epsilon / _length(delta, 2).clamp(min=tiny)).clamp(max=1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -67,7 +67,9 @@ class PGD:
         sense : Tensor, shape (N,), optional
             +1 climbs, -1 descends; it multiplies each row's step.
         """
-        images = images.detach()
+        given = images.detach()
+        # Convolutions are 1.3 times as fast so on CPU, and the weights may lie as they like.
+        images = given.contiguous(memory_format=torch.channels_last)
         delta = self.ball.sample(images, self.start) if delta0 is None else delta0.detach()
         delta = _keep_pixels_valid(images, delta)
         step = self.step_size if sense is None else self.step_size * sense.view(-1, 1, 1, 1)
@@ -79,7 +81,7 @@ class PGD:
             (gradient,) = torch.autograd.grad(total, delta)
             moved = delta.detach() + step * self.ball.steepest(gradient)
             delta = _keep_pixels_valid(images, self.ball.project(moved))
-        return images + delta
+        return given + delta  # lies in memory as the images do
 
 
 def _keep_pixels_valid(images: Tensor, delta: Tensor) -> Tensor:

@@ -171,6 +171,20 @@ def test_computes_no_gradient_of_the_weights():
     assert not asked
 
 
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
+@pytest.mark.parametrize("ball", [LinfBall(epsilon=0.2), L2Ball(epsilon=0.4), L1Ball(epsilon=0.4)])
+def test_the_network_sees_channels_last_and_the_caller_the_layout_it_gave(ball, layout):
+    images, seen = torch.rand(4, 3, 8, 8).contiguous(memory_format=layout), []
+
+    def loss(x):
+        seen.append(x.is_contiguous(memory_format=torch.channels_last))
+        return x.square().flatten(1).sum(dim=1)
+
+    adversarial = PGD(ball=ball, step_size=0.1, steps=3)(loss, images)
+    assert seen == [True] * 3
+    assert adversarial.is_contiguous(memory_format=layout)
+
+
 def test_an_images_perturbation_does_not_depend_on_its_batch():
     model, images, labels = classifier()
     attack = PGD(ball=L2Ball(epsilon=0.5), step_size=0.1, steps=3, start="zero")
