@@ -68,7 +68,8 @@ class PGD:
             +1 climbs, -1 descends; it multiplies each row's step.
         """
         given = images.detach()
-        # Convolutions are 1.3 times as fast so on CPU, and the weights may lie as they like.
+        # Measured on CPU against contiguous images: 1.3 times as fast for ResNet-18 at 128 images,
+        # 0.95 at 16; the weights may lie as they like.
         images = given.contiguous(memory_format=torch.channels_last)
         delta = self.ball.sample(images, self.start) if delta0 is None else delta0.detach()
         delta = _keep_pixels_valid(images, delta)
