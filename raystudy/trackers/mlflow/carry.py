@@ -5,6 +5,7 @@ import json
 import os
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -15,21 +16,13 @@ from raystudy.trackers.redaction import redact
 
 SAYS = "raystudy: "  # begins a line of output that is meant for the user
 GATHER_SECONDS = 1.0  # events of so long go together
-FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds between attempts
+FIRST_PAUSE, MAX_DOUBLINGS = 1.0, 6  # between attempts: 1 s, 2 s, 4 s, ... 64 s
+ATTEMPTS_AT_END = 3
 NICENESS = 5
 
 
-def carry(
-    folder: StudyFolder,
-    uri: str,
-    artifacts: str | None,
-    *,
-    closing: threading.Event,
-    say: Callable[[str], None],
-) -> None:
-    """Deliver what comes into the spool until `closing` is set and a last attempt was made.
-
-    An error is told once and tried again ever more rarely.
+class Carrier:
+    """Deliver what comes into the spool; an error is tried again ever more rarely.
 
     Parameters
     ----------
@@ -37,39 +30,64 @@ def carry(
     uri : str
     artifacts : str, optional
         See `MlflowStore`.
-    closing : Event
     say : callable (str) -> None
+        Hears once each of an error that did not pass at once, and of something refused.
     """
-    said: set[str] = set()
 
-    def say_once(topic: str, sentence: str) -> None:
-        if topic not in said:
-            said.add(topic)
-            say(redact(sentence))
+    def __init__(
+        self, folder: StudyFolder, uri: str, artifacts: str | None, say: Callable[[str], None]
+    ) -> None:
+        self._folder = folder
+        self._uri = uri
+        self._artifacts = artifacts
+        self._say = say
+        self._said: set[str] = set()
+        self._store: MlflowStore | None = None
+        self._delivery: Delivery | None = None
+        self._failures = 0
 
-    def refused(what: str) -> None:
-        say_once("refused", f"MLflow at {uri} refused {what}; it is left out there.")
+    def run(self, closing: threading.Event) -> None:
+        """Deliver until `closing` is set and nothing is left, or the last attempts failed."""
+        attempts_left = ATTEMPTS_AT_END
+        while True:
+            is_closing = closing.is_set()
+            done = self._attempt()
+            if is_closing:
+                attempts_left -= 1
+                if done or not attempts_left:
+                    return
+                time.sleep(FIRST_PAUSE)
+            else:
+                pause = FIRST_PAUSE * 2 ** min(self._failures - 1, MAX_DOUBLINGS)
+                closing.wait(GATHER_SECONDS if done else pause)
 
-    pause, store, delivery = FIRST_PAUSE, None, None
-    while True:
-        is_last = closing.is_set()
+    def _attempt(self) -> bool:
+        """Return whether everything there is was delivered."""
         try:
-            store = store or MlflowStore(uri, artifacts, refused)
-            delivery = delivery or Delivery(folder, store, uri)
-            while delivery.step():
+            self._store = self._store or MlflowStore(self._uri, self._artifacts, self._refused)
+            self._delivery = self._delivery or Delivery(self._folder, self._store, self._uri)
+            while self._delivery.step():
                 pass
-            pause, wait = FIRST_PAUSE, GATHER_SECONDS
         except Exception as error:  # of any library between here and the server
-            delivery = None
-            say_once(
-                "absent",
-                f"MLflow at {uri} takes nothing now ({cause(error)}); the study "
-                f"goes on, and what there is to log waits in {folder.spool}.",
-            )
-            pause, wait = min(2 * pause, LONGEST_PAUSE), pause
-        if is_last:
-            return
-        closing.wait(wait)
+            self._delivery = None
+            self._failures += 1
+            if self._failures > 1:  # sqlite refuses one of two writers for a moment
+                self._say_once(
+                    "absent",
+                    f"MLflow at {self._uri} takes nothing now ({cause(error)}); the study goes on, "
+                    f"and what there is to log waits in {self._folder.spool}.",
+                )
+            return False
+        self._failures = 0
+        return True
+
+    def _refused(self, what: str) -> None:
+        self._say_once("refused", f"MLflow at {self._uri} refused {what}; it is left out there.")
+
+    def _say_once(self, topic: str, sentence: str) -> None:
+        if topic not in self._said:
+            self._said.add(topic)
+            self._say(redact(sentence))
 
 
 def cause(error: BaseException) -> str:
@@ -95,7 +113,7 @@ def main() -> None:
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     with alone(folder):
-        carry(folder, order["uri"], order["artifacts"], closing=closing, say=_say)
+        Carrier(folder, order["uri"], order["artifacts"], _say).run(closing)
 
 
 def _say(sentence: str) -> None:
