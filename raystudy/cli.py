@@ -85,6 +85,11 @@ def _study_arguments(parser: argparse.ArgumentParser) -> None:
     _override_arguments(parser)
 
 
+def _sweep_arguments(parser: argparse.ArgumentParser) -> None:
+    _study_arguments(parser)
+    parser.add_argument("--dry-run", action="store_true", help="check and show the plan only")
+
+
 def _folder_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a study's id, such as swaro-1")
     _override_arguments(parser)
@@ -117,7 +122,7 @@ def _completion_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 _ARGUMENTS = {
-    "_sweep": _study_arguments,
+    "_sweep": _sweep_arguments,
     "_train": _study_arguments,
     "_resume": _folder_arguments,
     "_show": _study_arguments,
@@ -137,7 +142,7 @@ def _sweep(options: argparse.Namespace) -> int:
     """
     from raystudy.sweep import sweep
 
-    return sweep(options.study, options.overrides, options.search_path)
+    return sweep(options.study, options.overrides, options.search_path, dry_run=options.dry_run)
 
 
 def _train(options: argparse.Namespace) -> int:

@@ -1,12 +1,12 @@
 """What a sweep is going to do, checked before anything starts."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from raystudy.on_ray.scaling import Scaling
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.study_folder import StudyFolder
@@ -39,6 +39,7 @@ def check(config: DictConfig) -> Findings:
     """
     from raystudy.trial import build_evaluators, build_trainer, load_splits
 
+    read_scaling(config)
     on_cpu = config.copy()
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)
@@ -50,6 +51,11 @@ def check(config: DictConfig) -> Findings:
         f"{splits.num_classes} classes, {channels}x{height}x{width}"
     )
     return Findings(images, sum(p.numel() for p in trainer.method.parameters() if p.requires_grad))
+
+
+def read_scaling(config: DictConfig) -> Scaling:
+    """Return the `scaling:` section, checked."""
+    return Scaling(**OmegaConf.to_container(config.scaling, resolve=True))
 
 
 def show(
@@ -72,7 +78,7 @@ def show(
     table.add_row("data", f"{config.data.name}: {findings.images}")
     table.add_row("objective", ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives))
     table.add_row("trials", f"{spec.num_trials}; {_search_words(config)}; trial 0 is the recipe")
-    table.add_row("each trial", _resources(config))
+    table.add_row("each trial", read_scaling(config).words)
     if folder is not None:
         table.add_row("results", str(folder.path))
     uri = store_uri(config.tracker.uri, config.output_dir)
@@ -98,15 +104,3 @@ def _search_words(config: DictConfig) -> str:
     sampler = config.sampler._target_.rsplit(".", 1)[-1]
     pruner = config.trial_scheduler._target_.rsplit(".", 1)[-1]
     return f"{sampler}, {pruner}, seed {config.study.seed}"
-
-
-def _resources(config: DictConfig) -> str:
-    scaling = config.scaling
-    workers = "1 worker" if scaling.num_workers == 1 else f"{scaling.num_workers} workers (DDP)"
-    gpus = f", {scaling.gpus_per_worker:g} GPU" if scaling.use_gpu else ""
-    return f"{workers} with {scaling.cpus_per_worker:g} CPU{gpus} each"
-
-
-def results_folder(config: DictConfig) -> Path:
-    """Return the folder that holds studies and store."""
-    return Path(config.output_dir).expanduser()

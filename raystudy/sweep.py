@@ -84,11 +84,10 @@ def _run(
     resumed: bool,
 ) -> int:
     from raystudy.on_ray.executor import RayExecutor
-    from raystudy.on_ray.scaling import Scaling
     from raystudy.study import Study
 
     info = _info(folder, space, settings, manifest, resumed=resumed)
-    executor = RayExecutor(Scaling(**_plain(settings.scaling)))
+    executor = RayExecutor(plan.read_scaling(settings))
     with folder.locked():
         study = Study.open(
             info,

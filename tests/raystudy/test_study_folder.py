@@ -15,13 +15,13 @@ def test_studies_without_an_id_are_numbered(tmp_path):
 
 def test_an_id_is_taken_once(tmp_path):
     create_study_folder(tmp_path, "swaro", "mine")
-    with pytest.raises(UserError, match="'mine' exists .*raystudy resume mine"):
+    with pytest.raises(UserError, match=r"'mine' exists .*raystudy resume mine"):
         create_study_folder(tmp_path, "swaro", "mine")
 
 
 def test_opening_an_unknown_study_names_the_known_ones(tmp_path):
     create_study_folder(tmp_path, "swaro").write_manifest({"name": "swaro"})
-    with pytest.raises(UserError, match="no study 'swaro-9' .* studies there: swaro-1"):
+    with pytest.raises(UserError, match=r"no study 'swaro-9' .* studies there: swaro-1"):
         open_study_folder(tmp_path, "swaro-9")
 
 
