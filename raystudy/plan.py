@@ -1,6 +1,7 @@
 """What a sweep is going to do, checked before anything starts."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -10,7 +11,8 @@ from raystudy.on_ray.scaling import Scaling
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.study_folder import StudyFolder
-from raystudy.trackers.store import printable, store_uri
+from raystudy.trackers.redaction import redact
+from raystudy.trackers.store import store_uri
 
 
 @dataclass(frozen=True)
@@ -55,7 +57,8 @@ def check(config: DictConfig) -> Findings:
 
 def read_scaling(config: DictConfig) -> Scaling:
     """Return the `scaling:` section, checked."""
-    return Scaling(**OmegaConf.to_container(config.scaling, resolve=True))
+    section: dict[str, Any] = OmegaConf.to_container(config.scaling, resolve=True)  # type: ignore[assignment]
+    return Scaling(**section)
 
 
 def show(
@@ -82,7 +85,7 @@ def show(
     if folder is not None:
         table.add_row("results", str(folder.path))
     uri = store_uri(config.tracker.uri, config.output_dir)
-    table.add_row("MLflow", f"{printable(uri)}")
+    table.add_row("MLflow", redact(uri))
     console.print(table)
     console.print(_axes(space))
     for note in space.notes:

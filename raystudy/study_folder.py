@@ -7,7 +7,8 @@
         study.json      name, overrides, versions: what `resume` needs
         journal.log     Optuna's journal: the study's truth, written by the driver alone
         lock            held by the driver that runs the study
-        mlflow.spool    events for MLflow; mlflow.delivered says how far they got
+        mlflow.spool    events for MLflow; mlflow.delivered says how far they got, and the process
+                        that carries them holds mlflow.lock
         trials/0007/    config.yaml, last.ckpt, best.safetensors, error.txt, stop (a request)
         ray/            Ray Tune's own files, of no use once the study has ended
 """

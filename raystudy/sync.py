@@ -10,8 +10,8 @@ from raystudy import config
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.study_folder import open_study_folder
 from raystudy.trackers.mlflow import sync
-from raystudy.trackers.store import printable, store_uri
-from raystudy.tracking import artifacts_folder
+from raystudy.trackers.redaction import redact
+from raystudy.trackers.store import default_artifacts, store_uri
 
 
 def sync_study(study_id: str, overrides: Sequence[str]) -> int:
@@ -24,11 +24,11 @@ def sync_study(study_id: str, overrides: Sequence[str]) -> int:
     uri = store_uri(settings.tracker.uri, settings.output_dir)
     console = Console(highlight=False, stderr=True)
     with Progress(console=console, transient=True) as bar:
-        task: TaskID = bar.add_task(f"to {printable(uri)}", total=None)
+        task: TaskID = bar.add_task(f"to {redact(uri)}", total=None)
         result = sync(
             folder,
             uri,
-            artifacts=artifacts_folder(settings),
+            artifacts=default_artifacts(settings.output_dir),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for refused in result.refused:
@@ -36,5 +36,5 @@ def sync_study(study_id: str, overrides: Sequence[str]) -> int:
     if result.error:
         console.print(f"{result.waiting} events wait still: {result.error}", style="red")
         return EXIT_FAILED
-    console.print(f"{result.delivered} events delivered to {printable(uri)}; nothing waits")
+    console.print(f"{result.delivered} events delivered to {redact(uri)}; nothing waits")
     return EXIT_DONE

@@ -25,7 +25,7 @@ def build(settings: DictConfig, console: Console, *, parent_run: bool = True) ->
         trackers.append(
             MlflowTracker(
                 store_uri(settings.tracker.uri, settings.output_dir),
-                artifacts=artifacts_folder(settings),
+                artifacts=default_artifacts(settings.output_dir),
                 parent_run=parent_run,
                 params={
                     "sampler": _class_name(settings.sampler),
@@ -36,11 +36,6 @@ def build(settings: DictConfig, console: Console, *, parent_run: bool = True) ->
             )
         )
     return trackers
-
-
-def artifacts_folder(settings: DictConfig) -> str | None:
-    """Return where files of runs go; a server of the user's own knows better."""
-    return default_artifacts(settings.output_dir) if settings.tracker.uri is None else None
 
 
 def _class_name(node: DictConfig) -> str:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from raystudy import config
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import default_artifacts, store_uri
 
 
@@ -15,10 +16,10 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
     settings = config.load_shared(overrides)
     uri = store_uri(settings.tracker.uri, settings.output_dir)
     if uri.startswith(("http://", "https://")):
-        print(f"the store is a server; open {uri} in a browser")  # noqa: T201
+        print(f"the store is a server; open {redact(uri)} in a browser")  # noqa: T201
         return EXIT_DONE
     _require_free(host, port)
-    print(f"MLflow on {uri}\nopen http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
+    print(f"MLflow on {redact(uri)}\nopen http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
     arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
     arguments += ["--backend-store-uri", uri]
     arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]

@@ -82,7 +82,7 @@ class ConsoleTracker:
 
     def trial_reported(self, number: int, epoch: int, metrics: Metrics) -> None:
         """Move a row on."""
-        row = self._rows[number]
+        row = self._rows.setdefault(number, _Row(number, {}))
         row.epoch, row.metrics = epoch, {**row.metrics, **metrics}
         if self._live is None and any(measure in metrics for measure in self._measures):
             self._say(

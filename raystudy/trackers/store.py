@@ -1,7 +1,6 @@
 """Where MLflow keeps runs and files."""
 
 from pathlib import Path
-from urllib.parse import urlsplit, urlunsplit
 
 
 def store_uri(uri: str | None, output_dir: str) -> str:
@@ -14,13 +13,3 @@ def store_uri(uri: str | None, output_dir: str) -> str:
 def default_artifacts(output_dir: str) -> str:
     """Return where files of runs go when the store is a database."""
     return str(Path(output_dir).expanduser().resolve() / "artifacts")
-
-
-def printable(uri: str) -> str:
-    """Return a URI without the password in it."""
-    parts = urlsplit(uri)
-    if parts.password is None:
-        return uri
-    host = parts.hostname or ""
-    port = f":{parts.port}" if parts.port else ""
-    return urlunsplit(parts._replace(netloc=f"{parts.username}:***@{host}{port}"))

@@ -1,14 +1,22 @@
 """Every tracker takes every order of calls without a word."""
 
+import io
+
 import pytest
 from mlflow_studies import ROBUST, again, summary, trial
+from rich.console import Console
 
+from raystudy.trackers.console import ConsoleTracker
 from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import MlflowTracker
 
 TRACKERS = {
     "memory": MemoryTracker,
     "mlflow": lambda: MlflowTracker(None),
+    "console in a log": lambda: ConsoleTracker(Console(file=io.StringIO()), 3),
+    "console on a terminal": lambda: ConsoleTracker(
+        Console(file=io.StringIO(), force_terminal=True), 3
+    ),
 }
 
 

@@ -1,0 +1,101 @@
+"""The main job, as a user types it, on a real Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from raystudy.journal import Journal
+
+pytestmark = pytest.mark.ray
+
+SHORT = ["max_epochs=3", "min_epochs=3", "scaling.num_cpus=2", "tracker=none"]
+PATIENCE = 240
+
+
+@pytest.fixture
+def home(tmp_path):
+    return tmp_path / "results"
+
+
+def command(*arguments):
+    return [sys.executable, "-m", "raystudy.cli", *arguments]
+
+
+def run(home, *arguments):
+    return subprocess.run(
+        command(*arguments),
+        env={**os.environ, "RAYSTUDY_HOME": str(home)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+
+
+def method_state(folder):
+    return torch.load(folder / "last.ckpt", weights_only=True)["trainer"]["method"]
+
+
+def epochs_told(home, study):
+    """How often each epoch of each trial is in the journal."""
+    journal = Journal(home / "studies" / study / "journal.log")
+    told = {}
+    for log in journal.read_logs(0):
+        for key in log.get("user_attr", {}):
+            if key.startswith("epoch:"):
+                told.setdefault(log["trial_id"], []).append(int(key.removeprefix("epoch:")))
+    journal.close()
+    return told
+
+
+def test_a_sweep_ends_with_a_conclusion_and_trial_0_is_what_train_trains(home):
+    swept = run(home, "sweep", "swaro", "study.num_trials=2", *SHORT)
+    assert swept.returncode == 0, swept.stderr
+    assert swept.stderr == ""
+    for words in ("clusters.num_clusters", "trial   0  complete", "best trial:", "raystudy ui"):
+        assert words in swept.stdout
+    assert epochs_told(home, "swaro-1") == {0: [1, 2, 3], 1: [1, 2, 3]}
+    trained = run(home, "train", "swaro", *SHORT)
+    assert trained.returncode == 0, trained.stderr
+    ours = method_state(home / "studies" / "swaro-1" / "trials" / "0000")
+    theirs = method_state(home / "studies" / "train-swaro-1" / "trials" / "0000")
+    for name, tensor in ours.items():
+        if isinstance(tensor, torch.Tensor):
+            assert torch.equal(tensor, theirs[name]), name
+
+
+@pytest.mark.parametrize(
+    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGKILL, -9)]
+)
+def test_a_study_that_was_cut_off_loses_nothing(home, how, code):
+    arguments = ["sweep", "swaro", "study.num_trials=3", *SHORT]
+    driver = subprocess.Popen(
+        command(*arguments),
+        env={**os.environ, "RAYSTUDY_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    for line in driver.stdout:
+        if "epoch   1/3" in line:
+            break
+    driver.send_signal(how)
+    said = driver.stdout.read()
+    assert driver.wait(PATIENCE) == code
+    if how != signal.SIGKILL:
+        assert "raystudy resume swaro-1" in said
+    before = epochs_told(home, "swaro-1")
+    started = time.monotonic()
+    resumed = run(home, "resume", "swaro-1")
+    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    assert time.monotonic() - started < PATIENCE
+    assert before
+    assert epochs_told(home, "swaro-1") == {number: [1, 2, 3] for number in range(3)}
+    manifest = json.loads((home / "studies" / "swaro-1" / "study.json").read_text())
+    assert manifest["overrides"] == arguments[2:]
