@@ -88,13 +88,13 @@ def _run(
 
     info = _info(folder, space, settings, manifest, resumed=resumed)
     executor = RayExecutor(plan.read_scaling(settings))
-    with folder.locked():
+    with folder.locked(), tracking.opened(settings, console) as trackers:
         study = Study.open(
             info,
             space,
             sampler=_plain(settings.sampler),
             trial_scheduler=_plain(settings.trial_scheduler),
-            trackers=tracking.build(settings, console),
+            trackers=trackers,
             storage_url=settings.study.storage,
             max_epochs=settings.max_epochs,
         )
@@ -108,8 +108,8 @@ def _run(
             except StudyStalledError as error:
                 console.print(f"{error}\ngo on with: raystudy resume {folder.id}", style="red")
                 return EXIT_FAILED
-    conclusion.show(console, study, settings)
-    if study.interrupted:
+        conclusion.show(console, study, settings)
+    if not study.is_finished:
         return interruption.exit_code
     return EXIT_FAILED if study.failure else EXIT_DONE
 

@@ -1,5 +1,8 @@
 """Who hears of a study."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
@@ -10,8 +13,11 @@ from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.store import default_artifacts, store_uri
 
 
-def build(settings: DictConfig, console: Console, *, parent_run: bool = True) -> list[Tracker]:
-    """Return the console and, unless ``tracker=none``, MLflow.
+@contextmanager
+def opened(
+    settings: DictConfig, console: Console, *, parent_run: bool = True
+) -> Iterator[list[Tracker]]:
+    """Yield the console and, unless ``tracker=none``, MLflow; in the end wait for them.
 
     Parameters
     ----------
@@ -33,9 +39,14 @@ def build(settings: DictConfig, console: Console, *, parent_run: bool = True) ->
                 },
                 patience=settings.tracker.patience,
                 warn=lambda words: console.print(Text(words, style="yellow"), soft_wrap=True),
+                say=lambda words: console.print(Text(words, style="dim"), soft_wrap=True),
             )
         )
-    return trackers
+    try:
+        yield trackers
+    finally:
+        for tracker in trackers:
+            tracker.close()
 
 
 def _class_name(node: DictConfig) -> str:

@@ -67,9 +67,9 @@ def _go_on(
         command=shlex.join(["raystudy", "train", study.name, *overrides]),
         resumed=resumed,
     )
-    with folder.locked():
+    trackers_open = tracking.opened(settings, console, parent_run=False)
+    with folder.locked(), trackers_open as trackers:
         console.print(f"[bold]{study.id}[/bold]  {trial.command}\nresults in {folder.path}")
-        trackers = tracking.build(settings, console, parent_run=False)
         session = LocalSession(study, trial, trackers)
         # As many threads as a trial has on Ray: the last digits of a sum depend on it.
         torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))

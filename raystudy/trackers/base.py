@@ -121,4 +121,7 @@ class Tracker(Protocol):
         """A trial reached its one final state."""
 
     def study_finished(self, state: Literal["complete", "interrupted", "failed"]) -> None:
-        """Nothing more will come; flush and close."""
+        """Nothing more will come until the study goes on."""
+
+    def close(self) -> None:
+        """Hand over what is still on its way; the one call that may take a while."""

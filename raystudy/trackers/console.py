@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from rich.console import Console, Group, RenderableType
+from rich.console import Console, Group, JustifyMethod, RenderableType
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -107,6 +107,9 @@ class ConsoleTracker:
             self._live.stop()
             self._live = None
 
+    def close(self) -> None:
+        """Everything was shown."""
+
     def _say(self, line: str) -> None:
         self._console.print(Text(line), soft_wrap=True)
 
@@ -115,12 +118,11 @@ class ConsoleTracker:
         return "  ".join(f"{short(measure)} {metrics[measure]:.4f}" for measure in there)
 
     def _render(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="bold")
-        for title in ("trial", "state", "epoch"):
-            table.add_column(title, justify="left" if title == "state" else "right")
-        for measure in self._measures:
-            table.add_column(short(measure), justify="right")
-        table.add_column("time", justify="right")
+        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+        for title in ("trial", "state", "epoch", *map(short, self._measures), "time"):
+            justify: JustifyMethod = "left" if title == "state" else "right"
+            table.add_column(title, justify=justify, no_wrap=True)
+        # It gets what the others, all as wide as they are, leave of the line.
         table.add_column("settings", overflow="ellipsis", no_wrap=True, ratio=1)
         for row in self._shown():
             table.add_row(*self._cells(row))
@@ -152,7 +154,7 @@ class ConsoleTracker:
             f"{row.epoch}/{self._max_epochs}",
             *values,
             f"{row.elapsed():.0f} s",
-            row.reason or _settings(row.params),
+            row.reason or _settings(_by_last_name(row.params)),
         ]
 
     def _footer(self) -> str:
@@ -174,6 +176,15 @@ def short(measure: str) -> str:
 
 def _settings(params: Mapping[str, Any]) -> str:
     return " ".join(f"{path}={_readable(value)}" for path, value in params.items())
+
+
+def _by_last_name(params: Mapping[str, Any]) -> Mapping[str, Any]:
+    """Leave out what precedes a setting's last name, unless two settings share it."""
+    names = [path.rpartition(".")[2] for path in params]
+    return {
+        path if names.count(name) > 1 else name: value
+        for name, (path, value) in zip(names, params.items(), strict=True)
+    }
 
 
 def _readable(value: Any) -> str:

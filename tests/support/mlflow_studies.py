@@ -1,7 +1,9 @@
 """Studies told to an MLflow tracker, and a look at what MLflow made of them."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from raystudy.study_folder import StudyFolder
@@ -48,11 +50,17 @@ class Store:
         return {name: Path(load(run.info.run_id, name)).read_bytes() for name in names}
 
 
-def trial(folder: StudyFolder, number: int = 0, *overrides: str, resumed: bool = False):
+def trial(
+    folder: StudyFolder,
+    number: int = 0,
+    *overrides: str,
+    params: Mapping[str, Any] = MappingProxyType({}),
+    resumed: bool = False,
+):
     """Return a trial of a study."""
     return TrialInfo(
         number=number,
-        params={},
+        params=params,
         overrides=overrides or (f"optimizer.lr={number}",),
         folder=folder.trial(number).path,
         command=f"raystudy train surrogate optimizer.lr={number}",
@@ -84,6 +92,7 @@ def tell(tracker: MlflowTracker, study: StudyInfo, state: str = "complete", tria
         tracker.trial_reported(number, 2, {ROBUST: 0.4, "train/loss": 1.0})
         tracker.trial_finished(summary(number))
     tracker.study_finished(state)
+    tracker.close()
 
 
 def again(study: StudyInfo) -> StudyInfo:

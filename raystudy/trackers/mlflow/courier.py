@@ -1,5 +1,6 @@
 """A process that carries the spool to MLflow while the study goes on."""
 
+import contextlib
 import json
 import os
 import signal
@@ -12,6 +13,8 @@ from raystudy.study_folder import StudyFolder
 from raystudy.trackers.mlflow.carry import SAYS
 from raystudy.trackers.mlflow.client import ENVIRONMENT
 from raystudy.trackers.mlflow.delivery import count_waiting
+
+SILENT_SECONDS = 2.0  # of waiting at the end, before a word is said
 
 
 class Courier:
@@ -61,20 +64,35 @@ class Courier:
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def close(self, patience: float) -> None:
-        """Deliver the rest, for at most `patience` seconds, and say so if some is left."""
+    def finish(self) -> None:
+        """Nothing more will come."""
         self._tell(None)
-        try:
-            self._process.wait(patience)
-        except subprocess.TimeoutExpired:
-            self._process.terminate()  # what it did not note will be delivered again
-            self._process.wait()
+
+    def close(self, patience: float, say: Callable[[str], None]) -> None:
+        """Wait until the rest is delivered; warn if some is left after `patience` seconds.
+
+        Ctrl-C ends the waiting, too. `say` hears that there is something to wait for.
+        """
+        self.finish()
+        with contextlib.suppress(KeyboardInterrupt):
+            if not self._has_ended(min(patience, SILENT_SECONDS)):
+                say("delivering the last results to MLflow; Ctrl-C leaves them on disk")
+                self._has_ended(patience - SILENT_SECONDS)
+        self._process.terminate()  # what it did not note will be delivered again
+        self._process.wait()
         self._listener.join()
         if left := count_waiting(self._folder, self._uri):
             self._warn(
                 f"{left} events wait for MLflow in {self._folder.spool}; deliver them by: "
                 f"raystudy sync {self._folder.id}"
             )
+
+    def _has_ended(self, patience: float) -> bool:
+        try:
+            self._process.wait(max(patience, 0))
+        except subprocess.TimeoutExpired:
+            return False
+        return True
 
     def _tell(self, line: str | None) -> None:
         assert self._process.stdin is not None

@@ -28,10 +28,12 @@ class MlflowTracker:
     params : mapping of str to value, optional
         Settings of the study as a whole (sampler, trial scheduler), for the study's own run.
     patience : float
-        Seconds that `study_finished` may wait for the last deliveries.
+        Seconds that `close` may wait for the last deliveries.
     warn : callable (str) -> None, optional
         Hears, once each and perhaps from another thread, that MLflow is absent, that it refused
         something, and that something is left to be synced. The default logs.
+    say : callable (str) -> None, optional
+        Hears that `close` has something to wait for.
     """
 
     def __init__(
@@ -43,6 +45,7 @@ class MlflowTracker:
         params: Mapping[str, Any] | None = None,
         patience: float = 30.0,
         warn: Callable[[str], None] | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self._uri = uri
         self._artifacts = artifacts
@@ -50,6 +53,7 @@ class MlflowTracker:
         self._params = dict(params or {})
         self._patience = patience
         self._warn = warn or logging.getLogger("raystudy").warning
+        self._say = say
         self._spool: Spool | None = None
         self._courier: Courier | None = None
 
@@ -79,14 +83,19 @@ class MlflowTracker:
         self._write(lambda: events.trial_finished(trial))
 
     def study_finished(self, state: Literal["complete", "interrupted", "failed"]) -> None:
-        """Note it and deliver what is left, as long as patience lasts."""
+        """Note it; what is left is delivered from now on."""
         self._write(lambda: events.study_finished(state))
-        courier, self._courier = self._courier, None
-        if courier is not None:
-            courier.close(self._patience)
+        if self._courier is not None:
+            self._courier.finish()
         if self._spool is not None:
             self._spool.close()
             self._spool = None
+
+    def close(self) -> None:
+        """Wait for the last deliveries, as long as patience lasts or until Ctrl-C."""
+        courier, self._courier = self._courier, None
+        if courier is not None:
+            courier.close(self._patience, self._say)
 
     def _write(self, make: Callable[[], Event]) -> None:
         if self._spool is None:

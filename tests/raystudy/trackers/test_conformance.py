@@ -113,7 +113,9 @@ ORDERS = [
 @pytest.mark.parametrize("make", TRACKERS.values(), ids=TRACKERS)
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)
 def test_a_tracker_never_raises(make, order, study, folder):
-    order(make(), study, folder)
+    tracker = make()
+    order(tracker, study, folder)
+    tracker.close()
 
 
 @pytest.mark.parametrize("order", ORDERS, ids=lambda order: order.__name__)

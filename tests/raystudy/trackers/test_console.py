@@ -76,3 +76,24 @@ def test_a_long_study_still_fits_a_screen(study):
 )
 def test_measures_have_short_names(measure, name):
     assert short(measure) == name
+
+
+def test_many_settings_do_not_push_the_numbers_off_a_line(study):
+    def tell(tracker):
+        tracker.trial_started(
+            trial(FOLDER, params={f"clusters.setting_{i}": 0.5 for i in range(20)})
+        )
+        tracker.trial_reported(0, 1, {ROBUST: 0.25, "val/accuracy": 0.9})
+        tracker.trial_finished(summary())
+
+    last_frame = shown(study, tell, terminal=True).split("state")[-1]
+    row = next(line for line in last_frame.splitlines() if "complete" in line and "2/3" in line)
+    for words in ("0.4000", "0.9000", "2 s", "setting_0=0.5 setting_1=0.5", "…"):
+        assert words in row
+
+
+def test_settings_of_the_same_last_name_keep_their_paths(study):
+    def tell(tracker):
+        tracker.trial_started(trial(FOLDER, params={"a.lr": 1, "b.lr": 2, "c.steps": 3}))
+
+    assert "a.lr=1 b.lr=2 steps=3" in shown(study, tell, terminal=True)

@@ -235,6 +235,8 @@ def test_two_studies_may_begin_at_once_on_a_new_database(tmp_path):
         tracker.study_started(study)
     for tracker in trackers:
         tracker.study_finished("complete")
+    for tracker in trackers:
+        tracker.close()
     assert warnings == []
     count = sqlite3.connect(tmp_path / "new/mlflow.db").execute("select count(*) from runs")
     assert count.fetchone() == (2,)

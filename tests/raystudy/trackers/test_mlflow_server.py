@@ -51,12 +51,14 @@ def test_what_a_killed_server_missed_is_there_after_sync(folder, study, tmp_path
         tracker.trial_started(trial(folder))
         tracker.trial_reported(0, 1, {ROBUST: 0.5})
         tracker.study_finished("interrupted")
+        tracker.close()
     assert warnings == []
     tracker.study_started(again(study))
     tracker.trial_started(trial(folder, resumed=True))
     tracker.trial_reported(0, 2, {ROBUST: float("nan")})
     tracker.trial_finished(summary(state="diverged"))
     tracker.study_finished("complete")
+    tracker.close()
     assert len(warnings) == 2
     with server(tmp_path, port):
         assert sync(folder, uri).error == ""
