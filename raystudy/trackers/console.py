@@ -154,8 +154,13 @@ class ConsoleTracker:
             f"{row.epoch}/{self._max_epochs}",
             *values,
             f"{row.elapsed():.0f} s",
-            row.reason or _settings(_by_last_name(row.params)),
+            self._remark(row),
         ]
+
+    def _remark(self, row: _Row) -> str:
+        """Return why a trial failed, else its settings."""
+        told = row.state == "pruned" or not row.reason  # its epoch tells why it was pruned
+        return _settings(_by_last_name(row.params)) if told else row.reason
 
     def _footer(self) -> str:
         states = [row.state for row in self._rows.values()]
