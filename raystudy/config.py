@@ -93,13 +93,17 @@ def parse(text: str) -> Override:
     UserError
         If Hydra's grammar has no such thing.
     """
+    error: HydraException | None = None
     try:
-        return OverridesParser.create().parse_override(text)
-    except HydraException as error:
-        raise UserError(
-            f"cannot read the override '{text}': write path=value, such as optimizer.lr=0.1 or "
-            f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
-        ) from error
+        override = OverridesParser.create().parse_override(text)
+        if override.key_or_group:
+            return override
+    except HydraException as caught:
+        error = caught
+    raise UserError(
+        f"cannot read the override '{text}': write path=value, such as optimizer.lr=0.1 or "
+        f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
+    ) from error
 
 
 def load_shared(overrides: Sequence[str]) -> DictConfig:

@@ -17,9 +17,8 @@ from urllib.parse import urlsplit
 
 from packaging.requirements import Requirement
 from packaging.version import Version
-from rich.console import Console
 
-from raystudy import config
+from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
 
 Verdict = Literal["well", "note", "wrong"]
@@ -59,7 +58,7 @@ def doctor(overrides: Sequence[str], *, as_json: bool) -> int:
         lambda: _ray(settings.scaling.address),
     ]
     checks: list[Check] = []
-    console = Console(highlight=False, soft_wrap=True)
+    console = terminal.console()
     for look in looks:
         for check in look():
             checks.append(check)

@@ -6,13 +6,13 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from raystudy import config
+from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE
 
 
 def list_choices(search_path: Sequence[str]) -> int:
     """Print the studies and the options of every group, with the first line of each file."""
-    console = Console(highlight=False)
+    console = terminal.console()
     _print(console, "studies", "", config.study_names(search_path), search_path)
     for group in config.GROUPS:
         _print(console, group, f"{group}/", config.options(group, search_path), search_path)

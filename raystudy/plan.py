@@ -1,18 +1,23 @@
 """What a sweep is going to do, checked before anything starts."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import store_uri
+
+if TYPE_CHECKING:  # torch takes its time
+    from trainables.evaluate.base import Evaluator
 
 
 @dataclass(frozen=True)
@@ -39,20 +44,33 @@ def check(config: DictConfig) -> Findings:
     UserError
         For whatever a trial would have refused.
     """
+    from raystudy import value_types
     from raystudy.trial import build_evaluators, build_trainer, load_splits
 
+    value_types.check(config)
     read_scaling(config)
+    store_uri(config.tracker.uri, config.output_dir)
     on_cpu = config.copy()
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)
     trainer = build_trainer(on_cpu, splits)
-    build_evaluators(on_cpu)
+    _refuse_unmeasured(StudySpec.read(config.study), build_evaluators(on_cpu))
     channels, height, width = splits.train.images.shape[1:]
     images = (
         f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
         f"{splits.num_classes} classes, {channels}x{height}x{width}"
     )
     return Findings(images, sum(p.numel() for p in trainer.method.parameters() if p.requires_grad))
+
+
+def _refuse_unmeasured(spec: StudySpec, evaluators: Mapping[str, "Evaluator"]) -> None:
+    measures = [measure for evaluate in evaluators.values() for measure in evaluate.measures]
+    for objective in spec.objectives:
+        if objective.metric not in measures:
+            there = ", ".join(m for m in measures if m.startswith("val/")) or "nothing"
+            raise UserError(
+                f"study.objectives: no evaluator measures '{objective.metric}'; there are: {there}."
+            )
 
 
 def read_scaling(config: DictConfig) -> Scaling:

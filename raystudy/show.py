@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import config, sources
+from raystudy import config, sources, terminal
 from raystudy.errors import EXIT_DONE
 from raystudy.search_space import SearchSpace
 from raystudy.sources import Source
@@ -16,7 +16,7 @@ def show(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int
     """Print every setting with its value and source, then the axes of the search."""
     space, composed = SearchSpace.load(name, overrides, search_path)
     said = sources.find(name, composed.choices, tuple(search_path))
-    console = Console(highlight=False)
+    console = terminal.console()
     _print_settings(console, name, config.flatten(composed.config), composed.choices, said)
     console.print("\n[bold]search[/bold]  (trial 0 runs the published value)")
     table = Table(box=None, pad_edge=False, header_style="dim")

@@ -16,6 +16,8 @@
 import fcntl
 import json
 import os
+import re
+import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -116,6 +118,11 @@ class StudyFolder:
         manifest: dict[str, Any] = json.loads((self.path / "study.json").read_text())
         return manifest
 
+    def discard(self) -> None:
+        """Remove the folder of a study that never began."""
+        if not self.path.joinpath("trials").exists():
+            shutil.rmtree(self.path)
+
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the study for this process, so that no second driver runs it."""
@@ -131,6 +138,10 @@ class StudyFolder:
 
 def create_study_folder(output_dir: Path, name: str, study_id: str | None = None) -> StudyFolder:
     """Make a new study's folder: `study_id` if given, else the next free ``name-N``."""
+    if study_id is not None and not re.fullmatch(r"\w[\w.-]*", study_id):
+        raise UserError(
+            f"study.id names a folder: letters, digits and _ - . only, got '{study_id}'."
+        )
     studies = output_dir / "studies"
     studies.mkdir(parents=True, exist_ok=True)
     if study_id is not None:

@@ -7,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from raystudy import __version__, conclusion, config, plan, tracking, train
+from raystudy import __version__, conclusion, config, plan, terminal, tracking, train
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful
 from raystudy.search_space import SearchSpace
@@ -38,7 +38,7 @@ def sweep(
     settings = composed.config
     spec = StudySpec.read(settings.study)
     findings = plan.check(settings)
-    console = Console(highlight=False)
+    console = terminal.console()
     if dry_run:
         plan.show(console, settings, space, findings, None)
         return EXIT_DONE
@@ -54,7 +54,11 @@ def sweep(
         }
     )
     plan.show(console, settings, space, findings, folder)
-    return _run(console, folder, space, settings, folder.read_manifest(), resumed=False)
+    try:
+        return _run(console, folder, space, settings, folder.read_manifest(), resumed=False)
+    except UserError:
+        folder.discard()
+        raise
 
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:
@@ -71,7 +75,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     if manifest["kind"] == "train":
         return train.resume(folder, manifest, everything)
     space, composed = SearchSpace.load(manifest["name"], everything, manifest["search_path"])
-    return _run(Console(highlight=False), folder, space, composed.config, manifest, resumed=True)
+    return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
 def _run(

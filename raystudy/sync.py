@@ -3,10 +3,9 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from rich.console import Console
 from rich.progress import Progress, TaskID
 
-from raystudy import config
+from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.study_folder import open_study_folder
 from raystudy.trackers.mlflow import sync
@@ -22,7 +21,7 @@ def sync_study(study_id: str, overrides: Sequence[str]) -> int:
     begun_with = [text for text in manifest["overrides"] if text.startswith("tracker.")]
     settings = config.load_shared([*begun_with, *overrides])
     uri = store_uri(settings.tracker.uri, settings.output_dir)
-    console = Console(highlight=False, stderr=True)
+    console = terminal.console(stderr=True)
     with Progress(console=console, transient=True) as bar:
         task: TaskID = bar.add_task(f"to {redact(uri)}", total=None)
         result = sync(

@@ -6,9 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
-from rich.console import Console
 
-from raystudy import __version__, config, plan, tracking
+from raystudy import __version__, config, plan, terminal, tracking
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
 from raystudy.sessions.local import LocalSession
@@ -57,7 +56,7 @@ def _go_on(
 
     from raystudy.trial import run_trial
 
-    console = Console(highlight=False)
+    console = terminal.console()
     study = _study(folder, settings, overrides, search_path, resumed=resumed)
     trial = TrialInfo(
         number=FIRST_TRIAL,

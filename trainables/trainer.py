@@ -142,6 +142,7 @@ class Trainer:
             raise ValueError(f"max_epochs must be at least 1, got {max_epochs}.")
         if not options.compile:
             _spare_dynamo()
+        method.check(train)
         self.device = train.images.device
         self.method = _prepare(method, self.device, options)
         self.optimizer = optimizer(self.method.parameters())

@@ -49,6 +49,14 @@ class ClusterAttack:
                 f"and {self.num_clusters}."
             )
 
+    def check(self, num_images: int) -> None:
+        """Refuse to make more clusters than there are images."""
+        if self.num_clusters > num_images:
+            raise ValueError(
+                f"clusters.num_clusters must be at most the number of training images, "
+                f"{num_images}, got {self.num_clusters}."
+            )
+
     def first_epoch(self, max_epochs: int) -> int:
         """Return the first epoch behind the warm-up; none if p is 0."""
         return math.ceil(self.warmup * max_epochs) if self.probability > 0 else max_epochs

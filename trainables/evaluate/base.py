@@ -1,6 +1,6 @@
 """What an evaluator is."""
 
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from trainables.data.image_set import Splits
 from trainables.methods.base import Method
@@ -10,7 +10,14 @@ class Evaluator(Protocol):
     """Measures a method without moving it, its batch norm or any random stream.
 
     Every rank calls it with the same data and gets the same answer.
+
+    Attributes
+    ----------
+    measures : tuple of str
+        Names of all it returns, such as ``val/accuracy``.
     """
 
+    measures: ClassVar[tuple[str, ...]]
+
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
-        """Return measures by name, such as ``val/accuracy``."""
+        """Return the measures by name."""

@@ -1,6 +1,7 @@
 """What frozen features are worth: neighbours, a linear layer, and that layer under attack."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -42,6 +43,12 @@ class FrozenProbe:
     seed : int
         Of the attack's start.
     """
+
+    measures: ClassVar[tuple[str, ...]] = (
+        "val/knn_accuracy",
+        "val/accuracy",
+        "val/robust_accuracy",
+    )
 
     neighbours: int
     temperature: float

@@ -25,6 +25,9 @@ class Method(nn.Module):
         """
         raise NotImplementedError
 
+    def check(self, train: ImageSet) -> None:
+        """Raise a ValueError that names the setting if this training set does not fit."""
+
     def before_epoch(self, train: ImageSet, progress: Progress) -> None:
         """Prepare an epoch, for instance by clustering the whole training set."""
 

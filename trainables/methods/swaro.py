@@ -88,6 +88,10 @@ class SwARo(Method):
         embeddings: Tensor = self.projector(self.encoder(images))
         return embeddings
 
+    def check(self, train: ImageSet) -> None:
+        """Refuse more clusters than images."""
+        self.clusters.check(len(train))
+
     def before_epoch(self, train: ImageSet, progress: Progress) -> None:
         """Give every training image its pseudo-label."""
         behind = progress.epoch - self.clusters.first_epoch(progress.max_epochs)

@@ -1,0 +1,13 @@
+"""Where everything for the user is printed."""
+
+import sys
+
+from rich.console import Console
+
+WIDE = 1000  # a pipe or a file breaks no lines
+
+
+def console(*, stderr: bool = False) -> Console:
+    """Return the user's terminal, or whatever stands in its place."""
+    file = sys.stderr if stderr else sys.stdout
+    return Console(highlight=False, stderr=stderr, width=None if file.isatty() else WIDE)
