@@ -71,7 +71,7 @@ def _of_targets(node: DictConfig, prefix: str) -> Iterator[_Setting]:
 
 def _schema(target: Any) -> Mapping[str, Any]:
     try:
-        return get_type_hints(vars(target)["__init__"] if "__init__" in vars(target) else target)
+        return get_type_hints(vars(target).get("__init__", target))
     except NameError:  # a library that imports the names of its annotations for checkers only
         return {}
 
