@@ -8,10 +8,13 @@ from collections.abc import Iterator
 
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
+from raystudy.on_ray.lifeline import lifeline
 from raystudy.on_ray.resources import concurrency, growth_limit, node_totals
 from raystudy.on_ray.scaling import Scaling
 from raystudy.study import Study
 from raystudy.study_folder import StudyFolder
+
+LOCAL_HEAD_PATIENCE_S, HEAD_PATIENCE_S = 5, 45  # Ray's own is 60 s
 
 
 class RayExecutor:
@@ -40,7 +43,8 @@ class RayExecutor:
         """
         folder = StudyFolder(study.info.folder)
         shutil.rmtree(folder.ray, ignore_errors=True)
-        with _quiet(), connected(self._scaling):
+        patience_s = HEAD_PATIENCE_S if self._scaling.address else LOCAL_HEAD_PATIENCE_S
+        with _quiet(), connected(self._scaling), lifeline(study.info.id, patience_s=patience_s):
             at_a_time = concurrency(self._scaling, node_totals(), growth_limit())
             # Only now: importing Tune takes seconds in which the trials' processes start, too.
             from raystudy.on_ray.tuning import run_with_tune

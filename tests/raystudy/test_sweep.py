@@ -1,11 +1,13 @@
 """The main job, as a user types it, on a real Ray."""
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 import torch
@@ -70,10 +72,30 @@ def test_a_sweep_ends_with_a_conclusion_and_trial_0_is_what_train_trains(home):
             assert torch.equal(tensor, theirs[name]), name
 
 
+def interrupt(driver):
+    driver.send_signal(signal.SIGINT)
+
+
+def kill_ray(driver):
+    """Kill the head process of the driver's Ray."""
+    for command_line in Path("/proc").glob("[0-9]*/cmdline"):
+        with contextlib.suppress(OSError):
+            if "gcs_server" in command_line.read_text():
+                parent = command_line.with_name("stat").read_text().rpartition(")")[2].split()[1]
+                if int(parent) == driver.pid:
+                    os.kill(int(command_line.parent.name), signal.SIGKILL)
+
+
 @pytest.mark.parametrize(
-    ("how", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75), (signal.SIGKILL, -9)]
+    ("cut_off", "code", "word"),
+    [
+        (interrupt, 130, "raystudy resume swaro-1"),
+        (subprocess.Popen.terminate, 75, "raystudy resume swaro-1"),
+        (kill_ray, 1, "Ray has died"),
+        (subprocess.Popen.kill, -9, ""),
+    ],
 )
-def test_a_study_that_was_cut_off_loses_nothing(home, how, code):
+def test_a_study_that_was_cut_off_loses_nothing(home, cut_off, code, word):
     arguments = ["sweep", "swaro", "study.num_trials=3", *SHORT]
     driver = subprocess.Popen(
         command(*arguments),
@@ -85,11 +107,10 @@ def test_a_study_that_was_cut_off_loses_nothing(home, how, code):
     for line in driver.stdout:
         if "epoch   2/3" in line:  # an epoch is kept just after it is told: the first is
             break
-    driver.send_signal(how)
+    cut_off(driver)
     said = driver.stdout.read()
     assert driver.wait(PATIENCE) == code
-    if how != signal.SIGKILL:
-        assert "raystudy resume swaro-1" in said
+    assert word in said
     before = epochs_told(home, "swaro-1")
     started = time.monotonic()
     resumed = run(home, "resume", "swaro-1")

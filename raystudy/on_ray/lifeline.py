@@ -1,0 +1,96 @@
+"""The end of a study whose Ray has died under it."""
+
+import contextlib
+import os
+import signal
+import socket
+import sys
+import threading
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import ray
+
+from raystudy.errors import EXIT_FAILED
+
+LOOK_EVERY_S = 1.0
+
+
+@contextlib.contextmanager
+def lifeline(study_id: str, *, patience_s: float) -> Iterator[None]:
+    """End this process with a word when Ray's head is gone.
+
+    Ray itself waits a minute in its own C++, where nothing can interrupt it, and then leaves with
+    a stack of log lines. What is in the journal is safe either way.
+
+    Parameters
+    ----------
+    study_id : str
+    patience_s : float
+        How long the head may be out of reach; below Ray's 60 s.
+    """
+    over = threading.Event()
+    thread = threading.Thread(
+        target=_hold, args=(ray.get_runtime_context().gcs_address, study_id, patience_s, over)
+    )
+    thread.daemon = True
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _hold(address: str, study_id: str, patience_s: float, over: threading.Event) -> None:
+    answered = time.monotonic()
+    while not over.wait(LOOK_EVERY_S):
+        now = time.monotonic()
+        if _answers(address):
+            answered = now
+        elif now - answered > patience_s:
+            _leave(study_id)
+
+
+def _answers(address: str) -> bool:
+    host, _, port = address.rpartition(":")
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_EVERY_S):
+            return True
+    except OSError:
+        return False
+
+
+def _leave(study_id: str) -> None:
+    show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
+    sys.stdout.flush()
+    sys.stderr.write(
+        f"{show_cursor}\nraystudy: Ray has died (its head process answers no more); finished "
+        f"epochs are safe.\ngo on with: raystudy resume {study_id}\n"
+    )
+    sys.stderr.flush()
+    with contextlib.suppress(Exception):
+        _end_local_ray()
+    os._exit(EXIT_FAILED)
+
+
+def _end_local_ray() -> None:
+    """End what is left of this machine's own Ray, the raylet's agents included."""
+    node = ray._private.worker._global_node
+    if node is None:
+        return
+    heads = [info.process.pid for infos in node.all_processes.values() for info in infos]
+    for pid in [*heads, *_descendants(heads)]:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
+
+
+def _descendants(pids: Sequence[int]) -> list[int]:
+    children: dict[int, list[int]] = {}
+    for stat in Path("/proc").glob("[0-9]*/stat"):
+        with contextlib.suppress(OSError):
+            parent = int(stat.read_text().rpartition(")")[2].split()[1])
+            children.setdefault(parent, []).append(int(stat.parent.name))
+    found = [child for pid in pids for child in children.get(pid, [])]
+    return [*found, *_descendants(found)] if found else []
