@@ -1,5 +1,6 @@
 """Training as a generator of epochs."""
 
+import functools
 import math
 import time
 from collections.abc import Callable, Iterator
@@ -14,6 +15,7 @@ from torch.optim import Optimizer
 
 from trainables import distributed, random_state
 from trainables.batch import Batch
+from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
 from trainables.methods.base import Method
@@ -38,7 +40,8 @@ class EpochResult:
     epoch : int
         Epochs finished, from 1.
     metrics : dict of str to float
-        Means over the epoch's steps and over all ranks, named ``train/...``.
+        Means over the epoch's steps and over all ranks, named ``train/...``, and what training
+        cost so far, named ``cost/...``.
     seconds : float
         Wall-clock time of the epoch.
     """
@@ -159,6 +162,7 @@ class Trainer:
         self._train = train
         self._batches = batches
         self._options = options
+        self._cost = Cost()
         self.max_epochs = max_epochs
         self.epoch = 0
 
@@ -180,16 +184,18 @@ class Trainer:
 
     def _train_epoch(self) -> dict[str, float]:
         self.method.train()
-        self.method.before_epoch(self._train, self._progress(0))
+        with self._cost.preparing():
+            self.method.before_epoch(self._train, self._progress(0))
         means = _Means()
         for index, batch in enumerate(self._batches.epoch(self.epoch)):
-            means.add(self._update(batch, self._progress(index)))
+            update = functools.partial(self._update, batch, self._progress(index))
+            means.add(self._cost.of_update(batch, update))
         metrics = {f"train/{name}": value for name, value in means.over_ranks().items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise TrainingDivergedError(f"{name} became {value} in epoch {self.epoch + 1}.")
         metrics["train/lr"] = self.optimizer.param_groups[0]["lr"]
-        return metrics
+        return metrics | self._cost.metrics()
 
     def _progress(self, index: int) -> Progress:
         step = self.epoch * len(self._batches) + index
@@ -231,6 +237,7 @@ class Trainer:
             "epoch": self.epoch,
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
+            "cost": self._cost.state_dict(),
             "random": random_state.capture(),
         }
 
@@ -239,6 +246,7 @@ class Trainer:
         self.epoch = state["epoch"]
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])
+        self._cost.load_state_dict(state["cost"])
         random_state.restore(state["random"])
 
 

@@ -1,0 +1,96 @@
+"""What training is said to cost."""
+
+import subprocess
+import sys
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from raystudy import config
+from raystudy.trial import build_trainer
+from trainables.batch import Batch
+from trainables.cost import Cost
+from trainables.data.image_set import ImageSet, Splits
+
+BATCH = 4
+
+
+def trainer_of(study, *overrides, images=8, size=32):
+    pixels = torch.randint(0, 256, (images, 3, size, size)).to(torch.uint8)
+    train = ImageSet(pixels, torch.arange(images) % 2)
+    splits = Splits(train, train, train, ("a", "b"))
+    settings = config.load(
+        study, ["data=cifar10", f"batch_size={BATCH}", "max_epochs=2", "device=cpu", *overrides]
+    )
+    return build_trainer(settings, splits)
+
+
+def one_epoch(trainer):
+    return next(trainer.epochs()).metrics
+
+
+def test_simclr_on_a_resnet18_costs_two_forwards_and_backwards():
+    metrics = one_epoch(trainer_of("simclr"))
+    assert metrics["cost/updates"] == 2
+    assert metrics["cost/images"] == 8
+    # methods.md 1.0: 1.111 GFLOP a forward, thrice that for a step, two views; heads are small.
+    assert metrics["cost/flops"] == pytest.approx(8 * 2 * 3 * 1.111e9, rel=0.02)
+
+
+def test_rocl_with_cached_targets_costs_thirty_forwards():
+    metrics = one_epoch(trainer_of("rocl"))
+    assert metrics["cost/flops"] == pytest.approx(8 * 30 * 1.111e9, rel=0.02)
+
+
+def test_torch_counts_the_same():
+    trainer = trainer_of("rocl", "encoder=small_conv")
+    batch = next(trainer._batches.epoch(0))
+    progress = trainer._progress(0)
+    cost = Cost()
+    cost.of_update(batch, lambda: trainer._update(batch, progress))
+    with FlopCounterMode(display=False) as torchs:
+        trainer._update(batch, progress)
+    assert cost.flops == torchs.get_total_flops()
+
+
+def test_every_size_of_batch_is_counted_by_itself():
+    cost, weight = Cost(), torch.ones(5, 5)
+    for rows in (4, 4, 6):
+        batch = Batch(torch.ones(rows, 5), torch.empty(0), torch.arange(rows))
+        cost.of_update(batch, lambda batch=batch: batch.images @ weight)
+    assert cost.metrics() == {
+        "cost/updates": 3,
+        "cost/images": 14,
+        "cost/flops": 2 * 14 * 25,
+    }
+
+
+def test_it_goes_on_after_a_resume():
+    straight = [result.metrics for result in trainer_of("simclr", "encoder=small_conv").epochs()]
+    first, second = (trainer_of("simclr", "encoder=small_conv") for _ in range(2))
+    one_epoch(first)
+    second.load_state_dict(first.state_dict())
+    assert one_epoch(second)["cost/flops"] == straight[1]["cost/flops"]
+    assert straight[1]["cost/flops"] == 2 * straight[0]["cost/flops"]
+
+
+def test_counting_imports_no_compiler():
+    code = (
+        "import sys, torch; from trainables.batch import Batch; from trainables.cost import Cost\n"
+        "rows = torch.ones(3, 3)\n"
+        "Cost().of_update(Batch(rows, rows, rows), lambda: rows @ rows)\n"
+        "assert 'torch._dynamo' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def ranks_flops():
+    return one_epoch(trainer_of("simclr", "encoder=small_conv"))
+
+
+def test_two_ranks_count_what_both_do(run_ranks):
+    alone = one_epoch(trainer_of("simclr", "encoder=small_conv"))
+    for metrics in run_ranks(ranks_flops):
+        assert metrics["cost/images"] == alone["cost/images"]
+        assert metrics["cost/flops"] == pytest.approx(alone["cost/flops"], rel=0.01)
