@@ -1,5 +1,9 @@
 """Fixtures for every test."""
 
+import os
+
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
+
 import hypothesis
 import pytest
 from ranks import Ranks
@@ -7,6 +11,13 @@ from ranks import Ranks
 # The first example of a test pays for imports, and machines are shared: time decides nothing.
 hypothesis.settings.register_profile("raystudy", deadline=None)
 hypothesis.settings.load_profile("raystudy")
+
+
+def pytest_collection_modifyitems(items):
+    """Let tests that start a Ray, which takes the whole machine, run one after the other."""
+    for item in items:
+        if item.get_closest_marker("ray"):
+            item.add_marker(pytest.mark.xdist_group("ray"))
 
 
 @pytest.fixture(scope="session")

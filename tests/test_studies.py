@@ -70,9 +70,9 @@ def test_every_trainable_parameter_gets_a_finite_gradient(study):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_the_same_seed_gives_the_same_curve_and_another_seed_another(study):
-    first = curve(trainer_of(study))
-    assert curve(trainer_of(study)) == first
-    assert curve(trainer_of(study, "seed=1")) != first
+    first = curve(trainer_of(study, "max_epochs=2"))
+    assert curve(trainer_of(study, "max_epochs=2")) == first
+    assert curve(trainer_of(study, "max_epochs=2", "seed=1")) != first
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -91,6 +91,41 @@ def test_resume_is_bitwise(study, tmp_path):
     for name, tensor in state(straight).items():
         if isinstance(tensor, torch.Tensor):
             assert torch.equal(tensor, state(second)[name]), name
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_it_trains_in_bfloat16_and_channels_last(study):
+    plain = curve(trainer_of(study, "max_epochs=1"))
+    fast = trainer_of(
+        study, "max_epochs=1", "trainer.precision=bfloat16", "trainer.channels_last=true"
+    )
+    assert curve(fast)[-1]["train/loss"] == pytest.approx(plain[-1]["train/loss"], rel=0.05)
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_it_trains_compiled(study):
+    plain = curve(trainer_of(study, "max_epochs=1"))
+    # All of the compiler but its last part, the generation of code, which takes 10 s.
+    compiled = trainer_of(
+        study, "max_epochs=1", "trainer.compile=true", "trainer.compile_backend=aot_eager"
+    )
+    assert curve(compiled)[-1]["train/loss"] == pytest.approx(plain[-1]["train/loss"], rel=1e-3)
+
+
+def trained_on_a_rank(study):
+    a_trainer = trainer_of(study, "max_epochs=1")
+    metrics = curve(a_trainer)[-1]
+    tensors = {n: t for n, t in state(a_trainer).items() if isinstance(t, torch.Tensor)}
+    return metrics, tensors
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_two_ranks_stay_alike(study, run_ranks):
+    (first, ours), (second, theirs) = run_ranks(trained_on_a_rank, study)
+    assert math.isfinite(first["train/loss"])
+    assert first == second
+    for name, tensor in ours.items():
+        assert torch.equal(tensor, theirs[name]), name
 
 
 @pytest.mark.parametrize("study", STUDIES)

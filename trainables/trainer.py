@@ -20,6 +20,7 @@ from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
 from trainables.methods.base import Method
 from trainables.networks import sync_batch_norm
+from trainables.networks.encoder import Encoder
 from trainables.optim.schedules import Schedule
 from trainables.progress import Progress
 
@@ -62,7 +63,9 @@ class TrainerOptions:
     channels_last : bool
         Memory format of images and convolutions.
     compile : bool
-        Compile the encoder with ``torch.compile``.
+        Compile the encoders with ``torch.compile``.
+    compile_backend : str
+        Of ``torch.compile``.
     clip_grad_norm : float, optional
         Largest l2 norm of the whole gradient.
     """
@@ -70,6 +73,7 @@ class TrainerOptions:
     precision: Precision = "float32"
     channels_last: bool = False
     compile: bool = False
+    compile_backend: str = "inductor"
     clip_grad_norm: float | None = None
 
     def __post_init__(self) -> None:
@@ -257,7 +261,9 @@ def _prepare(method: Method, device: torch.device, options: TrainerOptions) -> M
     if options.channels_last:
         method = method.to(memory_format=torch.channels_last)
     if options.compile:
-        method.encoder.compile()
+        for module in method.modules():
+            if isinstance(module, Encoder):  # the target of a momentum method is another
+                module.compile(backend=options.compile_backend)
     return method
 
 

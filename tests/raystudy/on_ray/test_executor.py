@@ -147,5 +147,5 @@ def test_nothing_is_left_and_nothing_is_said(tmp_path):
         check=True,
     )
     assert (done.stdout, done.stderr) == ("", "")
-    assert set(Path("/tmp").glob("raystudy-*")) == before
+    assert set(Path("/tmp").glob("raystudy-*")) <= before
     assert not (tmp_path / ".ray").exists()
