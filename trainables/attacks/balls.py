@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.distributed import draw_rows
@@ -29,6 +30,28 @@ class Ball(Protocol):
 
     def project(self, delta: Tensor) -> Tensor:
         """Return the nearest perturbation inside the ball."""
+
+    def length(self, delta: Tensor) -> Tensor:
+        """Return each perturbation's norm, shape (N,)."""
+
+    def confine(self, images: Tensor, delta: Tensor) -> Tensor:
+        """Return a perturbation near `delta` in the ball, with ``images + it`` in [0, 1].
+
+        The nearest one in l-inf and l1; in l2 the projection with its pixels clipped, which
+        moves them towards the image and so stays in the ball.
+        """
+        return _clip(images, self.project(delta))
+
+    def move(self, images: Tensor, delta: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
+        """Return `delta` after a step of length `size` up the gradient, confined.
+
+        `size` is one for all rows or one for each; a negative one descends.
+        """
+        return self.confine(images, delta + size * self.steepest(gradient))
+
+
+def _clip(images: Tensor, delta: Tensor) -> Tensor:
+    return (images + delta).clamp(0, 1) - images
 
 
 def _per_row(values: Tensor, like: Tensor) -> Tensor:
@@ -60,7 +83,7 @@ def _refuse_bad_radius(ball: object, epsilon: float) -> None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class LinfBall:
+class LinfBall(Ball):
     """Every pixel moves by at most `epsilon`."""
 
     epsilon: float
@@ -91,9 +114,13 @@ class LinfBall:
         """Clip every pixel."""
         return delta.clamp(-self.epsilon, self.epsilon)
 
+    def length(self, delta: Tensor) -> Tensor:
+        """Return the largest absolute value."""
+        return _length(delta, torch.inf).flatten()
+
 
 @dataclass(frozen=True, kw_only=True)
-class L2Ball:
+class L2Ball(Ball):
     """The Euclidean length of the perturbation is at most `epsilon`."""
 
     epsilon: float
@@ -126,9 +153,13 @@ class L2Ball:
         tiny = torch.finfo(delta.dtype).tiny
         return delta * (self.epsilon / _length(delta, 2).clamp(min=tiny)).clamp(max=1)
 
+    def length(self, delta: Tensor) -> Tensor:
+        """Return the Euclidean length."""
+        return _length(delta, 2).flatten()
+
 
 @dataclass(frozen=True, kw_only=True)
-class L1Ball:
+class L1Ball(Ball):
     """The absolute values of the perturbation sum to at most `epsilon`.
 
     Parameters
@@ -140,6 +171,7 @@ class L1Ball:
     References
     ----------
     .. [1] Tramer & Boneh 2019, arXiv:1904.13000, Sec. 4 (SLIDE).
+    .. [2] Maini, Wong & Kolter 2020, arXiv:1909.04068, Sec. 5.
     """
 
     epsilon: float
@@ -185,3 +217,33 @@ class L1Ball:
         count = (descending > thresholds).sum(dim=1, keepdim=True).clamp(min=1)
         threshold = thresholds.gather(1, count - 1).clamp(min=0)
         return (flat.sign() * (size - threshold).clamp(min=0)).view_as(delta)
+
+    def length(self, delta: Tensor) -> Tensor:
+        """Return the sum of absolute values."""
+        return _length(delta, 1).flatten()
+
+    def confine(self, images: Tensor, delta: Tensor) -> Tensor:
+        """Return the nearest perturbation in the ball that keeps pixels in [0, 1].
+
+        All pixels shrink by one threshold and then stop at the end of their range. What is
+        left is piecewise linear in the threshold; a walk down its corners finds epsilon.
+        """
+        flat, x = delta.flatten(1), images.flatten(1)
+        size, room = flat.abs(), torch.where(flat > 0, 1 - x, x)
+        corners, which = torch.cat([size, size - room], dim=1).sort(dim=1, descending=True)
+        moving = torch.where(which < flat.shape[1], 1.0, -1.0).to(flat.dtype).cumsum(dim=1)
+        spent = F.pad((moving[:, :-1] * -corners.diff(dim=1)).cumsum(dim=1), (1, 0))
+        last = (spent <= self.epsilon).sum(dim=1, keepdim=True) - 1
+        slack = (self.epsilon - spent.gather(1, last)) / moving.gather(1, last).clamp(min=1)
+        threshold = (corners.gather(1, last) - slack).clamp(min=0)
+        kept = (size - threshold).clamp(min=0).minimum(room)
+        # The sums above round; this leaves the ball by no more than one product does.
+        too_long = (self.epsilon / kept.sum(dim=1, keepdim=True)).nan_to_num(1.0).clamp(max=1)
+        return _clip(images, (flat.sign() * kept * too_long).view_as(delta))
+
+    def move(self, images: Tensor, delta: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
+        """Step on those pixels with the largest gradients that its sign can still move [2]_."""
+        x, uphill = images + delta, gradient * torch.as_tensor(size).sign()
+        at_the_end = ((x < 1e-6) & (uphill < 0)) | ((x > 1 - 1e-6) & (uphill > 0))
+        step = size * self.steepest(gradient.masked_fill(at_the_end, 0))
+        return self.confine(images, delta + step)

@@ -72,7 +72,7 @@ class PGD:
         # 0.95 at 16; the weights may lie as they like.
         images = given.contiguous(memory_format=torch.channels_last)
         delta = self.ball.sample(images, self.start) if delta0 is None else delta0.detach()
-        delta = _keep_pixels_valid(images, delta)
+        delta = self.ball.confine(images, delta)
         step = self.step_size if sense is None else self.step_size * sense.view(-1, 1, 1, 1)
         for _ in range(self.steps):
             delta.requires_grad_()
@@ -80,11 +80,5 @@ class PGD:
                 total = loss(images + delta).sum()
             # autograd.grad, not backward: the weights' .grad stays untouched.
             (gradient,) = torch.autograd.grad(total, delta)
-            moved = delta.detach() + step * self.ball.steepest(gradient)
-            delta = _keep_pixels_valid(images, self.ball.project(moved))
+            delta = self.ball.move(images, delta.detach(), gradient, step)
         return given + delta  # lies in memory as the images do
-
-
-def _keep_pixels_valid(images: Tensor, delta: Tensor) -> Tensor:
-    # Clamping moves each pixel towards its image, so delta stays in the ball.
-    return (images + delta).clamp(0, 1) - images

@@ -56,6 +56,56 @@ def test_l1_projection_is_the_soft_threshold_that_leaves_epsilon(seed, epsilon):
     torch.testing.assert_close(L1Ball(epsilon=epsilon).project(delta), expected, atol=1e-9, rtol=0)
 
 
+@given(st.integers(0, 999), st.floats(1e-3, 20.0))
+def test_l1_confinement_is_the_threshold_that_leaves_epsilon_of_clipped_pixels(seed, epsilon):
+    delta = random_rows(seed, rows=1)
+    images = random_rows(seed + 1, rows=1).sigmoid().round(decimals=1)
+    room = torch.where(delta > 0, 1 - images, images)
+
+    def kept(threshold):
+        return (delta.abs() - threshold).clamp(min=0).minimum(room)
+
+    low, high = 0.0, delta.abs().max().item()
+    for _ in range(100):  # bisection for the threshold
+        middle = (low + high) / 2
+        low, high = (middle, high) if kept(middle).sum() > epsilon else (low, middle)
+    actual = L1Ball(epsilon=epsilon).confine(images, delta)
+    torch.testing.assert_close(actual, delta.sign() * kept(high), atol=1e-9, rtol=0)
+
+
+@every_kind
+def test_confinement_is_inside_ball_and_pixel_range_and_leaves_what_is(kind):
+    images = random_rows(1).sigmoid().round(decimals=1).float()
+    ball = kind(epsilon=0.7)
+    confined = ball.confine(images, random_rows().float())
+    assert (ball.length(confined) <= 0.7 * (1 + 1e-6)).all()
+    assert (images + confined).min() >= 0
+    assert (images + confined).max() <= 1
+    torch.testing.assert_close(ball.confine(images, confined), confined, atol=1e-6, rtol=0)
+
+
+@pytest.mark.parametrize("kind", [LinfBall, L1Ball])
+def test_no_valid_point_of_the_ball_is_nearer_than_the_confined_one(kind):
+    ball, outside = kind(epsilon=1.0), random_rows()
+    images = random_rows(1).sigmoid().round(decimals=1)
+    distance = length(outside - ball.confine(images, outside), 2)
+    for start in STARTS:
+        for _ in range(20):
+            candidates = ball.sample(images, start) + ball.confine(images, outside)
+            candidates = ball.confine(images, candidates)
+            assert (length(outside - candidates, 2) >= distance - 1e-12).all()
+
+
+def test_an_l1_move_wastes_nothing_on_pixels_at_the_end_of_their_range():
+    images = torch.tensor([1.0, 0.0, 0.3, 0.5]).view(1, 1, 2, 2)
+    gradient = torch.tensor([4.0, -3.0, 2.0, 1.0]).view(1, 1, 2, 2)
+    ball, none = L1Ball(epsilon=1.0, sparsity=0.75), torch.zeros_like(images)
+    up = ball.move(images, none, gradient, 0.5)
+    assert up.flatten().tolist() == pytest.approx([0, 0, 0.5, 0])
+    down = ball.move(images, none, gradient, -0.5)
+    assert down.flatten().tolist() == pytest.approx([-0.5, 0, 0, 0])
+
+
 def test_l2_projection_shortens_each_row_by_its_own_length():
     # Not over the batch: MadryLab/robustness, issue 32.
     delta = torch.zeros(3, *SHAPE)

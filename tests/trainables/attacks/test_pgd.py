@@ -70,6 +70,29 @@ def test_reaches_the_worst_case_of_a_linear_loss_in_l1():
     torch.testing.assert_close(gain, 0.4 * weights.flatten(1).abs().amax(dim=1))
 
 
+def worst_in_l1_and_pixel_range(weights, images, epsilon):
+    """Pixel by pixel, the largest weight first, each as far as it can go."""
+    room = torch.where(weights > 0, 1 - images, images)
+    gains = []
+    for row, limits in zip(weights.flatten(1).abs(), room.flatten(1), strict=True):
+        left, gain = epsilon, 0.0
+        for i in row.argsort(descending=True).tolist():
+            spent = min(left, limits[i].item())
+            left, gain = left - spent, gain + spent * row[i].item()
+        gains.append(gain)
+    return torch.tensor(gains, dtype=torch.float64)
+
+
+def test_nears_the_worst_case_of_a_linear_loss_in_l1_where_pixels_end():
+    weights = random_weights()
+    images = torch.rand_like(weights).round(decimals=1)
+    attack = PGD(ball=L1Ball(epsilon=3.0), step_size=0.02, steps=400, start="zero")
+    gain = linear(weights)(attack(linear(weights), images) - images)
+    worst = worst_in_l1_and_pixel_range(weights, images, 3.0)
+    assert (gain <= worst + 1e-9).all()
+    assert (gain >= 0.99 * worst).all()
+
+
 @pytest.mark.parametrize("ball", [LinfBall(epsilon=0.2), L2Ball(epsilon=0.4), L1Ball(epsilon=0.4)])
 def test_descends_where_sense_is_minus_one(ball):
     weights = random_weights()
