@@ -33,7 +33,7 @@ exit codes: 0 done, 1 failed, 2 wrong input, 75 interrupted and resumable, 130 C
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    options = _parser().parse_args(arguments)
+    options = _parse(arguments)
     _show_progress_of("trainables.data")
     try:
         code: int = options.run(options)
@@ -49,6 +49,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return EXIT_FAILED
     return code
+
+
+def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """Read a command line on which options and settings may stand in any order."""
+    parser = _parser()
+    options, more = parser.parse_known_args(arguments)
+    unknown = [word for word in more if word.startswith("-") or not hasattr(options, "overrides")]
+    if unknown:
+        parser.error(f"unrecognized arguments: {' '.join(unknown)}")
+    if more:
+        options.overrides = [*options.overrides, *more]
+    return options
 
 
 def _show_progress_of(logger: str) -> None:

@@ -6,6 +6,7 @@ Hydra's compose API, never ``@hydra.main``; struct mode is never switched off.
 import difflib
 import functools
 import re
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -58,7 +59,8 @@ def load(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -
     overrides : sequence of str
         In Hydra's syntax; the later one wins.
     search_path : sequence of str
-        Folders with the user's own YAML, looked into after ``search_spaces``.
+        Folders with the user's own YAML, looked into after ``search_spaces``; Python files there
+        can be imported.
 
     Raises
     ------
@@ -163,6 +165,7 @@ def _chosen_data(name: str, group_choices: tuple[str, ...], folders: tuple[str, 
 
 def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     _register_resolvers()
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
     try:
         with _hydra(folders):
             config = hydra_compose(name, list(overrides), return_hydra_config=True)

@@ -1,5 +1,6 @@
 """The command line as a user meets it."""
 
+import itertools
 import subprocess
 import sys
 
@@ -70,6 +71,21 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch
     assert err.count("\n") == 1
     assert "Traceback" not in out + err
     assert not list(tmp_path.glob("studies/*/trials/*/last.ckpt"))
+
+
+def test_options_and_settings_stand_in_any_order(capsys):
+    words = ["--dry-run", "study.num_trials=3", "optimizer.lr=1"]
+    plans = {run(capsys, "sweep", "swaro", *order) for order in itertools.permutations(words)}
+    ((code, plan, _),) = plans
+    assert code == 0
+    assert "trials      3;" in plan
+
+
+def test_an_unknown_option_is_refused(capsys):
+    with pytest.raises(SystemExit) as left:
+        cli.main(["sweep", "swaro", "--dry", "seed=1", "--nothing"])
+    assert left.value.code == 2
+    assert "unrecognized arguments: --nothing" in capsys.readouterr().err
 
 
 def test_show_tells_values_and_sources(capsys):
