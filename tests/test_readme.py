@@ -43,7 +43,7 @@ def accuracies(printed):
 
 
 def test_a_method_from_outside_trains(tmp_path, mine):
-    done = run(tmp_path, "train", "align", "--search-path", "mine", "tracker=none")
+    done = run(tmp_path, "train", "align", f"--search-path={mine}", "tracker=none")
     assert done.returncode == 0, done.stderr
     assert len(accuracies(done.stdout)) == 5
     assert accuracies(done.stdout)[-1] > 0.9
@@ -51,7 +51,7 @@ def test_a_method_from_outside_trains(tmp_path, mine):
 
 @pytest.mark.ray
 def test_a_method_from_outside_is_searched(tmp_path, mine):
-    arguments = ["--search-path", "mine", "study.num_trials=2", "max_epochs=1", "tracker=none"]
+    arguments = [f"--search-path={mine}", "study.num_trials=2", "max_epochs=1", "tracker=none"]
     done = run(tmp_path, "sweep", "align", *arguments, "scaling.num_cpus=2")
     assert done.returncode == 0, done.stderr
     assert done.stderr == ""
