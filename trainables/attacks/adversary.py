@@ -1,0 +1,145 @@
+"""Attacks of evaluation: they see a classifier's logits and the labels, and want it to be wrong."""
+
+from collections.abc import Callable, Iterable
+from dataclasses import replace
+from typing import Any, Literal, Protocol, TypeVar
+
+import torch
+from torch import Tensor
+
+from trainables.attacks.balls import Ball
+from trainables.attacks.objectives import margin
+from trainables.distributed import draw_rows
+
+LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
+Target = Literal["none", "random", "least_likely"]
+TARGETS = ("none", "random", "least_likely")
+EVERY_ROW = slice(None)
+
+
+class Adversary(Protocol):
+    """An attack that is judged by the accuracy it leaves.
+
+    Frozen dataclasses, one file each; YAML in ``search_spaces/adversary``. The caller puts the
+    model in eval mode and seeds torch's random stream; batches may be of any size.
+
+    Attributes
+    ----------
+    ball : Ball
+        The threat model. All other settings are relative to it, so that `with_epsilon` works.
+    """
+
+    ball: Ball
+
+    def __call__(
+        self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None
+    ) -> Tensor:
+        """Return adversarial copies of `images`, detached, inside the ball and in [0, 1].
+
+        Parameters
+        ----------
+        logits_of : callable, (N, C, H, W) -> (N, Y)
+            Must treat images one by one, as a network in eval mode does.
+        images : Tensor, shape (N, C, H, W)
+        labels : Tensor, shape (N,), int64
+            The true classes, for targeted attacks too: what counts is the accuracy left.
+        delta0 : Tensor, shape (N, C, H, W), optional
+            First perturbation, instead of one the attack draws.
+        """
+
+
+A = TypeVar("A", bound=Any)  # a frozen dataclass that is an Adversary
+
+
+def with_epsilon(adversary: A, epsilon: float) -> A:
+    """Return the same attack in a ball of another radius."""
+    return replace(adversary, ball=replace(adversary.ball, epsilon=epsilon))
+
+
+class Worst:
+    """Each image's most harmful copy so far: the one whose logits put a wrong class furthest ahead.
+
+    Parameters
+    ----------
+    images : Tensor, shape (N, C, H, W)
+        The copies to begin with.
+    logits : Tensor, shape (N, Y)
+        Theirs.
+    labels : Tensor, shape (N,), int64
+
+    Attributes
+    ----------
+    images : Tensor, shape (N, C, H, W)
+    logits : Tensor, shape (N, Y)
+    """
+
+    def __init__(self, images: Tensor, logits: Tensor, labels: Tensor) -> None:
+        self.images = images.detach().clone()
+        self.logits = logits.detach().clone()
+        self._labels = labels
+
+    def offer(self, images: Tensor, logits: Tensor, rows: Tensor | slice = EVERY_ROW) -> None:
+        """Keep the worse ones of new copies for `rows`, each of which occurs once."""
+        images, logits, labels = images.detach(), logits.detach(), self._labels[rows]
+        worse = margin(logits, labels) > margin(self.logits[rows], labels)
+        kept = torch.where(worse.view(-1, 1, 1, 1), images, self.images[rows])
+        self.images[rows] = kept
+        self.logits[rows] = torch.where(worse.view(-1, 1), logits, self.logits[rows])
+
+    def standing(self) -> Tensor:
+        """Return the rows still classified right, shape (M,), int64."""
+        return (self.logits.argmax(dim=1) == self._labels).nonzero().squeeze(1)
+
+
+def try_in_turn(
+    attempts: Iterable[Callable[[Tensor], Tensor]],
+    logits_of: LogitsOf,
+    images: Tensor,
+    labels: Tensor,
+) -> Tensor:
+    """Return each image's worst copy after attempts that are given only what still stands.
+
+    Parameters
+    ----------
+    attempts : iterable of callable, (M,) -> (M, C, H, W)
+        Each takes the rows of the images still classified right and returns copies of them.
+    logits_of : callable, (N, C, H, W) -> (N, Y)
+    images : Tensor, shape (N, C, H, W)
+    labels : Tensor, shape (N,), int64
+    """
+    with torch.no_grad():
+        worst = Worst(images, logits_of(images), labels)
+        for attempt in attempts:
+            rows = worst.standing()
+            if len(rows) == 0:
+                break
+            found = attempt(rows)
+            worst.offer(found, logits_of(found), rows)
+    return worst.images
+
+
+def choose_targets(kind: Target, logits: Tensor, labels: Tensor) -> Tensor | None:
+    """Return a wrong class per image, shape (N,), or None for an untargeted attack.
+
+    Drawn from torch's random stream, or the least likely one of the logits.
+    """
+    if kind == "none":
+        return None
+    classes = logits.shape[1]
+    if kind == "random":
+        shift = draw_rows(
+            lambda n: torch.randint(1, classes, (n,), device=labels.device), len(labels)
+        )
+        return (labels + shift) % classes
+    return nth_wrong_class(logits, labels, classes - 1)
+
+
+def nth_wrong_class(logits: Tensor, labels: Tensor, rank: int) -> Tensor:
+    """Return the `rank`-th likeliest class besides the label, from 1, shape (N,)."""
+    others = logits.detach().scatter(1, labels[:, None], -torch.inf)
+    return others.argsort(dim=1, descending=True)[:, rank - 1]
+
+
+def take(values: Tensor | None, rows: Tensor) -> Tensor | None:
+    """Return the rows of what may not be there."""
+    return None if values is None else values[rows]
