@@ -80,7 +80,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--version", action="version", version=f"raystudy {__version__}")
     verbs = parser.add_subparsers(metavar="COMMAND", required=True)
-    for verb in (_sweep, _train, _resume, _show, _list, _ui, _sync, _doctor, _completion):
+    for verb in VERBS:
         verb_parser = verbs.add_parser(
             verb.__name__.lstrip("_"),
             help=(verb.__doc__ or "").splitlines()[0],
@@ -118,6 +118,58 @@ def _override_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def _extend_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    parser.add_argument(
+        "overrides", nargs="*", metavar="study.num_trials=+32", help="how many more"
+    )
+
+
+def _json_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--json", action="store_true", help="print JSON")
+    _override_arguments(parser)
+
+
+def _best_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    _json_arguments(parser)
+
+
+def _status_arguments(parser: argparse.ArgumentParser) -> None:
+    _best_arguments(parser)
+    parser.add_argument("-f", "--follow", action="store_true", help="until it ends")
+
+
+def _logs_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    parser.add_argument("trial", type=int, help="a trial's number")
+    parser.add_argument("-f", "--follow", action="store_true", help="until it ends")
+    _override_arguments(parser)
+
+
+def _compare_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("studies", nargs="+", metavar="STUDY", help="ids, such as swaro-1 rocl-1")
+    parser.add_argument("--json", action="store_true", help="print JSON")
+
+
+def _diff_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("runs", nargs=2, metavar="STUDY/TRIAL", help="such as swaro-1/0")
+    _json_arguments(parser)
+
+
+def _export_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    parser.add_argument("--format", choices=("csv", "json", "parquet", "latex"), default="csv")
+    parser.add_argument("--output", metavar="FILE", help="instead of the terminal")
+    _override_arguments(parser)
+
+
+def _rm_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    parser.add_argument("--yes", action="store_true", help="really delete it")
+    _override_arguments(parser)
+
+
 def _ui_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--port", type=int, default=5000)
     parser.add_argument("--host", default="127.0.0.1")
@@ -137,6 +189,16 @@ _ARGUMENTS = {
     "_sweep": _sweep_arguments,
     "_train": _study_arguments,
     "_resume": _folder_arguments,
+    "_extend": _extend_arguments,
+    "_stop": _folder_arguments,
+    "_studies": _json_arguments,
+    "_status": _status_arguments,
+    "_best": _best_arguments,
+    "_logs": _logs_arguments,
+    "_compare": _compare_arguments,
+    "_diff": _diff_arguments,
+    "_export": _export_arguments,
+    "_rm": _rm_arguments,
     "_show": _study_arguments,
     "_list": _override_arguments,
     "_ui": _ui_arguments,
@@ -172,6 +234,83 @@ def _resume(options: argparse.Namespace) -> int:
     from raystudy.sweep import resume
 
     return resume(options.study, options.overrides)
+
+
+def _extend(options: argparse.Namespace) -> int:
+    """Go on with a study, finished or not, with more trials.
+
+    study.num_trials=+32 adds, study.num_trials=64 sets.
+    """
+    from raystudy.sweep import extend
+
+    return extend(options.study, options.overrides)
+
+
+def _stop(options: argparse.Namespace) -> int:
+    """Let a running study end gracefully; 'resume' goes on with it."""
+    from raystudy.driver import stop
+
+    return stop(options.study, options.overrides)
+
+
+def _studies(options: argparse.Namespace) -> int:
+    """List the studies in the results folder."""
+    from raystudy.status import studies
+
+    return studies(options.overrides, as_json=options.json)
+
+
+def _status(options: argparse.Namespace) -> int:
+    """Show a study's trials, also while it runs in another terminal."""
+    from raystudy.status import status
+
+    return status(options.study, options.overrides, as_json=options.json, follow=options.follow)
+
+
+def _best(options: argparse.Namespace) -> int:
+    """Show a study's best trial, or its front, and how to replay it."""
+    from raystudy.status import best
+
+    return best(options.study, options.overrides, as_json=options.json)
+
+
+def _logs(options: argparse.Namespace) -> int:
+    """Print what a trial printed, and its traceback if it failed."""
+    from raystudy.status import logs
+
+    return logs(options.study, options.trial, options.overrides, follow=options.follow)
+
+
+def _compare(options: argparse.Namespace) -> int:
+    """Compare studies: recipe, best trial, cost."""
+    from raystudy.comparison import compare
+
+    overrides = [word for word in options.studies if "=" in word]
+    studies = [word for word in options.studies if "=" not in word]
+    return compare(studies, overrides, as_json=options.json)
+
+
+def _diff(options: argparse.Namespace) -> int:
+    """Show in which settings and measures two trials differ."""
+    from raystudy.comparison import diff
+
+    return diff(options.runs, options.overrides, as_json=options.json)
+
+
+def _export(options: argparse.Namespace) -> int:
+    """Write a study's trials as CSV, JSON, Parquet or LaTeX."""
+    from raystudy.comparison import export
+
+    return export(
+        options.study, options.overrides, file_format=options.format, output=options.output
+    )
+
+
+def _rm(options: argparse.Namespace) -> int:
+    """Delete a study's folder."""
+    from raystudy.driver import remove
+
+    return remove(options.study, options.overrides, sure=options.yes)
 
 
 def _show(options: argparse.Namespace) -> int:
@@ -220,6 +359,28 @@ def _completion(options: argparse.Namespace) -> int:
 
     return completion(options.shell)
 
+
+VERBS = (
+    _sweep,
+    _train,
+    _resume,
+    _extend,
+    _stop,
+    _studies,
+    _status,
+    _best,
+    _logs,
+    _compare,
+    _diff,
+    _export,
+    _rm,
+    _show,
+    _list,
+    _ui,
+    _sync,
+    _doctor,
+    _completion,
+)
 
 if __name__ == "__main__":
     sys.exit(main())

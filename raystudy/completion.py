@@ -5,7 +5,30 @@ from collections.abc import Sequence
 
 from raystudy.errors import EXIT_DONE
 
-VERBS = ("sweep", "train", "resume", "show", "list", "ui", "sync", "doctor", "completion")
+OF_A_STUDY = (
+    "resume",
+    "extend",
+    "stop",
+    "status",
+    "best",
+    "logs",
+    "compare",
+    "diff",
+    "export",
+    "rm",
+    "sync",
+)
+VERBS = (
+    "sweep",
+    "train",
+    *OF_A_STUDY,
+    "studies",
+    "show",
+    "list",
+    "ui",
+    "doctor",
+    "completion",
+)
 
 SCRIPTS = {
     "bash": """\
@@ -58,7 +81,7 @@ def _candidates(before: Sequence[str], last: str) -> Sequence[str]:
         return VERBS
     if before == ["completion"]:
         return tuple(SCRIPTS)
-    if before[0] in ("resume", "sync") and len(before) == 1:
+    if before[0] == "compare" or (before[0] in OF_A_STUDY and len(before) == 1):
         return _study_ids()
     if before[0] not in ("sweep", "train", "show"):
         return ()

@@ -70,7 +70,7 @@ class Ledger:
         samplers.check(memoryless, num_objectives)
         pruner = _pruner(trial_scheduler, num_objectives)
         journal = Journal(StudyFolder(info.folder).journal) if url is None else None
-        storage = _database(url) if journal is None else JournalStorage(journal)
+        storage = open_database(url) if journal is None else JournalStorage(journal)
         with quiet():
             if info.id in optuna.get_all_study_names(storage) and not info.resumed and url:
                 raise UserError(
@@ -175,7 +175,14 @@ def _pruner(recipe: Mapping[str, Any], num_objectives: int) -> BasePruner:
     return pruner
 
 
-def _database(url: str | None) -> BaseStorage:
+def open_database(url: str | None) -> BaseStorage:
+    """Return the database of `study.storage`.
+
+    Raises
+    ------
+    UserError
+        If it does not open.
+    """
     assert url is not None
     try:
         return RDBStorage(url)

@@ -133,6 +133,9 @@ class StudyFolder:
                 raise UserError(
                     f"study '{self.id}' is being run by another process; wait for it or stop it."
                 ) from error
+            file.truncate(0)
+            file.write(str(os.getpid()))  # for `raystudy stop`
+            file.flush()
             yield
 
 

@@ -1,5 +1,6 @@
 """``raystudy sweep`` and ``raystudy resume``: a study from its plan to its conclusion."""
 
+import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -10,24 +11,12 @@ from rich.console import Console
 from raystudy import __version__, conclusion, config, plan, terminal, tracking, train
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful
+from raystudy.replay import CHANGEABLE, pinned
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
+from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
 from raystudy.trackers.base import StudyInfo
-
-CHANGEABLE = ("study.num_trials", "study.stall_minutes", "scaling.", "tracker.", "output_dir")
-# Settings of the study as a whole: they change nothing about a trial.
-NOT_A_TRIALS = (
-    *CHANGEABLE,
-    "scaling=",
-    "tracker=",
-    "study.id",
-    "study.seed",
-    "study.max_failures",
-    "study.storage",
-    "sampler",
-    "trial_scheduler",
-)
 
 
 def sweep(
@@ -51,6 +40,8 @@ def sweep(
             "overrides": list(overrides),
             "search_path": [str(Path(path).resolve()) for path in search_path],
             "raystudy": __version__,
+            "data": str(settings.data.name),
+            "study": _plain(settings.study),
         }
     )
     plan.show(console, settings, space, findings, folder)
@@ -75,7 +66,32 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     if manifest["kind"] == "train":
         return train.resume(folder, manifest, everything)
     space, composed = SearchSpace.load(manifest["name"], everything, manifest["search_path"])
+    longer = [text for text in overrides if text.startswith("study.num_trials=")]
+    manifest |= {
+        "overrides": [*manifest["overrides"], *longer],
+        "study": _plain(composed.config.study),
+    }
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
+
+
+def extend(study_id: str, overrides: Sequence[str]) -> int:
+    """Go on with a study with more trials than it was begun with."""
+    asked = [text for text in overrides if text.startswith("study.num_trials=")]
+    if not asked:
+        raise UserError(
+            f"extend {study_id}: say by how much, such as study.num_trials=+32 (or to how many: "
+            f"study.num_trials=64)."
+        )
+    output_dir = _output_dir(config.load_shared(overrides))
+    now = StoredStudy.open(output_dir, study_id).spec.num_trials
+    value = asked[-1].partition("=")[2]
+    total = now + int(value) if re.fullmatch(r"\+\d+", value) else value
+    if not str(total).isdigit() or int(total) <= now:
+        raise UserError(
+            f"study.num_trials must be above the {now} that {study_id} has, or +MORE; got {value}."
+        )
+    others = [text for text in overrides if text not in asked]
+    return resume(study_id, [*others, f"study.num_trials={total}"])
 
 
 def _run(
@@ -93,6 +109,7 @@ def _run(
     info = _info(folder, space, settings, manifest, resumed=resumed)
     executor = RayExecutor(plan.read_scaling(settings))
     with folder.locked(), tracking.opened(settings, console) as trackers:
+        folder.write_manifest(dict(manifest))
         study = Study.open(
             info,
             space,
@@ -130,7 +147,7 @@ def _info(
         id=folder.id,
         folder=folder.path,
         name=manifest["name"],
-        overrides=tuple(text for text in space.overrides if not text.startswith(NOT_A_TRIALS)),
+        overrides=pinned(space),
         dataset=settings.data.name,
         spec=StudySpec.read(settings.study),
         axes=space.axes,

@@ -55,12 +55,7 @@ class TrialRecord:
     def read(cls, trial: FrozenTrial, objectives: Sequence[Objective]) -> "TrialRecord":
         """Rebuild a record from the journal."""
         record = cls(trial.number, objectives, trial.params)
-        entries = {
-            int(key.removeprefix(_EPOCH)): entry
-            for key, entry in trial.user_attrs.items()
-            if key.startswith(_EPOCH)
-        }
-        for epoch, entry in sorted(entries.items()):
+        for epoch, entry in _entries(trial).items():
             record.add(epoch, entry["metrics"], entry["seconds"])
         return record
 
@@ -113,6 +108,20 @@ class TrialRecord:
 def epoch_attribute(record: TrialRecord, metrics: Metrics) -> tuple[str, dict[str, Any]]:
     """Return the user attribute that keeps the record's newest epoch."""
     return f"{_EPOCH}{record.epoch}", {"metrics": dict(metrics), "seconds": record.seconds}
+
+
+def curve(trial: FrozenTrial) -> dict[int, Metrics]:
+    """Return the measures of every epoch a trial told."""
+    return {epoch: entry["metrics"] for epoch, entry in _entries(trial).items()}
+
+
+def _entries(trial: FrozenTrial) -> dict[int, dict[str, Any]]:
+    entries = {
+        int(key.removeprefix(_EPOCH)): entry
+        for key, entry in trial.user_attrs.items()
+        if key.startswith(_EPOCH)
+    }
+    return dict(sorted(entries.items()))
 
 
 def final_attributes(summary: TrialSummary) -> dict[str, Any]:

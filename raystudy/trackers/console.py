@@ -62,16 +62,20 @@ class ConsoleTracker:
 
     def study_started(self, study: StudyInfo) -> None:
         """Show an empty table, or nothing yet."""
+        self.expect(study)
+        if self._console.is_terminal:
+            self._live = Live(
+                get_renderable=self.table, console=self._console, refresh_per_second=4
+            )
+            self._live.start()
+
+    def expect(self, study: StudyInfo) -> None:
+        """Learn what there will be to show."""
         self._objectives = study.spec.objectives
         metrics = [objective.metric for objective in self._objectives]
         extra = [m for m in ("val/accuracy", "val/robust_accuracy") if m not in metrics]
         self._measures = (*metrics, *extra)
         self._total = study.spec.num_trials
-        if self._console.is_terminal:
-            self._live = Live(
-                get_renderable=self._render, console=self._console, refresh_per_second=4
-            )
-            self._live.start()
 
     def trial_started(self, trial: TrialInfo) -> None:
         """Add a row."""
@@ -117,8 +121,23 @@ class ConsoleTracker:
         there = [measure for measure in self._measures if measure in metrics]
         return "  ".join(f"{short(measure)} {metrics[measure]:.4f}" for measure in there)
 
-    def _render(self) -> RenderableType:
-        table = Table(box=None, pad_edge=False, header_style="bold", expand=True)
+    def add(self, trial: TrialSummary, params: Mapping[str, Any]) -> None:
+        """Take over a trial that was told to someone else."""
+        self._rows[trial.number] = _Row(
+            trial.number,
+            params,
+            trial.state,
+            trial.epoch,
+            trial.metrics,
+            seconds=trial.seconds,
+            reason=trial.reason,
+        )
+
+    def table(self) -> RenderableType:
+        """Return all that is known, as it is shown on a terminal."""
+        table = Table(
+            box=None, pad_edge=False, header_style="bold", expand=self._console.is_terminal
+        )
         for title in ("trial", "state", "epoch", *map(short, self._measures), "time"):
             justify: JustifyMethod = "left" if title == "state" else "right"
             table.add_column(title, justify=justify, no_wrap=True)

@@ -1,0 +1,169 @@
+"""``raystudy compare``, ``diff`` and ``export``: studies and trials side by side."""
+
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from raystudy import config, terminal
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.replay import trial_overrides
+from raystudy.status import results_folder, values
+from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.study import RECIPE
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+COSTS = ("cost/updates", "cost/images", "cost/flops")
+
+
+def compare(study_ids: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> int:
+    """Show the best trial and the recipe of several studies, and what they cost."""
+    output_dir = results_folder(overrides)
+    entries = [_entry(StoredStudy.open(output_dir, study_id)) for study_id in study_ids]
+    unlike = {entry["data"] for entry in entries}
+    if as_json:
+        terminal.print_json(entries)
+        return EXIT_DONE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("study", "data", "trials", "recipe", "best", "trial", "FLOPs of best", "seconds"):
+        table.add_column(title, justify="left" if title in ("study", "data") else "right")
+    for entry in entries:
+        table.add_row(
+            entry["study"],
+            entry["data"],
+            f"{entry['ended']}/{entry['num_trials']}",
+            values(entry["recipe"]),
+            values(entry["best"]),
+            str(entry["trial"]),
+            f"{entry['cost']['cost/flops']:.3g}" if "cost/flops" in entry["cost"] else "",
+            f"{entry['seconds']:.0f}",
+        )
+    console = terminal.console()
+    console.print(table)
+    if len(unlike) > 1:
+        console.print(f"these are on unlike data ({', '.join(sorted(unlike))}): do not compare")
+    console.print("one seed each on validation images; not a conclusion yet")
+    return EXIT_DONE
+
+
+def _entry(study: StoredStudy) -> dict[str, Any]:
+    best = study.best[0] if study.best else None
+    recipe = [s for s in study.ended if s.number == RECIPE and s.state == "complete"]
+    metrics = best.metrics if best else {}
+    return {
+        "study": study.id,
+        "data": study.info.dataset,
+        "ended": len(study.ended),
+        "num_trials": study.spec.num_trials,
+        "recipe": dict(recipe[0].last) if recipe else {},
+        "best": dict(best.last) if best else {},
+        "trial": best.number if best else "-",
+        "cost": {name: metrics[name] for name in COSTS if name in metrics},
+        "seconds": best.seconds if best else 0.0,
+    }
+
+
+def diff(runs: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> int:
+    """Show the settings and the measures in which two trials differ."""
+    output_dir = results_folder(overrides)
+    (one, ones), (other, others) = (_settings_and_measures(output_dir, run) for run in runs)
+    unlike = {
+        key: [one.get(key), other.get(key)]
+        for key in dict.fromkeys([*one, *other])
+        if one.get(key) != other.get(key)
+    }
+    measures = {key: [ones.get(key), others.get(key)] for key in dict.fromkeys([*ones, *others])}
+    if as_json:
+        terminal.print_json({"runs": list(runs), "settings": unlike, "measures": measures})
+        return EXIT_DONE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", *runs):
+        table.add_column(title)
+    for key, pair in (unlike | measures).items():
+        table.add_row(key, *(_readable(value) for value in pair))
+    terminal.console().print(table)
+    return EXIT_DONE
+
+
+def _settings_and_measures(
+    output_dir: Path, run: str
+) -> tuple[dict[str, object], Mapping[str, float]]:
+    study, trial = find_run(output_dir, run)
+    manifest = study.manifest
+    settings = config.load(manifest["name"], trial_overrides(study, trial), manifest["search_path"])
+    leaves = config.flatten(settings)
+    # The method is handed parts that stand elsewhere under their own names.
+    twice = {f"method.{path}" for path in leaves}
+    own = {
+        path: value
+        for path, value in leaves.items()
+        if path not in twice and not path.startswith("search.")
+    }
+    return own, trial.summary.metrics
+
+
+def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
+    """Return the trial that ``swaro-1/3`` names.
+
+    Raises
+    ------
+    UserError
+        If it names none.
+    """
+    study_id, _, number = run.partition("/")
+    if not number.isdigit():
+        raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{run}'.")
+    study = StoredStudy.open(output_dir, study_id)
+    return study, study.trial(int(number))
+
+
+def export(study_id: str, overrides: Sequence[str], *, file_format: str, output: str | None) -> int:
+    """Write a study's trials as a table."""
+    import pandas as pd
+
+    study = StoredStudy.open(results_folder(overrides), study_id)
+    table = pd.DataFrame([_row(trial) for trial in study.trials])
+    if file_format == "parquet":
+        output = output or f"{study_id}.parquet"
+        table.to_parquet(output)
+    else:
+        text = {
+            "csv": lambda: table.to_csv(index=False),
+            "json": lambda: table.to_json(orient="records", indent=2) + "\n",
+            "latex": lambda: _for_paper(table).to_latex(index=False, escape=True, na_rep="-"),
+        }[file_format]()
+        if output is None:
+            sys.stdout.write(text)
+            return EXIT_DONE
+        Path(output).write_text(text)
+    terminal.console(stderr=True).print(f"{len(table)} trials in {output}")
+    return EXIT_DONE
+
+
+def _row(trial: StoredTrial) -> dict[str, Any]:
+    summary = trial.summary
+    return {
+        "trial": summary.number,
+        "state": summary.state,
+        "epochs": summary.epoch,
+        "seconds": round(summary.seconds, 3),
+        **trial.params,
+        **summary.metrics,
+        "reason": summary.reason,
+    }
+
+
+def _for_paper(table: "pd.DataFrame") -> "pd.DataFrame":
+    """Leave out what a paper does not print, and round the rest."""
+    shown = [c for c in table if not c.startswith(("train/", "cost/", "time/")) and c != "reason"]
+    return table[shown].apply(
+        lambda column: column.map("{:.4g}".format) if column.dtype.kind == "f" else column
+    )
+
+
+def _readable(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)

@@ -1,0 +1,61 @@
+"""``raystudy stop`` and ``rm``: what is done to a study from another terminal."""
+
+import contextlib
+import os
+import shutil
+import signal
+import time
+from collections.abc import Sequence
+
+from raystudy import terminal
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
+from raystudy.status import results_folder
+from raystudy.stored import is_locked
+from raystudy.study_folder import StudyFolder, open_study_folder
+
+LOOK_EVERY_S = 0.2
+PATIENCE_S = 120.0
+
+
+def stop(study_id: str, overrides: Sequence[str]) -> int:
+    """Let a running study end gracefully, as Ctrl-C does, and wait for it."""
+    folder = open_study_folder(results_folder(overrides), study_id)
+    console = terminal.console()
+    if not is_locked(folder):
+        console.print(f"{study_id} is not running")
+        return EXIT_DONE
+    pid = _driver(folder)
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(pid, signal.SIGTERM)
+    deadline = time.monotonic() + PATIENCE_S
+    while is_locked(folder):
+        if time.monotonic() > deadline:
+            console.print(f"{study_id} has not ended after {PATIENCE_S:g} s; its process is {pid}")
+            return EXIT_FAILED
+        time.sleep(LOOK_EVERY_S)
+    console.print(f"{study_id} has stopped; go on with: raystudy resume {study_id}")
+    return EXIT_DONE
+
+
+def remove(study_id: str, overrides: Sequence[str], *, sure: bool) -> int:
+    """Delete a study's folder; its runs in MLflow stay."""
+    folder = open_study_folder(results_folder(overrides), study_id)
+    if is_locked(folder):
+        raise UserError(f"{study_id} is running; 'raystudy stop {study_id}' ends it first.")
+    if not sure:
+        size = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
+        raise UserError(
+            f"rm deletes {folder.path} ({size / 2**20:.0f} MiB) for good; add --yes if you mean it."
+        )
+    shutil.rmtree(folder.path)
+    terminal.console().print(f"{study_id} is gone; its runs in MLflow are still there")
+    return EXIT_DONE
+
+
+def _driver(folder: StudyFolder) -> int:
+    try:
+        return int((folder.path / "lock").read_text())
+    except ValueError:
+        raise UserError(
+            f"{folder.id} runs, but its driver's process is not known; stop it where it runs."
+        ) from None

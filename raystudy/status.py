@@ -1,0 +1,178 @@
+"""``raystudy studies``, ``status``, ``best`` and ``logs``: what is known, read from disk."""
+
+import dataclasses
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from raystudy import config, terminal
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.replay import replay_command
+from raystudy.stored import StoredStudy, StoredTrial, all_folders, is_locked
+from raystudy.trackers.console import ConsoleTracker, short
+
+LOOK_EVERY_S = 2.0
+
+
+def studies(overrides: Sequence[str], *, as_json: bool) -> int:
+    """List everything in the results folder."""
+    entries: list[dict[str, Any]] = []
+    for folder in all_folders(results_folder(overrides)):
+        if folder.read_manifest()["kind"] == "train":
+            state = "running" if is_locked(folder) else "ended"
+            entries.append({"study": folder.id, "kind": "train", "state": state})
+            continue
+        try:
+            entries.append(describe(StoredStudy(folder)))
+        except UserError as error:  # its database, say, is out of reach
+            entries.append({"study": folder.id, "kind": "sweep", "state": str(error)})
+    if as_json:
+        terminal.print_json(entries)
+        return EXIT_DONE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("study", "state", "data", "trials", "best", "last change"):
+        table.add_column(title, no_wrap=True, justify="right" if title == "trials" else "left")
+    for entry in entries:
+        trials = f"{entry['ended']}/{entry['num_trials']}" if "ended" in entry else ""
+        best = values(entry["best"][0]["last"]) if entry.get("best") else ""
+        table.add_row(
+            entry["study"], entry["state"], entry.get("data", ""), trials, best, ago(entry)
+        )
+    terminal.console().print(
+        table if entries else "no studies yet; begin by 'raystudy sweep swaro'"
+    )
+    return EXIT_DONE
+
+
+def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bool) -> int:
+    """Show a study's trials, once or until its driver ends."""
+    output_dir = results_folder(overrides)
+    study = StoredStudy.open(output_dir, study_id)
+    if as_json:
+        terminal.print_json(describe(study) | {"trials": [trial_json(t) for t in study.trials]})
+        return EXIT_DONE
+    console = terminal.console()
+    if follow and console.is_terminal:
+        with Live(_table(study, console), console=console, auto_refresh=False) as live:
+            while study.state == "running":
+                time.sleep(LOOK_EVERY_S)
+                study = StoredStudy.open(output_dir, study_id)
+                live.update(_table(study, console), refresh=True)
+    else:
+        console.print(_table(study, console))
+    console.print(Text(_headline(study)))
+    return EXIT_DONE
+
+
+def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
+    """Show the best trial, or the front, and the command that replays it."""
+    study = StoredStudy.open(results_folder(overrides), study_id)
+    trials = [study.trial(summary.number) for summary in study.best]
+    if as_json:
+        terminal.print_json([trial_json(t, replay_command(study, t)) for t in trials])
+        return EXIT_DONE
+    console = terminal.console()
+    if not trials:
+        console.print(f"{study.id}: no trial has completed yet")
+    for trial in trials:
+        summary = trial.summary
+        console.print(Text(f"trial {summary.number}  {values(summary.last)}"), soft_wrap=True)
+        for path, value in trial.params.items():
+            console.print(Text(f"  {path}={value}"), soft_wrap=True)
+        console.print(Text(f"  {replay_command(study, trial)}"), soft_wrap=True)
+    return EXIT_DONE
+
+
+def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) -> int:
+    """Print what a trial's processes printed, and its traceback if it failed."""
+    study = StoredStudy.open(results_folder(overrides), study_id)
+    study.trial(number)
+    folder = study.trial_folder(number)
+    console, shown = terminal.console(), 0
+    while True:
+        text = folder.log.read_text(errors="replace") if folder.log.exists() else ""
+        console.print(Text(text[shown:]), soft_wrap=True, end="")
+        shown = len(text)
+        if not follow or not is_locked(study.folder) or _has_ended(study, number):
+            break
+        time.sleep(LOOK_EVERY_S)
+    if folder.error.exists():
+        console.print(Text(folder.error.read_text()), soft_wrap=True)
+    elif not shown:
+        console.print(f"trial {number} of {study.id} has printed nothing")
+    return EXIT_DONE
+
+
+def _has_ended(study: StoredStudy, number: int) -> bool:
+    return StoredStudy(study.folder).trial(number).summary.state != "running"
+
+
+def results_folder(overrides: Sequence[str]) -> Path:
+    """Return where results lie."""
+    return Path(config.load_shared(overrides).output_dir).expanduser().resolve()
+
+
+def describe(study: StoredStudy) -> dict[str, Any]:
+    """Return what there is to say of a study, as plain values."""
+    return {
+        "study": study.id,
+        "kind": "sweep",
+        "name": study.manifest["name"],
+        "data": study.data,
+        "state": study.state,
+        "objectives": [dataclasses.asdict(o) for o in study.spec.objectives],
+        "ended": len(study.ended),
+        "num_trials": study.spec.num_trials,
+        "best": [dataclasses.asdict(summary) for summary in study.best],
+        "changed": _changed(study),
+        "folder": str(study.folder.path),
+    }
+
+
+def trial_json(trial: StoredTrial, command: str | None = None) -> dict[str, Any]:
+    """Return a trial as plain values."""
+    told = dataclasses.asdict(trial.summary) | {"params": dict(trial.params)}
+    return told if command is None else told | {"command": command}
+
+
+def values(measures: Mapping[str, float]) -> str:
+    """Return measures as a line shows them."""
+    return "  ".join(f"{short(name)} {value:.4f}" for name, value in measures.items())
+
+
+def ago(entry: Mapping[str, Any]) -> str:
+    """Return how long ago a study changed."""
+    if "changed" not in entry:
+        return ""
+    minutes = (time.time() - entry["changed"]) / 60
+    for unit, size in (("days", 1440), ("hours", 60), ("minutes", 1)):
+        if minutes >= 2 * size or unit == "minutes":
+            return f"{minutes / size:.0f} {unit} ago"
+    raise AssertionError
+
+
+def _changed(study: StoredStudy) -> float:
+    journal = study.folder.journal
+    return (journal if journal.exists() else study.folder.path).stat().st_mtime
+
+
+def _headline(study: StoredStudy) -> str:
+    trials = f"{len(study.ended)} of {study.spec.num_trials} trials ended"
+    more = "" if study.state != "interrupted" else f"; go on with: raystudy resume {study.id}"
+    return f"{study.id} is {study.state}: {trials}{more}"
+
+
+def _table(study: StoredStudy, console: Console) -> RenderableType:
+    """Return the table that the driver shows."""
+    _, settings = study.composed
+    tracker = ConsoleTracker(console, settings.max_epochs)
+    tracker.expect(study.info)
+    for trial in study.trials:
+        tracker.add(trial.summary, trial.params)
+    return tracker.table()

@@ -1,0 +1,211 @@
+"""A study as it lies on disk, read without touching it: it may be running."""
+
+import fcntl
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig
+from optuna.storages import JournalStorage
+from optuna.storages.journal import BaseJournalBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from raystudy import pareto, trial_record
+from raystudy.errors import UserError
+from raystudy.ledger import open_database
+from raystudy.samplers import quiet
+from raystudy.search_space import SearchSpace
+from raystudy.spec import Objective, StudySpec
+from raystudy.study_folder import StudyFolder, TrialFolder, open_study_folder
+from raystudy.trackers.base import StudyInfo, TrialSummary
+from raystudy.trial_record import TrialRecord
+
+StudyState = Literal["running", "complete", "interrupted", "empty"]
+
+
+class _Snapshot(BaseJournalBackend):
+    """The whole lines of a journal as they are now; another process may be adding to it."""
+
+    def __init__(self, path: Path) -> None:
+        whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
+        self._logs = [json.loads(line) for line in whole.splitlines()]
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        return iter(self._logs[log_number_from:])
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        raise AssertionError("a snapshot is only read")
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial as the journal tells it.
+
+    Parameters
+    ----------
+    summary : TrialSummary
+        Of a trial that has not ended the state is ``running``.
+    params : mapping of str to value
+    curve : mapping of int to mapping of str to float
+        Measures by epoch.
+    """
+
+    summary: TrialSummary
+    params: Mapping[str, Any]
+    curve: Mapping[int, Mapping[str, float]]
+
+    @classmethod
+    def read(cls, trial: FrozenTrial, objectives: tuple[Objective, ...]) -> "StoredTrial":
+        """Read one trial."""
+        if trial.state.is_finished():
+            summary = trial_record.read_summary(trial, objectives)
+        else:
+            record = TrialRecord.read(trial, objectives)
+            summary = record.summary("running", "")
+        return cls(summary, trial.params, trial_record.curve(trial))
+
+
+class StoredStudy:
+    """A study's folder and what its journal, or its database, holds at this moment.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+
+    Raises
+    ------
+    UserError
+        If it is no study: a single trial of ``raystudy train`` has no journal.
+    """
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self.folder = folder
+        self.manifest = folder.read_manifest()
+        if self.manifest["kind"] != "sweep":
+            raise UserError(
+                f"{folder.id} is a single trial, not a study; its files are in {folder.path}."
+            )
+
+    @classmethod
+    def open(cls, output_dir: Path, study_id: str) -> "StoredStudy":
+        """Open a study by its id."""
+        return cls(open_study_folder(output_dir, study_id))
+
+    @cached_property
+    def spec(self) -> StudySpec:
+        """Objectives and length."""
+        # Written when it began; older ones are composed again.
+        if "study" in self.manifest:
+            return StudySpec.read(self.manifest["study"])
+        return StudySpec.read(self.composed[1].study)
+
+    @cached_property
+    def composed(self) -> tuple[SearchSpace, DictConfig]:
+        """Space and configuration, composed again from what the user typed."""
+        m = self.manifest
+        space, composed = SearchSpace.load(m["name"], m["overrides"], m["search_path"])
+        return space, composed.config
+
+    @property
+    def info(self) -> StudyInfo:
+        """What trackers are told of it."""
+        space, settings = self.composed
+        return StudyInfo(
+            id=self.id,
+            folder=self.folder.path,
+            name=self.manifest["name"],
+            overrides=space.overrides,
+            dataset=str(settings.data.name),
+            spec=self.spec,
+            axes=space.axes,
+            published=space.published,
+            search_path=tuple(self.manifest["search_path"]),
+            resumed=True,
+        )
+
+    @cached_property
+    def trials(self) -> list[StoredTrial]:
+        """All trials that were handed out, by number."""
+        url = self.spec.storage
+        storage = self._journal() if url is None else open_database(url)
+        with quiet():
+            known = {s.study_name: s._study_id for s in storage.get_all_studies()}
+            frozen = storage.get_all_trials(known[self.id]) if self.id in known else []
+        return [
+            StoredTrial.read(trial, self.spec.objectives)
+            for trial in frozen
+            if trial.state != TrialState.WAITING
+        ]
+
+    def _journal(self) -> JournalStorage:
+        return JournalStorage(_Snapshot(self.folder.journal))
+
+    @property
+    def id(self) -> str:
+        """The study's name on the command line."""
+        return self.folder.id
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return str(self.manifest.get("data", ""))
+
+    @property
+    def ended(self) -> list[TrialSummary]:
+        """The trials that have ended."""
+        return [t.summary for t in self.trials if t.summary.state != "running"]
+
+    @property
+    def best(self) -> list[TrialSummary]:
+        """The best complete trial, or the front of several objectives."""
+        front = pareto.front(self.ended, self.spec.objectives)
+        return front if len(self.spec.objectives) > 1 else front[:1]
+
+    @property
+    def state(self) -> StudyState:
+        """Whether a driver has it now, and if not whether anything is left to do."""
+        if is_locked(self.folder):
+            return "running"
+        if not self.trials:
+            return "empty"
+        unfinished = len(self.ended) < max(self.spec.num_trials, len(self.trials))
+        return "interrupted" if unfinished else "complete"
+
+    def trial(self, number: int) -> StoredTrial:
+        """Return one trial.
+
+        Raises
+        ------
+        UserError
+            If there is none of that number.
+        """
+        for trial in self.trials:
+            if trial.summary.number == number:
+                return trial
+        raise UserError(f"{self.id} has no trial {number}; it has {len(self.trials)} of them.")
+
+    def trial_folder(self, number: int) -> TrialFolder:
+        """Return where a trial's files are."""
+        return self.folder.trial(number)
+
+
+def is_locked(folder: StudyFolder) -> bool:
+    """Return whether a driver holds a study."""
+    path = folder.path / "lock"
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def all_folders(output_dir: Path) -> list[StudyFolder]:
+    """Return the folders of all studies and single trials, oldest first."""
+    manifests = sorted(output_dir.glob("studies/*/study.json"), key=lambda p: p.stat().st_mtime)
+    return [StudyFolder(path.parent) for path in manifests]

@@ -1,0 +1,213 @@
+"""Verbs that read, stop and delete what lies on disk."""
+
+import csv
+import io
+import json
+import subprocess
+import sys
+
+import pandas as pd
+import pytest
+
+from raystudy import cli
+from raystudy.search_space import SearchSpace
+from raystudy.stored import StoredStudy
+from raystudy.study import Outcome, Study
+from raystudy.study_folder import StudyFolder, create_study_folder
+from raystudy.sweep import _info
+
+pytestmark = pytest.mark.usefixtures("study")
+OVERRIDES = ["study.num_trials=3", "optimizer.lr=1.0", "tracker=none"]
+ROBUST = "val/robust_accuracy"
+
+
+def begin(home, study_id="mine"):
+    """Open a study of SwARo as `sweep` does."""
+    space, composed = SearchSpace.load("swaro", OVERRIDES)
+    settings = composed.config
+    folder = create_study_folder(home, "swaro", study_id)
+    folder.write_manifest(
+        {"format": 1, "kind": "sweep", "name": "swaro", "overrides": OVERRIDES, "search_path": []}
+    )
+    info = _info(folder, space, settings, folder.read_manifest(), resumed=False)
+    choices = {"_target_": "optuna.samplers.RandomSampler"}
+    pruner = {"_target_": "optuna.pruners.NopPruner"}
+    return Study.open(info, space, sampler=choices, trial_scheduler=pruner, max_epochs=10)
+
+
+def tell(study, robust, outcome="completed"):
+    """Run a trial that reports two epochs."""
+    trial = study.next_trial()
+    for epoch, value in enumerate((robust / 2, robust), start=1):
+        study.report(trial.number, epoch, {ROBUST: value, "cost/flops": 1e9 * epoch})
+    study.finish(trial.number, Outcome(outcome))
+    return trial
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def study(home):
+    """A study of three trials whose second is best and whose last failed."""
+    with begin(home) as study:
+        for robust, outcome in [(0.3, "completed"), (0.5, "completed"), (0.1, "failed")]:
+            tell(study, robust, outcome)
+    return study
+
+
+def run(capsys, *arguments):
+    code = cli.main(arguments)
+    out = capsys.readouterr()
+    return code, out.out, out.err
+
+
+def test_studies_lists_all_with_state_and_best(home, capsys):
+    with begin(home, "other") as other:
+        tell(other, 0.2)
+    code, out, _ = run(capsys, "studies")
+    assert code == 0
+    told = {line.split()[0]: line for line in out.splitlines()[1:]}
+    assert "complete" in told["mine"]
+    assert "3/3" in told["mine"]
+    assert "robust 0.5000" in told["mine"]
+    assert "interrupted" in told["other"]
+    assert "1/3" in told["other"]
+
+
+def test_status_shows_every_trial(capsys):
+    _, out, _ = run(capsys, "status", "mine")
+    assert "mine is complete: 3 of 3 trials ended" in out
+    assert [line.split()[1] for line in out.splitlines()[1:4]] == ["complete", "complete", "failed"]
+
+
+def test_status_tells_of_a_trial_that_runs(home, capsys):
+    study = begin(home, "other")
+    trial = study.next_trial()
+    study.report(trial.number, 1, {ROBUST: 0.25})
+    _, out, _ = run(capsys, "status", "other", "--json")
+    told = json.loads(out)
+    assert told["state"] == "interrupted"  # nobody holds the lock
+    (only,) = told["trials"]
+    assert (only["state"], only["epoch"], only["last"]) == ("running", 1, {ROBUST: 0.25})
+    study.close()
+
+
+def test_best_gives_the_command_that_replays_it(study, capsys):
+    _, out, _ = run(capsys, "best", "mine", "--json")
+    (best,) = json.loads(out)
+    assert best["number"] == 1
+    assert best["command"] == study.command(1)
+    assert "optimizer.lr=1.0" in best["command"]
+
+
+def test_reading_changes_nothing(home, capsys):
+    before = {path: path.read_bytes() for path in home.rglob("*") if path.is_file()}
+    for verb in (["studies"], ["status", "mine"], ["best", "mine"], ["compare", "mine"]):
+        run(capsys, *verb)
+    assert {path: path.read_bytes() for path in home.rglob("*") if path.is_file()} == before
+
+
+def test_a_torn_last_line_is_left_out(home):
+    journal = home / "studies" / "mine" / "journal.log"
+    whole = StoredStudy.open(home, "mine").trials
+    with journal.open("a") as file:
+        file.write('{"op_code": 8, "wor')
+    assert StoredStudy.open(home, "mine").trials == whole
+
+
+def test_curves_come_back(home):
+    curve = StoredStudy.open(home, "mine").trial(1).curve
+    assert {epoch: told[ROBUST] for epoch, told in curve.items()} == {1: 0.25, 2: 0.5}
+
+
+def test_compare_shows_recipe_best_and_cost(capsys):
+    _, out, _ = run(capsys, "compare", "mine", "mine", "--json")
+    for entry in json.loads(out):
+        assert entry["recipe"] == {ROBUST: 0.3}
+        assert entry["best"] == {ROBUST: 0.5}
+        assert entry["cost"] == {"cost/flops": 2e9}
+
+
+def test_diff_shows_what_differs_and_nothing_else(study, capsys):
+    _, out, _ = run(capsys, "diff", "mine/0", "mine/1", "--json")
+    told = json.loads(out)
+    trials = [study.summaries()[number] for number in (0, 1)]
+    assert set(told["settings"]) <= set(study.info.axes)
+    assert told["measures"][ROBUST] == [trial.last[ROBUST] for trial in trials]
+
+
+@pytest.mark.parametrize("run_name", ["mine", "mine/", "mine/x", "mine/7"])
+def test_diff_refuses_what_is_no_trial(capsys, run_name):
+    code, _, err = run(capsys, "diff", "mine/0", run_name)
+    assert code == 2
+    assert err.count("\n") == 1
+
+
+def test_exports_agree(home, capsys):
+    rows = list(csv.DictReader(io.StringIO(run(capsys, "export", "mine")[1])))
+    assert [row["state"] for row in rows] == ["complete", "complete", "failed"]
+    records = json.loads(run(capsys, "export", "mine", "--format", "json")[1])
+    assert [record[ROBUST] for record in records] == [float(row[ROBUST]) for row in rows]
+    target = home / "table.parquet"
+    run(capsys, "export", "mine", "--format", "parquet", "--output", str(target))
+    assert pd.read_parquet(target)[ROBUST].tolist() == [0.3, 0.5, 0.1]
+    latex = run(capsys, "export", "mine", "--format", "latex")[1]
+    assert r"val/robust\_accuracy" in latex
+    assert "cost/flops" not in latex
+
+
+def test_logs_show_print_and_traceback(home, capsys):
+    folder = StudyFolder(home / "studies" / "mine").trial(2)
+    folder.path.mkdir(parents=True)
+    folder.log.write_text("hello from the worker\n")
+    folder.error.write_text("Traceback: it broke\n")
+    _, out, _ = run(capsys, "logs", "mine", "2")
+    assert out == "hello from the worker\nTraceback: it broke\n\n"
+
+
+def test_rm_wants_to_be_sure(home, capsys):
+    code, _, err = run(capsys, "rm", "mine")
+    assert code == 2
+    assert "add --yes" in err
+    assert run(capsys, "rm", "mine", "--yes")[0] == 0
+    assert not (home / "studies" / "mine").exists()
+
+
+HOLDER = """
+import signal, sys
+from pathlib import Path
+from raystudy.study_folder import StudyFolder
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
+with StudyFolder(Path(sys.argv[1])).locked():
+    print("held", flush=True)
+    signal.pause()
+"""
+
+
+def test_stop_ends_the_driver_and_rm_refuses_before(home, capsys):
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(home / "studies" / "mine")],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    assert holder.stdout.readline() == "held\n"
+    assert "mine is running" in run(capsys, "rm", "mine", "--yes")[2]
+    assert json.loads(run(capsys, "status", "mine", "--json")[1])["state"] == "running"
+    code, out, _ = run(capsys, "stop", "mine")
+    assert code == 0
+    assert "raystudy resume mine" in out
+    assert holder.wait(10) == 0
+    assert "is not running" in run(capsys, "stop", "mine")[1]
+
+
+@pytest.mark.parametrize(
+    "change", ["study.num_trials=3", "study.num_trials=+0", "study.num_trials=x"]
+)
+def test_extend_refuses_what_is_not_more(capsys, change):
+    code, _, err = run(capsys, "extend", "mine", change)
+    assert code == 2
+    assert "study.num_trials must be above the 3 that mine has" in err
