@@ -1,14 +1,15 @@
 """Attacks of evaluation: they see a classifier's logits and the labels, and want it to be wrong."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
 from torch import Tensor
 
 from trainables.attacks.balls import Ball
-from trainables.attacks.objectives import margin
+from trainables.attacks.objectives import Objective, margin
 from trainables.distributed import draw_rows
 
 LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
@@ -92,23 +93,19 @@ class Worst:
 
 
 def try_in_turn(
-    attempts: Iterable[Callable[[Tensor], Tensor]],
-    logits_of: LogitsOf,
-    images: Tensor,
-    labels: Tensor,
+    worst: Worst, logits_of: LogitsOf, attempts: Iterable[Callable[[Tensor], Tensor]]
 ) -> Tensor:
-    """Return each image's worst copy after attempts that are given only what still stands.
+    """Give each attempt only what still stands, and return the worst copies in the end.
 
     Parameters
     ----------
-    attempts : iterable of callable, (M,) -> (M, C, H, W)
-        Each takes the rows of the images still classified right and returns copies of them.
+    worst : Worst
+        What to begin with; updated.
     logits_of : callable, (N, C, H, W) -> (N, Y)
-    images : Tensor, shape (N, C, H, W)
-    labels : Tensor, shape (N,), int64
+    attempts : iterable of callable, (M,) -> (M, C, H, W)
+        Each takes the rows of images still classified right and returns copies of them.
     """
     with torch.no_grad():
-        worst = Worst(images, logits_of(images), labels)
         for attempt in attempts:
             rows = worst.standing()
             if len(rows) == 0:
@@ -116,6 +113,75 @@ def try_in_turn(
             found = attempt(rows)
             worst.offer(found, logits_of(found), rows)
     return worst.images
+
+
+@dataclass(frozen=True)
+class Victims:
+    """Images under attack by somebody who wants them taken for `targets`, if there are any."""
+
+    logits_of: LogitsOf
+    images: Tensor
+    labels: Tensor
+    targets: Tensor | None
+
+    def look(self, objective: Objective, delta: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return logits (N, Y), objective (N,) and its gradient (N, C, H, W) at ``images + delta``.
+
+        Weights get no gradients.
+        """
+        with torch.enable_grad():
+            x = (self.images + delta).requires_grad_()
+            logits = self.logits_of(x)
+            values = objective(logits, self.labels, self.targets, x - self.images)
+            (gradient,) = torch.autograd.grad(values.sum(), x)
+        return logits.detach(), values.detach(), gradient
+
+    def rows(self, rows: Tensor) -> "Victims":
+        """Return some of them."""
+        targets = take(self.targets, rows)
+        return Victims(self.logits_of, self.images[rows], self.labels[rows], targets)
+
+
+def attack_targets(
+    run: Callable[[Victims, Tensor | None], Tensor],
+    logits_of: LogitsOf,
+    images: Tensor,
+    labels: Tensor,
+    *,
+    targets: int,
+    restarts: int,
+    delta0: Tensor | None,
+) -> Tensor:
+    """Run an attack towards each of the likeliest wrong classes in turn; what is broken leaves.
+
+    Parameters
+    ----------
+    run : callable
+        Takes victims and a first perturbation, or None to draw one, and returns copies of the
+        victims' images.
+    logits_of : callable, (N, C, H, W) -> (N, Y)
+    images : Tensor, shape (N, C, H, W)
+    labels : Tensor, shape (N,), int64
+    targets : int
+        How many classes, as far as there are so many; 0 is one untargeted attack.
+    restarts : int
+        Runs per target.
+    delta0 : Tensor, shape (N, C, H, W), optional
+        Where each target's first run starts.
+    """
+    # Measured in pgd.py: images that lie channels last are faster on CPU.
+    images = images.detach().contiguous(memory_format=torch.channels_last)
+    with torch.no_grad():
+        clean = logits_of(images)
+    ranks = range(1, min(targets, clean.shape[1] - 1) + 1) if targets else (0,)
+
+    def attempt(rows: Tensor, rank: int, restart: int) -> Tensor:
+        aims = nth_wrong_class(clean[rows], labels[rows], rank) if rank else None
+        start = take(delta0, rows) if restart == 0 else None
+        return run(Victims(logits_of, images[rows], labels[rows], aims), start)
+
+    runs = (partial(attempt, rank=rank, restart=r) for rank in ranks for r in range(restarts))
+    return try_in_turn(Worst(images, clean, labels), logits_of, runs)
 
 
 def choose_targets(kind: Target, logits: Tensor, labels: Tensor) -> Tensor | None:

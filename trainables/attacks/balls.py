@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.distributed import draw_rows
+from trainables.attacks.rows import norm, normal, per_row, stuck, uniform
 
 Start = Literal["ball", "sphere", "radius_uniform", "zero"]
 STARTS = ("ball", "sphere", "radius_uniform", "zero")
@@ -54,29 +54,6 @@ def _clip(images: Tensor, delta: Tensor) -> Tensor:
     return (images + delta).clamp(0, 1) - images
 
 
-def _per_row(values: Tensor, like: Tensor) -> Tensor:
-    return values.view(-1, *[1] * (like.dim() - 1))
-
-
-def _length(rows: Tensor, order: float) -> Tensor:
-    every_pixel = tuple(range(1, rows.dim()))  # not flattened: rows may lie channels last
-    length: Tensor = torch.linalg.vector_norm(rows, ord=order, dim=every_pixel, keepdim=True)
-    return length
-
-
-def _normal(images: Tensor) -> Tensor:
-    return draw_rows(
-        lambda n: torch.randn(n, *images.shape[1:], device=images.device, dtype=images.dtype),
-        len(images),
-    )
-
-
-def _uniform(images: Tensor, *shape: int) -> Tensor:
-    return draw_rows(
-        lambda n: torch.rand(n, *shape, device=images.device, dtype=images.dtype), len(images)
-    )
-
-
 def _refuse_bad_radius(ball: object, epsilon: float) -> None:
     if epsilon < 0:
         raise ValueError(f"{type(ball).__name__} needs epsilon >= 0, got epsilon={epsilon}.")
@@ -99,11 +76,11 @@ class LinfBall(Ball):
         """
         if start == "zero":
             return torch.zeros_like(images)
-        delta = self.epsilon * (2 * _uniform(images, *images.shape[1:]) - 1)
+        delta = self.epsilon * (2 * uniform(images, *images.shape[1:]) - 1)
         if start == "sphere":
             return self.epsilon * delta.sign()
         if start == "radius_uniform":
-            return delta.sign() * self.epsilon * _per_row(_uniform(images), images)
+            return delta.sign() * self.epsilon * per_row(uniform(images), images)
         return delta
 
     def steepest(self, gradient: Tensor) -> Tensor:
@@ -116,7 +93,7 @@ class LinfBall(Ball):
 
     def length(self, delta: Tensor) -> Tensor:
         """Return the largest absolute value."""
-        return _length(delta, torch.inf).flatten()
+        return norm(delta, torch.inf).flatten()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,30 +109,30 @@ class L2Ball(Ball):
         """Draw a perturbation per image."""
         if start == "zero":
             return torch.zeros_like(images)
-        direction = self.steepest(_normal(images))
+        direction = self.steepest(normal(images))
         if start == "sphere":
             return self.epsilon * direction
-        length = _uniform(images)
+        length = uniform(images)
         if start == "ball":  # volume grows with the radius to the power of the dimension
             length = length ** (1 / images[0].numel())
-        return self.epsilon * _per_row(length, images) * direction
+        return self.epsilon * per_row(length, images) * direction
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the gradient's direction."""
         # A confident network's gradient is so small that its squares underflow to zero.
         tiny = torch.finfo(gradient.dtype).tiny
-        peak = _length(gradient, torch.inf)
+        peak = norm(gradient, torch.inf)
         scaled = gradient / peak.clamp(min=tiny)
-        return scaled / _length(scaled, 2).clamp(min=tiny)
+        return scaled / norm(scaled, 2).clamp(min=tiny)
 
     def project(self, delta: Tensor) -> Tensor:
         """Shorten the rows that are too long."""
         tiny = torch.finfo(delta.dtype).tiny
-        return delta * (self.epsilon / _length(delta, 2).clamp(min=tiny)).clamp(max=1)
+        return delta * (self.epsilon / norm(delta, 2).clamp(min=tiny)).clamp(max=1)
 
     def length(self, delta: Tensor) -> Tensor:
         """Return the Euclidean length."""
-        return _length(delta, 2).flatten()
+        return norm(delta, 2).flatten()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -187,17 +164,17 @@ class L1Ball(Ball):
         if start == "zero":
             return torch.zeros_like(images)
         pixels = images[0].numel()
-        uniform = _uniform(images, pixels + 1).clamp(min=torch.finfo(images.dtype).tiny)
-        spacings = -uniform.log()
+        draws = uniform(images, pixels + 1).clamp(min=torch.finfo(images.dtype).tiny)
+        spacings = -draws.log()
         inside = spacings[:, :pixels] / spacings[:, :pixels].sum(dim=1, keepdim=True)
-        delta = (inside * (2 * (_uniform(images, pixels) < 0.5) - 1)).view_as(images)
+        delta = (inside * (2 * (uniform(images, pixels) < 0.5) - 1)).view_as(images)
         if start == "sphere":
             return self.epsilon * delta
         if start == "ball":
             length = 1 - spacings[:, pixels] / spacings.sum(dim=1)
         else:
-            length = _uniform(images)
-        return self.epsilon * _per_row(length, images) * delta
+            length = uniform(images)
+        return self.epsilon * per_row(length, images) * delta
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return equal steps on the pixels with the largest gradient."""
@@ -220,7 +197,7 @@ class L1Ball(Ball):
 
     def length(self, delta: Tensor) -> Tensor:
         """Return the sum of absolute values."""
-        return _length(delta, 1).flatten()
+        return norm(delta, 1).flatten()
 
     def confine(self, images: Tensor, delta: Tensor) -> Tensor:
         """Return the nearest perturbation in the ball that keeps pixels in [0, 1].
@@ -242,8 +219,15 @@ class L1Ball(Ball):
         return _clip(images, (flat.sign() * kept * too_long).view_as(delta))
 
     def move(self, images: Tensor, delta: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
-        """Step on those pixels with the largest gradients that its sign can still move [2]_."""
-        x, uphill = images + delta, gradient * torch.as_tensor(size).sign()
-        at_the_end = ((x < 1e-6) & (uphill < 0)) | ((x > 1 - 1e-6) & (uphill > 0))
-        step = size * self.steepest(gradient.masked_fill(at_the_end, 0))
-        return self.confine(images, delta + step)
+        """Step on those pixels with the largest gradients that its sign can still move [2]_.
+
+        Pixels already at their end with gradients as large are pushed along, or the projection
+        would take them back.
+        """
+        uphill = gradient * torch.as_tensor(size).sign()
+        ended = stuck(images + delta, uphill)
+        step = self.steepest(uphill.masked_fill(ended, 0))
+        least = uphill.abs().masked_fill(step == 0, torch.inf).amin(dim=(1, 2, 3), keepdim=True)
+        held = ended & (delta != 0) & (uphill.abs() >= least)
+        moved = delta + torch.as_tensor(size).abs() * (step + held * uphill.sign())
+        return self.confine(images, moved)

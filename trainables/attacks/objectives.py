@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.distributed import draw_rows
+from trainables.attacks.rows import normal
 
 
 class Objective(Protocol):
@@ -129,7 +129,7 @@ class Jitter:
         largest = logits.abs().amax(dim=1, keepdim=True)
         blurred = (self.scale * logits / largest).softmax(dim=1)
         if self.noise > 0:
-            blurred = blurred + self.noise * _normal(blurred)
+            blurred = blurred + self.noise * normal(blurred)
         aim = F.one_hot(labels if targets is None else targets, logits.shape[1])
         distance = (blurred - aim).square().mean(dim=1)
         size = delta.abs().amax(dim=(1, 2, 3))
@@ -140,12 +140,6 @@ class Jitter:
 
 def _at_least_float32(logits: Tensor) -> Tensor:
     return logits if logits.dtype == torch.float64 else logits.float()
-
-
-def _normal(like: Tensor) -> Tensor:
-    return draw_rows(
-        lambda n: torch.randn(n, like.shape[1], device=like.device, dtype=like.dtype), len(like)
-    )
 
 
 def _of_class(logits: Tensor, classes: Tensor) -> Tensor:

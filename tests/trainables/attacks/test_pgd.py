@@ -83,14 +83,13 @@ def worst_in_l1_and_pixel_range(weights, images, epsilon):
     return torch.tensor(gains, dtype=torch.float64)
 
 
-def test_nears_the_worst_case_of_a_linear_loss_in_l1_where_pixels_end():
+def test_reaches_the_worst_case_of_a_linear_loss_in_l1_where_pixels_end():
     weights = random_weights()
     images = torch.rand_like(weights).round(decimals=1)
-    attack = PGD(ball=L1Ball(epsilon=3.0), step_size=0.02, steps=400, start="zero")
+    attack = PGD(ball=L1Ball(epsilon=3.0), step_size=0.3, steps=60, start="zero")
     gain = linear(weights)(attack(linear(weights), images) - images)
     worst = worst_in_l1_and_pixel_range(weights, images, 3.0)
-    assert (gain <= worst + 1e-9).all()
-    assert (gain >= 0.99 * worst).all()
+    torch.testing.assert_close(gain, worst, atol=1e-9, rtol=0)
 
 
 @pytest.mark.parametrize("ball", [LinfBall(epsilon=0.2), L2Ball(epsilon=0.4), L1Ball(epsilon=0.4)])
