@@ -20,6 +20,7 @@ from raystudy.study_folder import write_atomically
 from trainables import distributed
 from trainables.data.image_set import Splits
 from trainables.evaluate.base import Evaluator
+from trainables.memory import keep_freed_memory
 from trainables.random_state import seed_everything
 from trainables.trainer import EpochResult, Trainer
 
@@ -39,6 +40,7 @@ def run_trial(config: DictConfig, session: Session) -> None:
     UserError
         If a setting does not fit what is there.
     """
+    keep_freed_memory()
     splits = load_splits(config)
     trainer = build_trainer(config, splits)
     evaluators = build_evaluators(config)

@@ -94,10 +94,10 @@ def test_resume_is_bitwise(study, tmp_path):
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_it_trains_in_bfloat16_and_channels_last(study):
+def test_it_trains_in_bfloat16_and_channels_first(study):
     plain = curve(trainer_of(study, "max_epochs=1"))
     fast = trainer_of(
-        study, "max_epochs=1", "trainer.precision=bfloat16", "trainer.channels_last=true"
+        study, "max_epochs=1", "trainer.precision=bfloat16", "trainer.channels_last=false"
     )
     assert curve(fast)[-1]["train/loss"] == pytest.approx(plain[-1]["train/loss"], rel=0.05)
 
