@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from typing import Protocol
+from typing import Literal, Protocol
 
 ROUNDING = 1e-6  # epochs
 
@@ -128,3 +128,15 @@ class Triangular:
         """Return the factor."""
         done = epoch / max_epochs
         return done / self.top if done < self.top else (1 - done) / (1 - self.top)
+
+
+def decayed(value: float, fraction: float, decay: Literal["cosine", "constant"]) -> float:
+    r"""Return a weight after a share t of training: :math:`v (\cos \pi t + 1) / 2`, or v itself.
+
+    References
+    ----------
+    MSR, Eq. 6; its code counts updates from 1, this from 0.
+    """
+    if decay not in ("cosine", "constant"):
+        raise ValueError(f"method.decay must be cosine or constant, got '{decay}'.")
+    return value if decay == "constant" else value * (math.cos(math.pi * fraction) + 1) / 2
