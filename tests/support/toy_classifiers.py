@@ -1,5 +1,7 @@
 """Small classifiers in eval mode, with images they mostly get right."""
 
+import functools
+
 import torch
 import torch.nn.functional as F
 from torch import nn
@@ -27,6 +29,7 @@ def convolutional(dtype=torch.float64, images=24, classes=5):
     return model.to(dtype), x.to(dtype), labels
 
 
+@functools.cache
 def trained(images=200):
     """A network fitted to blurred prototypes of 10 classes in 1x12x12, under noise."""
     torch.manual_seed(0)

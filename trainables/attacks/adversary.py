@@ -24,13 +24,12 @@ class Adversary(Protocol):
     Frozen dataclasses, one file each; YAML in ``search_spaces/adversary``. The caller puts the
     model in eval mode and seeds torch's random stream; batches may be of any size.
 
-    Attributes
-    ----------
-    ball : Ball
-        The threat model. All other settings are relative to it, so that `with_epsilon` works.
+    Other settings are relative to the ball, so that `with_epsilon` works.
     """
 
-    ball: Ball
+    @property
+    def ball(self) -> Ball:
+        """The threat model."""
 
     def __call__(
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None

@@ -74,7 +74,7 @@ class WhiteBoxPGD:
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None
     ) -> Tensor:
         """Return each image's worst copy; `delta0` replaces the first start."""
-        if self.ball.epsilon == 0:
+        if self.ball.epsilon == 0 or len(images) == 0:
             return images.detach().clone()
         if not self.keep_best and self.restarts == 1 and self.target == "none":
             return self._climb(logits_of, images, labels, None, None, delta0)

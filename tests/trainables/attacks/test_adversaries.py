@@ -1,0 +1,117 @@
+"""Every file of search_spaces/adversary keeps its promises: a new one is enrolled by existing."""
+
+import inspect
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from toy_classifiers import accuracy, convolutional, trained
+
+from raystudy import config
+from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
+
+TOY_BALLS = [LinfBall(epsilon=0.2), L2Ball(epsilon=2.0), L1Ball(epsilon=8.0, sparsity=0.9)]
+FEW = {"steps": 10, "queries": 60, "targets": 2, "restarts": 2}
+
+
+@pytest.fixture(name="learnt", scope="module")
+def make_learnt():
+    return trained(images=60)
+
+
+@pytest.fixture(name="recipes", scope="module")
+def load_recipes():
+    names = config.options("adversary")
+    return config.load_shared([f"+adversary@recipes.{name}={name}" for name in names]).recipes
+
+
+@pytest.fixture(name="recipe", params=config.options("adversary"))
+def make_recipe(request, recipes):
+    return instantiate(recipes[request.param])
+
+
+@pytest.fixture(name="attack")
+def make_attack(recipe):
+    """The recipe with a budget for tests, in a ball that suits the toy."""
+    settings = {
+        name: min(getattr(recipe, name), most)
+        for name, most in FEW.items()
+        if hasattr(recipe, name)
+    }
+    (ball,) = (ball for ball in TOY_BALLS if type(ball) is type(recipe.ball))
+    return replace(recipe, ball=ball, **settings)
+
+
+def seeded(attack, problem, seed=0):
+    torch.manual_seed(seed)
+    return attack(*problem)
+
+
+def test_stays_in_its_ball_and_in_pixel_range(attack, learnt):
+    model, images, labels = learnt
+    images = images.clone()
+    images[:20] = images[:20].round()
+    found = seeded(attack, (model, images, labels))
+    # Adding to the image and taking it away again rounds by up to 3e-8 per pixel.
+    assert (attack.ball.length(found - images) <= attack.ball.epsilon * (1 + 1e-5)).all()
+    assert found.min() >= 0
+    assert found.max() <= 1
+    assert not found.requires_grad
+
+
+def test_breaks_some_images_and_mends_none_it_spares(attack, learnt):
+    model, images, labels = learnt
+    left = accuracy(model, seeded(attack, learnt), labels)
+    assert left < accuracy(model, images, labels)
+
+
+def test_the_same_seed_finds_the_same_images(attack, learnt):
+    assert torch.equal(seeded(attack, learnt), seeded(attack, learnt))
+
+
+@pytest.mark.parametrize("grad_mode", [torch.enable_grad, torch.no_grad])
+def test_leaves_the_model_and_the_images_alone(attack, grad_mode):
+    model, images, labels = convolutional(torch.float32)
+    model[0].weight.requires_grad_(False)
+    model[-1].weight.grad = torch.ones_like(model[-1].weight)
+    state = {name: value.clone() for name, value in model.state_dict().items()}
+    flags = [p.requires_grad for p in model.parameters()]
+    before = images.clone()
+    with grad_mode():
+        seeded(attack, (model, images, labels))
+    torch.testing.assert_close(model.state_dict(), state, atol=0, rtol=0)
+    assert [p.requires_grad for p in model.parameters()] == flags
+    assert torch.equal(model[-1].weight.grad, torch.ones_like(model[-1].weight))
+    assert all(p.grad is None for p in list(model.parameters())[:-2])
+    assert not any(part.training for part in model.modules())
+    assert torch.equal(images, before)
+
+
+def test_a_given_start_of_any_size_is_brought_into_the_ball(attack, learnt):
+    images = learnt[1]
+    torch.manual_seed(0)
+    found = attack(*learnt, delta0=torch.randn_like(images))
+    assert (attack.ball.length(found - images) <= attack.ball.epsilon * (1 + 1e-5)).all()
+    assert found.min() >= 0
+    assert found.max() <= 1
+
+
+def test_one_image_will_do_and_none_as_well(attack, learnt):
+    model, images, labels = learnt
+    for count in (0, 1):
+        found = seeded(attack, (model, images[:count], labels[:count]))
+        assert found.shape == images[:count].shape
+
+
+def test_its_repr_tells_the_whole_recipe(recipe):
+    for name in inspect.signature(type(recipe)).parameters:
+        assert f"{name}={getattr(recipe, name)!r}" in repr(recipe)
+
+
+def test_every_file_begins_with_what_it_is_and_where_its_numbers_are_from():
+    for path in Path(config.find_yaml("adversary/pgd20_linf")).parent.glob("*.yaml"):
+        first = path.read_text().splitlines()[0]
+        assert first.startswith("# "), path.name
+        assert "(" in first, path.name

@@ -1,0 +1,162 @@
+"""Square: random search in windows that shrink, by the logits alone."""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from trainables.attacks.adversary import LogitsOf, Worst
+from trainables.attacks.balls import Ball, L1Ball, LinfBall
+from trainables.attacks.rows import norm, per_row, uniform
+
+FIRST_SHARE = 0.8  # of the image that a window covers at first
+HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # queries after which the share halves
+
+
+@dataclass(frozen=True, kw_only=True)
+class Square:
+    """Change a random window, and keep the change where a wrong class gains on the label [1]_.
+
+    In l-inf a window moves to one of the ball's corners; in l2 and l1 it takes over what another
+    window has of epsilon, for a pattern of two peaks [2]_. Other than in the authors' code every
+    image has windows of its own.
+
+    Parameters
+    ----------
+    ball : Ball
+        In l-inf, l2 or l1.
+    queries : int
+        Forward passes at most; what is broken leaves.
+    rescale : bool
+        Stretch the schedule of window sizes, made for 10,000 queries, to `queries`.
+
+    References
+    ----------
+    .. [1] Andriushchenko et al. 2020, arXiv:1912.00049, Algorithms 1 to 3.
+    .. [2] Croce & Hein 2021, arXiv:2103.01208, for l1.
+    """
+
+    ball: Ball
+    queries: int = 5000
+    rescale: bool = True
+
+    def __post_init__(self) -> None:
+        if self.queries < 1:
+            raise ValueError(f"Square needs queries >= 1, got queries={self.queries}.")
+
+    @torch.no_grad()
+    def __call__(
+        self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None
+    ) -> Tensor:
+        """Return each image's worst copy."""
+        worst = Worst(images, logits_of(images), labels)
+        attacked = worst.standing()
+        if len(attacked) == 0:
+            return worst.images
+        images = images[attacked]
+        delta = self._start(images) if delta0 is None else delta0[attacked]
+        copies = images + self.ball.confine(images, delta)
+        search = Worst(copies, logits_of(copies), labels[attacked])
+        for query in range(1, self.queries):
+            rows = search.standing()
+            if len(rows) == 0:
+                break
+            x = images[rows]
+            delta = self._change(search.images[rows] - x, query - 1)
+            copies = x + self.ball.confine(x, delta)
+            search.offer(copies, logits_of(copies), rows)
+        worst.offer(search.images, search.logits, attacked)
+        return worst.images
+
+    def _start(self, images: Tensor) -> Tensor:
+        """Return vertical stripes in l-inf, tiles of two peaks otherwise."""
+        channels, height, width = images.shape[1:]
+        if isinstance(self.ball, LinfBall):
+            return self.ball.epsilon * _signs(images, channels, 1, width).expand_as(images)
+        order = _order(self.ball)
+        side = max(height // 5, 1)
+        first = max((height - 5 * side) // 2, 0)
+        delta = torch.zeros_like(images)
+        for top in range(first, height - side + 1, side):
+            for left in range(first, width - side + 1, side):
+                tile = _peaks(images, side, order) * _signs(images, channels, 1, 1)
+                delta[:, :, top : top + side, left : left + side] = tile
+        return self.ball.epsilon * delta / norm(delta, order)
+
+    def _change(self, delta: Tensor, query: int) -> Tensor:
+        """Return `delta` with a window of every row changed."""
+        channels, height, width = delta.shape[1:]
+        if self.rescale:
+            query = query * 10_000 // self.queries
+        share = FIRST_SHARE / 2 ** sum(query > bound for bound in HALVINGS)
+        side = round(math.sqrt(share * height * width))
+        if not isinstance(self.ball, LinfBall):
+            return self._take_over(delta, min(max(side, 3) | 1, height, width))
+        window = _window(delta, min(max(side, 1), height, width))
+        moved = delta.clone()
+        moved[window] += 2 * self.ball.epsilon * _signs(delta, channels, 1, 1)
+        return moved
+
+    def _take_over(self, delta: Tensor, side: int) -> Tensor:
+        """Give a window peaks as large as it, another one and what is left of epsilon allow."""
+        order, channels = _order(self.ball), delta.shape[1]
+        here, there = _window(delta, side), _window(delta, side)
+        emptied = delta.clone()
+        emptied[here], emptied[there] = 0, 0
+        freed = _channel_norm(delta - emptied, order)
+        spare = (self.ball.epsilon**order - norm(delta, order) ** order).clamp(min=0) / channels
+        budget = (spare + freed**order) ** (1 / order)
+        tiny = torch.finfo(delta.dtype).tiny
+        old = delta[here] / _channel_norm(delta[here], order).clamp(min=tiny)
+        new = old + _peaks(delta, side, order) * _signs(delta, channels, 1, 1)
+        emptied[here] = new / _channel_norm(new, order).clamp(min=tiny) * budget
+        if order == 1:  # beyond epsilon, for the projection to keep the peaks and cut the rest
+            emptied[here] *= channels
+            return emptied
+        return self.ball.epsilon * emptied / norm(emptied, order).clamp(min=tiny)
+
+
+def _order(ball: Ball) -> int:
+    return 1 if isinstance(ball, L1Ball) else 2
+
+
+def _channel_norm(values: Tensor, order: int) -> Tensor:
+    length: Tensor = torch.linalg.vector_norm(values, ord=order, dim=(2, 3), keepdim=True)
+    return length
+
+
+def _signs(images: Tensor, *shape: int) -> Tensor:
+    return 2 * (uniform(images, *shape) < 0.5).to(images.dtype) - 1
+
+
+def _window(images: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return an index of a random window in every row, the same in all channels."""
+    channels, height, width = images.shape[1:]
+    places = torch.tensor([height - side + 1, width - side + 1], device=images.device)
+    corner = (uniform(images, 2) * places).long().view(-1, 2, 1, 1)
+    offset = torch.arange(side, device=images.device)
+    return (
+        torch.arange(len(images), device=images.device).view(-1, 1, 1, 1),
+        torch.arange(channels, device=images.device).view(1, -1, 1, 1),
+        corner[:, :1] + offset.view(1, 1, -1, 1),
+        corner[:, 1:] + offset,
+    )
+
+
+def _peaks(images: Tensor, side: int, order: int) -> Tensor:
+    """Return a positive and a negative peak of norm 1, upright or lying, shape (N, 1, S, S)."""
+    top, bottom = _peak(side // 2, side, order), _peak(side - side // 2, side, order)
+    pattern = torch.cat([top, -bottom]).to(images)
+    upright = per_row(uniform(images), images) < 0.5
+    return torch.where(upright, pattern, pattern.T) / norm(pattern[None], order)
+
+
+def _peak(height: int, width: int, order: int) -> Tensor:
+    """Return rings around the middle that sum up squares (l2) or fourth powers (l1) of 1 / k."""
+    rings = max(height, width) // 2 + 1
+    steps = 1 / torch.arange(1, rings + 1, dtype=torch.float64) ** (2 if order == 2 else 4)
+    down = (torch.arange(height) - height // 2).abs()[:, None]
+    right = (torch.arange(width) - width // 2).abs()[None, :]
+    peak = steps.flip(0).cumsum(0).flip(0)[torch.maximum(down, right)]
+    return peak / norm(peak[None], order)[0]
