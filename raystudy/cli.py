@@ -17,7 +17,7 @@ EXAMPLES = """\
 examples:
   raystudy sweep swaro                                  the main job, on this machine
   raystudy sweep swaro study.num_trials=32 sampler=gp   more trials, another sampler
-  raystudy sweep swaro method.cluster_probability=0.5   pin a setting that is searched
+  raystudy sweep swaro clusters.probability=0.5         pin a setting that is searched
   raystudy sweep swaro 'optimizer.lr=interval(0.1,2)'   search another range
   raystudy sweep swaro data=cifar10 data.root=~/data scaling.use_gpu=true
   raystudy train swaro max_epochs=3                     one trial, here, without Ray
@@ -164,6 +164,11 @@ def _export_arguments(parser: argparse.ArgumentParser) -> None:
     _override_arguments(parser)
 
 
+def _replay_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("trial", help="such as swaro-1/3, or the id of its run in MLflow")
+    _override_arguments(parser)
+
+
 def _rm_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a study's id, such as swaro-1")
     parser.add_argument("--yes", action="store_true", help="really delete it")
@@ -199,6 +204,7 @@ _ARGUMENTS = {
     "_diff": _diff_arguments,
     "_export": _export_arguments,
     "_rm": _rm_arguments,
+    "_replay": _replay_arguments,
     "_show": _study_arguments,
     "_list": _override_arguments,
     "_ui": _ui_arguments,
@@ -306,6 +312,13 @@ def _export(options: argparse.Namespace) -> int:
     )
 
 
+def _replay(options: argparse.Namespace) -> int:
+    """Train a trial again; on a CPU, with the same versions, to the last digit."""
+    from raystudy.replay import replay
+
+    return replay(options.trial, options.overrides)
+
+
 def _rm(options: argparse.Namespace) -> int:
     """Delete a study's folder."""
     from raystudy.driver import remove
@@ -373,6 +386,7 @@ VERBS = (
     _compare,
     _diff,
     _export,
+    _replay,
     _rm,
     _show,
     _list,

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING, Any
 from rich.table import Table
 
 from raystudy import config, terminal
-from raystudy.errors import EXIT_DONE, UserError
+from raystudy.errors import EXIT_DONE
 from raystudy.replay import trial_overrides
 from raystudy.status import results_folder, values
-from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.stored import StoredStudy, StoredTrial, find_run
 from raystudy.study import RECIPE
 
 if TYPE_CHECKING:
@@ -104,21 +104,6 @@ def _settings_and_measures(
         if path not in twice and not path.startswith("search.")
     }
     return own, trial.summary.metrics
-
-
-def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
-    """Return the trial that ``swaro-1/3`` names.
-
-    Raises
-    ------
-    UserError
-        If it names none.
-    """
-    study_id, _, number = run.partition("/")
-    if not number.isdigit():
-        raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{run}'.")
-    study = StoredStudy.open(output_dir, study_id)
-    return study, study.trial(int(number))
 
 
 def export(study_id: str, overrides: Sequence[str], *, file_format: str, output: str | None) -> int:

@@ -21,6 +21,7 @@ OF_A_STUDY = (
 VERBS = (
     "sweep",
     "train",
+    "replay",
     *OF_A_STUDY,
     "studies",
     "show",

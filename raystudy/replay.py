@@ -1,10 +1,16 @@
 """From a stored trial back to the command that runs it."""
 
+import re
 import shlex
 from collections.abc import Sequence
+from pathlib import Path
 
+from raystudy import config, train
+from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
-from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.stored import StoredStudy, StoredTrial, find_run
+from raystudy.trackers.redaction import redact
+from raystudy.trackers.store import store_uri
 
 CHANGEABLE = ("study.num_trials", "study.stall_minutes", "scaling.", "tracker.", "output_dir")
 # Settings of the study as a whole: they change nothing about a trial.
@@ -19,6 +25,35 @@ NOT_A_TRIALS = (
     "sampler",
     "trial_scheduler",
 )
+
+
+def replay(run: str, overrides: Sequence[str]) -> int:
+    """Train a trial again, from its study's folder or from its run in MLflow."""
+    settings = config.load_shared([text for text in overrides if _is_shared(text)])
+    if re.fullmatch("[0-9a-f]{32}", run):
+        command = _command_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
+    else:
+        output_dir = Path(settings.output_dir).expanduser().resolve()
+        command = replay_command(*find_run(output_dir, run))
+    _, verb, name, *words = shlex.split(command)
+    assert verb == "train"
+    folders = [word.partition("=")[2] for word in words if word.startswith("--search-path=")]
+    own = [word for word in words if not word.startswith("--search-path=")]
+    return train.train(name, [*own, *overrides], folders)
+
+
+def _is_shared(text: str) -> bool:
+    return text.startswith(("output_dir=", "tracker.", "tracker="))
+
+
+def _command_of_run(uri: str, run_id: str) -> str:
+    from raystudy.trackers.mlflow.client import MlflowStore
+
+    store = MlflowStore(uri, artifacts=None, refused=lambda _: None)
+    command = store.tags(run_id).get("raystudy.command", "")
+    if not command.startswith("raystudy train "):
+        raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
+    return command
 
 
 def pinned(space: SearchSpace) -> tuple[str, ...]:

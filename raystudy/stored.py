@@ -209,3 +209,18 @@ def all_folders(output_dir: Path) -> list[StudyFolder]:
     """Return the folders of all studies and single trials, oldest first."""
     manifests = sorted(output_dir.glob("studies/*/study.json"), key=lambda p: p.stat().st_mtime)
     return [StudyFolder(path.parent) for path in manifests]
+
+
+def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
+    """Return the trial that ``swaro-1/3`` names.
+
+    Raises
+    ------
+    UserError
+        If it names none.
+    """
+    study_id, _, number = run.partition("/")
+    if not number.isdigit():
+        raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{run}'.")
+    study = StoredStudy.open(output_dir, study_id)
+    return study, study.trial(int(number))

@@ -105,7 +105,7 @@ def test_list_names_studies_and_options(capsys):
 
 def test_completion_knows_verbs_studies_options_and_settings():
     assert words(["sw"]) == ["sweep"]
-    assert words(["sweep", "swa"]) == ["swaro"]
+    assert words(["sweep", "swar"]) == ["swaro"]
     assert "attack=pgd_linf" in words(["sweep", "swaro", "attack=pgd"])
     assert words(["train", "swaro", "optimizer.l"]) == ["optimizer.lr="]
 

@@ -65,11 +65,14 @@ def test_a_sweep_ends_with_a_conclusion_and_trial_0_is_what_train_trains(home):
     assert epochs_told(home, "swaro-1") == {0: [1, 2, 3], 1: [1, 2, 3]}
     trained = run(home, "train", "swaro", *SHORT)
     assert trained.returncode == 0, trained.stderr
+    replayed = run(home, "replay", "swaro-1/0", "study.id=again", "tracker=none")
+    assert replayed.returncode == 0, replayed.stderr
     ours = method_state(home / "studies" / "swaro-1" / "trials" / "0000")
-    theirs = method_state(home / "studies" / "train-swaro-1" / "trials" / "0000")
-    for name, tensor in ours.items():
-        if isinstance(tensor, torch.Tensor):
-            assert torch.equal(tensor, theirs[name]), name
+    for study in ("train-swaro-1", "again"):
+        theirs = method_state(home / "studies" / study / "trials" / "0000")
+        for name, tensor in ours.items():
+            if isinstance(tensor, torch.Tensor):
+                assert torch.equal(tensor, theirs[name]), name
 
 
 def interrupt(driver):
