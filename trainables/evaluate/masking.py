@@ -1,0 +1,173 @@
+"""Signs that a robust accuracy flatters: the attack failed where the model need not be robust.
+
+Pure functions of what has been measured. Each returns warnings in words, none if all is well. The
+signs are those of Athalye et al. 2018 (arXiv:1802.00420, Sec. 3.1) and Carlini et al. 2019
+(arXiv:1902.06705, Sec. 4); where to draw the line is our choice.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+MARGIN = 0.01  # accuracies of attacks on the same images differ by less by chance
+LARGE_GAIN = 0.03  # what further restarts or steps should not win
+
+
+def single_step_beats_many(single: float, many: float, *, margin: float = MARGIN) -> list[str]:
+    """Compare the accuracies that a one-step and a many-step attack of the same ball leave."""
+    if many - single <= margin:
+        return []
+    return [
+        f"One step breaks more than many: accuracy {_percent(single)} after one step, "
+        f"{_percent(many)} after many. Gradients away from the image seem to mislead."
+    ]
+
+
+def black_box_beats_white_box(
+    white_box: float, black_box: Mapping[str, float], *, margin: float = MARGIN
+) -> list[str]:
+    """Compare the white-box accuracy with those under images made without its gradients.
+
+    Parameters
+    ----------
+    white_box : float
+    black_box : mapping of str to float
+        Accuracy by source, such as another model or Square; the same ball.
+    margin : float
+    """
+    return [
+        f"Images from {source} break more than the model's own gradients do: accuracy "
+        f"{_percent(accuracy)} against {_percent(white_box)}. The gradients seem to be masked."
+        for source, accuracy in black_box.items()
+        if white_box - accuracy > margin
+    ]
+
+
+def unbounded_attack_fails(accuracy: float, *, margin: float = MARGIN) -> list[str]:
+    """Look at what is left when every image is allowed."""
+    if accuracy <= margin:
+        return []
+    return [
+        f"An attack that may change the image altogether leaves accuracy {_percent(accuracy)}, "
+        f"not zero: the attack does not find what is there."
+    ]
+
+
+def loss_falls(losses: Mapping[int, float], *, tolerance: float = 0.01) -> list[str]:
+    """Look at the loss an attack reaches as it is given more steps.
+
+    Parameters
+    ----------
+    losses : mapping of int to float
+        Mean loss over the images by number of steps.
+    tolerance : float
+        Relative fall that is overlooked.
+    """
+    for (few, low), (many, high) in pairwise(sorted(losses.items())):
+        if high < low - tolerance * max(abs(low), 1e-6):
+            return [
+                f"The attack's loss falls with more steps, from {low:.4g} after {few} to "
+                f"{high:.4g} after {many}: the step may be too long, or gradients mislead."
+            ]
+    return []
+
+
+def steps_still_help(accuracies: Mapping[int, float], *, gain: float = LARGE_GAIN) -> list[str]:
+    """Look at whether the attack is done: the last two numbers of steps, and their accuracies."""
+    return _still_help(accuracies, "steps", gain)
+
+
+def restarts_help(accuracies: Mapping[int, float], *, gain: float = LARGE_GAIN) -> list[str]:
+    """Look at what random restarts win: the fewest and the most, and their accuracies."""
+    if len(accuracies) < 2:
+        return []
+    ends = {count: accuracies[count] for count in (min(accuracies), max(accuracies))}
+    return _still_help(ends, "restarts", gain)
+
+
+def accuracy_rises(accuracies: Mapping[float, float], *, margin: float = MARGIN) -> list[str]:
+    """Look at the accuracy by epsilon: a larger ball holds the smaller."""
+    for (small, low), (large, high) in pairwise(sorted(accuracies.items())):
+        if high > low + margin:
+            return [
+                f"Accuracy rises with epsilon, from {_percent(low)} at {small:.4g} to "
+                f"{_percent(high)} at {large:.4g}: the attack has not converged."
+            ]
+    return []
+
+
+def gradients_vanish(share: float, *, margin: float = MARGIN) -> list[str]:
+    """Look at the share of images whose loss has no gradient at all."""
+    if share <= margin:
+        return []
+    return [
+        f"{_percent(share)} of the images have a gradient of exactly zero: an attack by gradients "
+        f"leaves them alone."
+    ]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Evidence:
+    """What has been measured of one model in one ball; what has not stays out.
+
+    Parameters
+    ----------
+    one_step, many_steps : float, optional
+        Accuracies under a one-step and the many-step white-box attack.
+    black_box : mapping of str to float
+        Accuracies under images made elsewhere, by source.
+    unbounded : float, optional
+        Accuracy under an attack that may reach every image.
+    losses : mapping of int to float
+        Mean loss by number of steps.
+    by_steps, by_restarts : mapping of int to float
+        Accuracies.
+    by_epsilon : mapping of float to float
+        Accuracies.
+    zero_gradients : float, optional
+        Share of images without gradient.
+    """
+
+    one_step: float | None = None
+    many_steps: float | None = None
+    black_box: Mapping[str, float] = field(default_factory=dict)
+    unbounded: float | None = None
+    losses: Mapping[int, float] = field(default_factory=dict)
+    by_steps: Mapping[int, float] = field(default_factory=dict)
+    by_restarts: Mapping[int, float] = field(default_factory=dict)
+    by_epsilon: Mapping[float, float] = field(default_factory=dict)
+    zero_gradients: float | None = None
+
+
+def signs_of_masking(evidence: Evidence) -> list[str]:
+    """Return the warnings of all checks for which there is evidence."""
+    warnings: list[str] = []
+    if evidence.many_steps is not None:
+        if evidence.one_step is not None:
+            warnings += single_step_beats_many(evidence.one_step, evidence.many_steps)
+        warnings += black_box_beats_white_box(evidence.many_steps, evidence.black_box)
+    if evidence.unbounded is not None:
+        warnings += unbounded_attack_fails(evidence.unbounded)
+    warnings += loss_falls(evidence.losses)
+    warnings += steps_still_help(evidence.by_steps)
+    warnings += restarts_help(evidence.by_restarts)
+    warnings += accuracy_rises(evidence.by_epsilon)
+    if evidence.zero_gradients is not None:
+        warnings += gradients_vanish(evidence.zero_gradients)
+    return warnings
+
+
+def _still_help(accuracies: Mapping[int, float], what: str, gain: float) -> list[str]:
+    if len(accuracies) < 2:
+        return []
+    (few, high), (many, low) = sorted(accuracies.items())[-2:]
+    if high - low <= gain:
+        return []
+    return [
+        f"More {what} still win much: accuracy {_percent(high)} with {few}, {_percent(low)} with "
+        f"{many}. The attack has not converged; the model is less robust than this."
+    ]
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.1f} %"
