@@ -1,0 +1,182 @@
+"""Weights to and from other programs: torchvision's ResNets, checkpoints of all sorts.
+
+No file is executed: tensors are read, or the file is refused.
+"""
+
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from trainables.networks.encoder import Encoder
+from trainables.networks.resnet import ResNet
+
+OURS = "encoder.body."  # of a method's weights
+SAID = 3  # names of each kind in an error
+SYNONYMS = ((r"\bshortcut\.", "downsample."),)  # CIFAR ResNets after kuangliu: RoCL, SupContrast
+
+
+def to_torchvision(encoder: ResNet) -> dict[str, Tensor]:
+    """Return a state dict that torchvision's ResNet of the same depth loads with strict=False.
+
+    Only ``fc`` is missing. With the CIFAR stem ``conv1`` is a 3 x 3 convolution of stride 1
+    without max-pooling, which the receiving network must have too. torchvision's networks take
+    standardised images: `encoder.mean` and `encoder.std` are not among the weights.
+
+    Raises
+    ------
+    ValueError
+        If the encoder has several batch norms per layer; keep one branch first.
+    """
+    weights = {
+        name: value.detach().cpu().clone() for name, value in encoder.body.state_dict().items()
+    }
+    if split := [name for name in weights if ".branches." in name]:
+        raise ValueError(
+            f"torchvision knows one batch norm per layer, the encoder has several ({split[0]}); "
+            f"keep one branch (split_batch_norm.keep_branch)."
+        )
+    return weights
+
+
+def save_torchvision(encoder: ResNet, path: Path) -> None:
+    """Write `to_torchvision` as safetensors, with mean, std and stem as metadata."""
+    from safetensors.torch import save_file  # training needs nothing but torch
+
+    stem = "imagenet" if isinstance(encoder.body.maxpool, nn.MaxPool2d) else "cifar"
+    metadata = {
+        "mean": str(encoder.mean.flatten().tolist()),
+        "std": str(encoder.std.flatten().tolist()),
+        "stem": stem,
+    }
+    save_file(to_torchvision(encoder), path, metadata=metadata)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """Return the tensors in a safetensors file or a torch checkpoint, by their full names.
+
+    Raises
+    ------
+    ValueError
+        If the file is not there, is neither, or holds more than tensors and plain values.
+    """
+    if not path.is_file():
+        raise ValueError(f"there is no file {path}.")
+    try:
+        if path.suffix == ".safetensors":
+            from safetensors.torch import load_file
+
+            found: Any = load_file(path)
+        else:
+            found = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # a file made to harm can make a reader fail in any way
+        raise ValueError(
+            f"{path} is neither safetensors nor a torch checkpoint of tensors and plain values; "
+            f"nothing in it has been run."
+        ) from error
+    weights = dict(_tensors(found, ""))
+    if not weights:
+        raise ValueError(f"{path} holds no tensors.")
+    return weights
+
+
+def _tensors(node: Any, name: str) -> Iterator[tuple[str, Tensor]]:
+    if isinstance(node, Tensor):
+        yield name, node
+    elif isinstance(node, Mapping):
+        for key, value in node.items():
+            yield from _tensors(value, f"{name}.{key}" if name else str(key))
+
+
+def load_encoder(
+    encoder: Encoder, weights: Mapping[str, Tensor], *, prefix: str | None = None
+) -> None:
+    """Put weights of torchvision's naming, or of ours, into an encoder.
+
+    They are found under any prefix (``module.``, ``backbone.``, ``state_dict.encoder.``); other
+    networks' weights in the same file, and a last layer, are left alone. A file of ours with
+    several encoders gives the one that methods call `encoder`.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Changed only if everything fits.
+    weights : mapping of str to Tensor
+    prefix : str, optional
+        What stands before the encoder's names, where a file holds several encoders.
+
+    Raises
+    ------
+    ValueError
+        If tensors are missing, superfluous, of another shape or not finite, or if several sets
+        of tensors fit equally well.
+    """
+    own = encoder.state_dict()
+    wanted = {name.removeprefix("body."): value for name, value in own.items()}
+    renamed = {_our_name(name): value for name, value in weights.items()}
+    if prefix is None:
+        prefix = _prefix(renamed, wanted)
+    given = {
+        name.removeprefix(prefix): value
+        for name, value in renamed.items()
+        if name.startswith(prefix)
+    }
+    if complaints := list(_complaints(given, wanted)):
+        under = f" under '{prefix}'" if prefix else ""
+        raise ValueError(f"the weights{under} do not fit the encoder: {'; '.join(complaints)}.")
+    encoder.load_state_dict(
+        {name: given.get(name.removeprefix("body."), value) for name, value in own.items()}
+    )
+
+
+def _our_name(name: str) -> str:
+    for pattern, replacement in SYNONYMS:
+        name = re.sub(pattern, replacement, name)
+    return name
+
+
+def _prefix(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
+    """Return what stands before the most names that are wanted, in the right shape."""
+    hits: dict[str, int] = {}
+    for name, value in wanted.items():
+        for other, tensor in given.items():
+            if other == name or other.endswith(f".{name}"):
+                start = other[: len(other) - len(name)]
+                hits[start] = hits.get(start, 0) + (1 + (tensor.shape == value.shape))
+    if not hits:
+        raise ValueError(
+            f"the weights are no encoder of this kind: none of {_some(list(wanted))} is there, "
+            f"but {_some(list(given))}."
+        )
+    best = [start for start, count in hits.items() if count == max(hits.values())]
+    if len(best) > 1 and OURS not in best:
+        raise ValueError(f"the weights hold several encoders; choose a prefix of {_some(best)}.")
+    return OURS if OURS in best else best[0]
+
+
+def _complaints(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> Iterator[str]:
+    parts = {name.split(".")[0] for name in wanted}
+    # Checkpoints of old have no such counters, and nothing here reads them.
+    needed = [name for name in wanted if not name.endswith("num_batches_tracked")]
+    if missing := [name for name in needed if name not in given]:
+        yield f"missing {_some(missing)}"
+    if extra := [name for name in given if name.split(".")[0] in parts and name not in wanted]:
+        yield f"unexpected {_some(extra)}"
+    both = [name for name in wanted if name in given]
+    if other := [name for name in both if given[name].shape != wanted[name].shape]:
+        sizes = [f"{n} {_size(given[n])} instead of {_size(wanted[n])}" for n in other]
+        yield f"another size of {_some(sizes)}"
+    if broken := [name for name in both if not given[name].isfinite().all()]:
+        yield f"not finite {_some(broken)}"
+
+
+def _size(tensor: Tensor) -> str:
+    return "x".join(map(str, tensor.shape)) or "1"
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - SAID} more" if len(names) > SAID else ""
+    return ", ".join(names[:SAID]) + more
