@@ -1,0 +1,191 @@
+"""The verbs of the command line: each calls the module that does the work.
+
+Nothing heavy is imported before a verb needs it, so that ``--help`` answers at once.
+"""
+
+import argparse
+
+from raystudy import arguments
+
+
+def sweep(options: argparse.Namespace) -> int:
+    """Search a study's space on Ray.
+
+    A plain setting (path=value) holds for every trial and takes that axis out of the search;
+    choice(a,b), range(low,high,step) and interval(low,high) replace the axis.
+    """
+    from raystudy.sweep import sweep
+
+    return sweep(options.study, options.overrides, options.search_path, dry_run=options.dry_run)
+
+
+def train(options: argparse.Namespace) -> int:
+    """Run one trial in this process, without Ray."""
+    from raystudy.train import train
+
+    return train(options.study, options.overrides, options.search_path)
+
+
+def resume(options: argparse.Namespace) -> int:
+    """Go on with a study after Ctrl-C, a crash or a reboot.
+
+    Finished trials are not run again; the others go on from their last checkpoint.
+    """
+    from raystudy.sweep import resume
+
+    return resume(options.study, options.overrides)
+
+
+def extend(options: argparse.Namespace) -> int:
+    """Go on with a study, finished or not, with more trials.
+
+    study.num_trials=+32 adds, study.num_trials=64 sets.
+    """
+    from raystudy.sweep import extend
+
+    return extend(options.study, options.overrides)
+
+
+def stop(options: argparse.Namespace) -> int:
+    """Let a running study end gracefully; 'resume' goes on with it."""
+    from raystudy.driver import stop
+
+    return stop(options.study, options.overrides)
+
+
+def studies(options: argparse.Namespace) -> int:
+    """List the studies in the results folder."""
+    from raystudy.status import studies
+
+    return studies(options.overrides, as_json=options.json)
+
+
+def status(options: argparse.Namespace) -> int:
+    """Show a study's trials, also while it runs in another terminal."""
+    from raystudy.status import status
+
+    return status(options.study, options.overrides, as_json=options.json, follow=options.follow)
+
+
+def best(options: argparse.Namespace) -> int:
+    """Show a study's best trial, or its front, and how to replay it."""
+    from raystudy.status import best
+
+    return best(options.study, options.overrides, as_json=options.json)
+
+
+def logs(options: argparse.Namespace) -> int:
+    """Print what a trial printed, and its traceback if it failed."""
+    from raystudy.status import logs
+
+    return logs(options.study, options.trial, options.overrides, follow=options.follow)
+
+
+def compare(options: argparse.Namespace) -> int:
+    """Compare studies: recipe, best trial, cost."""
+    from raystudy.comparison import compare
+
+    overrides = [word for word in options.studies if "=" in word]
+    studies = [word for word in options.studies if "=" not in word]
+    return compare(studies, overrides, as_json=options.json)
+
+
+def diff(options: argparse.Namespace) -> int:
+    """Show in which settings and measures two trials differ."""
+    from raystudy.comparison import diff
+
+    return diff(options.runs, options.overrides, as_json=options.json)
+
+
+def export(options: argparse.Namespace) -> int:
+    """Write a study's trials as CSV, JSON, Parquet or LaTeX."""
+    from raystudy.comparison import export
+
+    return export(
+        options.study, options.overrides, file_format=options.format, output=options.output
+    )
+
+
+def replay(options: argparse.Namespace) -> int:
+    """Train a trial again; on a CPU, with the same versions, to the last digit."""
+    from raystudy.replay import replay
+
+    return replay(options.trial, options.overrides)
+
+
+def rm(options: argparse.Namespace) -> int:
+    """Delete a study's folder."""
+    from raystudy.driver import remove
+
+    return remove(options.study, options.overrides, sure=options.yes)
+
+
+def show(options: argparse.Namespace) -> int:
+    """Show a study's settings, its search space and where each number is from."""
+    from raystudy.show import show
+
+    return show(options.study, options.overrides, options.search_path)
+
+
+def list_(options: argparse.Namespace) -> int:
+    """List the studies, and the choices of every group of settings."""
+    from raystudy.listing import list_choices
+
+    return list_choices(options.search_path)
+
+
+def ui(options: argparse.Namespace) -> int:
+    """Open MLflow's user interface on the store of the results."""
+    from raystudy.ui import ui
+
+    return ui(options.overrides, host=options.host, port=options.port)
+
+
+def sync(options: argparse.Namespace) -> int:
+    """Deliver to MLflow what waits on disk because the server could not be reached."""
+    from raystudy.sync import sync_study
+
+    return sync_study(options.study, options.overrides)
+
+
+def doctor(options: argparse.Namespace) -> int:
+    """Check versions, devices, Ray, disk and store, and say what to do."""
+    from raystudy.doctor import doctor
+
+    return doctor(options.overrides, as_json=options.json)
+
+
+def completion(options: argparse.Namespace) -> int:
+    """Print a completion script for your shell.
+
+    bash:  eval "$(raystudy completion bash)"
+    zsh:   eval "$(raystudy completion zsh)"
+    fish:  raystudy completion fish | source
+    """
+    from raystudy.completion import completion
+
+    return completion(options.shell)
+
+
+VERBS = {
+    sweep: arguments.sweep_arguments,
+    train: arguments.study_arguments,
+    resume: arguments.folder_arguments,
+    extend: arguments.extend_arguments,
+    stop: arguments.folder_arguments,
+    studies: arguments.json_arguments,
+    status: arguments.status_arguments,
+    best: arguments.best_arguments,
+    logs: arguments.logs_arguments,
+    compare: arguments.compare_arguments,
+    diff: arguments.diff_arguments,
+    export: arguments.export_arguments,
+    replay: arguments.replay_arguments,
+    rm: arguments.rm_arguments,
+    show: arguments.study_arguments,
+    list_: arguments.override_arguments,
+    ui: arguments.ui_arguments,
+    sync: arguments.folder_arguments,
+    doctor: arguments.doctor_arguments,
+    completion: arguments.completion_arguments,
+}
