@@ -1,0 +1,81 @@
+"""SuNCEt: a few labels beside SimCLR."""
+
+import torch
+from torch import Tensor
+
+from trainables.augment.pipeline import Augmentation
+from trainables.batch import Batch
+from trainables.losses.nt_xent import nt_xent_over_ranks
+from trainables.losses.suncet import suncet_over_ranks
+from trainables.methods.base import Method
+from trainables.networks.encoder import Encoder
+from trainables.networks.heads import mlp
+from trainables.progress import Progress
+
+
+class SuNCEt(Method):
+    """Contrast views of unlabelled images, and classes of labelled ones [1]_.
+
+    A batch without labelled images, as from the switch-off on, is SimCLR's.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    projector_width, embedding_width : int
+        Hidden and output width of the projector.
+    augment : Augmentation
+        Two views of an unlabelled image, one of a labelled.
+    temperature : float
+        Softmax temperature of both losses, in units of cosine similarity.
+    weight : float
+        Of SuNCEt beside NT-Xent.
+    detach_keys : bool
+        Let NT-Xent's gradient reach an embedding only in its part as an anchor, as in the
+        authors' code; SuNCEt's keys have gradient there too.
+
+    References
+    ----------
+    .. [1] Assran et al. 2020, arXiv:2006.10803, Eq. 2.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        projector_width: int,
+        embedding_width: int,
+        augment: Augmentation,
+        temperature: float,
+        weight: float = 1.0,
+        detach_keys: bool = False,
+    ) -> None:
+        super().__init__()
+        if weight < 0:
+            raise ValueError(f"method.weight must be at least 0, got {weight}.")
+        self.encoder = encoder
+        self.projector = mlp(encoder.num_features, [projector_width], embedding_width)
+        self.augment = augment
+        self.temperature = temperature
+        self.weight = weight
+        self.detach_keys = detach_keys
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return embeddings, shape (N, D)."""
+        embeddings: Tensor = self.projector(self.encoder(images))
+        return embeddings
+
+    def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return both losses, of one forward pass, and their weighted sum."""
+        labelled, unlabelled = batch.labelled, batch.images[len(batch.labels) :]
+        views = [self.augment(unlabelled), self.augment(unlabelled)]
+        if len(labelled):
+            views.append(self.augment(labelled))
+        pair, others = self(torch.cat(views)).split([2 * len(unlabelled), len(labelled)])
+        contrast = nt_xent_over_ranks(
+            pair.unflatten(0, (2, -1)), temperature=self.temperature, detach_keys=self.detach_keys
+        )
+        if not len(labelled):
+            return {"loss": contrast, "nt_xent": contrast}
+        supervised = suncet_over_ranks(others, batch.labels, temperature=self.temperature)
+        loss = contrast + self.weight * supervised
+        return {"loss": loss, "nt_xent": contrast, "suncet": supervised}
