@@ -84,7 +84,7 @@ class Prototypes(nn.Module):
         """
         z = F.normalize(_at_least_float32(embeddings), dim=2)
         self._fresh = z.detach()
-        weight = self.weight
+        weight: Tensor = self.weight
         if self._is_frozen(progress):  # what stands in for it takes the gradient, at equal cost
             weight = weight.detach().requires_grad_()
         scores = _at_least_float32(z @ weight.T)
