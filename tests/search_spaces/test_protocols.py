@@ -1,0 +1,143 @@
+"""What every evaluation protocol promises; a new file is enrolled by existing."""
+
+import copy
+import functools
+import itertools
+
+import pytest
+import torch
+from hydra.utils import instantiate
+from omegaconf import DictConfig
+from torch import nn
+
+from raystudy import config
+from trainables import random_state
+from trainables.data.digits import digits
+from trainables.data.image_set import Splits
+from trainables.evaluate.protocol import finish, measure
+from trainables.networks.small_conv import SmallConv
+
+PROTOCOLS = config.options("protocol")
+
+
+def shorten(node):
+    """Cut a protocol's node down to what a few hundred digits need."""
+    for key in node:
+        if key == "fit":
+            node.fit.max_epochs, node.fit.batch_size = 2, 64
+        elif key == "labels":
+            node.labels.fraction = min(1.0, 20 * node.labels.fraction)
+        elif key in ("learning_rates", "weight_decays"):
+            node[key] = node[key][-2:]
+        elif isinstance(node[key], DictConfig):
+            shorten(node[key])
+
+
+@functools.cache
+def settings_of(name):
+    return config.load("simclr", [f"+protocol={name}", "data=digits"])
+
+
+def protocol_of(name):
+    node = copy.deepcopy(settings_of(name)).protocol
+    shorten(node)
+    return instantiate(node, _convert_="all")
+
+
+@pytest.fixture(scope="module")
+def splits():
+    whole = digits()
+    train, val, test = (
+        part.rows(slice(size))
+        for part, size in ((whole.train, 256), (whole.val, 64), (whole.test, 64))
+    )
+    return Splits(train, val, test, whole.classes)
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return SmallConv(channels=1, widths=[8, 16], mean=[0.3], std=[0.4])
+
+
+@pytest.fixture
+def head():
+    torch.manual_seed(0)
+    return nn.Linear(16, 10)
+
+
+def results(fitting):
+    return [(result.epoch, result.metrics) for result in fitting.epochs()]
+
+
+def random_streams_are(before):
+    now = random_state.capture()
+    return torch.equal(now.pop("torch"), before.pop("torch")) and now == before
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_it_makes_a_classifier_and_counts_its_epochs(name, encoder, head, splits):
+    fitting = protocol_of(name)(encoder, splits, head=head)
+    assert fitting.epoch == 0
+    epochs = [epoch for epoch, _ in results(fitting)]
+    assert epochs == list(range(1, fitting.max_epochs + 1))
+    assert fitting.epoch == fitting.max_epochs
+    assert results(fitting) == []
+    logits = fitting.classifier(splits.val.pixels(slice(5)))
+    assert logits.shape == (5, 10)
+    assert logits.isfinite().all()
+    assert not any(part.training for part in fitting.classifier.modules())
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_it_moves_nothing_of_training(name, encoder, head, splits):
+    encoder.train()
+    encoder.body[0].requires_grad_(False)
+    before = copy.deepcopy(encoder.state_dict())
+    modes = [part.training for part in encoder.modules()]
+    gradients = [p.requires_grad for p in encoder.parameters()]
+    streams = random_state.capture()
+    fitting = protocol_of(name)(encoder, splits, head=head)
+    assert random_streams_are(dict(streams))
+    for _ in fitting.epochs():
+        assert random_streams_are(dict(streams))
+        fitting.state_dict()
+    measure(fitting.classifier, splits)
+    assert random_streams_are(dict(streams))
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
+    assert [part.training for part in encoder.modules()] == modes
+    assert [p.requires_grad for p in encoder.parameters()] == gradients
+    assert all(p.grad is None for p in [*encoder.parameters(), *head.parameters()])
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_interrupted_is_uninterrupted_bit_for_bit(name, encoder, head, splits, tmp_path):
+    protocol = protocol_of(name)
+    straight = protocol(encoder, splits, head=head)
+    expected = results(straight)
+    for stop in range(len(expected)):
+        first = protocol(encoder, splits, head=head)
+        got = [(r.epoch, r.metrics) for r in itertools.islice(first.epochs(), stop)]
+        torch.save(first.state_dict(), tmp_path / "state")
+        torch.randn(3)
+        second = protocol(encoder, splits, head=head)
+        second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+        assert got + results(second) == expected
+        for key, value in straight.classifier.state_dict().items():
+            assert torch.equal(second.classifier.state_dict()[key], value), key
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_the_callers_random_state_does_not_matter(name, encoder, head, splits):
+    protocol = protocol_of(name)
+    torch.manual_seed(1)
+    first = measure(finish(protocol(encoder, splits, head=head)), splits, "test")
+    torch.manual_seed(2)
+    assert measure(finish(protocol(encoder, splits, head=head)), splits, "test") == first
+
+
+@pytest.mark.parametrize("name", PROTOCOLS)
+def test_quirks_that_flatter_are_off(name):
+    settings = config.flatten(settings_of(name).protocol)
+    assert {value for path, value in settings.items() if path.endswith("best_on_test")} <= {False}
+    assert {value for path, value in settings.items() if path.endswith("encoder_mode")} <= {"eval"}

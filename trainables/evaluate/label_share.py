@@ -1,0 +1,46 @@
+"""Part of the labels of a training set."""
+
+from dataclasses import dataclass
+
+import torch
+
+from trainables.data.image_set import ImageSet
+from trainables.data.labelled_batches import Supervision
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelShare:
+    """Who keeps a label: each image by itself, drawn as SuNCEt's training draws it.
+
+    With the same fraction and seed it is the images whose labels training saw. Another seed would
+    let labels count that are said not to be there.
+
+    Parameters
+    ----------
+    fraction : float
+        Chance in (0, 1] of each image.
+    seed : int
+        Of the draw.
+    """
+
+    fraction: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 0 < self.fraction <= 1:
+            raise ValueError(f"labels.fraction must lie in (0, 1], got {self.fraction}.")
+
+    def of(self, train: ImageSet) -> ImageSet:
+        """Return the images that keep their label, in their order.
+
+        Raises
+        ------
+        ValueError
+            If a class keeps fewer than two.
+        """
+        labelled = train.labelled
+        if self.fraction == 1:
+            return labelled
+        draw = Supervision(fraction=self.fraction, images_per_class=2, seed=self.seed)
+        rows = torch.cat(draw.members(labelled.labels)).sort().values
+        return labelled.rows(rows.to(labelled.images.device))

@@ -1,0 +1,150 @@
+"""Linear evaluation: a linear layer trained on a frozen encoder, on clean or attacked images."""
+
+from dataclasses import dataclass, replace
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.attacks.pgd import PGD
+from trainables.augment.pipeline import Augmentation, Pipeline
+from trainables.batch import Batch
+from trainables.data.image_set import ImageSet, Splits
+from trainables.evaluate.fitting import BestOnTest, Fit, TrainedFitting
+from trainables.evaluate.protocol import Classifier, Fitting, linear_head, own_copy
+from trainables.features import encode
+from trainables.methods.base import Method
+from trainables.modes import Mode, in_mode
+from trainables.networks.encoder import Encoder
+from trainables.progress import Progress
+from trainables.trainer import Trainer
+
+
+@dataclass(frozen=True, kw_only=True)
+class LinearEvaluation:
+    """Train a linear layer on a frozen encoder [1]_; under an attack it is robust, r-LE [2]_.
+
+    Features of clean images in eval mode do not change while the layer is trained: they are
+    computed once. Everything else goes through the encoder at every step.
+
+    Parameters
+    ----------
+    fit : Fit
+    augment : Augmentation
+        Of the training images; an empty pipeline is none.
+    attack : PGD, optional
+        Train on its images, which raise the cross-entropy of encoder and current layer.
+    init_std : float, optional
+        Of the layer's first weights, with zero bias; if left out, torch's own first weights.
+    encoder_mode : {"eval", "train"}
+        ``train`` is a quirk of MSR's code: features of the batch's own statistics, while the
+        running ones, which are used in the end, drift.
+    best_on_test : bool
+        Also report the best epoch as judged on test images, as MSR does. Off; it flatters.
+    branch : str, optional
+        Which batch norm, where the encoder has several.
+
+    References
+    ----------
+    .. [1] Chen et al. 2020, arXiv:2002.05709.
+    .. [2] Kim, Tack & Hwang 2020, arXiv:2006.07589.
+    """
+
+    fit: Fit
+    augment: Augmentation
+    attack: PGD | None = None
+    init_std: float | None = None
+    encoder_mode: Mode = "eval"
+    best_on_test: bool = False
+    branch: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.encoder_mode not in ("eval", "train"):
+            raise ValueError(f"encoder_mode must be eval or train, got '{self.encoder_mode}'.")
+
+    def __call__(
+        self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
+    ) -> Fitting:
+        """Return a fitting that has not begun; `head` is not looked at."""
+        frozen = own_copy(encoder, self.branch).requires_grad_(False)
+        frozen.to(splits.train.images.device)
+
+        def build() -> tuple[Trainer, nn.Module]:
+            layer = linear_head(encoder.num_features, splits.num_classes, self.init_std)
+            trainer = self._trainer(frozen, layer, splits.train.labelled)
+            return trainer, Classifier(frozen, layer)
+
+        fitting = TrainedFitting(self.fit.seed, build)
+        return BestOnTest(fitting, splits.test) if self.best_on_test else fitting
+
+    @property
+    def is_cached(self) -> bool:
+        """Whether the same features come back in every epoch."""
+        plain = isinstance(self.augment, Pipeline) and not self.augment.transforms
+        return plain and self.attack is None and self.encoder_mode == "eval"
+
+    def _trainer(self, frozen: Encoder, layer: nn.Linear, train: ImageSet) -> Trainer:
+        if not self.is_cached:
+            method = _LinearLayer(frozen, layer, self.augment, self.attack, self.encoder_mode)
+            return self.fit.trainer(method, train)
+        device, options = train.images.device, self.fit.options
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            known = FeatureSet(encode(frozen, train), train.labels)
+        fit = replace(self.fit, options=replace(options, channels_last=False, compile=False))
+        return fit.trainer(_LinearLayer(nn.Identity(), layer, self.augment, None, "eval"), known)
+
+
+class FeatureSet(ImageSet):
+    """Features (N, D) in the place of images."""
+
+    def pixels(self, rows: Tensor | slice) -> Tensor:
+        """Return the chosen features as they are."""
+        return self.images[rows]
+
+
+class _LinearLayer(Method):
+    """Cross-entropy of a linear layer on features nobody trains."""
+
+    def __init__(
+        self,
+        frozen: nn.Module,
+        layer: nn.Linear,
+        augment: Augmentation,
+        attack: PGD | None,
+        encoder_mode: Mode,
+    ) -> None:
+        super().__init__()
+        self.frozen = frozen
+        self.layer = layer
+        self.augment = augment
+        self.attack = attack
+        self.encoder_mode = encoder_mode
+
+    def train(self, mode: bool = True) -> "_LinearLayer":
+        """Train the layer, with the encoder in its own mode."""
+        super().train(mode)
+        self.frozen.train(mode and self.encoder_mode == "train")
+        return self
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return logits, shape (N, Y)."""
+        logits: Tensor = self.layer(self.frozen(images))
+        return logits
+
+    def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the cross-entropy on the batch, attacked or not."""
+        images, labels = self.augment(batch.labelled), batch.labels
+        if self.attack is not None:
+            images = self._attacked(self.attack, images, labels)
+        with torch.no_grad():
+            features = self.frozen(images)
+        logits = self.layer(features)
+        accuracy = (logits.argmax(dim=1) == labels).float().mean()
+        return {"loss": F.cross_entropy(logits, labels), "accuracy": accuracy}
+
+    def _attacked(self, attack: PGD, images: Tensor, labels: Tensor) -> Tensor:
+        def misfit(perturbed: Tensor) -> Tensor:
+            return F.cross_entropy(self(perturbed), labels, reduction="none")
+
+        with in_mode(self, "eval"):
+            return attack(misfit, images)
