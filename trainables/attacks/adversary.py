@@ -77,14 +77,16 @@ class Worst:
         self.images = images.detach().clone()
         self.logits = logits.detach().clone()
         self._labels = labels
+        self._lead = margin(self.logits, labels)
 
     def offer(self, images: Tensor, logits: Tensor, rows: Tensor | slice = EVERY_ROW) -> None:
         """Keep the worse ones of new copies for `rows`, each of which occurs once."""
-        images, logits, labels = images.detach(), logits.detach(), self._labels[rows]
-        worse = margin(logits, labels) > margin(self.logits[rows], labels)
-        kept = torch.where(worse.view(-1, 1, 1, 1), images, self.images[rows])
-        self.images[rows] = kept
-        self.logits[rows] = torch.where(worse.view(-1, 1), logits, self.logits[rows])
+        lead = margin(logits.detach(), self._labels[rows])
+        worse = lead > self._lead[rows]
+        pixels = worse.view(-1, 1, 1, 1)
+        self.images[rows] = torch.where(pixels, images.detach(), self.images[rows])
+        self.logits[rows] = torch.where(worse[:, None], logits.detach(), self.logits[rows])
+        self._lead[rows] = torch.where(worse, lead, self._lead[rows])
 
     def standing(self) -> Tensor:
         """Return the rows still classified right, shape (M,), int64."""

@@ -32,8 +32,8 @@ class Objective(Protocol):
 def margin(logits: Tensor, labels: Tensor) -> Tensor:
     """Return by how much the likeliest wrong class leads, shape (N,); below 0 the image holds."""
     logits = _at_least_float32(logits)
-    right = F.one_hot(labels, logits.shape[1]).bool()
-    return logits.masked_fill(right, -torch.inf).amax(dim=1) - _of_class(logits, labels)
+    others = logits.scatter(1, labels[:, None], -torch.inf)
+    return others.amax(dim=1) - _of_class(logits, labels)
 
 
 @dataclass(frozen=True)
