@@ -85,7 +85,7 @@ class MSR(Method):
         targets = torch.stack([self.target(view) for view in weak])
         beta = decayed(self.beta_base, progress.fraction, self.decay)
         loss = msr(predictions, targets, beta=beta, stop_gradient=self.stop_gradient)
-        return {"loss": loss, "beta": torch.tensor(beta, device=loss.device)}
+        return {"loss": loss, "beta": loss.new_full((), beta)}
 
     def _predict(self, view: Tensor) -> Tensor:
         prediction: Tensor = self.predictor(self.projector(self.encoder(view)))

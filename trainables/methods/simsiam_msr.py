@@ -81,4 +81,4 @@ class SimSiamMSR(Method):
             targets = torch.stack([self.projector(self.encoder(view)) for view in weak])
         beta = decayed(self.beta_base, progress.fraction, self.decay)
         loss = msr(predictions, targets, beta=beta) / 4
-        return {"loss": loss, "beta": torch.tensor(beta, device=loss.device)}
+        return {"loss": loss, "beta": loss.new_full((), beta)}
