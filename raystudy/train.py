@@ -81,7 +81,8 @@ def _go_on(
                 return interruption.exit_code
     summary = session.summary
     if summary is None or summary.state != "complete":
-        console.print(f"the traceback is in {session.folder.error}", style="red")
+        if session.folder.error.exists():
+            console.print(f"the traceback is in {session.folder.error}", style="red")
         return EXIT_FAILED
     return EXIT_DONE
 

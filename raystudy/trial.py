@@ -35,6 +35,8 @@ def run_trial(config: DictConfig, session: Session) -> None:
     ------
     TrainingDivergedError
         If a training measure is not finite.
+    TrainingCollapsedError
+        From an evaluator, whose epoch then leaves no checkpoint: the last good one stays.
     TrialStoppedError
         From ``session.report``, if the trial shall end early.
     UserError

@@ -32,6 +32,10 @@ class TrainingDivergedError(Exception):
     """A logged scalar became NaN or infinite."""
 
 
+class TrainingCollapsedError(Exception):
+    """Adversarial training overfitted to its own attack and lost its robustness."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class EpochResult:
     """What one epoch came to.

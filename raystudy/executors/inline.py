@@ -5,6 +5,7 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
+from raystudy.endings import ending_of
 from raystudy.study import Outcome, Study
 from raystudy.trackers.base import Metrics, TrialInfo
 
@@ -58,7 +59,7 @@ class InlineExecutor:
     Parameters
     ----------
     curves : callable TrialInfo -> iterator of Report
-        An exception it raises is the trial's failure.
+        An exception it raises is the trial's end: diverged, collapsed or failed.
     workers : int
     clock : VirtualClock
         Give the same one to `Study.open` to have virtual seconds in the summaries.
@@ -116,7 +117,7 @@ class InlineExecutor:
         try:
             report = next(self._iterators[number], None)
         except Exception as error:  # a trial may fail in any way
-            outcome = Outcome("failed", f"{type(error).__name__}: {error}")
+            outcome = Outcome(*ending_of(error))
         if report is not None:
             seconds = report.seconds
         elif outcome is None:

@@ -14,6 +14,7 @@ import ray
 from ray import train, tune
 from ray.exceptions import RayError
 
+from raystudy.endings import ending_of
 from raystudy.errors import TrialStoppedError
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import note_placement_group
@@ -109,17 +110,16 @@ def _ending(
     job: Job, overrides: Sequence[str], session: Session, folder: TrialFolder
 ) -> dict[str, str]:
     """Run a trial; whatever becomes of it is a result, so that Tune never sees an error."""
-    from trainables.trainer import TrainingDivergedError
-
     try:
         job.run(job.name, overrides, job.search_path, session)
     except TrialStoppedError:
         return {"outcome": "stopped", "reason": ""}
-    except TrainingDivergedError as error:
-        return {"outcome": "diverged", "reason": str(error)}
     except Exception as error:
         if _is_loss_of_a_peer(error):
             raise
+        state, reason = ending_of(error)
+        if state != "failed":
+            return {"outcome": state, "reason": reason}
         with contextlib.suppress(FileExistsError), folder.error.open("x") as file:
             file.write(traceback.format_exc())
         return {"outcome": "failed", "reason": _last_words(traceback.format_exc())}

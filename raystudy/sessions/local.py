@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
+from raystudy.endings import ending_of
 from raystudy.errors import TrialStoppedError, UserError
 from raystudy.study_folder import TrialFolder
 from raystudy.trackers.base import (
@@ -24,8 +25,8 @@ from trainables.trainer import TrainingDivergedError
 class LocalSession:
     """Tell the trackers what a trial reports, from its beginning to its one final state.
 
-    Within the context an exception is the trial's end: divergence and failure are noted and
-    swallowed, a stop and the user's own mistakes go on to the caller.
+    Within the context an exception is the trial's end: divergence, collapse and failure are noted
+    and swallowed, a stop and the user's own mistakes go on to the caller.
 
     Parameters
     ----------
@@ -75,12 +76,12 @@ class LocalSession:
             self._end("failed", f"{missing} was never reported") if missing else self._end(
                 "complete", ""
             )
-        elif isinstance(error, TrainingDivergedError):
-            self._end("diverged", str(error))
         elif isinstance(error, Exception) and not isinstance(error, TrialStoppedError):
-            self.folder.path.mkdir(parents=True, exist_ok=True)
-            self.folder.error.write_text("".join(traceback.format_exception(error)))
-            self._end("failed", f"{type(error).__name__}: {error}")
+            state, reason = ending_of(error)
+            if state == "failed":
+                self.folder.path.mkdir(parents=True, exist_ok=True)
+                self.folder.error.write_text("".join(traceback.format_exception(error)))
+            self._end(state, reason)
         self._close("interrupted" if self.summary is None else "complete")
         return isinstance(error, Exception) and not isinstance(
             error, (TrialStoppedError, UserError)

@@ -1,0 +1,19 @@
+"""What an exception says of the trial that ended by it."""
+
+from typing import Literal
+
+Ending = Literal["diverged", "collapsed", "failed"]
+
+
+def ending_of(error: Exception) -> tuple[Ending, str]:
+    """Return a trial's state and the reason in words."""
+    from trainables.trainer import (  # which imports torch
+        TrainingCollapsedError,
+        TrainingDivergedError,
+    )
+
+    if isinstance(error, TrainingDivergedError):
+        return "diverged", str(error)
+    if isinstance(error, TrainingCollapsedError):
+        return "collapsed", str(error)
+    return "failed", f"{type(error).__name__}: {error}"
