@@ -42,8 +42,8 @@ class _FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
 class Cost:
     """Updates, images and floating-point operations of all ranks together.
 
-    Operations are counted on the first update of each size and multiplied: within a run two
-    batches of as many images and as many labels cost the same.
+    Operations are counted on an epoch's first update of each size and multiplied: within an epoch
+    two batches of as many images and as many labels cost the same.
 
     Attributes
     ----------
@@ -65,6 +65,7 @@ class Cost:
     @contextmanager
     def preparing(self) -> Iterator[None]:
         """Count what is done before an epoch, which every rank does for itself."""
+        self._flops_of.clear()
         with _counting() as counter:
             yield
         self.flops += counter.total * distributed.world_size()
