@@ -45,11 +45,21 @@ class Fit:
     seed: int = 0
     options: TrainerOptions = field(default_factory=TrainerOptions)
 
+    def images_per_step(self, train: ImageSet) -> int:
+        """Return how many images all ranks see at once."""
+        ranks = distributed.world_size()
+        if len(train) < ranks:
+            raise ValueError(
+                f"a classifier is fitted to images with labels, at least one per worker; there "
+                f"are {len(train)}."
+            )
+        return min(self.batch_size, len(train) // ranks * ranks)
+
     def trainer(self, method: Method, train: ImageSet) -> Trainer:
         """Return a trainer of `method` on labelled images."""
-        ranks = distributed.world_size()
-        batch_size = min(self.batch_size, len(train) // ranks * ranks)
-        batches = ShuffledBatches(train, batch_size=batch_size, seed=self.seed, labelled=True)
+        batches = ShuffledBatches(
+            train, batch_size=self.images_per_step(train), seed=self.seed, labelled=True
+        )
         return Trainer(
             method=method,
             optimizer=self.optimizer,

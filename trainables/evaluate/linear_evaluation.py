@@ -6,13 +6,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from trainables import distributed
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation, Pipeline
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.fitting import BestOnTest, Fit, TrainedFitting
 from trainables.evaluate.protocol import Classifier, Fitting, linear_head, own_copy
-from trainables.features import encode
 from trainables.methods.base import Method
 from trainables.modes import Mode, in_mode
 from trainables.networks.encoder import Encoder
@@ -87,11 +87,32 @@ class LinearEvaluation:
         if not self.is_cached:
             method = _LinearLayer(frozen, layer, self.augment, self.attack, self.encoder_mode)
             return self.fit.trainer(method, train)
-        device, options = train.images.device, self.fit.options
-        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
-            known = FeatureSet(encode(frozen, train), train.labels)
+        options = self.fit.options
+        known = FeatureSet(self._features(frozen, train), train.labels)
         fit = replace(self.fit, options=replace(options, channels_last=False, compile=False))
         return fit.trainer(_LinearLayer(nn.Identity(), layer, self.augment, None, "eval"), known)
+
+    @torch.no_grad()
+    def _features(self, frozen: Encoder, train: ImageSet) -> Tensor:
+        """Return features (N, num_features) as steps would compute them; the ranks share the work.
+
+        In whole batches of a step's size: what is added up in which order depends on it.
+        """
+        options, device = self.fit.options, train.images.device
+        if options.channels_last:
+            frozen = frozen.to(memory_format=torch.channels_last)
+        ranks = distributed.world_size()
+        size = self.fit.images_per_step(train) // ranks
+        rows = torch.arange(-(-len(train) // (ranks * size)) * ranks * size, device=device)
+        mine = rows.clamp(max=len(train) - 1).chunk(ranks)[distributed.rank()]
+        parts = []
+        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
+            for chunk in torch.split(mine, size):
+                images = self.augment(train.pixels(chunk))
+                if options.channels_last:
+                    images = images.contiguous(memory_format=torch.channels_last)
+                parts.append(frozen(images).float())
+        return distributed.gather(torch.cat(parts))[: len(train)]
 
 
 class FeatureSet(ImageSet):

@@ -14,7 +14,7 @@ from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Pipeline
 from trainables.data.batches import ShuffledBatches
 from trainables.data.digits import digits
-from trainables.data.image_set import Splits
+from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.fitting import Fit
 from trainables.evaluate.linear_evaluation import LinearEvaluation
 from trainables.evaluate.protocol import finish, linear_head, measure
@@ -90,8 +90,11 @@ def test_it_is_sgd_on_frozen_features_written_out(some_digits, conv):
     torch.testing.assert_close(found.bias, layer.bias, atol=1e-6, rtol=1e-5)
 
 
-def test_features_computed_once_give_the_same_layer_bit_for_bit(some_digits, conv):
-    a_fit = fit(max_epochs=3, batch_size=50)
+@pytest.mark.parametrize(
+    "options", [{}, {"channels_last": True}, {"precision": "bfloat16"}], ids=str
+)
+def test_features_computed_once_give_the_same_layer_bit_for_bit(some_digits, conv, options):
+    a_fit = fit(max_epochs=3, batch_size=128, options=TrainerOptions(**options))
     cached, every_time = protocol(a_fit), protocol(a_fit, not_said_to_be_nothing)
     assert (cached.is_cached, every_time.is_cached) == (True, False)
     expected = weights(every_time(conv, some_digits))
@@ -195,6 +198,13 @@ def test_one_of_several_batch_norms_is_kept():
 def test_a_batch_larger_than_the_set_is_the_set():
     result = next(protocol(fit(batch_size=4096))(Flat(), two_classes()).epochs())
     assert result.metrics["cost/images"] == 64
+
+
+def test_no_labels_at_all_are_told():
+    splits = two_classes()
+    none = ImageSet(splits.train.images, splits.train.labels[:0])
+    with pytest.raises(ValueError, match="images with labels"):
+        protocol()(Flat(), Splits(none, splits.val, splits.test, splits.classes))
 
 
 def test_modes_that_do_not_exist_are_refused():

@@ -7,12 +7,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 from sklearn.neighbors import KNeighborsClassifier
+from toy_encoders import Flat, two_classes
 
 from trainables.augment.crops import RandomResizedCrop
 from trainables.augment.pipeline import Pipeline
 from trainables.data.digits import digits
 from trainables.data.image_set import Splits
+from trainables.distributed import draw_rows
 from trainables.evaluate.label_share import LabelShare
+from trainables.evaluate.masking import gradients_vanish
 from trainables.evaluate.neighbours import NearestNeighbours, NonParametric
 from trainables.evaluate.protocol import finish
 from trainables.networks.small_conv import SmallConv
@@ -104,6 +107,34 @@ def test_neighbours_vote_as_in_sklearn(encoder, splits):
     found = logits_of(NearestNeighbours(neighbours=20, temperature=0.07), encoder, splits)
     rows = F.normalize(features(encoder, splits.val), dim=1).numpy()
     np.testing.assert_allclose(found.softmax(1).numpy(), model.predict_proba(rows), atol=1e-4)
+
+
+def share_without_gradient(classifier, images):
+    x = images.pixels(slice(None)).requires_grad_()
+    F.cross_entropy(classifier(x), images.labels, reduction="sum").backward()
+    return (x.grad.flatten(1) == 0).all(dim=1).float().mean().item()
+
+
+def test_neighbours_who_agree_mask_the_gradient_and_that_is_called_out(encoder, splits):
+    voting = finish(NearestNeighbours(neighbours=5, temperature=0.07)(encoder, splits))
+    similar = finish(NonParametric(temperature=0.1, augment=Pipeline())(encoder, splits))
+    assert gradients_vanish(share_without_gradient(voting, splits.val)) != []
+    assert gradients_vanish(share_without_gradient(similar, splits.val)) == []
+
+
+def noisy(images):
+    return images + 0.1 * draw_rows(lambda n: torch.rand(n, *images.shape[1:]), len(images))
+
+
+def npi_on_ranks():
+    classifier = finish(NonParametric(temperature=0.1, augment=noisy)(Flat(), two_classes()))
+    return classifier(two_classes().val.pixels(slice(None))).detach()
+
+
+def test_two_ranks_ask_the_views_that_one_does(run_ranks):
+    first, second = run_ranks(npi_on_ranks)
+    assert torch.equal(first, second)
+    torch.testing.assert_close(first, npi_on_ranks(), atol=1e-5, rtol=1e-5)
 
 
 def test_only_those_with_a_label_are_asked(encoder, splits):
