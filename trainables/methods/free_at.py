@@ -1,0 +1,95 @@
+"""Free adversarial training: one backward pass moves the weights and the perturbation."""
+
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables import distributed
+from trainables.attacks.pgd import PGD
+from trainables.augment.pipeline import Augmentation
+from trainables.batch import Batch
+from trainables.methods.base import Method
+from trainables.networks.encoder import Encoder
+from trainables.progress import Progress
+
+
+class FreeAT(Method):
+    """Train on each batch several times in a row while its perturbation grows [1]_.
+
+    A batch's gradient serves the weights and the perturbation at once, so that adversarial
+    training costs what plain training of as many updates costs. The perturbation is carried over
+    to the next batch, row by row. How often a batch is replayed is a setting of
+    `ReplayedBatches`; its views are drawn once.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    num_classes : int
+    augment : Augmentation
+    attack : PGD
+        Ball, step, and what the first batch starts from; its one step is a replay's. Always in
+        train mode: it is the update's own pass.
+
+    References
+    ----------
+    .. [1] Shafahi et al. 2019, arXiv:1904.12843, Algorithm 1.
+    """
+
+    def __init__(
+        self, *, encoder: Encoder, num_classes: int, augment: Augmentation, attack: PGD
+    ) -> None:
+        super().__init__()
+        if attack.steps != 1:
+            raise ValueError(f"free_at makes a step a replay: attack.steps=1, got {attack.steps}.")
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.num_features, num_classes)
+        self.augment = augment
+        self.attack = attack
+        self._carried = torch.empty(0)  # of every rank's rows
+        self._delta = torch.empty(0)  # of this rank's, with its gradient
+        self._images = torch.empty(0)
+        self._indices: Tensor | None = None
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return class logits, shape (N, Y)."""
+        logits: Tensor = self.head(self.encoder(images))
+        return logits
+
+    def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return cross-entropy of the batch as it is perturbed so far."""
+        if batch.indices is not self._indices:
+            self._begin(batch)
+        self._delta = self._delta.detach().requires_grad_()
+        logits = self(self._images + self._delta)
+        hits = (logits.argmax(dim=1) == batch.labels).float().mean()
+        return {"loss": F.cross_entropy(logits, batch.labels), "adversarial_accuracy": hits}
+
+    def after_update(self, progress: Progress) -> None:
+        """Move the perturbation by the gradient at the weights before the update."""
+        assert self._delta.grad is not None
+        self._delta = self.attack.ball.move(
+            self._images, self._delta.detach(), self._delta.grad, self.attack.step_size
+        )
+        self._carried = distributed.gather(self._delta)  # a checkpoint is written by one rank
+
+    @torch.no_grad()
+    def _begin(self, batch: Batch) -> None:
+        """Take up a new batch with the perturbation of the one before."""
+        self._indices, self._images = batch.indices, self.augment(batch.labelled)
+        rows, ball = len(self._images), self.attack.ball
+        if len(self._carried) == 0:
+            delta = ball.sample(self._images, self.attack.start)
+        else:
+            delta = self._carried.to(self._images.device)[distributed.rank() * rows :][:rows]
+        # The code leaves pixels beyond their range until the first step.
+        self._delta = ball.confine(self._images, delta)
+
+    def get_extra_state(self) -> dict[str, Any]:
+        """Return the perturbation, whose size only the batches know."""
+        return {"delta": self._carried.cpu()}
+
+    def set_extra_state(self, state: dict[str, Any]) -> None:
+        """Take the perturbation back."""
+        self._carried = state["delta"]
