@@ -1,0 +1,87 @@
+"""TRADES: accuracy on clean images, traded for agreement with attacked ones."""
+
+import torch
+from torch import Tensor, nn
+
+from trainables.attacks.pgd import PGD
+from trainables.attacks.rows import normal
+from trainables.augment.pipeline import Augmentation
+from trainables.batch import Batch
+from trainables.losses.trades import divergence, trades
+from trainables.methods.base import Method
+from trainables.modes import Mode, in_mode
+from trainables.networks.encoder import Encoder
+from trainables.progress import Progress
+
+
+class TRADES(Method):
+    """Fit the clean images, and let those look the same that look most different [1]_.
+
+    Parameters
+    ----------
+    encoder : Encoder
+    num_classes : int
+    augment : Augmentation
+    attack : PGD
+        On the divergence from the clean image's classes; `noise` takes the place of its start.
+    weight : float
+        beta, written 1 / lambda in the paper.
+    noise : float
+        Standard deviation of the attack's start, in pixel units: the divergence has no gradient
+        at the image itself.
+    attack_mode : {"eval", "train"}
+        Batch-norm mode during the attack.
+
+    References
+    ----------
+    .. [1] Zhang et al. 2019, arXiv:1901.08573, Algorithm 1.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        num_classes: int,
+        augment: Augmentation,
+        attack: PGD,
+        weight: float,
+        noise: float = 0.001,
+        attack_mode: Mode = "eval",
+    ) -> None:
+        super().__init__()
+        if weight < 0:
+            raise ValueError(f"method.weight must be at least 0, got {weight}.")
+        if noise <= 0:
+            raise ValueError(f"method.noise must be above 0, got {noise}.")
+        self.encoder = encoder
+        self.head = nn.Linear(encoder.num_features, num_classes)
+        self.augment = augment
+        self.attack = attack
+        self.weight = weight
+        self.noise = noise
+        self.attack_mode = attack_mode
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return class logits, shape (N, Y)."""
+        logits: Tensor = self.head(self.encoder(images))
+        return logits
+
+    def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return TRADES' loss of the batch and its attacked copy."""
+        images, labels = self.augment(batch.labelled), batch.labels
+        with in_mode(self, self.attack_mode):
+            adversarial = self._attacked(images)
+        # Two passes, as in the authors' code: each kind of image has its own batch statistics.
+        logits, adversarial_logits = self(images), self(adversarial)
+        hits = (adversarial_logits.argmax(dim=1) == labels).float().mean()
+        loss = trades(logits, adversarial_logits, labels, weight=self.weight)
+        return {"loss": loss, "adversarial_accuracy": hits}
+
+    def _attacked(self, images: Tensor) -> Tensor:
+        with torch.no_grad():
+            clean = self(images)
+
+        def difference(x: Tensor) -> Tensor:
+            return divergence(self(x), from_logits=clean)
+
+        return self.attack(difference, images, delta0=self.noise * normal(images))
