@@ -1,0 +1,104 @@
+"""ACL: contrastive learning in two streams, clean and attacked, with a batch norm each."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from trainables.attacks.pgd import PGD
+from trainables.augment.pipeline import Augmentation
+from trainables.batch import Batch
+from trainables.losses.nt_xent import nt_xent_over_ranks
+from trainables.methods.base import Method
+from trainables.modes import in_mode
+from trainables.networks.encoder import Encoder
+from trainables.networks.heads import mlp
+from trainables.networks.split_batch_norm import split, use_branch
+from trainables.progress import Progress
+
+BRANCHES = ("normal", "pgd")
+
+
+class ACL(Method):
+    r"""Contrast two clean views, and the same two attacked together (dual stream) [1]_.
+
+    .. math:: L = \tfrac{1}{2} [\mathrm{NTXent}(t_1, t_2) + \mathrm{NTXent}(t_1', t_2')]
+
+    Weights are shared, batch norms are not: clean images go through one branch of them and
+    attacked ones through the other, in the projector too.
+
+    Parameters
+    ----------
+    encoder : Encoder
+        Its batch norms are split.
+    projector_widths : list of int
+        Hidden widths of the projector, which has a batch norm after every layer.
+    embedding_width : int
+    augment : Augmentation
+    attack : PGD
+        On both views jointly, in eval mode, with every rank's images as negatives.
+    temperature : float
+        Softmax temperature, in units of cosine similarity.
+    branch : {"normal", "pgd"}
+        Batch norms by which the encoder is judged and used after training.
+
+    References
+    ----------
+    .. [1] Jiang et al. 2020, arXiv:2010.13337, Sec. 3.2.
+    """
+
+    def __init__(
+        self,
+        *,
+        encoder: Encoder,
+        projector_widths: list[int],
+        embedding_width: int,
+        augment: Augmentation,
+        attack: PGD,
+        temperature: float,
+        branch: Literal["normal", "pgd"],
+    ) -> None:
+        super().__init__()
+        if branch not in BRANCHES:
+            raise ValueError(f"method.branch must be normal or pgd, got '{branch}'.")
+        names = sorted(BRANCHES, key=lambda name: name != branch)  # the first is in use
+        projector = mlp(
+            encoder.num_features,
+            projector_widths,
+            embedding_width,
+            batch_norm=True,
+            last_batch_norm=True,
+            last_affine=True,
+        )
+        self.encoder = split(encoder, names)
+        self.projector = split(projector, names)
+        self.augment = augment
+        self.attack = attack
+        self.temperature = temperature
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Return embeddings, shape (N, D)."""
+        embeddings: Tensor = self.projector(self.encoder(images))
+        return embeddings
+
+    def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        """Return the mean of the two streams' losses."""
+        views = [self.augment(batch.images), self.augment(batch.images)]
+        # A draw per view, so that several ranks draw what one would.
+        delta0 = torch.cat([self.attack.ball.sample(view, self.attack.start) for view in views])
+        images = torch.cat(views)
+        with use_branch(self, "pgd"):
+            with in_mode(self, "eval"):
+                adversarial = self.attack(self._loss, images, delta0=delta0)
+            attacked = self._loss(adversarial)
+        with use_branch(self, "normal"):
+            clean = self._loss(images)
+        return {
+            "loss": (clean + attacked) / 2,
+            "clean_loss": clean,
+            "adversarial_loss": attacked,
+        }
+
+    def _loss(self, images: Tensor) -> Tensor:
+        pair = self(images).unflatten(0, (2, -1))
+        return nt_xent_over_ranks(pair, temperature=self.temperature)
