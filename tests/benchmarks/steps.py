@@ -160,9 +160,9 @@ def contestants(network, images):
         "RoCL": (rocl, uncached(rocl, trainables.methods.rocl)),
         "SwARo": (swaro, uncached(swaro, trainables.methods.swaro)),
     }
-    for name, study in (("BYOL", "byol"), ("MSR", "msr")):
+    for name, study, second in (("BYOL", "byol", []), ("MSR", "msr", ["augment@aggressive=none"])):
         pairs[name] = (
-            our_step(study, network, images),
+            our_step(study, network, images, *second),
             peer_step(LightlyBYOL(encoder(network)).to(images.device), images),
         )
     return pairs
