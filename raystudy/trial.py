@@ -21,6 +21,8 @@ from trainables import distributed
 from trainables.data.image_set import Splits
 from trainables.evaluate.base import Evaluator
 from trainables.memory import keep_freed_memory
+from trainables.methods.base import Method
+from trainables.networks.encoder import Encoder
 from trainables.random_state import seed_everything
 from trainables.trainer import EpochResult, Trainer
 
@@ -93,10 +95,10 @@ class Best:
 
 def build_trainer(config: DictConfig, splits: Splits) -> Trainer:
     """Seed every random stream and build what trains."""
-    seed_everything(config.seed)
+    method = build_method(config)
     with _settings_at_fault():
         return Trainer(
-            method=_build(config.method),
+            method=method,
             optimizer=_build(config.optimizer),
             lr_schedule=_build(config.lr_schedule),
             train=splits.train,
@@ -104,6 +106,21 @@ def build_trainer(config: DictConfig, splits: Splits) -> Trainer:
             max_epochs=config.max_epochs,
             options=_build(config.trainer),
         )
+
+
+def build_method(config: DictConfig) -> Method:
+    """Seed every random stream and build an untrained method."""
+    seed_everything(config.seed)
+    with _settings_at_fault():
+        method: Method = _build(config.method)
+    return method
+
+
+def build_encoder(config: DictConfig) -> Encoder:
+    """Build an untrained encoder."""
+    with _settings_at_fault():
+        encoder: Encoder = _build(config.encoder)
+    return encoder
 
 
 def build_evaluators(config: DictConfig) -> dict[str, Evaluator]:

@@ -100,10 +100,9 @@ def test_a_study_learns_the_point_as_the_worst_and_goes_on(tmp_path):
 
 
 @pytest.mark.ray
-@pytest.mark.parametrize("workers", [1, 2])
-def test_the_state_travels_from_rays_processes(tmp_path, monkeypatch, workers):
+def test_the_state_travels_from_rays_processes(tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests' / 'support'}")
-    scaling = Scaling(num_cpus=1 + workers, num_workers=workers, object_store_mb=80)
+    scaling = Scaling(num_cpus=2, object_store_mb=80)
     with connected(scaling), open_study(tmp_path / "s", num_trials=2) as study:
         RayExecutor(scaling, collapsing).run(study)
     fine, collapsed = study.summaries()

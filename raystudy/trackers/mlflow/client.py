@@ -137,15 +137,19 @@ class MlflowStore:
         elif patch.status is not None:
             self._try("a run", lambda: self._client.update_run(run_id, status=patch.status))
 
-    def upload(self, run_id: str, name: str, content: bytes | Path) -> None:
-        """Store a file with a run."""
+    def upload(self, run_id: str, name: str, content: bytes | Path, *, folder: str = "") -> None:
+        """Store a file with a run, in a folder of its artifacts."""
+
+        def log(path: Path) -> None:
+            self._client.log_artifact(run_id, str(path), folder or None)
+
         if isinstance(content, Path):
-            self._try(name, lambda: self._client.log_artifact(run_id, str(content)), is_file=True)
+            self._try(name, lambda: log(content), is_file=True)
             return
-        with TemporaryDirectory() as folder:
-            path = Path(folder, name)
+        with TemporaryDirectory() as parent:
+            path = Path(parent, name)
             path.write_bytes(content)
-            self._try(name, lambda: self._client.log_artifact(run_id, str(path)), is_file=True)
+            self._try(name, lambda: log(path), is_file=True)
 
     def _write_batch(
         self, run_id: str, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]

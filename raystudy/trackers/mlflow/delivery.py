@@ -45,9 +45,7 @@ class Delivery:
         self._uri = redact(uri)
         note = _read_notes(folder).get(self._uri, NOTHING_YET)
         self._offset: int = 0
-        self._runs: dict[RunKey, str] = {
-            key if key == STUDY else int(key): run for key, run in note["runs"].items()
-        }
+        self._runs = run_ids(folder, uri)
         self._is_begun = False
         for event, end in read(folder.spool):
             if end > note["offset"]:
@@ -129,6 +127,12 @@ def count_waiting(folder: StudyFolder, uri: str) -> int:
     """Return how many events a store has not got yet."""
     note = _read_notes(folder).get(redact(uri), NOTHING_YET)
     return sum(1 for _ in read(folder.spool, note["offset"]))
+
+
+def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
+    """Return the ids of the runs a store has got."""
+    runs = _read_notes(folder).get(redact(uri), NOTHING_YET)["runs"]
+    return {key if key == STUDY else int(key): run for key, run in runs.items()}
 
 
 @contextlib.contextmanager

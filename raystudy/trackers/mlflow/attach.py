@@ -1,0 +1,84 @@
+"""Add to a run that has been delivered: evaluations, pictures, reports."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from omegaconf import DictConfig
+
+from raystudy.study_folder import StudyFolder
+from raystudy.trackers.mlflow.carry import cause
+from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+from raystudy.trackers.mlflow.delivery import run_ids
+from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
+from raystudy.trackers.redaction import redact
+from raystudy.trackers.store import default_artifacts, store_uri
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """What is added to a run.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float
+        Each at one step.
+    curves : mapping of str to mapping of int to float
+        Measures with several steps of their own.
+    tags : mapping of str to str
+    files : mapping of str to bytes or Path
+        Content by name.
+    folder : str
+        Of the run's artifacts, in which the files go.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    folder: str = ""
+
+
+def attach(folder: StudyFolder, key: RunKey, settings: DictConfig, attachment: Attachment) -> str:
+    """Add to the run of a trial, or of the study itself; return why it was not possible, or "".
+
+    Parameters
+    ----------
+    folder : StudyFolder
+    key : int or "study"
+        Number of the trial.
+    settings : DictConfig
+        With `tracker` and `output_dir`.
+    attachment : Attachment
+    """
+    if not settings.tracker.enabled:
+        return ""
+    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    run_id = run_ids(folder, uri).get(key)
+    if run_id is None:
+        return (
+            f"MLflow at {redact(uri)} knows nothing of {folder.id} yet; deliver it by "
+            f"'raystudy sync {folder.id}' and repeat this command."
+        )
+    prepare_environment()
+    refused: list[str] = []
+    try:
+        store = MlflowStore(uri, default_artifacts(settings.output_dir), refused.append)
+        store.write(run_id, _patch(attachment))
+        for name, content in attachment.files.items():
+            store.upload(run_id, name, content, folder=attachment.folder)
+    except Exception as error:  # of any library between here and the server
+        return f"MLflow at {redact(uri)} takes nothing now ({cause(error)})."
+    return f"MLflow at {redact(uri)} refused {'; '.join(refused)}." if refused else ""
+
+
+def _patch(attachment: Attachment) -> RunPatch:
+    now = int(1000 * time.time())
+    points = [Point(name, value, now, 0) for name, value in attachment.metrics.items()]
+    points += [
+        Point(name, value, now, step)
+        for name, curve in attachment.curves.items()
+        for step, value in curve.items()
+    ]
+    return RunPatch("", now, metrics=points, tags=dict(attachment.tags))
