@@ -22,6 +22,10 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _say(console, study.ended_early)
     if study.failure:
         _say(console, f"{study.failure}; tracebacks: {study.info.folder}/trials/*/error.txt")
+    infeasible = sum(summary.violation > 0 for summary in ended)
+    if infeasible:
+        bounds = ", ".join(map(str, study.info.spec.constraints))
+        _say(console, f"infeasible:    {infeasible} of {counts['complete']} complete ({bounds})")
     for best in study.best():
         _show_best(console, study, best, ended)
     if not study.is_finished:
@@ -34,6 +38,8 @@ def _show_best(
 ) -> None:
     objectives = study.info.spec.objectives
     _say(console, f"best trial:    {best.number}  {_values(best)}")
+    if best.violation:
+        _say(console, f"               {best.reason}; no trial keeps to all constraints")
     recipe = next((s for s in ended if s.number == RECIPE and s.state == "complete"), None)
     if best.number == RECIPE:
         _say(console, "               that is the published recipe itself")

@@ -16,6 +16,7 @@ from raystudy.errors import UserError
 from raystudy.journal import Journal
 from raystudy.samplers import Memoryless, quiet
 from raystudy.search_space import SearchSpace
+from raystudy.seen import constraint_attributes
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import Metrics, StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
@@ -43,6 +44,7 @@ class Ledger:
         journal: Journal | None,
     ) -> None:
         self._objectives = info.spec.objectives
+        self._constraints = info.spec.constraints
         self._space = space
         self._storage = storage
         self._study = study
@@ -138,15 +140,18 @@ class Ledger:
         return self._study.pruner.prune(self._study, trial)
 
     def tell(self, summary: TrialSummary) -> None:
-        """Give a trial its final state; a diverged one is a result, the worst there is."""
+        """Give a trial its final state; a diverged one is a result, infeasible and the worst."""
         state, values = TrialState.COMPLETE, [one.worst_value for one in self._objectives]
         if summary.state == "complete":
             values = [summary.last[objective.metric] for objective in self._objectives]
         elif summary.state in ("failed", "pruned"):
             state = TrialState.FAIL if summary.state == "failed" else TrialState.PRUNED
         with quiet(), self.transaction():
+            trial_id = self._id(summary.number)
             for key, value in trial_record.final_attributes(summary).items():
-                self._storage.set_trial_user_attr(self._id(summary.number), key, value)
+                self._storage.set_trial_user_attr(trial_id, key, value)
+            for key, excess in constraint_attributes(summary, self._constraints).items():
+                self._storage.set_trial_system_attr(trial_id, key, excess)
             told = values if state == TrialState.COMPLETE else None
             self._study.tell(summary.number, told, state)
 

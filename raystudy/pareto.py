@@ -9,12 +9,15 @@ from raystudy.trackers.base import TrialSummary
 def front(summaries: Iterable[TrialSummary], objectives: Sequence[Objective]) -> list[TrialSummary]:
     """Return the complete trials that no complete trial dominates, in order of number.
 
-    Trials that ended early are left out: their values are of another epoch. With one objective the
-    front is the best trial and those that equal it.
+    Trials that ended early are left out: their values are of another epoch. Trials beyond a
+    constraint are left out, too; while there are no others, the front is of those that exceed it
+    least. With one objective the front is the best trial and those that equal it.
     """
+    complete = [summary for summary in summaries if summary.state == "complete"]
+    least = min((summary.violation for summary in complete), default=0.0)
     best: list[TrialSummary] = []
-    for summary in summaries:
-        if summary.state != "complete" or any(_dominates(one, summary, objectives) for one in best):
+    for summary in complete:
+        if summary.violation > least or any(_dominates(one, summary, objectives) for one in best):
             continue
         best = [one for one in best if not _dominates(summary, one, objectives)] + [summary]
     return sorted(best, key=lambda summary: summary.number)

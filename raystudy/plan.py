@@ -1,6 +1,6 @@
 """What a sweep is going to do, checked before anything starts."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
+from raystudy import samplers
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.search_space import SearchSpace
@@ -65,11 +66,13 @@ def check(config: DictConfig) -> Findings:
 
 def _refuse_unmeasured(spec: StudySpec, evaluators: Mapping[str, "Evaluator"]) -> None:
     measures = [measure for evaluate in evaluators.values() for measure in evaluate.measures]
-    for objective in spec.objectives:
-        if objective.metric not in measures:
-            there = ", ".join(m for m in measures if m.startswith("val/")) or "nothing"
+    there = ", ".join(m for m in measures if m.startswith("val/")) or "nothing"
+    asked = [("objectives", one.metric) for one in spec.objectives]
+    asked += [("constraints", one.metric) for one in spec.constraints]
+    for setting, metric in asked:
+        if metric not in measures:
             raise UserError(
-                f"study.objectives: no evaluator measures '{objective.metric}'; there are: {there}."
+                f"study.{setting}: no evaluator measures '{metric}'; there are: {there}."
             )
 
 
@@ -91,13 +94,15 @@ def show(
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
-    method = config.method._target_.rsplit(".", 1)[-1]
+    method = _class_name(config.method)
     table.add_row("study", folder.id if folder else "none started (this is the plan only)")
     table.add_row(
         "method", f"{method}, {findings.parameters:,} parameters, {config.max_epochs} epochs"
     )
     table.add_row("data", f"{config.data.name}: {findings.images}")
     table.add_row("objective", ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives))
+    if spec.constraints:
+        table.add_row("subject to", ", ".join(map(str, spec.constraints)))
     table.add_row("trials", f"{spec.num_trials}; {_search_words(config)}; trial 0 is the recipe")
     table.add_row("each trial", read_scaling(config).words)
     if folder is not None:
@@ -106,8 +111,19 @@ def show(
     table.add_row("MLflow", redact(uri))
     console.print(table)
     console.print(_axes(space))
-    for note in space.notes:
+    for note in (*space.notes, *_notes(config, spec)):
         console.print(f"note: {note}")
+
+
+def _notes(config: DictConfig, spec: StudySpec) -> Iterator[str]:
+    """Yield what the choices for this study cannot do."""
+    if spec.constraints and samplers.is_blind(config.sampler):
+        yield (
+            f"{_class_name(config.sampler)} draws without a look at study.constraints; they only "
+            f"decide which trial is the best."
+        )
+    if spec.constraints and _class_name(config.trial_scheduler) == "MedianPruner":
+        yield "MedianPruner stops trials by the objective alone, whatever the constraints."
 
 
 def _axes(space: SearchSpace) -> Table:
@@ -122,6 +138,9 @@ def _axes(space: SearchSpace) -> Table:
 
 
 def _search_words(config: DictConfig) -> str:
-    sampler = config.sampler._target_.rsplit(".", 1)[-1]
-    pruner = config.trial_scheduler._target_.rsplit(".", 1)[-1]
-    return f"{sampler}, {pruner}, seed {config.study.seed}"
+    choices = f"{_class_name(config.sampler)}, {_class_name(config.trial_scheduler)}"
+    return f"{choices}, seed {config.study.seed}"
+
+
+def _class_name(node: DictConfig) -> str:
+    return str(node._target_).rsplit(".", 1)[-1]

@@ -21,6 +21,7 @@ from optuna.trial import FrozenTrial
 from raystudy import axes
 from raystudy.axes import Value
 from raystudy.errors import UserError
+from raystudy.seen import AWARE, seen_by
 
 Params = dict[str, Any]
 Places = tuple[Value, ...]  # of a configuration on the axes
@@ -148,6 +149,7 @@ class Memoryless(BaseSampler):
 
     def _draw(self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
+        study = seen_by(sampler, study, study.get_trials(deepcopy=False))
         sampler.before_trial(study, trial)
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)
@@ -192,6 +194,11 @@ def check(sampler: Memoryless, num_objectives: int) -> None:
         raise UserError(
             f"sampler=cmaes needs two numeric axes, got {numeric[0]} only; use sampler=tpe."
         )
+
+
+def is_blind(recipe: Mapping[str, Any]) -> bool:
+    """Return whether a sampler draws without a look at constraints, or at any result."""
+    return not issubclass(get_class(recipe["_target_"]), AWARE)
 
 
 def _is_numeric(axis: BaseDistribution) -> bool:

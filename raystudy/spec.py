@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from raystudy.constraint import Constraint
 from raystudy.errors import UserError
 
 Direction = Literal["maximize", "minimize"]
@@ -68,6 +69,8 @@ class StudySpec:
     name : str
         Family of the study: the YAML's name.
     objectives : sequence of Objective
+    constraints : sequence of Constraint
+        What a trial must keep to at its end to be the best.
     num_trials : int
         Trials in all, trial 0 included, which runs the published recipe.
     seed : int
@@ -83,6 +86,7 @@ class StudySpec:
     name: str
     objectives: tuple[Objective, ...]
     num_trials: int
+    constraints: tuple[Constraint, ...] = ()
     seed: int = 0
     max_failures: int = 2
     stall_minutes: float = 30.0
@@ -99,8 +103,25 @@ class StudySpec:
     @classmethod
     def read(cls, section: Mapping[str, Any]) -> "StudySpec":
         """Read the `study:` section; its `id` belongs to the command line and is left out."""
-        fields = {key: value for key, value in section.items() if key not in ("id", "objectives")}
-        objectives: Sequence[Any] = section["objectives"]
-        if isinstance(objectives, (str, Mapping)):
-            objectives = [objectives]
-        return cls(objectives=tuple(Objective.read(entry) for entry in objectives), **fields)
+        read = ("id", "objectives", "constraints")
+        fields = {key: value for key, value in section.items() if key not in read}
+        return cls(
+            objectives=tuple(Objective.read(entry) for entry in _entries(section["objectives"])),
+            constraints=tuple(
+                Constraint.read(entry) for entry in _entries(section.get("constraints"))
+            ),
+            **fields,
+        )
+
+    @property
+    def metrics(self) -> list[str]:
+        """The measures that a trial is judged by, each once."""
+        judged = [o.metric for o in self.objectives] + [c.metric for c in self.constraints]
+        return list(dict.fromkeys(judged))
+
+
+def _entries(section: Any) -> Sequence[Any]:
+    """Return a list, of which a single entry may stand without its brackets."""
+    if section is None:
+        return []
+    return [section] if isinstance(section, (str, Mapping)) else section

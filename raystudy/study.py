@@ -112,7 +112,7 @@ class Study:
         if self.interrupted or not (resumed or more):
             return None
         trial = self._ledger.completed(self._left.pop(0)) if resumed else self._ledger.ask()
-        record = TrialRecord.read(trial, self._objectives)
+        record = TrialRecord.read(trial, self._objectives, self.info.spec.constraints)
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
         info = self._info(trial, resumed=resumed)

@@ -2,11 +2,12 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
+from raystudy.constraint import Constraint, complaint, violation
 from raystudy.spec import Objective
 from raystudy.trackers.base import Metrics, TrialState, TrialSummary
 
@@ -37,6 +38,7 @@ class TrialRecord:
     number : int
     objectives : sequence of Objective
     params : mapping of str to value
+    constraints : sequence of Constraint
     began : float
         When it began on the study's clock, earlier drivers' seconds included.
     """
@@ -44,6 +46,7 @@ class TrialRecord:
     number: int
     objectives: Sequence[Objective]
     params: Mapping[str, Any]
+    constraints: Sequence[Constraint] = ()
     began: float = 0.0
     epoch: int = 0
     seconds: float = 0.0
@@ -52,9 +55,14 @@ class TrialRecord:
     best: dict[str, float] = field(default_factory=dict)
 
     @classmethod
-    def read(cls, trial: FrozenTrial, objectives: Sequence[Objective]) -> "TrialRecord":
+    def read(
+        cls,
+        trial: FrozenTrial,
+        objectives: Sequence[Objective],
+        constraints: Sequence[Constraint] = (),
+    ) -> "TrialRecord":
         """Rebuild a record from the journal."""
-        record = cls(trial.number, objectives, trial.params)
+        record = cls(trial.number, objectives, trial.params, constraints)
         for epoch, entry in _entries(trial).items():
             record.add(epoch, entry["metrics"], entry["seconds"])
         return record
@@ -74,8 +82,9 @@ class TrialRecord:
 
     @property
     def missing(self) -> list[str]:
-        """Objectives that were never reported."""
-        return [o.metric for o in self.objectives if o.metric not in self.last]
+        """Measures it is judged by that were never reported."""
+        judged = [o.metric for o in self.objectives] + [c.metric for c in self.constraints]
+        return [metric for metric in dict.fromkeys(judged) if metric not in self.metrics]
 
     def conclude(self, outcome: Outcome) -> tuple[TrialState, str]:
         """Return the final state of a trial whose process ended so, and the reason."""
@@ -89,7 +98,7 @@ class TrialRecord:
                 "failed",
                 f"{', '.join(self.missing)} was never reported; measures there: {there}",
             )
-        return "complete", outcome.reason
+        return "complete", complaint(self.constraints, self.metrics) or outcome.reason
 
     def summary(self, state: TrialState, reason: str) -> TrialSummary:
         """Return what there is to know of the trial once it has ended."""
@@ -102,6 +111,7 @@ class TrialRecord:
             metrics=dict(self.metrics),
             seconds=self.seconds,
             reason=reason,
+            violation=violation(self.constraints, self.metrics) if state == "complete" else 0.0,
         )
 
 
@@ -133,6 +143,7 @@ def final_attributes(summary: TrialSummary) -> dict[str, Any]:
         "epochs": summary.epoch,
         "last": dict(summary.last),
         "best": dict(summary.best),
+        "violation": summary.violation,
     }
 
 
@@ -140,4 +151,5 @@ def read_summary(trial: FrozenTrial, objectives: Sequence[Objective]) -> TrialSu
     """Rebuild the summary of a trial that has ended."""
     record = TrialRecord.read(trial, objectives)
     record.seconds = trial.user_attrs["seconds"]
-    return record.summary(trial.user_attrs["state"], trial.user_attrs["reason"])
+    summary = record.summary(trial.user_attrs["state"], trial.user_attrs["reason"])
+    return replace(summary, violation=trial.user_attrs.get("violation", 0.0))

@@ -89,7 +89,9 @@ class TrialSummary:
         Every measure as last reported.
     seconds : float
     reason : str
-        Why it ended, for states other than complete.
+        Why it ended, for states other than complete; of a complete one why it is infeasible.
+    violation : float
+        By how much a complete trial exceeds ``study.constraints`` in all; 0: it is feasible.
     """
 
     number: int
@@ -100,6 +102,7 @@ class TrialSummary:
     metrics: Metrics = field(default_factory=dict)
     seconds: float = 0.0
     reason: str = ""
+    violation: float = 0.0
 
 
 class Tracker(Protocol):

@@ -1,5 +1,6 @@
 """Studies of surrogates, opened and run in a line."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import optuna
@@ -46,13 +47,22 @@ def recipe(group, name, *, min_epochs=2, **settings):
 
 
 def open_study(
-    folder, *, sampler="random", trial_scheduler="none", trackers=(), space=SPACE, url=None, **info
+    folder,
+    *,
+    sampler="random",
+    trial_scheduler="none",
+    trackers=(),
+    space=SPACE,
+    url=None,
+    spec=None,
+    **info,
 ):
     """Open a study of surrogates; names of choices may also be recipes."""
     folder.mkdir(exist_ok=True)
     info = {"resumed": (folder / "journal.log").exists()} | info
+    about = study_info(folder, space=space, **info)
     return Study.open(
-        study_info(folder, space=space, **info),
+        replace(about, spec=replace(about.spec, **(spec or {}))),
         space,
         sampler=recipe("sampler", sampler) if isinstance(sampler, str) else sampler,
         trial_scheduler=recipe("trial_scheduler", trial_scheduler),

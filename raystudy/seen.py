@@ -1,0 +1,106 @@
+"""A study as its sampler sees it: with constraints, and with bad ends as infeasible points."""
+
+import copy
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+import optuna
+from optuna.samplers import (
+    BaseSampler,
+    CmaEsSampler,
+    GPSampler,
+    NSGAIIISampler,
+    NSGAIISampler,
+    TPESampler,
+)
+from optuna.study import StudyDirection
+from optuna.trial import FrozenTrial, TrialState
+
+from raystudy.constraint import Constraint
+from raystudy.trackers.base import TrialSummary
+
+AWARE = (TPESampler, GPSampler, NSGAIISampler, NSGAIIISampler, CmaEsSampler)
+PREFIX = "constraints:"  # under which Optuna keeps constraints among a trial's system attributes
+ENDS_WELL = "training ends well"
+LARGE = 1000.0  # beyond any constraint on an accuracy; a Gaussian process standardises it
+
+
+def constraint_attributes(
+    summary: TrialSummary, constraints: Sequence[Constraint]
+) -> dict[str, float]:
+    """Return what Optuna shall know of a trial's constraints: above 0 one is violated.
+
+    Of a trial that diverged or collapsed all are, and by far that its training ends well.
+    """
+    if summary.state == "complete":
+        return {f"{PREFIX}{one}": one.excess(summary.metrics[one.metric]) for one in constraints}
+    if summary.state in ("diverged", "collapsed"):
+        worst = {f"{PREFIX}{one}": one.worst_excess for one in constraints}
+        return worst | {f"{PREFIX}{ENDS_WELL}": LARGE}
+    return {}
+
+
+class SeenStudy(optuna.Study):
+    """The study, its trials replaced by what a sampler shall make of them.
+
+    Parameters
+    ----------
+    study : optuna.Study
+    trials : sequence of FrozenTrial
+    """
+
+    def __init__(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
+        self.__dict__ |= study.__dict__
+        self._seen = trials
+
+    def _get_trials(
+        self,
+        deepcopy: bool = True,
+        states: Container[TrialState] | None = None,
+        use_cache: bool = False,
+    ) -> list[FrozenTrial]:
+        trials = [trial for trial in self._seen if states is None or trial.state in states]
+        return copy.deepcopy(trials) if deepcopy else trials
+
+
+def seen_by(sampler: BaseSampler, study: optuna.Study, trials: list[FrozenTrial]) -> SeenStudy:
+    """Return what a sampler shall see of a study's `trials`."""
+    if isinstance(sampler, GPSampler) and any(_ended_badly(trial) for trial in trials):
+        trials = [_ended_well(trial) for trial in trials]
+    if isinstance(sampler, CmaEsSampler):
+        trials = _by_value_alone(trials, study.direction)
+    return SeenStudy(study, trials)
+
+
+def _ended_badly(trial: FrozenTrial) -> bool:
+    return f"{PREFIX}{ENDS_WELL}" in trial.system_attrs
+
+
+def _ended_well(trial: FrozenTrial) -> FrozenTrial:
+    """Give a trial the one constraint it lacks: a Gaussian process wants all of all trials."""
+    if trial.state != TrialState.COMPLETE or _ended_badly(trial):
+        return trial
+    return _changed(trial, system_attrs={**trial.system_attrs, f"{PREFIX}{ENDS_WELL}": -LARGE})
+
+
+def _by_value_alone(trials: list[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
+    """Put infeasible trials behind all others, by their violation: CMA-ES looks at ranks only."""
+    sign = 1 if direction == StudyDirection.MAXIMIZE else -1
+    values = [sign * trial.value for trial in trials if trial.value is not None]
+    worst = min(values, default=0.0)
+    return [
+        _changed(trial, values=[sign * (worst - excess)]) if excess > 0 else trial
+        for trial, excess in ((trial, _violation(trial.system_attrs)) for trial in trials)
+    ]
+
+
+def _violation(system_attrs: Mapping[str, Any]) -> float:
+    excesses: list[float] = [value for key, value in system_attrs.items() if key.startswith(PREFIX)]
+    return sum(value for value in excesses if value > 0)
+
+
+def _changed(trial: FrozenTrial, **attributes: Any) -> FrozenTrial:
+    changed = copy.copy(trial)
+    for name, value in attributes.items():
+        setattr(changed, name, value)
+    return changed
