@@ -5,9 +5,6 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import optuna
-from hydra.errors import InstantiationException
-from hydra.utils import instantiate
-from optuna.pruners import BasePruner, NopPruner
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
@@ -20,6 +17,7 @@ from raystudy.seen import constraint_attributes
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import Metrics, StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
+from raystudy.trial_scheduler import TrialScheduler
 
 
 class Ledger:
@@ -31,6 +29,7 @@ class Ledger:
     space : SearchSpace
     storage : BaseStorage
     study : optuna.Study
+    scheduler : TrialScheduler
     journal : Journal, optional
         The file below `storage`, unless that is a database.
     """
@@ -41,6 +40,7 @@ class Ledger:
         space: SearchSpace,
         storage: BaseStorage,
         study: optuna.Study,
+        scheduler: TrialScheduler,
         journal: Journal | None,
     ) -> None:
         self._objectives = info.spec.objectives
@@ -48,6 +48,7 @@ class Ledger:
         self._space = space
         self._storage = storage
         self._study = study
+        self._scheduler = scheduler
         self._journal = journal
 
     @classmethod
@@ -70,7 +71,7 @@ class Ledger:
         num_objectives = len(info.spec.objectives)
         memoryless = Memoryless(sampler, space.distributions, info.spec.seed)
         samplers.check(memoryless, num_objectives)
-        pruner = _pruner(trial_scheduler, num_objectives)
+        scheduler = TrialScheduler(trial_scheduler, info.spec)
         journal = Journal(StudyFolder(info.folder).journal) if url is None else None
         storage = open_database(url) if journal is None else JournalStorage(journal)
         with quiet():
@@ -82,13 +83,13 @@ class Ledger:
             study = optuna.create_study(
                 storage=storage,
                 sampler=memoryless,
-                pruner=pruner,
+                pruner=scheduler.pruner,
                 study_name=info.id,
                 directions=[objective.direction for objective in info.spec.objectives],
                 load_if_exists=True,
             )
         _check_begun(study, info, space)
-        return cls(info, space, storage, study, journal)
+        return cls(info, space, storage, study, scheduler, journal)
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """Return a context whose operations reach the journal in one write."""
@@ -134,10 +135,8 @@ class Ledger:
 
     def is_behind(self, record: TrialRecord, metrics: Metrics) -> bool:
         """Return whether the trial scheduler would end the trial after the epoch just kept."""
-        if len(self._objectives) > 1 or self._objectives[0].metric not in metrics:
-            return False
         trial = self._storage.get_trial(self._id(record.number))
-        return self._study.pruner.prune(self._study, trial)
+        return self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
 
     def tell(self, summary: TrialSummary) -> None:
         """Give a trial its final state; a diverged one is a result, infeasible and the worst."""
@@ -163,21 +162,6 @@ class Ledger:
     def _id(self, number: int) -> int:
         study_id = self._study._study_id
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
-
-def _pruner(recipe: Mapping[str, Any], num_objectives: int) -> BasePruner:
-    try:
-        with quiet():
-            pruner: BasePruner = instantiate(dict(recipe), _convert_="all")
-    except InstantiationException as error:
-        raise UserError(f"trial_scheduler: {error.__cause__ or error}") from error
-    if num_objectives > 1 and not isinstance(pruner, NopPruner):
-        raise UserError(
-            f"trial_scheduler must be none with several objectives, because Optuna compares "
-            f"unfinished trials by one only; got {type(pruner).__name__} and {num_objectives} "
-            f"objectives: add trial_scheduler=none."
-        )
-    return pruner
 
 
 def open_database(url: str | None) -> BaseStorage:

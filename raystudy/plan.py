@@ -16,6 +16,7 @@ from raystudy.spec import StudySpec
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import store_uri
+from raystudy.trial_scheduler import TrialScheduler
 
 if TYPE_CHECKING:  # torch takes its time
     from trainables.evaluate.base import Evaluator
@@ -55,7 +56,9 @@ def check(config: DictConfig) -> Findings:
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)
     trainer = build_trainer(on_cpu, splits)
-    _refuse_unmeasured(StudySpec.read(config.study), build_evaluators(on_cpu))
+    spec = StudySpec.read(config.study)
+    _refuse_unmeasured(spec, build_evaluators(on_cpu))
+    read_trial_scheduler(config, spec)
     channels, height, width = splits.train.images.shape[1:]
     images = (
         f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
@@ -82,6 +85,12 @@ def read_scaling(config: DictConfig) -> Scaling:
     return Scaling(**section)
 
 
+def read_trial_scheduler(config: DictConfig, spec: StudySpec) -> TrialScheduler:
+    """Return what the `trial_scheduler:` section stands for in this study, checked."""
+    section: dict[str, Any] = OmegaConf.to_container(config.trial_scheduler, resolve=True)  # type: ignore[assignment]
+    return TrialScheduler(section, spec)
+
+
 def show(
     console: Console,
     config: DictConfig,
@@ -103,7 +112,9 @@ def show(
     table.add_row("objective", ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives))
     if spec.constraints:
         table.add_row("subject to", ", ".join(map(str, spec.constraints)))
-    table.add_row("trials", f"{spec.num_trials}; {_search_words(config)}; trial 0 is the recipe")
+    table.add_row(
+        "trials", f"{spec.num_trials}; {_search_words(config, spec)}; trial 0 is the recipe"
+    )
     table.add_row("each trial", read_scaling(config).words)
     if folder is not None:
         table.add_row("results", str(folder.path))
@@ -137,9 +148,9 @@ def _axes(space: SearchSpace) -> Table:
     return table
 
 
-def _search_words(config: DictConfig) -> str:
-    choices = f"{_class_name(config.sampler)}, {_class_name(config.trial_scheduler)}"
-    return f"{choices}, seed {config.study.seed}"
+def _search_words(config: DictConfig, spec: StudySpec) -> str:
+    scheduler = read_trial_scheduler(config, spec).name
+    return f"{_class_name(config.sampler)}, {scheduler}, seed {spec.seed}"
 
 
 def _class_name(node: DictConfig) -> str:

@@ -250,9 +250,9 @@ def test_a_small_space_is_run_once_and_the_study_ends(tmp_path):
     assert study.state == "complete"
 
 
-def test_several_objectives_refuse_a_trial_scheduler(tmp_path):
-    with pytest.raises(UserError, match="trial_scheduler=none"):
-        open_study(tmp_path / "s", objectives=BOTH, trial_scheduler="asha")
+def test_several_objectives_refuse_a_median(tmp_path):
+    with pytest.raises(UserError, match="must be asha or none with several objectives"):
+        open_study(tmp_path / "s", objectives=BOTH, trial_scheduler="median")
 
 
 def test_a_begun_study_refuses_another_space_and_other_objectives(tmp_path):

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from optuna.trial import TrialState
 from surrogate_study import Events, as_optuna_sees_it, run_study, told
 
+from raystudy.constraint import Constraint
 from raystudy.surrogates import CLEAN, ROBUST, Behaviour, Surrogate
 
 NUM_TRIALS = 7
@@ -36,6 +37,13 @@ searches = st.sampled_from(
         {"objectives": (ROBUST,), "trial_scheduler": "asha"},
         {"objectives": (ROBUST,), "trial_scheduler": "median"},
         {"objectives": (CLEAN, ROBUST), "trial_scheduler": "none", "sampler": "tpe"},
+        {"objectives": (CLEAN, ROBUST), "trial_scheduler": "asha", "sampler": "nsga2"},
+        {
+            "objectives": (CLEAN,),
+            "spec": {"constraints": (Constraint(ROBUST, ">=", 0.3),)},
+            "trial_scheduler": "asha",
+            "sampler": "tpe",
+        },
     ]
 )
 

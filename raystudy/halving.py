@@ -1,0 +1,100 @@
+"""Asynchronous successive halving by several measures at once."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Points = NDArray[np.float64]  # (N, M): what N trials are worth by M measures, all minimised
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParetoHalving:
+    """At 1x, 3x, 9x ... `min_resource` epochs, let the best third of the trials go on [1]_.
+
+    Trials are ordered by their front, and within a front so that the first few cover all of it. By
+    a single measure this is Optuna's ``SuccessiveHalvingPruner``. A trial is judged once per rung
+    against those that came there before it; the best of fewer than `reduction_factor` goes on.
+
+    Parameters
+    ----------
+    min_resource : int
+        Epochs before the first comparison.
+    reduction_factor : int
+        One in so many goes on.
+
+    References
+    ----------
+    .. [1] Schmucker et al. 2021, "Multi-objective Asynchronous Successive Halving",
+       arXiv:2106.12639, Sec. 3.2: non-dominated sorting, ties by an epsilon-net.
+    """
+
+    min_resource: int
+    reduction_factor: int = 3
+
+    def __post_init__(self) -> None:
+        if self.min_resource < 1:
+            raise ValueError(f"min_resource must be at least 1, got {self.min_resource}.")
+        if self.reduction_factor < 2:
+            raise ValueError(f"reduction_factor must be at least 2, got {self.reduction_factor}.")
+
+    def epoch(self, rung: int) -> int:
+        """Return the epoch of a rung, counted from 0."""
+        return int(self.min_resource * self.reduction_factor**rung)
+
+    def goes_on(self, own: list[float], others: list[list[float]]) -> bool:
+        """Return whether a trial is among the best of a rung.
+
+        Parameters
+        ----------
+        own : list of M floats
+            What it is worth at that rung, all minimised.
+        others : list of list of M floats
+            What the trials are worth that came there before.
+        """
+        points = np.array([own, *others], dtype=np.float64)
+        places = max(1, len(points) // self.reduction_factor)
+        before = np.zeros(len(points), dtype=bool)
+        while not (best := front(points, among=~before))[0]:
+            before |= best
+            if before.sum() >= places:
+                return False
+        rivals = points[best]
+        ahead = spread(rivals)[: places - int(before.sum())]
+        return bool((rivals[ahead] == rivals[0]).all(axis=1).any())
+
+
+def front(points: Points, *, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+    """Return which points no other dominates: not larger anywhere and smaller somewhere.
+
+    Parameters
+    ----------
+    points : array, shape (N, M)
+    among : array of bool, shape (N,), optional
+        The others are left out.
+    """
+    chosen = np.zeros(len(points), dtype=bool)
+    order = np.lexsort(points.T[::-1])  # what dominates a point stands before it
+    left = order if among is None else order[among[order]]
+    while len(left):
+        best = points[left[0]]
+        chosen[left[(points[left] == best).all(axis=1)]] = True
+        left = left[(points[left] < best).any(axis=1)]
+    return chosen
+
+
+def spread(points: Points) -> list[int]:
+    """Return the points' order in which the first few are as far from each other as can be.
+
+    The best by the first measure, then always the one farthest from those before it, each measure
+    scaled to its range.
+    """
+    extent = points.max(axis=0) - points.min(axis=0)
+    scaled = (points - points.min(axis=0)) / np.where(extent > 0, extent, 1.0)
+    order = [int(np.lexsort(points.T[::-1])[0])]
+    distance = np.full(len(points), np.inf)
+    while len(order) < len(points):
+        distance = np.minimum(distance, np.linalg.norm(scaled - scaled[order[-1]], axis=1))
+        distance[order] = -1.0  # those that equal one before it come last
+        order.append(int(distance.argmax()))
+    return order
