@@ -1,0 +1,100 @@
+"""What the study spent."""
+
+import math
+from collections.abc import Sequence
+
+from raystudy.report import looks
+from raystudy.report.history import explain
+from raystudy.report.plot import Plot, Spot
+from raystudy.report.scales import Linear, Log, Scale
+from raystudy.report.section import Cell, Section, Table, duration, measured, slug
+from raystudy.stored import StoredStudy, StoredTrial
+
+DRAWN = ("cost/flops", "cost/images", "cost/updates", "seconds")  # the first that was counted
+UNITS = {
+    "seconds": "seconds",
+    "cost/updates": "optimizer updates",
+    "cost/images": "images",
+    "cost/flops": "floating-point operations",
+}
+
+
+def section(study: StoredStudy) -> Section | None:
+    """Return totals by state, and the objective against cost."""
+    trials = study.trials
+    if not any(trial.summary.epoch for trial in trials):
+        return None
+    kinds = measures(trials)
+    total = math.fsum(trial.summary.seconds for trial in trials)
+    kind = next(name for name in DRAWN if name in kinds)
+    return Section(
+        title="Cost",
+        words=f"All trials together took {duration(total)} of their own time, one beside the "
+        "other where they ran at once; operations are those of training, attacks included, "
+        "evaluation left out. The picture sets each trial's result against what it cost.",
+        figures={
+            f"cost-{slug(o.metric)}": draw(trials, kind, o.metric) for o in study.spec.objectives
+        },
+        tables=[totals(trials, kinds)],
+        source="Columns of cost in the table of all trials, summed.",
+    )
+
+
+def measures(trials: Sequence[StoredTrial]) -> list[str]:
+    """Return what was counted, seconds first."""
+    names = dict.fromkeys(
+        name for t in trials for name in t.summary.metrics if name.startswith("cost/")
+    )
+    return ["seconds", *names]
+
+
+def spent(trial: StoredTrial, kind: str) -> float:
+    """Return what a trial cost; 0 if it did not get to its first report."""
+    summary = trial.summary
+    return summary.seconds if kind == "seconds" else summary.metrics.get(kind, 0.0)
+
+
+def totals(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> Table:
+    """Return sums by state, and over all."""
+    rows: list[list[Cell]] = []
+    for state in reversed(looks.STATES.keys()):
+        own = [trial for trial in trials if trial.summary.state == state]
+        if own:
+            rows.append([state, len(own), *sums(own, kinds)])
+    rows.append(["all", len(trials), *sums(trials, kinds)])
+    rows.append(["per trial", None, *(v / len(trials) for v in sums(trials, kinds))])
+    header = ["state", "trials", *(UNITS.get(kind, kind) for kind in kinds)]
+    return Table(header=header, rows=rows, strong=frozenset({len(rows) - 2}))
+
+
+def sums(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> list[float]:
+    """Return what trials cost together, of each kind."""
+    return [math.fsum(v for t in trials if math.isfinite(v := spent(t, kind))) for kind in kinds]
+
+
+def draw(trials: Sequence[StoredTrial], kind: str, metric: str) -> str:
+    """Return each trial's value against its cost."""
+    told = [t for t in trials if metric in t.summary.last and spent(t, kind) > 0]
+    plot = Plot(
+        scale([spent(t, kind) for t in told]),
+        Linear.around(t.summary.last[metric] for t in told),
+        x_label=f"{UNITS.get(kind, kind)} of the trial",
+        y_label=metric,
+        height=240,
+    )
+    for state, look in looks.STATES.items():
+        spots = [_spot(t, kind, metric) for t in told if t.summary.state == state]
+        plot.marks(spots, look)
+    explain(plot, told)
+    return plot.svg(f"{metric} against {kind} of {len(told)} trials")
+
+
+def scale(values: Sequence[float]) -> Scale:
+    """Return a logarithmic scale where costs differ tenfold, else one from zero."""
+    low, high = min(values, default=1.0), max(values, default=1.0)
+    return Log(low / 1.1, high * 1.1) if high > 10 * low else Linear(0, 1.05 * high)
+
+
+def _spot(trial: StoredTrial, kind: str, metric: str) -> Spot:
+    value = trial.summary.last[metric]
+    return Spot(spent(trial, kind), value, f"trial {trial.summary.number}: {measured(value)}")

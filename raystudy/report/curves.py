@@ -1,0 +1,97 @@
+"""How the objective grew, epoch by epoch."""
+
+import math
+from collections.abc import Mapping, Sequence
+
+from raystudy.report import looks
+from raystudy.report.history import explain
+from raystudy.report.plot import Plot, Spot
+from raystudy.report.scales import Linear
+from raystudy.report.section import Section, slug
+from raystudy.report.slices import thinned
+from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.study import RECIPE
+
+POINTS = 20_000  # of all curves together; of longer ones points are left out evenly
+FEWEST = 8  # points a curve keeps
+
+
+def section(study: StoredStudy, rungs: Sequence[int] = ()) -> Section | None:
+    """Return every objective's curves, `rungs` marked."""
+    metrics = [objective.metric for objective in study.spec.objectives]
+    figures = {
+        f"curves-{slug(metric)}": draw(study, metric, rungs)
+        for metric in metrics
+        if any(len(points(trial, metric)) > 1 for trial in study.trials)
+    }
+    if not figures:
+        return None
+    marked = " Dashed uprights are the rungs of the trial scheduler." if rungs else ""
+    return Section(
+        title="Learning curves",
+        words="The objective of every trial after each measured epoch; the best trials and the "
+        f"published recipe stand out, trials that did not complete end in a mark.{marked}",
+        figures=figures,
+        source="The study's journal (attributes epoch:1, epoch:2, ...); MLflow has them, too.",
+    )
+
+
+def points(trial: StoredTrial, metric: str) -> list[tuple[int, float]]:
+    """Return epoch and value wherever the value is a number."""
+    return [
+        (epoch, measures[metric])
+        for epoch, measures in trial.curve.items()
+        if metric in measures and math.isfinite(measures[metric])
+    ]
+
+
+def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
+    """Return the picture of a measure."""
+    trials = thinned(study.trials)
+    curves = {trial.summary.number: points(trial, metric) for trial in trials}
+    last = max((epoch for curve in curves.values() for epoch, _ in curve), default=1)
+    plot = Plot(
+        Linear(0, 1.01 * last, whole=True),
+        Linear.around(value for curve in curves.values() for _, value in curve),
+        x_label="epoch",
+        y_label=metric,
+        height=300,
+    )
+    for rung in rungs:
+        plot.upright(rung, f"{rung}")
+    keep = max(FEWEST, POINTS // max(len(curves), 1))
+    for state in looks.STATES:
+        own = {
+            t.summary.number: sparse(curves[t.summary.number], keep)
+            for t in trials
+            if t.summary.state == state
+        }
+        _draw_state(plot, state, own)
+    for number in [summary.number for summary in study.best]:
+        best = points(study.trial(number), metric)
+        plot.line(best, looks.BLUE, width=2.4, words=f"trial {number}, best")
+    recipe = next((t for t in study.trials if t.summary.number == RECIPE), None)
+    if recipe is not None:
+        words = "trial 0, the published recipe"
+        plot.line(points(recipe, metric), looks.INK, width=1.8, dash="6 3", words=words)
+    plot.key("best" if len(study.best) < 2 else "front", line=looks.BLUE)
+    plot.key("published recipe (trial 0)", line=looks.INK, dash="6 3")
+    plot.key("other complete trials", line=looks.FAINT)
+    explain(plot, [trial for trial in trials if trial.summary.state != "complete"])
+    return plot.svg(f"{metric} by epoch, {len(trials)} trials")
+
+
+def sparse(curve: list[tuple[int, float]], keep: int) -> list[tuple[int, float]]:
+    """Return at most about `keep` points of a curve, its ends among them."""
+    step = max(1, -(-(len(curve) - 1) // max(keep - 1, 1)))
+    return [*curve[:-1:step], *curve[-1:]]
+
+
+def _draw_state(plot: Plot, state: str, curves: Mapping[int, list[tuple[int, float]]]) -> None:
+    told = [(curve, f"trial {number}, {state}") for number, curve in curves.items() if curve]
+    if state == "complete":
+        plot.lines(told, looks.FAINT, width=1.0, opacity=0.55)
+        return
+    look = looks.STATES[state]
+    plot.lines(told, look.colour, width=0.8, opacity=0.45)
+    plot.marks([Spot(*curve[-1], words) for curve, words in told], look)

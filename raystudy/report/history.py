@@ -1,0 +1,85 @@
+"""What each trial came to, in order, and the best so far."""
+
+from collections.abc import Iterator, Sequence
+
+from raystudy.report import looks
+from raystudy.report.plot import Plot, Spot, stairs
+from raystudy.report.scales import Linear
+from raystudy.report.section import Section, measured, slug
+from raystudy.spec import Objective
+from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.study import RECIPE
+
+
+def section(study: StoredStudy) -> Section | None:
+    """Return every objective's history."""
+    told = [trial for trial in study.trials if trial.summary.last]
+    if not told:
+        return None
+    return Section(
+        title="History",
+        words="Every trial's last value in the order in which the trials began, and the best value "
+        "that a complete trial had reached by then. A stopped trial stands at the value it had "
+        "when it was stopped, which is of an earlier epoch.",
+        figures={
+            f"history-{slug(objective.metric)}": draw(study.trials, objective)
+            for objective in study.spec.objectives
+        },
+        source="Column of the objective in the table of all trials.",
+    )
+
+
+def best_so_far(trials: Sequence[StoredTrial], objective: Objective) -> Iterator[tuple[int, float]]:
+    """Yield number and value of each complete trial that beat all before it."""
+    best: float | None = None
+    for trial in trials:
+        if trial.summary.state != "complete":
+            continue
+        value = trial.summary.last[objective.metric]
+        if best is None or objective.is_better(value, than=best):
+            best = value
+            yield trial.summary.number, value
+
+
+def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
+    """Return the picture of an objective."""
+    metric = objective.metric
+    values = [t.summary.last[metric] for t in trials if metric in t.summary.last]
+    last = max(trial.summary.number for trial in trials)
+    plot = Plot(
+        Linear(-0.02 * last - 0.5, 1.02 * last + 0.5, whole=True),
+        Linear.around(values),
+        x_label="trial, in order of beginning",
+        y_label=metric,
+    )
+    recipe = _recipe(trials, metric)
+    if recipe is not None:
+        plot.level(recipe, f"published recipe (trial 0): {measured(recipe)}")
+    plot.line(stairs(best_so_far(trials, objective), last), looks.GREEN, width=2.0)
+    for state, look in looks.STATES.items():
+        spots = [_spot(trial, metric) for trial in trials if trial.summary.state == state]
+        plot.marks(spots, look)
+    explain(plot, trials)
+    plot.key("best complete trial so far", line=looks.GREEN)
+    return plot.svg(f"{metric} of {len(values)} trials in order, with the best so far")
+
+
+def explain(plot: Plot, trials: Sequence[StoredTrial]) -> None:
+    """Put the states that occur into a plot's key."""
+    for state, look in reversed(looks.STATES.items()):
+        if any(trial.summary.state == state for trial in trials):
+            plot.key(state, look)
+
+
+def _spot(trial: StoredTrial, metric: str) -> Spot:
+    summary = trial.summary
+    value = summary.last.get(metric, float("nan"))
+    words = f"trial {summary.number}: {measured(value)}, {summary.state}, {summary.epoch} epochs"
+    return Spot(summary.number, value, words)
+
+
+def _recipe(trials: Sequence[StoredTrial], metric: str) -> float | None:
+    for trial in trials:
+        if trial.summary.number == RECIPE and trial.summary.state == "complete":
+            return trial.summary.last[metric]
+    return None

@@ -1,0 +1,218 @@
+"""Which axes of the search mattered, with how much doubt."""
+
+import warnings
+from collections.abc import Callable, Container, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+import optuna
+from numpy.typing import NDArray
+from optuna.distributions import BaseDistribution
+from optuna.trial import FrozenTrial, TrialState, create_trial
+
+from raystudy.report import looks
+from raystudy.report.plot import Plot
+from raystudy.report.scales import Choices, Linear
+from raystudy.report.section import Section, Table, slug
+from raystudy.samplers import quiet
+from raystudy.stored import StoredStudy
+
+Kind = Literal["ped_anova", "fanova"]
+RELIABLE = 50  # trials; PED-ANOVA looks at the best tenth, which should be 5 at least (its manual)
+FEWEST = 4  # trials
+CONFIDENCE = 0.95
+# The forest of fANOVA takes some 500 times as long: 6 s with 16 trees and 1,000 trials.
+DRAWS: Mapping[Kind, tuple[int, int]] = {"ped_anova": (80, 60), "fanova": (10, 10)}
+Targets = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Importance:
+    """An axis' share of all importance.
+
+    Parameters
+    ----------
+    path : str
+    share : float
+        Shares of all axes add up to 1.
+    low, high : float
+        Of the bootstrap over trials.
+    above_chance : bool
+        More than any axis has where the values are shuffled among the trials, but for one time in
+        twenty.
+    """
+
+    path: str
+    share: float
+    low: float
+    high: float
+    above_chance: bool
+
+
+def section(study: StoredStudy, kind: Kind = "ped_anova") -> Section | None:
+    """Return importance per objective."""
+    space, _ = study.composed
+    trials = full_trials(study)
+    if len(space.distributions) < 2 or len(trials) < FEWEST:
+        return None
+    told = {
+        objective.metric: assess(study, trials, number, kind)
+        for number, objective in enumerate(study.spec.objectives)
+    }
+    few = f"Only {len(trials)} trials ran to a result" if len(trials) < RELIABLE else ""
+    return Section(
+        title="Importance",
+        words=f"How much each axis of the search decides {_WHAT[kind]}, as a share of all axes; "
+        f"whiskers are a {CONFIDENCE:.0%} bootstrap over trials. Pale bars are no longer than "
+        "chance makes them: shuffling the values among the trials gives some axis as much.",
+        figures={f"importance-{slug(metric)}": draw(told[metric], metric) for metric in told},
+        tables=[_table(importances, metric) for metric, importances in told.items()],
+        warning=few and f"{few}, below {RELIABLE}: importance is a hint, no finding.",
+        source=f"Optuna's {_NAME[kind]} on complete, diverged and collapsed trials, the latter "
+        f"two at the worst value; {DRAWS[kind][0]} resamples, {DRAWS[kind][1]} shuffles, seed 0.",
+    )
+
+
+_NAME: Mapping[Kind, str] = {
+    "ped_anova": "PedAnovaImportanceEvaluator",
+    "fanova": "FanovaImportanceEvaluator(n_trees=16, seed=0)",
+}
+_WHAT: Mapping[Kind, str] = {
+    "ped_anova": "whether a trial is among the best tenth (PED-ANOVA)",
+    "fanova": "the objective's variance (fANOVA)",
+}
+
+
+def full_trials(study: StoredStudy) -> list[FrozenTrial]:
+    """Return the trials that came to a result, as Optuna was told of them."""
+    space, _ = study.composed
+    objectives = study.spec.objectives
+    trials = []
+    for trial in study.trials:
+        summary = trial.summary
+        if summary.state not in ("complete", "diverged", "collapsed"):
+            continue
+        if not _fits(trial.params, space.distributions):  # the search space has changed since
+            continue
+        result = summary.last if summary.state == "complete" else {}
+        values = [result.get(o.metric, o.worst_value) for o in objectives]
+        params = {path: trial.params[path] for path in space.distributions}
+        trials.append(
+            create_trial(params=params, distributions=dict(space.distributions), values=values)
+        )
+    for number, one in enumerate(trials):
+        one._trial_id = one.number = number
+    return trials
+
+
+def _fits(params: Mapping[str, object], space: Mapping[str, BaseDistribution]) -> bool:
+    try:
+        return all(
+            axis._contains(axis.to_internal_repr(params[path])) for path, axis in space.items()
+        )
+    except (KeyError, ValueError, TypeError):
+        return False
+
+
+def assess(
+    study: StoredStudy, trials: Sequence[FrozenTrial], objective: int, kind: Kind
+) -> list[Importance]:
+    """Return the axes' importance for one of the objectives, the largest first."""
+    sign = 1.0 if study.spec.objectives[objective].direction == "minimize" else -1.0
+    values = np.array([sign * trial.values[objective] for trial in trials])
+    evaluate = _Evaluation(trials, kind)
+    raw = evaluate(trials, values)
+    resamples, shuffles = DRAWS[kind]
+    rng = np.random.default_rng(0)
+    draws = [
+        _shares(evaluate([trials[i] for i in rows], values))
+        for rows in rng.integers(len(trials), size=(resamples, len(trials)))
+    ]
+    chance = [max(evaluate(trials, rng.permutation(values)).values()) for _ in range(shuffles)]
+    limit = float(np.quantile(chance, CONFIDENCE))
+    tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
+    importances = []
+    for path, share in _shares(raw).items():
+        low, high = np.quantile([draw[path] for draw in draws], tails)
+        importances.append(Importance(path, share, float(low), float(high), raw[path] > limit))
+    return sorted(importances, key=lambda one: -one.share)
+
+
+class _Evaluation:
+    """Optuna's evaluator on trials and values of our own, small being good."""
+
+    def __init__(self, trials: Sequence[FrozenTrial], kind: Kind) -> None:
+        from optuna import importance  # which imports scikit-learn, 2 s
+
+        self._paths = list(trials[0].distributions)
+        self._evaluator = (
+            importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
+            if kind == "fanova"
+            else importance.PedAnovaImportanceEvaluator()
+        )
+
+    def __call__(self, trials: Sequence[FrozenTrial], values: Targets) -> dict[str, float]:
+        with quiet(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            found = self._evaluator.evaluate(_Trials(trials), self._paths, target=_target(values))
+        return {path: float(found[path]) for path in self._paths}
+
+
+def _target(values: Targets) -> Callable[[FrozenTrial], float]:
+    return lambda trial: float(values[trial.number])
+
+
+class _Trials(optuna.Study):
+    """What an importance evaluator asks of a study; adding resampled trials to one is slow."""
+
+    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
+        self._own = list(trials)
+
+    @property
+    def directions(self) -> list[optuna.study.StudyDirection]:
+        return [optuna.study.StudyDirection.MINIMIZE]
+
+    def _is_multi_objective(self) -> bool:
+        return False
+
+    def get_trials(
+        self, deepcopy: bool = True, states: Container[TrialState] | None = None
+    ) -> list[FrozenTrial]:
+        return self._own
+
+
+def _shares(raw: Mapping[str, float]) -> dict[str, float]:
+    total = sum(raw.values())
+    if total <= 0:  # all trials are alike
+        return dict.fromkeys(raw, 1 / len(raw))
+    return {path: value / total for path, value in raw.items()}
+
+
+def draw(importances: Sequence[Importance], metric: str) -> str:
+    """Return bars with whiskers, the longest on top."""
+    names = [one.path for one in importances]
+    plot = Plot(
+        Linear(0, 1.0),
+        Choices(names[::-1]),
+        x_label=f"share of the importance for {metric}",
+        y_label="",
+        height=46 + 26 * len(names),
+    )
+    for one in importances:
+        plot.bar(one.path, one.share, looks.BLUE if one.above_chance else looks.PALE)
+    for one in importances:
+        plot.line([(one.low, one.path), (one.high, one.path)], looks.INK, width=1.4)
+    return plot.svg(f"importance of {len(names)} axes for {metric}")
+
+
+def _table(importances: Sequence[Importance], metric: str) -> Table:
+    return Table(
+        header=["axis", "share", "low", "high", "above chance"],
+        rows=[
+            [one.path, one.share, one.low, one.high, "yes" if one.above_chance else "no"]
+            for one in importances
+        ],
+        caption=f"{metric} in numbers",
+        folded=True,
+    )

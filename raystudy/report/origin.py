@@ -1,0 +1,85 @@
+"""Where the results come from, and the commands that give them again."""
+
+import dataclasses
+import shlex
+from collections.abc import Mapping
+from typing import Any
+
+from raystudy import provenance
+from raystudy.replay import replay_command
+from raystudy.report.section import Section
+from raystudy.stored import StoredStudy
+from raystudy.trackers.mlflow import spool
+from raystudy.trackers.redaction import redact
+
+
+def section(study: StoredStudy) -> Section:
+    """Return versions, commit, device and commands."""
+    noted = origins(study)
+    told = noted or [dataclasses.asdict(provenance.collect())]
+    facts: dict[str, str] = {}
+    for number, origin in enumerate(told):
+        again = f" ({number + 1})" if len(told) > 1 else ""
+        facts |= {f"{name}{again}": words for name, words in _facts(origin).items()}
+    _, settings = study.composed
+    facts["seed of the trials"] = str(settings.seed)
+    facts["seed of the sampler"] = str(study.spec.seed)
+    warning = (
+        ""
+        if noted
+        else (
+            "The study noted no versions of its own (tracker=none); these are of the machine that "
+            "wrote this report."
+        )
+    )
+    return Section(
+        title="Provenance",
+        words="The code and the machine that ran the study, and the commands that run it again. "
+        "On a CPU with the same versions a replay gives the same numbers to the last digit.",
+        facts=facts,
+        commands=commands(study),
+        warning=warning,
+        source="study.json and mlflow.spool in the study's folder.",
+    )
+
+
+def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
+    """Return what each of the study's drivers noted, repetitions left out."""
+    if "provenance" in study.manifest:
+        return [study.manifest["provenance"]]
+    if not study.folder.spool.is_file():
+        return []
+    found: list[Mapping[str, Any]] = []
+    for event, _ in spool.read(study.folder.spool):
+        if event["kind"] == "study_started" and event["provenance"] not in found:
+            found.append(event["provenance"])
+    return found
+
+
+def commands(study: StoredStudy) -> dict[str, str]:
+    """Return what a reader may want to run."""
+    m = study.manifest
+    folders = [f"--search-path={folder}" for folder in m["search_path"]]
+    found = {"sweep": shlex.join(["raystudy", "sweep", m["name"], *m["overrides"], *folders])}
+    found["resume"] = f"raystudy resume {shlex.quote(study.id)}"
+    for best in study.best[:1]:
+        trial = study.trial(best.number)
+        found[f"replay trial {best.number}"] = f"raystudy replay {study.id}/{best.number}"
+        found["the same, written out"] = replay_command(study, trial)
+    found["this report"] = f"raystudy report {shlex.quote(study.id)}"
+    return {name: redact(command) for name, command in found.items()}
+
+
+def _facts(origin: Mapping[str, Any]) -> dict[str, str]:
+    versions: Mapping[str, str] = origin.get("versions", {})
+    facts = {
+        "device": str(origin.get("device", "")),
+        "versions": ", ".join(
+            f"{name} {version}"
+            for name, version in {"python": origin.get("python"), **versions}.items()
+        ),
+    }
+    if git := origin.get("git"):
+        changed = ", with changes that were not committed" if git["dirty"] else ""
+        facts["git commit"] = f"{git['commit']} ({git['branch']}{changed})"
+    return facts

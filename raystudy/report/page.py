@@ -1,0 +1,88 @@
+"""Sections as one HTML file that needs nothing else."""
+
+import re
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from importlib import resources
+
+from jinja2 import Environment, StrictUndefined
+from markupsafe import Markup
+
+import raystudy
+from raystudy.report import (
+    confirmed,
+    cost,
+    curves,
+    failures,
+    history,
+    importance,
+    ledger,
+    origin,
+    outcome,
+    question,
+    rungs,
+    slices,
+    svg,
+)
+from raystudy.report.importance import Kind
+from raystudy.report.section import Section, counted, number
+from raystudy.stored import StoredStudy
+
+
+def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
+    """Return what there is to say of a study, in order."""
+    _, settings = study.composed
+    parts: Iterator[Section | None] = iter(
+        (
+            question.section(study),
+            outcome.section(study),
+            confirmed.section(study),
+            history.section(study),
+            importance.section(study, kind),
+            slices.section(study),
+            curves.section(study, rungs.of_scheduler(settings)),
+            rungs.section(study),
+            failures.section(study),
+            cost.section(study),
+            question.setup(study),
+            origin.section(study),
+            ledger.section(study),
+        )
+    )
+    return [part for part in parts if part is not None]
+
+
+def render(study: StoredStudy, parts: Sequence[Section]) -> str:
+    """Return the page."""
+    folder = resources.files("raystudy.report")
+    environment = Environment(
+        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
+    )
+    environment.filters["breakable"] = _breakable
+    environment.filters["number"] = lambda cell: svg.clean(number(cell))
+    environment.tests["words"] = lambda cell: isinstance(cell, str)
+    template = environment.from_string(folder.joinpath("page.html").read_text())
+    return template.render(
+        css=Markup(folder.joinpath("page.css").read_text()),
+        headlines=[outcome.headline(study), confirmed.headline(study)],
+        made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by raystudy {raystudy.__version__}",
+        drawn=Markup,  # our own SVG, in which everything is escaped already
+        sections=parts,
+        state=_state(study),
+        study=study,
+    )
+
+
+def _breakable(words: str) -> Markup:
+    """Let a setting's name go on in the next line behind a dot or a slash."""
+    return Markup("<wbr>").join(re.split(r"(?<=[./_])", svg.clean(words)))
+
+
+def _state(study: StoredStudy) -> str:
+    ended = study.ended
+    counts = {state: sum(s.state == state for s in ended) for state in {s.state for s in ended}}
+    words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    running = len(study.trials) - len(ended)
+    going = f", {running} not ended" if running else ""
+    planned = counted(study.spec.num_trials, "trial")
+    return f"{study.state}; {len(ended)} of {planned} ended ({words or 'none'}{going})"

@@ -1,0 +1,101 @@
+"""One axis of the search at a time."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from raystudy.report import looks
+from raystudy.report.plot import Plot, Spot
+from raystudy.report.scales import Choices, Linear, Scale, of_axis
+from raystudy.report.section import Section, measured, number, slug
+from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.study import RECIPE
+
+DRAWN = 2000  # trials; of more, every second, third, ... is drawn
+BEYOND = 1.0  # times the complete trials' range is shown on either side of it
+SPREAD = 0.5  # of a category's share, over which its marks are spread to be seen
+
+
+def section(study: StoredStudy) -> Section | None:
+    """Return a small picture for each axis and objective."""
+    space, _ = study.composed
+    told = thinned([trial for trial in study.trials if trial.summary.last])
+    if not space.distributions or not told:
+        return None
+    figures = {
+        f"slice-{slug(path)}-{slug(objective.metric)}": draw(
+            told, path, of_axis(axis), objective.metric
+        )
+        for objective in study.spec.objectives
+        for path, axis in space.distributions.items()
+    }
+    return Section(
+        title="Slices",
+        words="Each axis of the search against the objective, all other axes left to vary: "
+        "complete trials dark, stopped ones small and pale at the value they were stopped at, "
+        "the published recipe as a diamond. What lies far off the complete trials stands on the "
+        "edge.",
+        figures=figures,
+        source="Columns of the setting and of the objective in the table of all trials.",
+        small=True,
+    )
+
+
+def draw(trials: Sequence[StoredTrial], path: str, scale: Scale, metric: str) -> str:
+    """Return the picture of an axis."""
+    plot = Plot(
+        _Spread(scale) if isinstance(scale, Choices) else scale,
+        _focus(trials, metric),
+        x_label=path,
+        y_label=metric,
+        width=330,
+        height=210,
+    )
+    own = [t for t in trials if path in t.params and metric in t.summary.last]
+    for state in ("pruned", "diverged", "collapsed", "complete"):
+        spots = [_spot(t, path, metric, scale) for t in own if t.summary.state == state]
+        plot.marks(spots, looks.STATES[state])
+    recipe = [_spot(t, path, metric, scale) for t in own if t.summary.number == RECIPE]
+    plot.marks(recipe, looks.RECIPE)
+    return plot.svg(f"{metric} against {path}, {len(own)} trials")
+
+
+def _focus(trials: Sequence[StoredTrial], metric: str) -> Linear:
+    """Return the scale on which complete trials can be told apart."""
+    told = [t for t in trials if metric in t.summary.last]
+    values = [v for t in told if math.isfinite(v := t.summary.last[metric])]
+    complete = [t.summary.last[metric] for t in told if t.summary.state == "complete"]
+    if len(complete) < 3:
+        return Linear.around(values)
+    reach = BEYOND * (max(complete) - min(complete))
+    return Linear.around(
+        [max(min(values), min(complete) - reach), min(max(values), max(complete) + reach)]
+    )
+
+
+def thinned(trials: Sequence[StoredTrial]) -> list[StoredTrial]:
+    """Return evenly chosen trials where there are too many to draw, the first among them."""
+    return list(trials[:: -(-len(trials) // DRAWN) or 1])
+
+
+def _spot(trial: StoredTrial, path: str, metric: str, scale: Scale) -> Spot:
+    value, last = trial.params[path], trial.summary.last[metric]
+    words = f"trial {trial.summary.number}: {number(value)}, {measured(last)}"
+    if not isinstance(scale, Choices):
+        return Spot(value, last, words)
+    # By the golden ratio numbers that follow each other are far apart, and always the same.
+    shift = (trial.summary.number * 0.618034) % 1 - 0.5
+    return Spot(scale.place(value) + SPREAD * shift / len(scale.values), last, words)
+
+
+class _Spread:
+    """The scale of some words, on which places between them are given themselves."""
+
+    def __init__(self, scale: Choices) -> None:
+        self._scale = scale
+
+    def place(self, value: Any) -> float:
+        return float(value)
+
+    def ticks(self) -> list[tuple[float, str]]:
+        return self._scale.ticks()
