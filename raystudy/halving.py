@@ -14,7 +14,8 @@ class ParetoHalving:
 
     Trials are ordered by their front, and within a front so that the first few cover all of it. By
     a single measure this is Optuna's ``SuccessiveHalvingPruner``. A trial is judged once per rung
-    against those that came there before it; the best of fewer than `reduction_factor` goes on.
+    against those that came there before it; of however few, as many of the first front go on as
+    there are measures: the best by one of them shall not end all others.
 
     Parameters
     ----------
@@ -60,6 +61,8 @@ class ParetoHalving:
             if before.sum() >= places:
                 return False
         rivals = points[best]
+        if not before.any():
+            places = max(places, int((points.max(axis=0) > points.min(axis=0)).sum()))
         ahead = spread(rivals)[: places - int(before.sum())]
         return bool((rivals[ahead] == rivals[0]).all(axis=1).any())
 

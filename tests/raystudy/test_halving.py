@@ -81,6 +81,19 @@ def test_both_ends_of_a_front_go_on_but_not_its_crowd():
         assert halving.goes_on(point, others) == (index < 2)
 
 
+def test_the_best_by_either_measure_goes_on_among_however_few():
+    halving = ParetoHalving(min_resource=1, reduction_factor=3)
+    assert halving.goes_on([1.0, 0.0], [[0.0, 1.0]])
+    assert halving.goes_on([1.0, 0.0], [[0.0, 1.0], [0.5, 0.5]])
+    assert not halving.goes_on([0.5, 0.5], [[0.0, 1.0], [1.0, 0.0]])
+    assert not halving.goes_on([0.6, 0.6], [[0.5, 0.5]])
+
+
+def test_a_measure_that_all_share_counts_for_nothing():
+    halving = ParetoHalving(min_resource=1, reduction_factor=3)
+    assert not halving.goes_on([0.6, 0.0], [[0.5, 0.0]])
+
+
 def test_equals_share_a_place():
     halving = ParetoHalving(min_resource=1, reduction_factor=3)
     assert halving.goes_on([0.0, 0.0], [[0.0, 0.0], [1.0, 1.0]])
