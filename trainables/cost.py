@@ -3,16 +3,21 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, TypeVar
 
 import torch
+from torch import Tensor, nn
+from torch.nn.modules import module as module_hooks
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import flop_registry
 
 from trainables import distributed
 from trainables.batch import Batch
+from trainables.networks.encoder import Encoder
 
 T = TypeVar("T")
+COUNTS = ("updates", "images", "flops", "forward_passes", "backward_passes")
 
 
 class _FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -39,11 +44,51 @@ class _FlopCounter(TorchDispatchMode):  # type: ignore[no-untyped-call]
         return result
 
 
-class Cost:
-    """Updates, images and floating-point operations of all ranks together.
+class _PassCounter:
+    """Count images through encoders, there and back.
 
-    Operations are counted on an epoch's first update of each size and multiplied: within an epoch
-    two batches of as many images and as many labels cost the same.
+    A pass back is counted where a gradient arrives at an encoder's output, be it for the weights
+    or for an attack's perturbation.
+    """
+
+    def __init__(self) -> None:
+        self.forward = 0
+        self.backward = 0
+        self._depth = 0  # an encoder may be made of another
+
+    def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
+        """Note that an encoder begins."""
+        self._depth += isinstance(module, Encoder)
+
+    def leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
+        """Count an encoder that has ended, and let its output tell of gradients."""
+        if not isinstance(module, Encoder):
+            return
+        self._depth -= 1
+        if self._depth:
+            return
+        self.forward += len(output)
+        if output.requires_grad:
+            output.register_hook(self._back)
+
+    def _back(self, gradient: Tensor) -> None:
+        self.backward += len(gradient)
+
+
+@dataclass(frozen=True)
+class _Count:
+    """What was counted once, on one rank."""
+
+    flops: int = 0
+    forward_passes: int = 0
+    backward_passes: int = 0
+
+
+class Cost:
+    """Updates, images, passes and floating-point operations of all ranks together.
+
+    Passes and operations are counted on an epoch's first update of each size and multiplied:
+    within an epoch two batches of as many images and as many labels cost the same.
 
     Attributes
     ----------
@@ -54,57 +99,75 @@ class Cost:
     flops : int
         Operations of convolutions and matrix products, forward and backward, those of attacks
         and of preparing an epoch included; a multiply-add is two.
+    forward_passes, backward_passes : int
+        Images that went through an encoder, and gradients that came back through one: every view
+        and every step of an attack is one more.
     """
 
     def __init__(self) -> None:
         self.updates = 0
         self.images = 0
         self.flops = 0
-        self._flops_of: dict[tuple[int, int], int] = {}
+        self.forward_passes = 0
+        self.backward_passes = 0
+        self._counts: dict[tuple[int, int], _Count] = {}
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
         """Count what is done before an epoch, which every rank does for itself."""
-        self._flops_of.clear()
-        with _counting() as counter:
+        self._counts.clear()
+        with _counting() as counted:
             yield
-        self.flops += counter.total * distributed.world_size()
+        self._add(counted())
 
     def of_update(self, batch: Batch, update: Callable[[], T]) -> T:
         """Make an update and count it."""
         size = (len(batch), len(batch.labels))
-        if size in self._flops_of:
+        if size in self._counts:
             result = update()
         else:
-            with _counting() as counter:
+            with _counting() as counted:
                 result = update()
-            self._flops_of[size] = counter.total
+            self._counts[size] = counted()
         self.updates += 1
         self.images += len(batch) * distributed.world_size()
-        self.flops += self._flops_of[size] * distributed.world_size()
+        self._add(self._counts[size])
         return result
 
+    def _add(self, count: _Count) -> None:
+        ranks = distributed.world_size()
+        self.flops += count.flops * ranks
+        self.forward_passes += count.forward_passes * ranks
+        self.backward_passes += count.backward_passes * ranks
+
     def metrics(self) -> dict[str, float]:
-        """Return the three by the names they are reported under."""
-        return {
-            "cost/updates": float(self.updates),
-            "cost/images": float(self.images),
-            "cost/flops": float(self.flops),
-        }
+        """Return all counts by the names they are reported under."""
+        return {f"cost/{name}": float(count) for name, count in self.state_dict().items()}
 
     def state_dict(self) -> dict[str, int]:
-        """Return the three."""
-        return {"updates": self.updates, "images": self.images, "flops": self.flops}
+        """Return all counts."""
+        return {name: getattr(self, name) for name in COUNTS}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
         """Go on counting from `state`."""
-        self.updates, self.images, self.flops = state["updates"], state["images"], state["flops"]
+        for name in COUNTS:
+            setattr(self, name, state[name])
 
 
 @contextmanager
-def _counting() -> Iterator[_FlopCounter]:
+def _counting() -> Iterator[Callable[[], _Count]]:
+    """Count what happens within; the value tells it afterwards."""
     # What is compiled would pass the counter by. Importing the compiler to ask takes seconds.
     compiles = "torch._dynamo" in sys.modules
     stance = torch.compiler.set_stance("force_eager") if compiles else nullcontext()
-    with stance, _FlopCounter() as counter:
-        yield counter
+    passes = _PassCounter()
+    hooks = [
+        module_hooks.register_module_forward_pre_hook(passes.enter),
+        module_hooks.register_module_forward_hook(passes.leave),
+    ]
+    try:
+        with stance, _FlopCounter() as flops:
+            yield lambda: _Count(flops.total, passes.forward, passes.backward)
+    finally:
+        for hook in hooks:
+            hook.remove()
