@@ -13,7 +13,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy import pareto, trial_record
+from raystudy import contest, pareto, trial_record
+from raystudy.contest import Contest
 from raystudy.errors import UserError
 from raystudy.ledger import open_database
 from raystudy.samplers import quiet
@@ -84,7 +85,7 @@ class StoredStudy:
     def __init__(self, folder: StudyFolder) -> None:
         self.folder = folder
         self.manifest = folder.read_manifest()
-        if self.manifest["kind"] != "sweep":
+        if self.manifest["kind"] not in ("sweep", "confirm"):
             raise UserError(
                 f"{folder.id} is a single trial, not a study; its files are in {folder.path}."
             )
@@ -106,6 +107,8 @@ class StoredStudy:
     def composed(self) -> tuple[SearchSpace, DictConfig]:
         """Space and configuration, composed again from what the user typed."""
         m = self.manifest
+        if m["kind"] == "confirm":
+            return Contest.read(m["confirm"]).space, contest.settings(m)
         space, composed = SearchSpace.load(m["name"], m["overrides"], m["search_path"])
         return space, composed.config
 
@@ -160,7 +163,12 @@ class StoredStudy:
 
     @property
     def best(self) -> list[TrialSummary]:
-        """The best complete trial, or the front of several objectives."""
+        """The best complete trial, or the front of several objectives.
+
+        None of a confirm: its runs are one seed each, and ``confirm.json`` has its results.
+        """
+        if self.manifest["kind"] == "confirm":
+            return []
         front = pareto.front(self.ended, self.spec.objectives)
         return front if len(self.spec.objectives) > 1 else front[:1]
 

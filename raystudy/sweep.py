@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from raystudy import __version__, conclusion, config, plan, terminal, tracking, train
+from raystudy import __version__, conclusion, config, confirm, plan, terminal, tracking, train
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful
 from raystudy.replay import CHANGEABLE, pinned
@@ -62,6 +62,8 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
             )
     folder = open_study_folder(_output_dir(config.load_shared(overrides)), study_id)
     manifest = folder.read_manifest()
+    if manifest["kind"] == "confirm":
+        return confirm.resume(folder, overrides)
     everything = [*manifest["overrides"], *overrides]
     if manifest["kind"] == "train":
         return train.resume(folder, manifest, everything)

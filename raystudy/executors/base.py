@@ -2,13 +2,37 @@
 
 from typing import Protocol
 
-from raystudy.study import Study
+from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo
+from raystudy.trial_record import Outcome
+
+
+class TrialSource(Protocol):
+    """What an executor knows of a study: `Study` is one, the rounds of a race are another.
+
+    Attributes
+    ----------
+    info : StudyInfo
+    interrupted : bool
+        Set by a signal handler: what runs shall end soon and be taken up by `raystudy resume`.
+    """
+
+    info: StudyInfo
+    interrupted: bool
+
+    def next_trial(self) -> TrialInfo | None:
+        """Return a trial to run; None: there is none, or none before a running one has ended."""
+
+    def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
+        """Take an epoch's metrics in; False: the trial shall end."""
+
+    def finish(self, number: int, outcome: Outcome) -> None:
+        """Give a trial its final state, unless a report already did."""
 
 
 class Executor(Protocol):
     """Ray Tune, or this process."""
 
-    def run(self, study: Study) -> None:
+    def run(self, study: TrialSource) -> None:
         """Run trials until `study.next_trial` gives no more and all that ran have ended.
 
         Every trial handed out is reported epoch by epoch, ends soon after `study.report` returned

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from raystudy.endings import ending_of
-from raystudy.study import Outcome, Study
+from raystudy.executors.base import TrialSource
 from raystudy.trackers.base import Metrics, TrialInfo
+from raystudy.trial_record import Outcome
 
 
 @dataclass(frozen=True)
@@ -83,7 +84,7 @@ class InlineExecutor:
         self._queue: list[_Event] = []
         self._iterators: dict[int, Iterator[Report]] = {}
 
-    def run(self, study: Study) -> None:
+    def run(self, study: TrialSource) -> None:
         """Run until nothing is left or the study is interrupted."""
         self._fill(study)
         while self._queue and not study.interrupted:
@@ -93,7 +94,7 @@ class InlineExecutor:
             self._count(study)
             self._fill(study)
 
-    def _fill(self, study: Study) -> None:
+    def _fill(self, study: TrialSource) -> None:
         while len(self._iterators) < self._workers and not study.interrupted:
             trial = study.next_trial()
             if trial is None:
@@ -102,7 +103,7 @@ class InlineExecutor:
             self._schedule(trial.number)
             self._count(study)
 
-    def _deliver(self, event: _Event, study: Study) -> None:
+    def _deliver(self, event: _Event, study: TrialSource) -> None:
         if event.report is not None:
             if study.report(event.number, event.report.epoch, event.report.metrics):
                 self._schedule(event.number)
@@ -125,7 +126,7 @@ class InlineExecutor:
         event = _Event(self._clock.now + seconds, next(self._order), number, report, outcome)
         heapq.heappush(self._queue, event)
 
-    def _count(self, study: Study) -> None:
+    def _count(self, study: TrialSource) -> None:
         if self._events_left is not None:
             self._events_left -= 1
             if self._events_left <= 0:

@@ -6,12 +6,12 @@ import shutil
 import warnings
 from collections.abc import Iterator
 
+from raystudy.executors.base import TrialSource
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
 from raystudy.on_ray.lifeline import lifeline
 from raystudy.on_ray.resources import concurrency, growth_limit, node_totals
 from raystudy.on_ray.scaling import Scaling
-from raystudy.study import Study
 from raystudy.study_folder import StudyFolder
 
 LOCAL_HEAD_PATIENCE_S, HEAD_PATIENCE_S = 5, 45  # Ray's own is 60 s
@@ -31,7 +31,13 @@ class RayExecutor:
         self._scaling = scaling
         self._run = run
 
-    def run(self, study: Study) -> None:
+    @contextlib.contextmanager
+    def connected(self) -> Iterator[None]:
+        """Have one Ray for all that is run within."""
+        with _quiet(), connected(self._scaling):
+            yield
+
+    def run(self, study: TrialSource) -> None:
         """Return when every trial has a final state or the study is interrupted.
 
         Raises
@@ -52,7 +58,7 @@ class RayExecutor:
             run_with_tune(study, self._job(study, folder), at_a_time)
         shutil.rmtree(folder.ray, ignore_errors=True)
 
-    def _job(self, study: Study, folder: StudyFolder) -> Job:
+    def _job(self, study: TrialSource, folder: StudyFolder) -> Job:
         return Job(
             name=study.info.name,
             search_path=study.info.search_path,

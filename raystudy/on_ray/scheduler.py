@@ -6,10 +6,11 @@ from typing import Any
 import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
+from raystudy.executors.base import TrialSource
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import release_placement_group
-from raystudy.study import Outcome, Study
 from raystudy.study_folder import TrialFolder
+from raystudy.trial_record import Outcome
 
 METRIC_PREFIX = "metrics/"
 
@@ -19,13 +20,13 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
 
     Parameters
     ----------
-    study : Study
+    study : TrialSource
     job : Job
         Trials of several workers are asked to end by their ``stop`` file instead of being ended:
         Ray leaks the workers' placement group when their driver is taken away.
     """
 
-    def __init__(self, study: Study, job: Job) -> None:
+    def __init__(self, study: TrialSource, job: Job) -> None:
         super().__init__()
         self._study = study
         self._job = job

@@ -5,18 +5,18 @@ from typing import Any
 from ray import tune
 
 from raystudy.errors import StudyStalledError
+from raystudy.executors.base import TrialSource
 from raystudy.on_ray import trainables
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.scheduler import StudyScheduler
 from raystudy.on_ray.searcher import StudySearcher
 from raystudy.on_ray.watchdog import Watchdog
-from raystudy.study import Study
 
 INTERRUPT_GRACE_S = 60.0
 DRIVER_MEMORY = 300 * 2**20  # of a process that waits for a trial's workers
 
 
-def run_with_tune(study: Study, job: Job, at_a_time: int) -> None:
+def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
     """Run a study's trials, `at_a_time` of them at a time.
 
     Raises

@@ -7,10 +7,10 @@ from typing import Any
 import ray
 from ray.tune import Stopper
 
+from raystudy.executors.base import TrialSource
 from raystudy.on_ray.resources import node_free, node_totals, trials_that_fit
 from raystudy.on_ray.scaling import Scaling
 from raystudy.on_ray.searcher import StudySearcher
-from raystudy.study import Study
 from raystudy.study_folder import StudyFolder
 
 LOOK_EVERY_S = 1.0
@@ -22,7 +22,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     Parameters
     ----------
-    study : Study
+    study : TrialSource
     scaling : Scaling
     searcher : StudySearcher
         Knows the trials that are out.
@@ -39,7 +39,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     def __init__(
         self,
-        study: Study,
+        study: TrialSource,
         scaling: Scaling,
         searcher: StudySearcher,
         *,

@@ -1,0 +1,163 @@
+"""``raystudy confirm``: a search's finalists against the published recipe, on fresh seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from raystudy import __version__, config, confirming, contest, finalists, plan, terminal
+from raystudy.contest import BUDGET, Contest
+from raystudy.errors import UserError
+from raystudy.replay import CHANGEABLE
+from raystudy.stored import StoredStudy
+from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
+
+FOR_EVERY_RUN = ("device=", "evaluate=", "evaluate.")  # no training of a finalist hears of them
+LATER_TOO = (
+    *(text for text in CHANGEABLE if text != "study.num_trials"),
+    "scaling=",
+    "tracker=",
+    f"{BUDGET}=",
+)
+
+
+def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as_json: bool) -> int:
+    """Race the finalists and the recipe on fresh seeds; then read the test split, once.
+
+    Parameters
+    ----------
+    study_id : str
+        A search.
+    overrides : sequence of str
+        ``study.id``, ``confirm.wall_hours``, ``output_dir`` and settings of scaling, tracker,
+        device and evaluators; the finalists themselves run as they were found.
+    top : int
+        Finalists, the recipe not counted.
+    seeds : int
+        Rounds at most.
+    as_json : bool
+        Print the content of ``confirm.json`` instead of tables.
+    """
+    _check(f"confirm {study_id}", overrides, (*LATER_TOO, *FOR_EVERY_RUN, "study.id="))
+    if top < 1:
+        raise UserError(f"--top must be at least 1, got {top}.")
+    if seeds < 2:
+        raise UserError(f"--seeds must be at least 2, for one seed is no result; got {seeds}.")
+    contest.wall_hours(overrides)
+    output_dir = _output_dir(overrides)
+    own_id = [text.partition("=")[2] for text in overrides if text.startswith("study.id=")]
+    confirm_id = own_id[-1] if own_id else f"{study_id}-confirm"
+    console = terminal.console(stderr=as_json)
+    if (output_dir / "studies" / confirm_id / "study.json").is_file():
+        folder = open_study_folder(output_dir, confirm_id)
+        _refuse_another(folder, study_id, top, seeds)
+        return _go_on(console, folder, overrides, as_json=as_json)
+    study = _searched(output_dir, study_id)
+    more = [text for text in overrides if text.startswith(FOR_EVERY_RUN)]
+    runners = finalists.choose(study, top=top, seeds=seeds, more=more)
+    return _begin(console, confirm_id, study, runners, overrides, as_json=as_json)
+
+
+def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
+    """Go on with a confirm that was interrupted."""
+    _check(f"resume {folder.id}", overrides, LATER_TOO)
+    return _go_on(terminal.console(), folder, overrides, as_json=False)
+
+
+def _begin(
+    console: Console,
+    confirm_id: str,
+    study: StoredStudy,
+    runners: Contest,
+    overrides: Sequence[str],
+    *,
+    as_json: bool,
+) -> int:
+    manifest = _manifest(study, runners, overrides)
+    settings = contest.settings(manifest)
+    found = plan.check(settings)
+    folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
+    folder.write_manifest(manifest)
+    confirming.show_plan(console, folder, study, settings, found)
+    try:
+        return confirming.run(console, folder, manifest, resumed=False, as_json=as_json)
+    except UserError:
+        folder.discard()
+        raise
+
+
+def _go_on(
+    console: Console, folder: StudyFolder, overrides: Sequence[str], *, as_json: bool
+) -> int:
+    if (summary := confirming.stored_summary(folder)) is not None:
+        return confirming.show(console, folder, summary, as_json=as_json)
+    manifest = folder.read_manifest()
+    later = [text for text in overrides if text.startswith(LATER_TOO)]
+    manifest["overrides"] = [*manifest["overrides"], *later]
+    return confirming.run(console, folder, manifest, resumed=True, as_json=as_json)
+
+
+def _check(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:
+    names = ", ".join(dict.fromkeys(name.rstrip("=.") for name in allowed))
+    for path, text in zip(config.pinned_paths(overrides), overrides, strict=True):
+        if not text.startswith(allowed):
+            raise UserError(
+                f"{command}: '{path}' cannot change, for the finalists run as they were found; "
+                f"only {names} can."
+            )
+
+
+def _searched(output_dir: Path, study_id: str) -> StoredStudy:
+    study = StoredStudy.open(output_dir, study_id)
+    if "confirm" in study.manifest:
+        of = study.manifest["confirm"]["study"]
+        raise UserError(f"{study_id} confirms {of} already; give the search: 'confirm {of}'.")
+    if study.state == "running":
+        raise UserError(
+            f"{study_id} is still searching; wait for it, or end it by 'raystudy stop {study_id}'."
+        )
+    return study
+
+
+def _refuse_another(folder: StudyFolder, study_id: str, top: int, seeds: int) -> None:
+    entry = folder.read_manifest().get("confirm")
+    if entry is None:
+        raise UserError(f"study.id: '{folder.id}' is no confirm; choose another id.")
+    begun = (entry["study"], entry["top"], len(entry["seeds"]))
+    if begun != (study_id, top, seeds):
+        raise UserError(
+            f"{folder.id} was begun as 'confirm {begun[0]} --top {begun[1]} --seeds {begun[2]}', "
+            f"and a race is not changed after a look at it; begin another one on fresh seeds by "
+            f"adding study.id=NAME."
+        )
+
+
+def _manifest(study: StoredStudy, runners: Contest, overrides: Sequence[str]) -> dict[str, Any]:
+    dropped = ("study.", "sampler", "trial_scheduler")
+    inherited = [text for text in study.manifest["overrides"] if not text.startswith(dropped)]
+    spec = study.spec
+    section: Mapping[str, Any] = {
+        "name": spec.name,
+        "objectives": [asdict(objective) for objective in spec.objectives],
+        "num_trials": len(runners.params) * len(runners.seeds),
+        "max_failures": spec.max_failures,
+        "stall_minutes": spec.stall_minutes,
+    }
+    return {
+        "format": 1,
+        "kind": "confirm",
+        "name": study.manifest["name"],
+        "overrides": [*inherited, *(t for t in overrides if not t.startswith("study.id="))],
+        "search_path": study.manifest["search_path"],
+        "raystudy": __version__,
+        "data": study.data,
+        "study": section,
+        "confirm": runners.plain(),
+    }
+
+
+def _output_dir(overrides: Sequence[str]) -> Path:
+    moved = [text for text in overrides if text.startswith("output_dir=")]
+    return Path(config.load_shared(moved).output_dir).expanduser().resolve()

@@ -1,0 +1,278 @@
+"""Run a race to its end, read the test split, say what came of it."""
+
+import json
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from raystudy import contest, findings, plan, split_ledger, terminal, tracking, verdict
+from raystudy.contest import RECIPE, Contest
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
+from raystudy.executors.base import Executor
+from raystudy.interrupt import graceful
+from raystudy.race_space import FINALIST, SEED, point_of
+from raystudy.race_study import RaceStudy
+from raystudy.spec import StudySpec
+from raystudy.split_reading import TestReading, measure
+from raystudy.stored import StoredStudy
+from raystudy.study import Study
+from raystudy.study_folder import StudyFolder, default_output_dir, write_atomically
+from raystudy.trackers.base import StudyInfo, Tracker
+from raystudy.trackers.console import ConsoleTracker
+
+FILE = "confirm.json"
+
+
+def show_plan(
+    console: Console,
+    folder: StudyFolder,
+    study: StoredStudy,
+    settings: DictConfig,
+    found: plan.Findings,
+) -> None:
+    """Print what a confirm is going to do."""
+    runners = Contest.read(folder.read_manifest()["confirm"])
+    seconds = [study.trial(number).summary.seconds for number in runners.params]
+    runs = len(runners.params) * len(runners.seeds)
+    finalists = [str(number) for number in runners.race.challengers]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in (
+        ("confirm", f"{folder.id}, of the search {study.id}"),
+        ("finalists", f"trials {', '.join(finalists)}; and trial {RECIPE}, the published recipe"),
+        ("seeds", f"{', '.join(map(str, runners.seeds))}: fresh, the same for all"),
+        ("runs", f"at most {runs}, each of full length; in rounds of one seed"),
+        (
+            "each run",
+            f"about {max(seconds):.0f} s (in the search); {plan.read_scaling(settings).words}",
+        ),
+        ("data", f"{settings.data.name}: {found.images}"),
+        ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
+        ("test split", "read once, at the end, with the weights of the last epoch"),
+        ("results", str(folder.path)),
+    ):
+        table.add_row(*row)
+    console.print(table)
+
+
+def run(
+    console: Console,
+    folder: StudyFolder,
+    manifest: dict[str, Any],
+    *,
+    resumed: bool,
+    as_json: bool,
+) -> int:
+    """Run what is left of a confirm."""
+    settings = contest.settings(manifest)
+    with folder.locked():
+        with tracking.opened(settings, console) as trackers:
+            folder.write_manifest(manifest)
+            study = _open(folder, manifest, trackers, resumed=resumed)
+            code, summary = _race(console, study, manifest, settings, trackers)
+        if summary is None:
+            _say(console, f"go on with:    raystudy resume {folder.id}{_moved(settings)}")
+            return code
+        write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
+        searched = folder.path.with_name(summary["study"])
+        if searched.is_dir():  # where the search's report looks for it
+            write_atomically(searched / FILE, json.dumps(summary, indent=2) + "\n")
+        _attach(console, folder, settings, summary)
+    return show(console, folder, summary, as_json=as_json)
+
+
+def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
+    """Return what a confirm came to, if it has ended."""
+    path = folder.path / FILE
+    summary: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return summary
+
+
+def show(
+    console: Console, folder: StudyFolder, summary: Mapping[str, Any], *, as_json: bool
+) -> int:
+    """Print what a confirm came to."""
+    if as_json:
+        terminal.print_json(summary)
+        return EXIT_DONE
+    _say(console, f"\n{folder.id}: {summary['rounds']} seeds; {summary['ended']}")
+    for metric in summary["finalists"][0]["objectives"]:
+        console.print(findings.table(summary, metric), soft_wrap=True)
+    for floor in summary["noise_floors"].values():
+        _say(console, findings.floor_words(floor))
+    touched = split_ledger.count(folder.path.with_name(summary["study"]))
+    _say(console, f"test evaluations of {summary['study']} so far: {touched}")
+    for sentence in summary["conclusion"]:
+        _say(console, f"conclusion: {sentence}")
+    return EXIT_DONE
+
+
+def _open(
+    folder: StudyFolder, manifest: Mapping[str, Any], trackers: Sequence[Tracker], *, resumed: bool
+) -> Study:
+    runners = Contest.read(manifest["confirm"])
+    spec = StudySpec.read(manifest["study"])
+    info = StudyInfo(
+        id=folder.id,
+        folder=folder.path,
+        name=manifest["name"],
+        overrides=(),
+        dataset=manifest["data"],
+        spec=spec,
+        axes=runners.space.axes,
+        published=runners.space.published,
+        search_path=tuple(manifest["search_path"]),
+        resumed=resumed,
+    )
+    return Study.open(
+        info,
+        runners.space,
+        sampler={
+            "_target_": contest.SAMPLER,
+            **asdict(runners.race),
+            "objectives": [asdict(objective) for objective in spec.objectives],
+        },
+        trial_scheduler={"_target_": "optuna.pruners.NopPruner"},
+        trackers=trackers,
+    )
+
+
+def _race(
+    console: Console,
+    study: Study,
+    manifest: dict[str, Any],
+    settings: DictConfig,
+    trackers: Sequence[Tracker],
+) -> tuple[int, dict[str, Any] | None]:
+    """Return the exit code, and what the race came to if it has ended."""
+    from raystudy.on_ray.executor import RayExecutor
+
+    folder, runners = StudyFolder(study.info.folder), Contest.read(manifest["confirm"])
+    trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
+    race = RaceStudy(
+        study,
+        runners.race,
+        {trial.summary.number: point_of(trial.params) for trial in trials},
+        say=lambda words: _say(console, words),
+        wall_hours=contest.wall_hours(manifest["overrides"]),
+    )
+    reading = TestReading(study.info, trackers=[t for t in trackers if not _is_console(t)])
+
+    def end() -> None:
+        race.interrupted = reading.interrupted = True
+
+    executor = RayExecutor(plan.read_scaling(settings))
+    with study, graceful(end) as interruption, executor.connected():
+        try:
+            if not race.is_finished:
+                executor.run(race)
+            if race.is_finished and not study.ended_early:
+                race.settle()
+                manifest["study"]["num_trials"] = race.info.spec.num_trials
+                folder.write_manifest(manifest)
+                _read_test(
+                    race, runners, reading, RayExecutor(plan.read_scaling(settings), measure)
+                )
+        except StudyStalledError as error:
+            console.print(f"{error}", style="red")
+            return EXIT_FAILED, None
+    if interruption.signal is not None and not reading.is_finished:
+        return interruption.exit_code, None
+    if study.ended_early or reading.failures or not reading.is_finished:
+        _say(console, study.ended_early or _failures(reading), style="red")
+        return EXIT_FAILED, None
+    return EXIT_DONE, verdict.sum_up(_outcomes(race, runners, reading))
+
+
+def _read_test(race: RaceStudy, runners: Contest, reading: TestReading, executor: Executor) -> None:
+    """Measure on test images those that are still in the race, and note it before."""
+    folder = StudyFolder(race.info.folder)
+    for (number, seed), summary in race.runs.items():
+        if number in race.standing.racing and summary.state == "complete":
+            params = {FINALIST: number, SEED: seed}
+            overrides = runners.space.as_overrides(params)
+            reading.expect(summary.number, overrides, behind=summary.epoch)
+    if not reading.waiting:
+        return
+    points = {summary.number: point for point, summary in race.runs.items()}
+    searched = folder.path.with_name(runners.study)
+    split_ledger.record(
+        searched if searched.is_dir() else folder.path,
+        f"confirm {folder.id}",
+        configurations=sorted({points[number][0] for number in reading.waiting}),
+        seeds=sorted({points[number][1] for number in reading.waiting}),
+        models=len(reading.waiting),
+    )
+    executor.run(reading)
+
+
+def _outcomes(race: RaceStudy, runners: Contest, reading: TestReading) -> verdict.Outcomes:
+    runs = race.runs
+    return verdict.Outcomes(
+        contest=runners,
+        objectives=race.info.spec.objectives,
+        runs=runs,
+        tests={
+            point: reading.measures[summary.number]
+            for point, summary in runs.items()
+            if summary.number in reading.measures
+        },
+        departures=race.standing.departures,
+        over=race.over,
+    )
+
+
+def _attach(
+    console: Console, folder: StudyFolder, settings: DictConfig, summary: Mapping[str, Any]
+) -> None:
+    """Add the conclusion to the confirm's own run in MLflow."""
+    from raystudy.trackers.mlflow.attach import Attachment, attach
+
+    entry = Contest.read(folder.read_manifest()["confirm"])
+    words = ["raystudy", "confirm", entry.study]
+    command = shlex.join([*words, "--top", str(entry.top), "--seeds", str(len(entry.seeds))])
+    sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])
+    complaint = attach(
+        folder,
+        "study",
+        settings,
+        Attachment(
+            metrics=findings.measures(summary),
+            tags={
+                "raystudy.conclusion": sentences,
+                "raystudy.command": command,
+                "mlflow.note.content": f"{sentences}\n\n    {command}",
+            },
+            files={FILE: (folder.path / FILE).read_bytes()},
+        ),
+    )
+    if complaint:
+        _say(console, complaint, style="yellow")
+
+
+def _is_console(tracker: Tracker) -> bool:
+    return isinstance(tracker, ConsoleTracker)
+
+
+def _failures(reading: TestReading) -> str:
+    return "; ".join(
+        f"run {number} could not be measured on test images: {reason}"
+        for number, reason in reading.failures.items()
+    )
+
+
+def _moved(settings: DictConfig) -> str:
+    """Return the override that later commands need to find a moved store."""
+    moved = str(settings.output_dir) != str(default_output_dir())
+    return " " + shlex.quote(f"output_dir={settings.output_dir}") if moved else ""
+
+
+def _say(console: Console, words: str, *, style: str = "") -> None:
+    console.print(Text(words, style=style), soft_wrap=True)

@@ -1,0 +1,161 @@
+"""A race as an executor sees it: trials that come in rounds."""
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+
+from raystudy.race_space import point_of, result_of
+from raystudy.racing import Point, Race, Standing
+from raystudy.study import Outcome, Study
+from raystudy.study_folder import StudyFolder, write_atomically
+from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+
+HOUR = 3600.0
+
+
+class RaceStudy:
+    """Hands a study's trials out as long as the race needs them.
+
+    The study proposes by `RaceSampler` and keeps the truth; this class only says when. No round
+    begins once the budget is spent, downtime between drivers not counted.
+
+    Parameters
+    ----------
+    study : Study
+    race : Race
+    points : mapping of int to Point
+        What the trials run that were begun by earlier drivers.
+    say : callable (str) -> None
+        Hears of every round.
+    wall_hours : float, optional
+    clock : callable () -> float
+        Seconds.
+    """
+
+    def __init__(
+        self,
+        study: Study,
+        race: Race,
+        points: Mapping[int, Point],
+        *,
+        say: Callable[[str], None] = lambda _: None,
+        wall_hours: float | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._study = study
+        self._race = race
+        self._points = dict(points)
+        self._left = self._points.keys() - {summary.number for summary in study.summaries()}
+        self._say = say
+        self._wall_hours = wall_hours
+        self._clock = clock
+        self._seconds_file = StudyFolder(study.info.folder).path / "seconds"
+        self._began = clock() - self._seconds_before()
+        self._spent = False
+        self._standing: Standing | None = None
+        self._told = self.standing
+
+    @property
+    def info(self) -> StudyInfo:
+        """What is known of it."""
+        return self._study.info
+
+    @info.setter
+    def info(self, info: StudyInfo) -> None:
+        self._study.info = info
+
+    @property
+    def interrupted(self) -> bool:
+        """Whether it shall end soon and be gone on with later."""
+        return self._study.interrupted
+
+    @interrupted.setter
+    def interrupted(self, value: bool) -> None:
+        self._study.interrupted = value
+
+    @property
+    def standing(self) -> Standing:
+        """Where the race stands."""
+        if self._standing is None:
+            results = {
+                point: result_of(summary, self.info.spec.objectives, self._race, point)
+                for point, summary in self.runs.items()
+            }
+            self._standing = self._race.standing(results)
+        return self._standing
+
+    @property
+    def runs(self) -> dict[Point, TrialSummary]:
+        """The runs that have ended."""
+        return {self._points[summary.number]: summary for summary in self._study.summaries()}
+
+    @property
+    def over(self) -> str:
+        """Why no more runs are handed out; empty if some may be."""
+        if self._study.ended_early:
+            return self._study.ended_early
+        if self._spent:
+            return f"{self._wall_hours:g} hours were spent"
+        return self.standing.over
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether it is over and nothing runs."""
+        return bool(self.over) and len(self.runs) == len(self._points)
+
+    def next_trial(self) -> TrialInfo | None:
+        """Return a run of this round; None: there is none left, or not before another has ended."""
+        pending = set(self.standing.pending)
+        new = pending - set(self._points.values())
+        if new == pending and self._budget_is_spent():
+            self._spent = bool(self._points)
+        if self.over or not (new or self._left):
+            return None
+        info = self._study.next_trial()
+        self._changed()
+        if info is not None:
+            self._points[info.number] = point_of(info.params)
+            self._left -= {info.number}
+        return info
+
+    def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
+        """See `Study.report`."""
+        going_on = self._study.report(number, epoch, metrics)
+        if not going_on:
+            self._changed()
+        return going_on
+
+    def finish(self, number: int, outcome: Outcome) -> None:
+        """See `Study.finish`."""
+        self._study.finish(number, outcome)
+        self._changed()
+
+    def settle(self) -> None:
+        """Make the runs there are all there will be, now that the race is over."""
+        spec = replace(self.info.spec, num_trials=len(self._points))
+        self.info = replace(self.info, spec=spec)
+
+    def _changed(self) -> None:
+        self._standing = None
+        self._left -= {summary.number for summary in self._study.summaries()}
+        write_atomically(self._seconds_file, f"{self._clock() - self._began:.3f}\n")
+        standing, told = self.standing, self._told
+        if standing.round == told.round:
+            return
+        self._told = standing
+        for number, departure in standing.departures.items():
+            if number not in told.departures:
+                self._say(
+                    f"after seed {departure.round}: trial {number} leaves: {departure.reason}"
+                )
+        names = ["the recipe", *(f"trial {number}" for number in standing.racing[1:])]
+        seeds = len(self._race.seeds)
+        self._say(f"{standing.round} of {seeds} seeds; in the race: {', '.join(names)}")
+
+    def _budget_is_spent(self) -> bool:
+        if self._wall_hours is None:
+            return False
+        return self._clock() - self._began >= self._wall_hours * HOUR
+
+    def _seconds_before(self) -> float:
+        return float(self._seconds_file.read_text()) if self._seconds_file.exists() else 0.0

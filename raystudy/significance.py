@@ -1,0 +1,222 @@
+"""Which differences between configurations are more than the luck of their seeds.
+
+Runs on the same seed are pairs: initial weights, order of the data and the attack's starts are
+alike, so that their difference varies less than either value.
+"""
+
+import functools
+import itertools
+import math
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from trainables.evaluate.intervals import beta_cdf, over_seeds, t_quantile
+
+CONFIDENCE = 0.95
+MAX_EXACT = 20  # pairs whose signs are flipped in all ways: a million of them
+
+
+class Paired(NamedTuple):
+    """A mean difference over pairs, its interval, and how surprising it would be without one.
+
+    Parameters
+    ----------
+    difference, low, high : float
+    p_value : float
+        Two-sided, of no difference.
+    """
+
+    difference: float
+    low: float
+    high: float
+    p_value: float
+
+
+class NoiseFloor(NamedTuple):
+    """The smallest differences that a two-sided t-test tells from none.
+
+    Parameters
+    ----------
+    seeds : int
+        n, of the recipe.
+    sd : float
+        s, of the recipe over its seeds.
+    one_seed : float
+        Between two single runs, as a search compares them.
+    unpaired : float
+        Between two means of n unrelated seeds each.
+    paired : float or None
+        Between two means of n common seeds; None without pairs.
+    """
+
+    seeds: int
+    sd: float
+    one_seed: float
+    unpaired: float
+    paired: float | None
+
+
+def paired_t(
+    ours: Sequence[float], theirs: Sequence[float], *, confidence: float = CONFIDENCE
+) -> Paired:
+    r"""Return the paired t-test of the mean of ``ours - theirs``.
+
+    .. math:: t = \sqrt n \, \bar d / s_d, \quad n - 1 \text{ degrees of freedom}
+
+    Where all differences are equal, t is infinite or undefined: accuracies are counts of a few
+    images, and equal ones do not show that seeds change nothing. The p-value is then the smallest
+    that flipping signs can give, :math:`2^{1 - n}`.
+
+    Parameters
+    ----------
+    ours, theirs : sequence of float
+        The same seeds in the same order, at least two.
+    confidence : float
+        Of the interval, in (0, 1).
+    """
+    differences = [a - b for a, b in zip(ours, theirs, strict=True)]
+    interval = over_seeds(differences, confidence=confidence)
+    error = _sd(differences) / math.sqrt(len(differences))
+    if error <= 1e-12 * max(1.0, abs(interval.value)):
+        p_value = 2.0 ** (1 - len(differences)) if abs(interval.value) > 1e-12 else 1.0
+    else:
+        p_value = t_p_value(interval.value / error, len(differences) - 1)
+    return Paired(interval.value, interval.low, interval.high, p_value)
+
+
+def t_p_value(t: float, degrees: int) -> float:
+    """Return the two-sided p-value of Student's t."""
+    return beta_cdf(degrees / (degrees + t * t), degrees / 2, 0.5)
+
+
+def sign_flip(ours: Sequence[float], theirs: Sequence[float]) -> float:
+    """Return the exact two-sided p-value of the mean difference if signs meant nothing [1]_.
+
+    It assumes nothing of how the differences are distributed but symmetry, and never falls below
+    ``2 / 2**n``: five seeds cannot show what 5 % asks for, six can.
+
+    Parameters
+    ----------
+    ours, theirs : sequence of float
+        The same seeds in the same order, one to 20 of them.
+
+    References
+    ----------
+    .. [1] Fisher 1935, "The Design of Experiments", Sec. 21.
+    """
+    differences = np.subtract(ours, theirs)
+    if not 1 <= len(differences) <= MAX_EXACT:
+        raise ValueError(f"sign_flip takes 1 to {MAX_EXACT} pairs, got {len(differences)}.")
+    signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(differences))))
+    sums = np.abs(signs @ differences)
+    return float(np.mean(sums >= sums[0] - 1e-12))
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    r"""Return p-values that may all be compared with one level [1]_.
+
+    .. math:: \tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1) \, p_{(j)})
+
+    With them the chance of even one false claim among the m is at most that level.
+
+    References
+    ----------
+    .. [1] Holm 1979, Scandinavian Journal of Statistics 6(2).
+    """
+    adjusted, largest = [0.0] * len(p_values), 0.0
+    ascending = sorted(range(len(p_values)), key=lambda index: p_values[index])
+    for rank, index in enumerate(ascending):
+        largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
+        adjusted[index] = largest
+    return adjusted
+
+
+def against(
+    pairs: Mapping[int, tuple[Sequence[float], Sequence[float]]],
+) -> dict[int, tuple[Paired, float]]:
+    """Return several paired tests, each with its p-value after Holm's correction.
+
+    Parameters
+    ----------
+    pairs : mapping of int to (sequence of float, sequence of float)
+        A configuration's values, and the recipe's on the same seeds.
+    """
+    tests = {number: paired_t(ours, theirs) for number, (ours, theirs) in pairs.items()}
+    adjusted = holm([test.p_value for test in tests.values()])
+    return {number: (test, p) for (number, test), p in zip(tests.items(), adjusted, strict=True)}
+
+
+def honest_difference(values: np.ndarray, alpha: float) -> float:
+    r"""Return the difference of two means from which on Tukey's test calls it significant [1]_.
+
+    .. math:: q_{1 - \alpha;\, m,\, (m - 1)(n - 1)} \; s / \sqrt n
+
+    s is what is left of the values' spread once each configuration's and each seed's mean are
+    taken out. The level holds for all pairs of the m configurations at once, so that the best may
+    be chosen first and the others be compared with it.
+
+    Parameters
+    ----------
+    values : array, shape (m, n)
+        m >= 2 configurations on the same n >= 2 seeds.
+    alpha : float
+        Level, in (0, 1).
+
+    References
+    ----------
+    .. [1] Tukey 1953, "The Problem of Multiple Comparisons"; in blocks: Hsu 1996, "Multiple
+       Comparisons", Ch. 7.
+    """
+    rows, columns = values.shape
+    residuals = values - values.mean(1, keepdims=True) - values.mean(0) + values.mean()
+    degrees = (rows - 1) * (columns - 1)
+    s = math.sqrt(float((residuals**2).sum()) / degrees)
+    return _range_quantile(alpha, rows, degrees) * s / math.sqrt(columns)
+
+
+@functools.cache
+def _range_quantile(alpha: float, groups: int, degrees: int) -> float:
+    from scipy.stats import studentized_range  # type: ignore[import-untyped]
+
+    return float(studentized_range.isf(alpha, groups, degrees))
+
+
+def noise_floor(
+    recipe: Sequence[float],
+    others: Sequence[Sequence[float]] = (),
+    *,
+    confidence: float = CONFIDENCE,
+) -> NoiseFloor:
+    r"""Return what differences the recipe's own seeds would hide.
+
+    .. math:: t_{n-1} \, s \sqrt 2, \quad t_{2n-2} \, s \sqrt{2/n}, \quad t_{n-1} \, s_d / \sqrt n
+
+    for single runs, means of unrelated seeds, and means of common seeds, where
+    :math:`s_d^2` is the mean over `others` of the variance of their differences to the recipe.
+
+    Parameters
+    ----------
+    recipe : sequence of float
+        One per seed, at least two.
+    others : sequence of sequence of float
+        Configurations on the recipe's seeds.
+    confidence : float
+    """
+    n, sd = len(recipe), _sd(recipe)
+    quantile = functools.partial(t_quantile, (1 + confidence) / 2)
+    variances = [_sd([a - b for a, b in zip(v, recipe, strict=True)]) ** 2 for v in others]
+    paired = quantile(n - 1) * math.sqrt(math.fsum(variances) / len(others) / n) if others else None
+    return NoiseFloor(
+        seeds=n,
+        sd=sd,
+        one_seed=quantile(n - 1) * sd * math.sqrt(2),
+        unpaired=quantile(2 * n - 2) * sd * math.sqrt(2 / n),
+        paired=paired,
+    )
+
+
+def _sd(values: Sequence[float]) -> float:
+    mean = math.fsum(values) / len(values)
+    return math.sqrt(math.fsum((value - mean) ** 2 for value in values) / (len(values) - 1))

@@ -1,0 +1,191 @@
+"""What a race came to: the figures of ``confirm.json``."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from raystudy.contest import RECIPE, Contest
+from raystudy.findings import conclude
+from raystudy.race_space import BAD_ENDINGS
+from raystudy.racing import Departure, Point
+from raystudy.significance import (
+    CONFIDENCE,
+    MAX_EXACT,
+    Paired,
+    against,
+    noise_floor,
+    sign_flip,
+)
+from raystudy.spec import Objective
+from raystudy.split_reading import as_test
+from raystudy.trackers.base import TrialSummary
+from trainables.evaluate.intervals import over_seeds
+
+Entry = dict[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcomes:
+    """All that was measured.
+
+    Parameters
+    ----------
+    contest : Contest
+    objectives : sequence of Objective
+    runs : mapping of Point to TrialSummary
+        With validation measures.
+    tests : mapping of Point to mapping of str to float
+        Test measures of those that were read.
+    departures : mapping of int to Departure
+    over : str
+        Why the race ended.
+    """
+
+    contest: Contest
+    objectives: Sequence[Objective]
+    runs: Mapping[Point, TrialSummary]
+    tests: Mapping[Point, Mapping[str, float]]
+    departures: Mapping[int, Departure]
+    over: str
+
+    def on_val(self, number: int, objective: Objective) -> dict[int, float]:
+        """Return an objective by seed; a run that ended badly is worth the worst there is."""
+        found = {}
+        for seed in self.contest.seeds:
+            run = self.runs.get((number, seed))
+            if run is not None and run.state == "complete":
+                found[seed] = run.last[objective.metric]
+            elif run is not None and run.state in BAD_ENDINGS:
+                found[seed] = objective.worst_value
+        return found
+
+    def on_test(self, number: int, metric: str) -> dict[int, float]:
+        """Return a test measure by seed."""
+        worst = {as_test(o.metric): o.worst_value for o in self.objectives}
+        found = {}
+        for seed in self.contest.seeds:
+            run, there = self.runs.get((number, seed)), self.tests.get((number, seed), {})
+            if metric in there:
+                found[seed] = there[metric]
+            elif metric in worst and number == RECIPE and run and run.state in BAD_ENDINGS:
+                found[seed] = worst[metric]
+        return found
+
+    @property
+    def test_metrics(self) -> list[str]:
+        """Every measure of the test split."""
+        return list(dict.fromkeys(name for entry in self.tests.values() for name in entry))
+
+
+def sum_up(outcomes: Outcomes) -> dict[str, Any]:
+    """Return the content of ``confirm.json``."""
+    first = outcomes.objectives[0]
+    entries = [_entry(outcomes, number, first) for number in outcomes.contest.params]
+    for metric in outcomes.test_metrics:
+        _test(outcomes, entries, metric)
+    main = as_test(first.metric)
+    for entry in entries:
+        test = entry["test"].get(main, {})
+        entry["p_value"], entry["p_holm"] = test.get("p_value"), test.get("p_holm")
+    floors = {
+        metric: floor
+        for metric in [first.metric, *(as_test(o.metric) for o in outcomes.objectives)]
+        if (floor := _floor(outcomes, metric)) is not None
+    }
+    return {
+        "metric": first.metric,
+        "confidence": CONFIDENCE,
+        "study": outcomes.contest.study,
+        "seeds": list(outcomes.contest.seeds),
+        "rounds": max((len(entry["seeds"]) for entry in entries), default=0),
+        "ended": outcomes.over,
+        "weights": "last epoch",
+        "finalists": entries,
+        "noise_floor": floors.get(main, floors.get(first.metric)),
+        "noise_floors": floors,
+        "conclusion": [conclude(entries, floors, objective) for objective in outcomes.objectives],
+    }
+
+
+def _entry(outcomes: Outcomes, number: int, objective: Objective) -> Entry:
+    values = outcomes.on_val(number, objective)
+    left = outcomes.departures.get(number)
+    return {
+        "trial": number,
+        "label": "published recipe" if number == RECIPE else f"trial {number}",
+        "params": dict(outcomes.contest.params[number]),
+        "seeds": list(values),
+        "values": list(values.values()),
+        **_interval(list(values.values())),
+        "objectives": {
+            o.metric: _interval(list(outcomes.on_val(number, o).values()))
+            for o in outcomes.objectives
+        },
+        "states": [run.state for (who, _), run in sorted(outcomes.runs.items()) if who == number],
+        "left": asdict(left) if left else None,
+        "p_value": None,
+        "p_holm": None,
+        "test": {},
+    }
+
+
+def _interval(values: Sequence[float]) -> dict[str, float | None]:
+    """Return mean and interval; one seed has neither, for it is no result."""
+    if len(values) < 2:
+        return {"mean": None, "low": None, "high": None}
+    interval = over_seeds(values, confidence=CONFIDENCE)
+    return {"mean": interval.value, "low": interval.low, "high": interval.high}
+
+
+def _test(outcomes: Outcomes, entries: Sequence[Entry], metric: str) -> None:
+    """Add a test measure, and its paired tests against the recipe, to all that were read."""
+    measured = {entry["trial"]: outcomes.on_test(entry["trial"], metric) for entry in entries}
+    recipe = measured[RECIPE]
+    pairs = {
+        number: [seed for seed in values if seed in recipe]
+        for number, values in measured.items()
+        if number != RECIPE
+    }
+    compared = {
+        number: ([measured[number][s] for s in seeds], [recipe[s] for s in seeds])
+        for number, seeds in pairs.items()
+        if len(seeds) > 1
+    }
+    tests = against(compared)
+    for entry in entries:
+        values = list(measured[entry["trial"]].values())
+        if values:
+            entry["test"][metric] = {"values": values, **_interval(values)}
+        if entry["trial"] in tests:
+            test, p_holm = tests[entry["trial"]]
+            entry["test"][metric] |= _difference(test, p_holm, *compared[entry["trial"]])
+
+
+def _difference(
+    test: Paired, p_holm: float, ours: Sequence[float], theirs: Sequence[float]
+) -> dict[str, float | None]:
+    return {
+        "difference": test.difference,
+        "difference_low": test.low,
+        "difference_high": test.high,
+        "p_value": test.p_value,
+        "p_holm": p_holm,
+        "p_sign_flip": sign_flip(ours, theirs) if len(ours) <= MAX_EXACT else None,
+    }
+
+
+def _floor(outcomes: Outcomes, metric: str) -> dict[str, Any] | None:
+    """Return what differences the recipe's seeds hide."""
+    searched = {objective.metric: objective for objective in outcomes.objectives}
+
+    def read(number: int) -> dict[int, float]:
+        if metric in searched:
+            return outcomes.on_val(number, searched[metric])
+        return outcomes.on_test(number, metric)
+
+    recipe = read(RECIPE)
+    if len(recipe) < 2:
+        return None
+    others = [read(number) for number in outcomes.contest.params if number != RECIPE]
+    whole = [[o[seed] for seed in recipe] for o in others if o.keys() >= recipe.keys()]
+    return {"metric": metric, **noise_floor(list(recipe.values()), whole)._asdict()}
