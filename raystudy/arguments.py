@@ -68,6 +68,11 @@ def diff_arguments(parser: argparse.ArgumentParser) -> None:
     json_arguments(parser)
 
 
+def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("what", nargs="+", metavar="WHAT", help="such as swaro-1 or swaro-1/3")
+    json_arguments(parser)
+
+
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a study's id, such as swaro-1")
     parser.add_argument("--format", choices=("csv", "json", "parquet", "latex"), default="csv")

@@ -20,6 +20,7 @@ from raystudy.study_folder import write_atomically
 from trainables import distributed
 from trainables.data.image_set import Splits
 from trainables.evaluate.base import Evaluator
+from trainables.evaluate.suite import Suite
 from trainables.memory import keep_freed_memory
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
@@ -128,6 +129,13 @@ def build_evaluators(config: DictConfig) -> dict[str, Evaluator]:
     with _settings_at_fault():
         evaluators: dict[str, Evaluator] = _build(config.evaluate)
     return evaluators
+
+
+def build_suite(config: DictConfig) -> Suite:
+    """Build what a trained network is measured by."""
+    with _settings_at_fault():
+        suite: Suite = _build(config.suite)
+    return suite
 
 
 def load_splits(config: DictConfig) -> Splits:

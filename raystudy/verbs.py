@@ -120,6 +120,21 @@ def rm(options: argparse.Namespace) -> int:
     return remove(options.study, options.overrides, sure=options.yes)
 
 
+def evaluate(options: argparse.Namespace) -> int:
+    """Measure trained networks by a suite: protocols, attacks, honesty checks.
+
+    WHAT is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with
+    weights (then say encoder=... and data=...). Several are measured at once on Ray.
+    """
+    from raystudy.evaluation.verb import evaluate
+
+    overrides = [word for word in options.what if "=" in word]
+    what = [word for word in options.what if "=" not in word]
+    return evaluate(
+        what, [*overrides, *options.overrides], options.search_path, as_json=options.json
+    )
+
+
 def show(options: argparse.Namespace) -> int:
     """Show a study's settings, its search space and where each number is from."""
     from raystudy.show import show
@@ -180,6 +195,7 @@ VERBS = {
     compare: arguments.compare_arguments,
     diff: arguments.diff_arguments,
     export: arguments.export_arguments,
+    evaluate: arguments.evaluate_arguments,
     replay: arguments.replay_arguments,
     rm: arguments.rm_arguments,
     show: arguments.study_arguments,

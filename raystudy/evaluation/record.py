@@ -1,0 +1,145 @@
+"""What was measured, as plain values for JSON: each number with how it was come by."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+from torch import Tensor
+
+from raystudy.provenance import Provenance
+from raystudy.replay import train_command
+from raystudy.trained import Origin
+from trainables.data.image_set import Splits
+from trainables.evaluate.intervals import clopper_pearson
+from trainables.evaluate.suite import Suite
+
+FORMAT = 1
+
+
+def make(
+    origin: Origin,
+    suite: Suite,
+    settings: DictConfig,
+    splits: Splits,
+    results: Mapping[str, Mapping[str, Any]],
+    *,
+    key: str,
+    seconds: float,
+    provenance: Provenance,
+) -> dict[str, Any]:
+    """Return the record of one network's measuring.
+
+    Parameters
+    ----------
+    results : mapping
+        `Measurement.results`.
+    """
+    recipe: dict[str, Any] = OmegaConf.to_container(settings.suite, resolve=True)  # type: ignore[assignment]
+    images = len(suite.images(splits))
+    context = {
+        "data": settings.data.name,
+        "split": suite.split,
+        "images": images,
+        "seed": suite.seed,
+    }
+    return {
+        "format": FORMAT,
+        "key": key,
+        "label": origin.label,
+        "study": origin.study.id if origin.study else None,
+        "trial": origin.number if origin.study else None,
+        "weights": origin.weights.name,
+        "config_id": _without_seed(origin),
+        "command": train_command(origin.name, origin.overrides, origin.search_path),
+        **context,
+        "protocols": {
+            name: _protocol(found, recipe, context, name) for name, found in results.items()
+        },
+        "suite": recipe,
+        "seconds": round(seconds, 2),
+        "provenance": asdict(provenance),
+    }
+
+
+def _without_seed(origin: Origin) -> str:
+    """Return what networks share that differ in nothing but their seed."""
+    same = sorted(text for text in origin.overrides if not text.startswith("seed="))
+    own = "" if origin.study else origin.weights.name
+    return hashlib.sha256(json.dumps([origin.name, same, own]).encode()).hexdigest()[:12]
+
+
+def _protocol(
+    found: Mapping[str, Any], recipe: Mapping[str, Any], context: Mapping[str, Any], name: str
+) -> dict[str, Any]:
+    rows = [
+        {
+            "attack": attack,
+            "norm": norm_of_recipe(recipe["attacks"][attack]),
+            "epsilon": epsilon,
+            **_share(right),
+            "fingerprint": fingerprint(recipe, context, name, attack, epsilon),
+        }
+        for attack, entry in found["attacks"].items()
+        for epsilon, right in zip(entry["epsilons"], entry["right"], strict=True)
+    ]
+    return {
+        "clean": {**_share(found["clean"]), "fingerprint": fingerprint(recipe, context, name)},
+        "robust": rows,
+        "worst": _worst(found, recipe),
+        "warnings": dict(found["warnings"]),
+        "evidence": found["evidence"],
+        "flattering": found["flattering"],
+        "seconds": {task: round(spent, 3) for task, spent in found["seconds"].items()},
+    }
+
+
+def _worst(found: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return what withstands all attacks of one norm and radius, where there are several."""
+    together: dict[tuple[str, float], list[Tensor]] = {}
+    for attack, entry in found["attacks"].items():
+        norm = norm_of_recipe(recipe["attacks"][attack])
+        for epsilon, right in zip(entry["epsilons"], entry["right"], strict=True):
+            together.setdefault((norm, epsilon), []).append(right)
+    return [
+        {"norm": norm, "epsilon": epsilon, "attacks": len(all_), **_share(_all(all_))}
+        for (norm, epsilon), all_ in together.items()
+        if len(all_) > 1
+    ]
+
+
+def _all(rights: list[Tensor]) -> Tensor:
+    whole = rights[0]
+    for right in rights[1:]:
+        whole = whole & right
+    return whole
+
+
+def _share(right: Tensor) -> dict[str, Any]:
+    hits = int(right.sum())
+    value, low, high = clopper_pearson(hits, len(right))
+    return {"right": hits, "images": len(right), "accuracy": value, "low": low, "high": high}
+
+
+def fingerprint(
+    recipe: Mapping[str, Any],
+    context: Mapping[str, Any],
+    protocol: str,
+    attack: str | None = None,
+    epsilon: float | None = None,
+) -> str:
+    """Return what two numbers share only if they were measured alike.
+
+    Of protocol, attack with all its settings, radius, data, split, images and seed.
+    """
+    settings = [recipe["protocols"][protocol], recipe["attacks"][attack] if attack else None]
+    text = json.dumps([settings, epsilon, dict(context)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def norm_of_recipe(assault: Mapping[str, Any]) -> str:
+    """Return ``linf``, ``l2`` or ``l1``."""
+    name = str(assault["adversary"]["ball"]["_target_"]).rsplit(".", 1)[-1]
+    return name.removesuffix("Ball").lower()

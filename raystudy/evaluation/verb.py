@@ -1,0 +1,143 @@
+"""``raystudy evaluate``: measure trained networks by a suite."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from raystudy import config, terminal, trained
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.evaluation import tables, transfers
+from raystudy.evaluation.runner import Order, measure
+from raystudy.interrupt import graceful
+from raystudy.trackers.mlflow.attach import attach
+from trainables.evaluate.suite import Step
+
+DEFAULT_SUITE = "quick"
+
+
+def evaluate(
+    what: Sequence[str], overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool
+) -> int:
+    """Measure studies' best trials, trials, MLflow runs or files with weights.
+
+    Parameters
+    ----------
+    what : sequence of str
+        See `trained.open_trained`.
+    overrides : sequence of str
+        ``suite=NAME``, settings of the suite (``suite.max_images=200``), of the data, the device.
+    search_path : sequence of str
+    as_json : bool
+        Print the records instead of a table.
+    """
+    suite, own = _suite(overrides, search_path)
+    shared = config.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
+    output_dir = Path(shared.output_dir).expanduser().resolve()
+    orders = [
+        Order(
+            origin=trained.find(one, own, search_path),
+            suite=suite,
+            overrides=tuple(t for t in own if not t.startswith("tracker")),
+            output_dir=output_dir,
+        )
+        for one in what
+    ]
+    console = terminal.console(stderr=as_json)
+    with _shown(console, len(orders)) as hear:
+        interrupted = False
+
+        def end() -> None:
+            nonlocal interrupted
+            interrupted = True
+
+        def told(order: Order, step: Step) -> bool:
+            hear(order.origin.label, step)
+            return not interrupted
+
+        with graceful(end) as interruption:
+            records = _measure_all(orders, told)
+    if records is None:
+        console.print("interrupted; the same command goes on where it was")
+        return interruption.exit_code
+    matrix = transfers.measure(orders) if len(orders) > 1 else None
+    _deliver(console, orders, records, shared)
+    if as_json:
+        terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
+        return EXIT_DONE
+    tables.show(console, records)
+    if matrix:
+        transfers.show(console, matrix)
+    for order in orders:
+        console.print(f"[dim]{order.results}[/dim]", soft_wrap=True)
+    return EXIT_DONE
+
+
+def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the suite that is asked for, and the other overrides."""
+    asked = [text.partition("=")[2] for text in overrides if text.startswith("suite=")]
+    suite = asked[-1] if asked else DEFAULT_SUITE
+    known = config.options("suite", search_path)
+    if suite not in known:
+        raise UserError(f"no suite '{suite}'; there are: {', '.join(known)}.")
+    return suite, [text for text in overrides if not text.startswith("suite=")]
+
+
+def _measure_all(
+    orders: Sequence[Order], told: Callable[[Order, Step], bool]
+) -> list[dict[str, Any]] | None:
+    if len(orders) > 1:
+        from raystudy.on_ray.evaluations import measure_on_ray
+
+        return measure_on_ray(orders, told)
+    record = measure(orders[0], lambda step: told(orders[0], step))
+    return None if record is None else [record]
+
+
+def _deliver(
+    console: Console,
+    orders: Sequence[Order],
+    records: Sequence[dict[str, Any]],
+    shared: DictConfig,
+) -> None:
+    for order, record in zip(orders, records, strict=True):
+        origin = order.origin
+        if origin.study is None:
+            continue
+        document = json.dumps(record, indent=2).encode()
+        added = tables.attachment(record, order.suite, document)
+        if trouble := attach(origin.study, origin.number, shared, added):
+            console.print(Text(trouble, style="yellow"), soft_wrap=True)
+
+
+@contextmanager
+def _shown(console: Console, networks: int) -> Iterator[Callable[[str, Step], None]]:
+    """Show how far the work is: a bar per network on a terminal, else a line per task."""
+    if not console.is_terminal:
+        yield (
+            lambda label, step: (
+                console.print(f"{label}  {step.task}: done") if step.share >= 1 else None
+            )
+        )
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+        named: dict[str, str] = {}
+
+        def hear(label: str, step: Step) -> None:
+            words = f"{label}  {step.task}" if networks > 1 else step.task
+            if label not in tasks:
+                tasks[label] = bars.add_task(words, total=1.0)
+            if named.get(label) != step.task:
+                bars.reset(tasks[label], total=1.0, description=words)
+                named[label] = step.task
+            bars.update(tasks[label], completed=step.share)
+
+        yield hear

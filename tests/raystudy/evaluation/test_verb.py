@@ -1,0 +1,176 @@
+"""`raystudy evaluate`, from what the user types to tables, JSON and MLflow."""
+
+import json
+import pickle
+
+import pytest
+import torch
+
+from raystudy import cli
+from raystudy.evaluation import tables, verb
+from raystudy.evaluation.runner import Order, measure
+from raystudy.trained import find
+from trainables.networks.interchange import save_torchvision
+from trainables.networks.resnet import ResNet
+
+FEW = [
+    "suite.max_images=20",
+    "suite.checks={_target_: trainables.evaluate.honesty.HonestyChecks, max_images: 5, steps: [2], "
+    "restarts: 2, queries: 3, unbounded_steps: 2}",
+    "suite.attacks.pgd20_linf.adversary.steps=2",
+    "suite.attacks.pgd20_l2.adversary.steps=2",
+    "suite.attacks.slide20_l1.adversary.steps=2",
+]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory):
+    """Return a results folder with one trained trial of FastAT and one of SimCLR."""
+    folder = tmp_path_factory.mktemp("home")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("RAYSTUDY_HOME", str(folder))
+        for study in ("fast_at", "simclr"):
+            assert cli.main(["train", study, "max_epochs=1", "tracker=none"]) == 0
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def at_home(home, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(home))
+    return home
+
+
+def run(capsys, *words):
+    code = cli.main(["evaluate", "tracker=none", *words])
+    return code, *capsys.readouterr()
+
+
+def record_of(home, study, suite="quick"):
+    return json.loads((home / f"studies/{study}/trials/0000/evaluations/{suite}.json").read_text())
+
+
+def test_a_trial_is_measured_and_every_number_can_be_recomputed(home, capsys):
+    code, out, err = run(capsys, "train-fast_at-1", *FEW)
+    assert (code, err) == (0, "")
+    assert "20 test images of digits" in out
+    record = record_of(home, "train-fast_at-1")
+    found = record["protocols"]["quick"]
+    rows = [found["clean"], *found["robust"]]
+    assert len(rows) == 4
+    for row in rows:
+        assert row["accuracy"] == row["right"] / row["images"]
+        assert row["low"] <= row["accuracy"] <= row["high"]
+        assert f"{row['accuracy']:.4f}" in out
+    assert all(row["right"] <= found["clean"]["right"] for row in found["robust"])
+    assert record["command"].startswith("raystudy train fast_at max_epochs=1")
+    assert len({row["fingerprint"] for row in rows}) == 4
+
+
+def test_json_is_what_is_kept(home, capsys):
+    code, out, _ = run(capsys, "train-fast_at-1", *FEW, "--json")
+    assert code == 0
+    assert json.loads(out) == [record_of(home, "train-fast_at-1")]
+
+
+def an_order(home, seed=0):
+    return Order(
+        origin=find("train-simclr-1", []),
+        suite="quick",
+        overrides=(
+            *FEW[:-1],
+            "~suite.attacks.slide20_l1",
+            f"suite.seed={seed}",
+            "suite.batch_size=10",
+        ),
+        output_dir=home,
+    )
+
+
+def test_interrupted_twice_is_uninterrupted(home):
+    straight = measure(an_order(home), lambda _: True)
+    an_order(home).results.unlink()
+    for attempt in (1, 4):
+        steps = iter(range(attempt))
+        assert measure(an_order(home), lambda _, left=steps: next(left, None) is not None) is None
+        assert not an_order(home).results.exists()
+    record = measure(an_order(home), lambda _: True)
+    assert not an_order(home).state.exists()
+    for part in (straight, record):
+        part.pop("seconds")
+        part["protocols"]["quick"].pop("seconds")
+    assert record == straight
+
+
+def test_another_suite_setting_measures_anew(home):
+    first = measure(an_order(home, seed=1), lambda _: True)
+    again = measure(an_order(home, seed=1), lambda _: pytest.fail("it is measured already"))
+    other = measure(an_order(home, seed=2), lambda _: True)
+    assert first == again
+    assert other["key"] != first["key"]
+
+
+def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path):
+    torch.manual_seed(0)
+    save_torchvision(
+        ResNet(depth=18, stem="cifar", channels=1, mean=[0.3], std=[0.4]),
+        tmp_path / "theirs.safetensors",
+    )
+    code, out, _ = run(
+        capsys, str(tmp_path / "theirs.safetensors"), "encoder=resnet18", *FEW, "suite.attacks={}"
+    )
+    assert code == 0
+    assert "theirs.safetensors" in out
+    assert (home / "weights/theirs/evaluations/quick.json").is_file()
+
+
+class Malicious:
+    def __reduce__(self):
+        return (print, ("pwned",))
+
+
+def test_a_malicious_checkpoint_does_not_run(capsys, tmp_path):
+    for name, content in (
+        ("evil.pt", pickle.dumps(Malicious())),
+        ("evil.ckpt", pickle.dumps({"trainer": Malicious()})),
+        ("evil.safetensors", b"\x80\x04garbage"),
+    ):
+        (tmp_path / name).write_bytes(content)
+        code, out, err = run(capsys, str(tmp_path / name), "encoder=resnet18")
+        assert code == 2
+        assert "pwned" not in out + err
+        assert "nothing in it has been run" in err
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["nothing-1"], "no study 'nothing-1'"),
+        (["train-fast_at-1", "suite=quik"], "no suite 'quik'; there are:"),
+        (["train-fast_at-1", "suite.split=train"], "suite.split must be val or test"),
+        (["train-fast_at-1", "suite.max_imges=3"], "max_imges"),
+        (["train-simclr-1", "suite=fast_at_figure2"], "needs a method that trains a head"),
+        (["/nowhere/weights.pt"], "there is no file /nowhere/weights.pt"),
+        (["train-fast_at-1", "data=cifar10"], "holds no intact copy of CIFAR10"),
+    ],
+)
+def test_what_cannot_be_measured_is_one_sentence(capsys, words, sentence):
+    code, _, err = run(capsys, *words)
+    assert code == 2
+    assert sentence in err
+    assert len(err.strip().splitlines()) == 1
+
+
+def test_several_seeds_of_one_configuration_get_a_mean(home, capsys):
+    record = measure(an_order(home), lambda _: True)
+    tables.show(verb.terminal.console(), [record, {**record, "label": "another seed"}])
+    assert "mean of 2 seeds" in capsys.readouterr().out
+
+
+def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
+    record = measure(an_order(home), lambda _: True)
+    added = tables.attachment(record, "quick", b"{}")
+    clean = record["protocols"]["quick"]["clean"]["accuracy"]
+    assert added.metrics["test/quick/accuracy"] == clean
+    assert added.metrics["test/quick/pgd20_l2 0.5"] <= clean
+    assert set(added.files) == {"quick.json", "quick.csv"}
+    assert added.files["quick.csv"].decode().count("\n") == 4

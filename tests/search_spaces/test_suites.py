@@ -1,0 +1,36 @@
+"""Every suite there is, built from its file; a new one is enrolled by existing."""
+
+import pytest
+
+from raystudy import config
+from raystudy.evaluation.record import norm_of_recipe
+from raystudy.trial import build_suite
+
+SUITES = config.options("suite")
+
+
+@pytest.mark.parametrize("name", SUITES)
+def test_a_suite_builds_for_every_data_set_and_is_of_the_test_images(name):
+    for data in ("digits", "cifar10"):
+        settings = config.load("swaro", [f"data={data}", f"+suite={name}"])
+        suite = build_suite(settings)
+        assert suite.split == "test"
+        for attack, assault in suite.attacks.items():
+            assert assault.radii == sorted(set(assault.radii))
+            assert norm_of_recipe(settings.suite.attacks[attack]) in ("linf", "l2", "l1")
+
+
+def test_swaros_first_table_has_its_six_columns():
+    suite = build_suite(config.load("swaro", ["data=cifar10", "+suite=swaro_table1"]))
+    radii = {name: assault.radii for name, assault in suite.attacks.items()}
+    assert radii == {
+        "pgd20_linf": [8 / 255, 16 / 255],
+        "pgd20_l2": [0.25, 0.5],
+        "slide20_l1": [2000 / 255, 12],
+    }
+
+
+def test_fast_ats_figure_has_twenty_steps_from_ten_starts():
+    suite = build_suite(config.load("fast_at", ["data=cifar10", "+suite=fast_at_figure2"]))
+    attack = suite.attacks["pgd20x10_l2"].adversary
+    assert (attack.steps, attack.restarts, attack.relative_step) == (20, 10, 2.5 / 20)

@@ -1,0 +1,235 @@
+"""A suite measures what its parts would, goes on where it was cut off, and calls masking out."""
+
+import copy
+import itertools
+
+import pytest
+import torch
+from torch import nn
+from toy_classifiers import trained
+
+from trainables import random_state
+from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
+from trainables.attacks.epsilons import in_growing_balls
+from trainables.attacks.white_box import WhiteBoxPGD
+from trainables.augment.pipeline import Pipeline
+from trainables.data.digits import digits
+from trainables.data.image_set import ImageSet, Splits
+from trainables.evaluate.batch_size import fitting_batch_size
+from trainables.evaluate.fitting import Fit
+from trainables.evaluate.honesty import HonestyChecks
+from trainables.evaluate.linear_evaluation import LinearEvaluation
+from trainables.evaluate.masking import signs_of_masking
+from trainables.evaluate.quick import Quick
+from trainables.evaluate.suite import Measurement, Suite
+from trainables.evaluate.withstanding import Assault
+from trainables.networks.small_conv import SmallConv
+from trainables.optim.schedules import Constant
+
+PGD = WhiteBoxPGD(ball=LinfBall(epsilon=0.06), relative_step=0.25, steps=8)
+FEW = HonestyChecks(max_images=10, steps=[2, 3], restarts=2, queries=4, unbounded_steps=3)
+
+
+def toy_images(count=200):
+    model, x, labels = trained(count)
+    return model, ImageSet((x * 255).round().to(torch.uint8), labels)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    whole = digits()
+    parts = (part.rows(slice(size)) for part, size in ((whole.train, 256), (whole.val, 40)))
+    train, val = parts
+    return Splits(train, val, whole.test.rows(slice(60)), whole.classes)
+
+
+@pytest.fixture
+def encoder():
+    torch.manual_seed(0)
+    return SmallConv(channels=1, widths=[8, 16], mean=[0.3], std=[0.4])
+
+
+def a_suite(**changes):
+    def sgd(parameters):
+        return torch.optim.SGD(parameters, lr=0.1)
+
+    fit = Fit(optimizer=sgd, lr_schedule=Constant(), max_epochs=2, batch_size=64)
+    settings = {
+        "protocols": {
+            "quick": Quick(),
+            "linear": LinearEvaluation(fit=fit, augment=Pipeline(transforms={})),
+        },
+        "attacks": {
+            "pgd_linf": Assault(adversary=PGD, epsilons=[0.02, 0.06]),
+            "pgd_l2": Assault(
+                adversary=WhiteBoxPGD(ball=L2Ball(epsilon=0.3), relative_step=0.25, steps=4)
+            ),
+        },
+        "checks": FEW,
+        "batch_size": 25,
+    }
+    return Suite(**{**settings, **changes})
+
+
+def same(one, other):
+    if isinstance(one, dict):
+        return one.keys() == other.keys() and all(same(one[key], other[key]) for key in one)
+    return torch.equal(one, other) if isinstance(one, torch.Tensor) else one == other
+
+
+def without_seconds(results):
+    return {
+        name: {key: value for key, value in found.items() if key != "seconds"}
+        for name, found in results.items()
+    }
+
+
+def test_interrupted_anywhere_is_uninterrupted(encoder, splits, tmp_path):
+    straight = Measurement(a_suite(), encoder, splits)
+    steps = [tuple(step) for step in straight.steps()]
+    expected = without_seconds(straight.results())
+    assert straight.is_done
+    for stop in range(0, len(steps), 4):
+        first = Measurement(a_suite(), encoder, splits)
+        got = [tuple(step) for step in itertools.islice(first.steps(), stop)]
+        torch.save(first.state_dict(), tmp_path / "state")
+        torch.randn(3)
+        second = Measurement(a_suite(), encoder, splits)
+        second.load_state_dict(torch.load(tmp_path / "state", weights_only=True))
+        rest = [tuple(step) for step in second.steps()]
+        assert [*got, *rest] == steps
+        assert same(without_seconds(second.results()), expected)
+
+
+def test_measuring_moves_nothing(encoder, splits):
+    encoder.train()
+    before, streams = copy.deepcopy(encoder.state_dict()), random_state.capture()
+    measurement = Measurement(a_suite(), encoder, splits)
+    for _ in measurement.steps():
+        now = random_state.capture()
+        assert torch.equal(now["torch"], streams["torch"])
+    assert encoder.training
+    assert all(torch.equal(value, before[key]) for key, value in encoder.state_dict().items())
+    assert all(parameter.grad is None for parameter in encoder.parameters())
+
+
+def test_the_methods_own_head_is_what_quick_measures(encoder, splits):
+    torch.manual_seed(3)
+    head = nn.Linear(16, 10)
+    suite = a_suite(protocols={"quick": Quick()}, attacks={}, checks=None)
+    measurement = Measurement(suite, encoder, splits, head)
+    list(measurement.steps())
+    with torch.no_grad():
+        logits = head(encoder.eval()(splits.test.pixels(slice(None))))
+    assert torch.equal(
+        measurement.results()["quick"]["clean"], logits.argmax(dim=1) == splits.test.labels
+    )
+
+
+def test_a_search_may_measure_on_validation_images(encoder, splits):
+    suite = a_suite(protocols={"quick": Quick()}, attacks={}, split="val", max_images=30)
+    measurement = Measurement(suite, encoder, splits)
+    list(measurement.steps())
+    assert len(measurement.results()["quick"]["clean"]) == 30
+
+
+def test_withstanding_is_being_right_about_the_adversarial_copies_of_every_smaller_ball():
+    model, images = toy_images(60)
+    assault = Assault(adversary=PGD, epsilons=[0.0, 0.03, 0.06])
+    verdicts = torch.cat(list(assault.withstood(model, images, batch_size=60, seed=4)), dim=1)
+    torch.manual_seed(4)
+    pixels = images.pixels(slice(None))
+    copies = list(in_growing_balls(PGD, [0.0, 0.03, 0.06], model, pixels, images.labels))
+    right = [(model(x).argmax(dim=1) == images.labels) for x in copies]
+    assert torch.equal(verdicts[0], right[0])
+    assert torch.equal(verdicts[2], right[0] & right[1] & right[2])
+    assert 0 < verdicts[2].sum() < verdicts[0].sum()
+
+
+def test_a_rest_of_the_batches_is_as_in_the_whole():
+    model, images = toy_images(70)
+    assault = Assault(adversary=PGD)
+    whole = list(assault.withstood(model, images, batch_size=20, seed=0))
+    rest = list(assault.withstood(model, images, batch_size=20, seed=0, done=2))
+    assert [part.shape for part in whole] == [(1, 20), (1, 20), (1, 20), (1, 10)]
+    assert all(torch.equal(one, other) for one, other in zip(whole[2:], rest, strict=True))
+
+
+def test_low_precision_never_leaves_more_than_both_precisions_would():
+    model, images = toy_images(100)
+    plain, low = (
+        torch.cat(
+            list(
+                Assault(adversary=PGD, precision=precision).withstood(
+                    model, images, batch_size=100, seed=0
+                )
+            ),
+            dim=1,
+        )
+        for precision in ("float32", "bfloat16")
+    )
+    assert (low & ~plain).sum() <= 2  # other starts
+    assert low.sum() <= plain.sum() + 1
+
+
+class Masked(nn.Module):
+    """A classifier whose input is rounded, which hides its gradient from white-box attacks."""
+
+    def __init__(self, model, levels):
+        super().__init__()
+        self.model, self.levels = model, levels
+
+    def forward(self, images):
+        return self.model((images * self.levels).round() / self.levels)
+
+
+class Saturated(nn.Module):
+    """A classifier so sure of itself that float32 has no gradient left (Carlini & Wagner 2016)."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        return 1e5 * self.model(images)
+
+
+@pytest.mark.parametrize(
+    ("ball", "queries"),
+    [(LinfBall(epsilon=0.09), 500), (L2Ball(epsilon=0.8), 500), (L1Ball(epsilon=6), 150)],
+)
+def test_gradients_that_are_hidden_are_called_out_and_plain_ones_are_not(ball, queries):
+    model, images = toy_images(200)
+    checks = HonestyChecks(max_images=120, queries=queries, restarts=3, unbounded_steps=50)
+    found = {}
+    for name, network in (
+        ("plain", model),
+        ("rounded", Masked(model, 20)),
+        ("saturated", Saturated(model)),
+    ):
+        *_, evidence = checks.gather(network, ball, images, batch_size=120, seed=0)
+        found[name] = signs_of_masking(evidence)
+    assert [words for words in found["plain"] if "restarts" not in words] == []
+    for hidden in ("rounded", "saturated"):
+        assert any("not zero" in words for words in found[hidden]), hidden
+        assert any("gradient of exactly zero" in words for words in found[hidden]), hidden
+        assert any("Square" in words for words in found[hidden]), hidden
+
+
+def test_as_many_images_as_memory_holds_are_a_power_of_two():
+    model, images = toy_images(2)
+    size = fitting_batch_size(model, images.pixels(slice(1))[0])
+    assert size in {2**n for n in range(9)}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"protocols": {}}, "at least one protocol"),
+        ({"split": "train"}, "val or test, got 'train'"),
+        ({"max_images": 0}, "suite.max_images must be at least 1, or null, got 0"),
+    ],
+)
+def test_a_suite_that_makes_no_sense_is_refused(changes, words):
+    with pytest.raises(ValueError, match=words):
+        a_suite(**changes)

@@ -1,0 +1,143 @@
+"""Gather what tells a robust accuracy from a failed attack."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from trainables.attacks.adversary import Adversary
+from trainables.attacks.balls import Ball, L1Ball, LinfBall
+from trainables.attacks.square import Square
+from trainables.attacks.white_box import WhiteBoxPGD
+from trainables.data.image_set import ImageSet
+from trainables.evaluate.masking import Evidence
+from trainables.modes import isolated_rng
+
+
+@dataclass(frozen=True, kw_only=True)
+class HonestyChecks:
+    """Attack a few images in ways that tell whether gradients mislead [1]_ [2]_.
+
+    In the given ball: one step; more and more steps, each 2.5 epsilon / steps long; several
+    starts; queries without gradients; and a ball that holds every image. What they say is in
+    `masking.signs_of_masking`.
+
+    Parameters
+    ----------
+    max_images : int
+        The first so many.
+    steps : sequence of int
+        Ascending.
+    restarts : int
+    queries : int
+        Of Square.
+    unbounded_steps : int
+
+    References
+    ----------
+    .. [1] Athalye, Carlini & Wagner 2018, arXiv:1802.00420, Sec. 3.1.
+    .. [2] Carlini et al. 2019, arXiv:1902.06705, Sec. 4.
+    """
+
+    max_images: int = 200
+    steps: tuple[int, ...] | list[int] = field(default=(5, 10, 20, 50))
+    restarts: int = 5
+    queries: int = 500
+    unbounded_steps: int = 100
+
+    def share(self, evidence: Evidence) -> float:
+        """Return how much of all evidence is gathered, in [0, 1]."""
+        one, whole = evidence.one_step is not None, evidence.unbounded is not None
+        done = one + len(evidence.by_steps) + bool(evidence.by_restarts)
+        return (done + bool(evidence.black_box) + whole) / (len(self.steps) + 4)
+
+    def gather(
+        self,
+        classifier: nn.Module,
+        ball: Ball,
+        images: ImageSet,
+        *,
+        batch_size: int,
+        seed: int,
+        known: Evidence | None = None,
+    ) -> Iterator[Evidence]:
+        """Yield ever more evidence, a piece at a time, the last time all of it.
+
+        Parameters
+        ----------
+        classifier : nn.Module
+            In eval mode.
+        ball : Ball
+        images : ImageSet
+        batch_size : int
+        seed : int
+        known : Evidence, optional
+            What is not gathered again.
+        """
+        few, evidence = images.rows(slice(self.max_images)), known or Evidence()
+        attacked = partial(_attacked, classifier, few, batch_size, seed)
+        if evidence.one_step is None:
+            one = WhiteBoxPGD(ball=ball, relative_step=1.0, steps=1, start="zero", keep_best=False)
+            silent = _without_gradient(classifier, few, batch_size)
+            yield (evidence := replace(evidence, one_step=attacked(one)[0], zero_gradients=silent))
+        for steps in self.steps:
+            if steps not in evidence.by_steps:
+                accuracy, loss = attacked(_pgd(ball, steps))
+                by_steps = {**evidence.by_steps, steps: accuracy}
+                losses = {**evidence.losses, steps: loss}
+                yield (evidence := replace(evidence, by_steps=by_steps, losses=losses))
+        if not evidence.by_restarts:
+            most = max(self.steps)
+            several = attacked(replace(_pgd(ball, most), restarts=self.restarts))[0]
+            by_restarts = {1: evidence.by_steps[most], self.restarts: several}
+            strongest = min(*evidence.by_steps.values(), several)
+            yield (evidence := replace(evidence, by_restarts=by_restarts, many_steps=strongest))
+        if not evidence.black_box:
+            square = attacked(Square(ball=ball, queries=self.queries))[0]
+            yield (evidence := replace(evidence, black_box={"Square": square}))
+        if evidence.unbounded is None:
+            whole = replace(_pgd(_unbounded(ball, images), self.unbounded_steps), keep_best=True)
+            yield replace(evidence, unbounded=attacked(whole)[0])
+
+
+def _pgd(ball: Ball, steps: int) -> WhiteBoxPGD:
+    return WhiteBoxPGD(ball=ball, relative_step=min(1.0, 2.5 / steps), steps=steps, keep_best=False)
+
+
+def _unbounded(ball: Ball, images: ImageSet) -> Ball:
+    """Return a ball that holds every image, whichever it is drawn around."""
+    pixels = images.images[0].numel()
+    if isinstance(ball, LinfBall):
+        return LinfBall(epsilon=1.0)
+    return replace(ball, epsilon=float(pixels) if isinstance(ball, L1Ball) else math.sqrt(pixels))  # type: ignore[type-var]
+
+
+def _attacked(
+    classifier: nn.Module, images: ImageSet, batch_size: int, seed: int, adversary: Adversary
+) -> tuple[float, float]:
+    """Return accuracy and mean cross-entropy under attack."""
+    right, loss = 0, 0.0
+    rows = torch.split(torch.arange(len(images), device=images.images.device), batch_size)
+    for number, chunk in enumerate(rows):
+        labels = images.labels[chunk]
+        with isolated_rng(seed + number), torch.no_grad():
+            logits = classifier(adversary(classifier, images.pixels(chunk), labels))
+        right += int((logits.argmax(dim=1) == labels).sum())
+        loss += F.cross_entropy(logits, labels, reduction="sum").item()
+    return right / len(images), loss / len(images)
+
+
+def _without_gradient(classifier: nn.Module, images: ImageSet, batch_size: int) -> float:
+    """Return the share of images whose cross-entropy has a gradient of exactly zero."""
+    silent = 0
+    for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
+        x: Tensor = images.pixels(chunk).requires_grad_()
+        with torch.enable_grad():
+            loss = F.cross_entropy(classifier(x), images.labels[chunk], reduction="sum")
+            (gradient,) = torch.autograd.grad(loss, x)
+        silent += int((gradient.flatten(1) == 0).all(dim=1).sum())
+    return silent / len(images)

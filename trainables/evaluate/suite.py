@@ -1,0 +1,241 @@
+"""A suite of measurements of one encoder, which can be cut off anywhere and goes on."""
+
+import time
+from collections.abc import Generator, Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor, nn
+
+from trainables.attacks.balls import Ball
+from trainables.data.image_set import ImageSet, Splits
+from trainables.evaluate.batch_size import fitting_batch_size
+from trainables.evaluate.honesty import HonestyChecks
+from trainables.evaluate.masking import Evidence, signs_of_masking
+from trainables.evaluate.protocol import EvaluationProtocol, Fitting, Split, is_right
+from trainables.evaluate.withstanding import Assault
+from trainables.networks.encoder import Encoder
+
+
+@dataclass(frozen=True, kw_only=True)
+class Suite:
+    """What is measured of an encoder: each protocol's classifier, clean and under each attack.
+
+    Parameters
+    ----------
+    protocols : mapping of str to EvaluationProtocol
+        By the names they have in tables.
+    attacks : mapping of str to Assault
+        May be empty.
+    transfers : mapping of str to Assault
+        Attacks whose images, made on one network, are shown to the others.
+    checks : HonestyChecks, optional
+        Made on every classifier, in the smallest ball of each norm.
+    split : {"test", "val"}
+    max_images : int, optional
+        The first so many of the split; all if left out.
+    batch_size : int, optional
+        Images attacked at once; as many as fit if left out.
+    seed : int
+        Of starts and targets.
+    """
+
+    protocols: Mapping[str, EvaluationProtocol]
+    attacks: Mapping[str, Assault] = field(default_factory=dict)
+    transfers: Mapping[str, Assault] = field(default_factory=dict)
+    checks: HonestyChecks | None = field(default_factory=HonestyChecks)
+    split: Split = "test"
+    max_images: int | None = None
+    batch_size: int | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not self.protocols:
+            raise ValueError("suite.protocols must name at least one protocol, got none.")
+        if self.split not in ("val", "test"):
+            raise ValueError(f"suite.split must be val or test, got '{self.split}'.")
+        for name in ("max_images", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise ValueError(f"suite.{name} must be at least 1, or null, got {value}.")
+
+    def images(self, splits: Splits) -> ImageSet:
+        """Return what is measured on."""
+        whole = splits.val if self.split == "val" else splits.test
+        return whole.labelled.rows(slice(self.max_images))
+
+
+class Step(NamedTuple):
+    """A piece of work that is done.
+
+    Parameters
+    ----------
+    task : str
+        What it belongs to, in words.
+    share : float
+        How much of that is done now, in [0, 1].
+    """
+
+    task: str
+    share: float
+
+
+class Measurement:
+    """The measuring of one encoder.
+
+    Parameters
+    ----------
+    suite : Suite
+    encoder : Encoder
+        Only copied, never moved.
+    splits : Splits
+        On the device where to measure.
+    head : nn.Module, optional
+        Of methods that train one.
+
+    """
+
+    def __init__(
+        self, suite: Suite, encoder: Encoder, splits: Splits, head: nn.Module | None = None
+    ) -> None:
+        self._suite = suite
+        self._encoder = encoder
+        self._splits = splits
+        self._head = head
+        self._images = suite.images(splits)
+        self._done: dict[str, dict[str, Any]] = {}
+
+    @property
+    def is_done(self) -> bool:
+        """Whether nothing is left."""
+        return all(self._done.get(name, {}).get("finished") for name in self._suite.protocols)
+
+    def steps(self) -> Iterator[Step]:
+        """Do what is left and yield after every piece; between two, `state_dict` is whole."""
+        for name in self._suite.protocols:
+            done = self._done.setdefault(name, {"attacks": {}, "evidence": {}, "seconds": {}})
+            if done.get("finished"):
+                continue
+            classifier = yield from self._fit(name, done)
+            if "clean" not in done:
+                done["clean"] = is_right(classifier, self._images).cpu()
+            size = done.setdefault(
+                "batch_size",
+                self._suite.batch_size
+                or fitting_batch_size(classifier, self._images.pixels(slice(1))[0]),
+            )
+            yield from self._attack(name, classifier, done, size)
+            yield from self._check(name, classifier, done, size)
+            done["finished"] = True
+
+    def classifier(self, protocol: str) -> nn.Module:
+        """Return a protocol's classifier as far as it is fitted, in eval mode."""
+        return self._fitting(protocol).classifier
+
+    def _fitting(self, name: str) -> Fitting:
+        fitting = self._suite.protocols[name](self._encoder, self._splits, head=self._head)
+        if "fitting" in self._done.get(name, {}):
+            fitting.load_state_dict(self._done[name]["fitting"])
+        return fitting
+
+    def _fit(self, name: str, done: dict[str, Any]) -> Generator[Step, None, nn.Module]:
+        fitting = self._fitting(name)
+        for result in fitting.epochs():
+            done["fitting"] = fitting.state_dict()
+            done["flattering"] = {
+                key: value for key, value in result.metrics.items() if key.startswith("test/")
+            }
+            _add_seconds(done, "fit", result.seconds)
+            yield Step(f"{name}: fitting", result.epoch / fitting.max_epochs)
+        return fitting.classifier
+
+    def _attack(
+        self, protocol: str, classifier: nn.Module, done: dict[str, Any], size: int
+    ) -> Iterator[Step]:
+        for name, assault in self._suite.attacks.items():
+            parts: list[Tensor] = done["attacks"].setdefault(name, [])
+            batches = -(-len(self._images) // size)
+            started = time.perf_counter()
+            for right in assault.withstood(
+                classifier,
+                self._images,
+                batch_size=size,
+                seed=self._suite.seed,
+                done=len(parts),
+            ):
+                parts.append(right)
+                _add_seconds(done, name, time.perf_counter() - started)
+                yield Step(f"{protocol}: {name}", len(parts) / batches)
+                started = time.perf_counter()
+
+    def _check(
+        self, protocol: str, classifier: nn.Module, done: dict[str, Any], size: int
+    ) -> Iterator[Step]:
+        checks = self._suite.checks
+        for name, ball in self._balls().items() if checks else ():
+            assert checks is not None
+            known = done["evidence"].get(name)
+            for evidence in checks.gather(
+                classifier,
+                ball,
+                self._images,
+                batch_size=size,
+                seed=self._suite.seed,
+                known=Evidence(**known) if known else None,
+            ):
+                done["evidence"][name] = asdict(evidence)
+                yield Step(f"{protocol}: honesty, {name}", checks.share(evidence))
+
+    def _balls(self) -> dict[str, Ball]:
+        """Return the smallest ball of each norm that is attacked in, by norm and radius."""
+        balls: dict[str, Ball] = {}
+        for assault in self._suite.attacks.values():
+            for ball in map(assault.within, filter(None, assault.radii)):
+                known = balls.get(norm_of(ball), ball)
+                balls[norm_of(ball)] = min(ball, known, key=lambda one: one.epsilon)
+        return {f"{norm} {ball.epsilon:.4g}": ball for norm, ball in balls.items()}
+
+    def results(self) -> dict[str, Any]:
+        """Return what is measured so far, as plain values.
+
+        By protocol: which images are right, clean and by attack; the seconds each took; evidence
+        of masked gradients by ball, and what it says in words.
+        """
+        return {name: self._result(name) for name in self._suite.protocols if name in self._done}
+
+    def _result(self, name: str) -> dict[str, Any]:
+        done = self._done[name]
+        attacks = {
+            attack: {"epsilons": self._suite.attacks[attack].radii, "right": torch.cat(parts, 1)}
+            for attack, parts in done["attacks"].items()
+            if parts
+        }
+        return {
+            "clean": done.get("clean"),
+            "attacks": attacks,
+            "seconds": dict(done["seconds"]),
+            "flattering": dict(done.get("flattering", {})),
+            "evidence": done["evidence"],
+            "warnings": {
+                ball: signs_of_masking(Evidence(**evidence))
+                for ball, evidence in done["evidence"].items()
+            },
+        }
+
+    def state_dict(self) -> dict[str, Any]:
+        """Return everything the measuring goes on from, as tensors and plain values."""
+        return {"protocols": self._done}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Go on from `state`."""
+        self._done = state["protocols"]
+
+
+def norm_of(ball: Ball) -> str:
+    """Return ``linf``, ``l2`` or ``l1``."""
+    return type(ball).__name__.removesuffix("Ball").lower()
+
+
+def _add_seconds(done: dict[str, Any], name: str, seconds: float) -> None:
+    done["seconds"][name] = done["seconds"].get(name, 0.0) + seconds

@@ -1,0 +1,92 @@
+"""Which images a classifier still gets right under attack."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor, nn
+
+from trainables.attacks.adversary import Adversary
+from trainables.attacks.balls import Ball
+from trainables.attacks.epsilons import in_growing_balls
+from trainables.data.image_set import ImageSet
+from trainables.modes import isolated_rng
+from trainables.trainer import Precision
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assault:
+    """An adversary and the balls it is let loose in.
+
+    Parameters
+    ----------
+    adversary : Adversary
+    epsilons : sequence of float, optional
+        Radii, ascending, in pixel units; if left out, the adversary's own.
+    precision : {"float32", "bfloat16"}
+        With ``bfloat16`` images are attacked so first, and what withstands once more in float32.
+        The verdict is always one in float32, so the accuracy left is never above float32's by more
+        than the draw of random starts.
+    """
+
+    adversary: Adversary
+    epsilons: Sequence[float] | None = None
+    precision: Precision = "float32"
+
+    @property
+    def radii(self) -> list[float]:
+        """The radii of all balls."""
+        return [self.adversary.ball.epsilon] if self.epsilons is None else list(self.epsilons)
+
+    def within(self, epsilon: float) -> Ball:
+        """Return the ball of one radius."""
+        ball: Ball = replace(self.adversary.ball, epsilon=epsilon)  # type: ignore[type-var]
+        return ball
+
+    def withstood(
+        self, classifier: nn.Module, images: ImageSet, *, batch_size: int, seed: int, done: int = 0
+    ) -> Iterator[Tensor]:
+        """Yield for one batch after another which images are right in every ball.
+
+        A batch has a random stream of its own, so that a rest gives what the whole would.
+
+        Parameters
+        ----------
+        classifier : nn.Module
+            Images (N, C, H, W) to logits (N, Y), in eval mode.
+        images : ImageSet
+            All labelled.
+        batch_size : int
+        seed : int
+        done : int
+            Batches to leave out at first.
+
+        Yields
+        ------
+        Tensor, shape (E, n), bool
+            On the CPU, a row for each of the `radii`.
+        """
+        rows = torch.split(torch.arange(len(images), device=images.images.device), batch_size)
+        for number, chunk in list(enumerate(rows))[done:]:
+            with isolated_rng(seed + number), torch.no_grad():
+                right = self._verdicts(classifier, images.pixels(chunk), images.labels[chunk])
+            yield right.cpu()
+
+    def _verdicts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        def right(copies: Tensor) -> Tensor:
+            return torch.as_tensor(classifier(copies).argmax(dim=1) == labels)
+
+        def low_precision(x: Tensor) -> Tensor:
+            with torch.autocast(x.device.type, torch.bfloat16):
+                logits: Tensor = classifier(x)
+            return logits.float()
+
+        verdicts = torch.ones(len(self.radii), len(labels), dtype=torch.bool, device=labels.device)
+        if self.precision == "bfloat16":
+            found = in_growing_balls(self.adversary, self.radii, low_precision, images, labels)
+            verdicts = torch.stack([right(copies) for copies in found])
+        left = verdicts.any(dim=0).nonzero().squeeze(1)
+        found = in_growing_balls(self.adversary, self.radii, classifier, images[left], labels[left])
+        again = torch.stack([classifier(copies).argmax(dim=1) == labels[left] for copies in found])
+        verdicts[:, left] &= again
+        return verdicts.int().cumprod(dim=0).bool()  # a larger ball holds the smaller
