@@ -58,7 +58,7 @@ def totals(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> Table:
     """Return sums by state, and over all."""
     rows: list[list[Cell]] = []
     for state in reversed(looks.STATES.keys()):
-        own = [trial for trial in trials if trial.summary.state == state]
+        own = [trial for trial in trials if looks.kind(trial.summary) == state]
         if own:
             rows.append([state, len(own), *sums(own, kinds)])
     rows.append(["all", len(trials), *sums(trials, kinds)])
@@ -83,7 +83,7 @@ def draw(trials: Sequence[StoredTrial], kind: str, metric: str) -> str:
         height=240,
     )
     for state, look in looks.STATES.items():
-        spots = [_spot(t, kind, metric) for t in told if t.summary.state == state]
+        spots = [_spot(t, kind, metric) for t in told if looks.kind(t.summary) == state]
         plot.marks(spots, look)
     explain(plot, told)
     return plot.svg(f"{metric} against {kind} of {len(told)} trials")

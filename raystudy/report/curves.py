@@ -12,8 +12,8 @@ from raystudy.report.slices import thinned
 from raystudy.stored import StoredStudy, StoredTrial
 from raystudy.study import RECIPE
 
-POINTS = 20_000  # of all curves together; of longer ones points are left out evenly
-FEWEST = 8  # points a curve keeps
+POINTS = 12_000  # of all curves together; of longer ones points are left out evenly
+FEWEST = 6  # points a curve keeps
 
 
 def section(study: StoredStudy, rungs: Sequence[int] = ()) -> Section | None:
@@ -26,11 +26,13 @@ def section(study: StoredStudy, rungs: Sequence[int] = ()) -> Section | None:
     }
     if not figures:
         return None
+    _, left_out = thinned(study.trials, FEWEST, POINTS // len(metrics))
     marked = " Dashed uprights are the rungs of the trial scheduler." if rungs else ""
     return Section(
         title="Learning curves",
         words="The objective of every trial after each measured epoch; the best trials and the "
-        f"published recipe stand out, trials that did not complete end in a mark.{marked}",
+        "published recipe stand out, trials that did not complete end in a mark."
+        f"{marked}{left_out}",
         figures=figures,
         source="The study's journal (attributes epoch:1, epoch:2, ...); MLflow has them, too.",
     )
@@ -47,7 +49,8 @@ def points(trial: StoredTrial, metric: str) -> list[tuple[int, float]]:
 
 def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
     """Return the picture of a measure."""
-    trials = thinned(study.trials)
+    room = POINTS // len(study.spec.objectives)
+    trials, _ = thinned(study.trials, FEWEST, room)
     curves = {trial.summary.number: points(trial, metric) for trial in trials}
     last = max((epoch for curve in curves.values() for epoch, _ in curve), default=1)
     plot = Plot(
@@ -59,7 +62,7 @@ def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
     )
     for rung in rungs:
         plot.upright(rung, f"{rung}")
-    keep = max(FEWEST, POINTS // max(len(curves), 1))
+    keep = room // len(curves)
     for state in looks.STATES:
         own = {
             t.summary.number: sparse(curves[t.summary.number], keep)
@@ -67,14 +70,17 @@ def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
             if t.summary.state == state
         }
         _draw_state(plot, state, own)
-    for number in [summary.number for summary in study.best]:
-        best = points(study.trial(number), metric)
-        plot.line(best, looks.BLUE, width=2.4, words=f"trial {number}, best")
+    best = [study.trial(summary.number) for summary in study.best]
+    plot.lines(
+        [(points(t, metric), f"trial {t.summary.number}, best") for t in best],
+        looks.BLUE,
+        width=2.4,
+    )
     recipe = next((t for t in study.trials if t.summary.number == RECIPE), None)
     if recipe is not None:
         words = "trial 0, the published recipe"
         plot.line(points(recipe, metric), looks.INK, width=1.8, dash="6 3", words=words)
-    plot.key("best" if len(study.best) < 2 else "front", line=looks.BLUE)
+    plot.key("best" if len(best) < 2 else "front", line=looks.BLUE)
     plot.key("published recipe (trial 0)", line=looks.INK, dash="6 3")
     plot.key("other complete trials", line=looks.FAINT)
     explain(plot, [trial for trial in trials if trial.summary.state != "complete"])

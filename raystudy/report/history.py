@@ -9,6 +9,7 @@ from raystudy.report.section import Section, measured, slug
 from raystudy.spec import Objective
 from raystudy.stored import StoredStudy, StoredTrial
 from raystudy.study import RECIPE
+from raystudy.trackers.base import TrialSummary
 
 
 def section(study: StoredStudy) -> Section | None:
@@ -31,14 +32,18 @@ def section(study: StoredStudy) -> Section | None:
 
 def best_so_far(trials: Sequence[StoredTrial], objective: Objective) -> Iterator[tuple[int, float]]:
     """Yield number and value of each complete trial that beat all before it."""
-    best: float | None = None
-    for trial in trials:
-        if trial.summary.state != "complete":
-            continue
-        value = trial.summary.last[objective.metric]
-        if best is None or objective.is_better(value, than=best):
-            best = value
-            yield trial.summary.number, value
+    best: TrialSummary | None = None
+    for summary in (trial.summary for trial in trials):
+        if summary.state == "complete" and (best is None or _beats(summary, best, objective)):
+            best = summary
+            yield summary.number, summary.last[objective.metric]
+
+
+def _beats(one: TrialSummary, other: TrialSummary, objective: Objective) -> bool:
+    if one.violation != other.violation:
+        return one.violation < other.violation
+    metric = objective.metric
+    return objective.is_better(one.last[metric], than=other.last[metric])
 
 
 def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
@@ -57,7 +62,7 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
         plot.level(recipe, f"published recipe (trial 0): {measured(recipe)}")
     plot.line(stairs(best_so_far(trials, objective), last), looks.GREEN, width=2.0)
     for state, look in looks.STATES.items():
-        spots = [_spot(trial, metric) for trial in trials if trial.summary.state == state]
+        spots = [_spot(trial, metric) for trial in trials if looks.kind(trial.summary) == state]
         plot.marks(spots, look)
     explain(plot, trials)
     plot.key("best complete trial so far", line=looks.GREEN)
@@ -67,14 +72,16 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
 def explain(plot: Plot, trials: Sequence[StoredTrial]) -> None:
     """Put the states that occur into a plot's key."""
     for state, look in reversed(looks.STATES.items()):
-        if any(trial.summary.state == state for trial in trials):
+        if any(looks.kind(trial.summary) == state for trial in trials):
             plot.key(state, look)
 
 
 def _spot(trial: StoredTrial, metric: str) -> Spot:
     summary = trial.summary
     value = summary.last.get(metric, float("nan"))
-    words = f"trial {summary.number}: {measured(value)}, {summary.state}, {summary.epoch} epochs"
+    words = (
+        f"trial {summary.number}: {measured(value)}, {looks.kind(summary)}, {summary.epoch} epochs"
+    )
     return Spot(summary.number, value, words)
 
 

@@ -20,10 +20,9 @@ from raystudy.stored import StoredStudy
 
 Kind = Literal["ped_anova", "fanova"]
 RELIABLE = 50  # trials; PED-ANOVA looks at the best tenth, which should be 5 at least (its manual)
-FEWEST = 4  # trials
+FEWEST = 10  # trials: of fewer the best tenth is a single one
 CONFIDENCE = 0.95
-# The forest of fANOVA takes some 500 times as long: 6 s with 16 trees and 1,000 trials.
-DRAWS: Mapping[Kind, tuple[int, int]] = {"ped_anova": (80, 60), "fanova": (10, 10)}
+SLOW = 10  # draws with fANOVA, one of whose forests takes 6 s for 1,000 trials
 Targets = NDArray[np.float64]
 
 
@@ -60,6 +59,7 @@ def section(study: StoredStudy, kind: Kind = "ped_anova") -> Section | None:
         objective.metric: assess(study, trials, number, kind)
         for number, objective in enumerate(study.spec.objectives)
     }
+    resamples, shuffles = draws(kind, len(trials))
     few = f"Only {len(trials)} trials ran to a result" if len(trials) < RELIABLE else ""
     return Section(
         title="Importance",
@@ -70,7 +70,7 @@ def section(study: StoredStudy, kind: Kind = "ped_anova") -> Section | None:
         tables=[_table(importances, metric) for metric, importances in told.items()],
         warning=few and f"{few}, below {RELIABLE}: importance is a hint, no finding.",
         source=f"Optuna's {_NAME[kind]} on complete, diverged and collapsed trials, the latter "
-        f"two at the worst value; {DRAWS[kind][0]} resamples, {DRAWS[kind][1]} shuffles, seed 0.",
+        f"two at the worst value; {resamples} resamples, {shuffles} shuffles, seed 0.",
     )
 
 
@@ -123,9 +123,9 @@ def assess(
     values = np.array([sign * trial.values[objective] for trial in trials])
     evaluate = _Evaluation(trials, kind)
     raw = evaluate(trials, values)
-    resamples, shuffles = DRAWS[kind]
+    resamples, shuffles = draws(kind, len(trials))
     rng = np.random.default_rng(0)
-    draws = [
+    again = [
         _shares(evaluate([trials[i] for i in rows], values))
         for rows in rng.integers(len(trials), size=(resamples, len(trials)))
     ]
@@ -134,9 +134,16 @@ def assess(
     tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     importances = []
     for path, share in _shares(raw).items():
-        low, high = np.quantile([draw[path] for draw in draws], tails)
+        low, high = np.quantile([shares[path] for shares in again], tails)
         importances.append(Importance(path, share, float(low), float(high), raw[path] > limit))
     return sorted(importances, key=lambda one: -one.share)
+
+
+def draws(kind: Kind, trials: int) -> tuple[int, int]:
+    """Return how many resamples and how many shuffles to make: 1 to 2 s of them."""
+    if kind == "fanova":
+        return SLOW, SLOW
+    return min(max(50_000 // trials, 60), 100), min(max(30_000 // trials, 40), 60)
 
 
 class _Evaluation:

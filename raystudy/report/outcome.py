@@ -47,9 +47,21 @@ def section(study: StoredStudy) -> Section | None:
         words=words,
         figures=figures,
         tables=_tables(study, best, recipe),
-        warning=ONE_SEED,
+        warning=f"{_of_constraints(study, best)}{ONE_SEED}",
         source="Values at the last epoch, as in the table of all trials.",
     )
+
+
+def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:
+    """Return what a reader must know of the constraints; empty without any."""
+    if not study.spec.constraints:
+        return ""
+    bounds = " and ".join(map(str, study.spec.constraints))
+    if best[0].violation > 0:
+        return f"No complete trial keeps to {bounds}; shown is what exceeds it least. "
+    complete = [s for s in study.ended if s.state == "complete"]
+    beyond = sum(s.violation > 0 for s in complete)
+    return f"{beyond} of {len(complete)} complete trials exceed {bounds} and are left out. "
 
 
 def headline(study: StoredStudy) -> str:
@@ -135,7 +147,11 @@ def front(study: StoredStudy, one: Objective, other: Objective) -> str:
         height=380,
     )
     kept = {s.number for s in best}
-    plot.marks([_spot(s, one, other) for s in complete if s.number not in kept], looks.DOMINATED)
+    others = [s for s in complete if s.number not in kept]
+    infeasible = [_spot(s, one, other) for s in others if s.violation > best[0].violation]
+    dominated = [_spot(s, one, other) for s in others if s.violation <= best[0].violation]
+    plot.marks(infeasible, looks.STATES["infeasible"])
+    plot.marks(dominated, looks.DOMINATED)
     if len(study.spec.objectives) == 2:  # of more, a pair's best are not the whole front
         edge = attained([(s.last[one.metric], s.last[other.metric]) for s in best], one)
         plot.line(edge, looks.BLUE, width=1.0)
@@ -149,6 +165,8 @@ def front(study: StoredStudy, one: Objective, other: Objective) -> str:
         plot.words(x, y, number(summary.number), fill=looks.INK)
     plot.key("on the front", looks.STATES["complete"])
     plot.key("dominated", looks.DOMINATED)
+    if infeasible:
+        plot.key("beyond a constraint", looks.STATES["infeasible"])
     return plot.svg(f"{one.metric} against {other.metric}, {len(best)} trials on the front")
 
 

@@ -59,10 +59,10 @@ def render(study: StoredStudy, parts: Sequence[Section]) -> str:
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
     )
     environment.filters["breakable"] = _breakable
-    environment.filters["number"] = lambda cell: svg.clean(number(cell))
+    environment.filters["number"] = number
     environment.tests["words"] = lambda cell: isinstance(cell, str)
     template = environment.from_string(folder.joinpath("page.html").read_text())
-    return template.render(
+    html = template.render(
         css=Markup(folder.joinpath("page.css").read_text()),
         headlines=[outcome.headline(study), confirmed.headline(study)],
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by raystudy {raystudy.__version__}",
@@ -71,11 +71,12 @@ def render(study: StoredStudy, parts: Sequence[Section]) -> str:
         state=_state(study),
         study=study,
     )
+    return svg.clean(html)
 
 
 def _breakable(words: str) -> Markup:
     """Let a setting's name go on in the next line behind a dot or a slash."""
-    return Markup("<wbr>").join(re.split(r"(?<=[./_])", svg.clean(words)))
+    return Markup("<wbr>").join(re.split(r"(?<=[./_])", words))
 
 
 def _state(study: StoredStudy) -> str:

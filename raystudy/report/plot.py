@@ -99,11 +99,13 @@ class Plot:
 
     def marks(self, spots: Sequence[Spot], look: Look) -> None:
         """Draw a mark at each finite value pair."""
+        crowded = len(spots) > TOLD_APART
+        word = "{:.0f}".format if crowded else svg.coordinate
         paths = []
         for spot in spots:
             if _is_finite(spot.x) and _is_finite(spot.y):
                 x, y = self._at(spot.x, spot.y)
-                paths.append((f"M{svg.coordinate(x)},{svg.coordinate(y)}{look.path}", spot.words))
+                paths.append((f"M{word(x)},{word(y)}{look.path}", spot.words))
         inside = _told(paths)
         if inside:
             self._add(
@@ -111,7 +113,7 @@ class Plot:
                 *inside,
                 fill="none",
                 stroke=look.colour,
-                stroke_width=look.width * (CROWDED if len(paths) > TOLD_APART else 1),
+                stroke_width=look.width * (CROWDED if crowded else 1),
                 stroke_linecap="round",
                 stroke_opacity=look.opacity,
             )
@@ -133,7 +135,7 @@ class Plot:
 
     def level(self, y: float, words: str, colour: str = looks.INK) -> None:
         """Draw a dashed line across at a height, and say what it is at its right end."""
-        at = self._at(0, y)[1] if isinstance(self._x, Choices) else self._height_of(y)
+        at = self._height_of(y)
         self._dashed(self._left, at, self._right, at, colour)
         above = at - 4 if at > self._top + 14 else at + 12
         self._add_text(self._right, above, words, text_anchor="end", fill=colour)

@@ -25,6 +25,7 @@ def section(study: StoredStudy) -> Section:
         "method": settings.method._target_.rsplit(".", 1)[-1],
         "data": str(settings.data.name),
         "objective" if len(spec.objectives) == 1 else "objectives": objectives,
+        **({"subject to": ", ".join(map(str, spec.constraints))} if spec.constraints else {}),
         "trials": f"{spec.num_trials}, up to {settings.max_epochs} epochs each",
         "sampler": f"{_class(settings.sampler)}, seed {spec.seed}",
         "trial scheduler": _class(settings.trial_scheduler),

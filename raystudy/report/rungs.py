@@ -15,6 +15,7 @@ from raystudy.spec import Objective
 from raystudy.stored import StoredStudy, StoredTrial
 
 FEWEST = 3  # complete trials of which ranks say anything
+SHOWN = 30  # epochs
 Z95 = 1.959964
 # Settings up to which all trials train alike, or not yet comparably: in epochs, or as a share of
 # max_epochs.
@@ -52,11 +53,11 @@ def section(study: StoredStudy) -> Section | None:
     """Return rank agreement at every measured epoch, the rungs in a table."""
     _, settings = study.composed
     complete = [t for t in study.trials if t.summary.state == "complete"]
-    audits = {o.metric: audit(complete, o) for o in study.spec.objectives}
+    at = of_scheduler(settings)
+    audits = {o.metric: audit(complete, o, at) for o in study.spec.objectives}
     audits = {metric: found for metric, found in audits.items() if found}
     if not audits:
         return None
-    at = of_scheduler(settings)
     name = settings.trial_scheduler._target_.rsplit(".", 1)[-1]
     stops = "no trial scheduler stopped trials here, so this says whether one could"
     if at:
@@ -76,12 +77,18 @@ def section(study: StoredStudy) -> Section | None:
     )
 
 
-def audit(complete: Sequence[StoredTrial], objective: Objective) -> list[Agreement]:
-    """Return the agreement at each epoch before the last that enough trials measured."""
+def audit(
+    complete: Sequence[StoredTrial], objective: Objective, at: Sequence[int] = ()
+) -> list[Agreement]:
+    """Return the agreement at epochs before the last that enough trials measured.
+
+    At the epochs `at`, and at others as far as there are not too many.
+    """
     metric = objective.metric
     epochs = sorted({epoch for t in complete for epoch, m in t.curve.items() if metric in m})
     found = []
-    for epoch in epochs[:-1]:
+    earlier = epochs[:-1]
+    for epoch in sorted({*earlier[:: len(earlier) // SHOWN + 1], *(e for e in at if e in earlier)}):
         pairs = [
             (t.curve[epoch][metric], t.summary.last[metric])
             for t in complete

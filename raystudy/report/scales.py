@@ -143,7 +143,10 @@ def _round_step(least: float) -> float:
 
 
 def _words(value: float, digits: int) -> str:
-    return short(value) if abs(value) >= 1e5 or digits > 5 else f"{value:.{digits}f}"
+    brief = short(value)
+    is_long = abs(value) >= 1e5 or digits > 5
+    is_exact = abs(float(brief) - value) < 0.01 / 10**digits
+    return brief if is_long and is_exact else f"{value:.{digits}f}"
 
 
 def _within(place: float) -> float:

@@ -11,7 +11,7 @@ from raystudy.report.section import Section, measured, number, slug
 from raystudy.stored import StoredStudy, StoredTrial
 from raystudy.study import RECIPE
 
-DRAWN = 2000  # trials; of more, every second, third, ... is drawn
+MARKS = 15_000  # of all pictures together; of more trials every second, third, ... is drawn
 BEYOND = 1.0  # times the complete trials' range is shown on either side of it
 SPREAD = 0.5  # of a category's share, over which its marks are spread to be seen
 
@@ -19,7 +19,8 @@ SPREAD = 0.5  # of a category's share, over which its marks are spread to be see
 def section(study: StoredStudy) -> Section | None:
     """Return a small picture for each axis and objective."""
     space, _ = study.composed
-    told = thinned([trial for trial in study.trials if trial.summary.last])
+    panels = len(space.distributions) * len(study.spec.objectives)
+    told, left_out = thinned([t for t in study.trials if t.summary.last], panels, MARKS)
     if not space.distributions or not told:
         return None
     figures = {
@@ -34,7 +35,7 @@ def section(study: StoredStudy) -> Section | None:
         words="Each axis of the search against the objective, all other axes left to vary: "
         "complete trials dark, stopped ones small and pale at the value they were stopped at, "
         "the published recipe as a diamond. What lies far off the complete trials stands on the "
-        "edge.",
+        f"edge.{left_out}",
         figures=figures,
         source="Columns of the setting and of the objective in the table of all trials.",
         small=True,
@@ -52,8 +53,8 @@ def draw(trials: Sequence[StoredTrial], path: str, scale: Scale, metric: str) ->
         height=210,
     )
     own = [t for t in trials if path in t.params and metric in t.summary.last]
-    for state in ("pruned", "diverged", "collapsed", "complete"):
-        spots = [_spot(t, path, metric, scale) for t in own if t.summary.state == state]
+    for state in ("pruned", "diverged", "collapsed", "infeasible", "complete"):
+        spots = [_spot(t, path, metric, scale) for t in own if looks.kind(t.summary) == state]
         plot.marks(spots, looks.STATES[state])
     recipe = [_spot(t, path, metric, scale) for t in own if t.summary.number == RECIPE]
     plot.marks(recipe, looks.RECIPE)
@@ -73,9 +74,14 @@ def _focus(trials: Sequence[StoredTrial], metric: str) -> Linear:
     )
 
 
-def thinned(trials: Sequence[StoredTrial]) -> list[StoredTrial]:
-    """Return evenly chosen trials where there are too many to draw, the first among them."""
-    return list(trials[:: -(-len(trials) // DRAWN) or 1])
+def thinned(trials: Sequence[StoredTrial], size: int, room: int) -> tuple[list[StoredTrial], str]:
+    """Return trials to draw where each takes `size` of `room`, and what to say of the others.
+
+    They are chosen evenly, the first among them.
+    """
+    step = max(1, -(-len(trials) * size // room))
+    kept = list(trials[::step])
+    return kept, f" Of {len(trials)} trials every {step}th is drawn." if step > 1 else ""
 
 
 def _spot(trial: StoredTrial, path: str, metric: str, scale: Scale) -> Spot:

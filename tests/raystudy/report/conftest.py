@@ -1,0 +1,70 @@
+"""Studies told trial by trial, and read back as the report reads them."""
+
+import pytest
+
+from raystudy.search_space import SearchSpace
+from raystudy.stored import StoredStudy
+from raystudy.study import Outcome, Study
+from raystudy.study_folder import StudyFolder, create_study_folder
+from raystudy.sweep import _info, _plain
+
+PLAIN = ("tracker=none", "trial_scheduler=none")
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    return tmp_path
+
+
+@pytest.fixture
+def study_of(home):
+    """Return ``study_of(trials, *overrides)``, a stored study of SwARo on digits.
+
+    Of each trial there is a list of measures per epoch, or a function of its parameters that
+    returns one, and optionally the outcome: ``([{...}, {...}], Outcome("failed", "why"))``.
+    """
+
+    def make(trials, *overrides, study_id="mine", trackers=()):
+        typed = [f"study.num_trials={len(trials)}", *PLAIN, *overrides]
+        space, composed = SearchSpace.load("swaro", typed)
+        settings = composed.config
+        folder = create_study_folder(home, "swaro", study_id)
+        folder.write_manifest(
+            {
+                "format": 1,
+                "kind": "sweep",
+                "name": "swaro",
+                "overrides": typed,
+                "search_path": [],
+                "data": "digits",
+                "study": _plain(settings.study),
+            }
+        )
+        info = _info(folder, space, settings, folder.read_manifest(), resumed=False)
+        with Study.open(
+            info,
+            space,
+            sampler={"_target_": "optuna.samplers.RandomSampler"},
+            trial_scheduler=_plain(settings.trial_scheduler),
+            trackers=trackers,
+            max_epochs=settings.max_epochs,
+        ) as study:
+            for told in trials:
+                tell(study, told)
+        return StoredStudy(StudyFolder(folder.path))
+
+    return make
+
+
+def tell(study, told):
+    """Run a trial; the outcome None leaves it running."""
+    trial = study.next_trial()
+    told = told(trial.params) if callable(told) else told
+    epochs, outcome = told if isinstance(told, tuple) else (told, Outcome("completed"))
+    for epoch, measures in enumerate(epochs, start=1):
+        if not study.report(trial.number, epoch, measures):
+            outcome = Outcome("stopped")
+            break
+    if outcome is not None:
+        study.finish(trial.number, outcome)
