@@ -73,6 +73,35 @@ def evaluate_arguments(parser: argparse.ArgumentParser) -> None:
     json_arguments(parser)
 
 
+def look_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run_", metavar="RUN", help="such as swaro-1 or swaro-1/3")
+    parser.add_argument(
+        "--picture",
+        action="append",
+        metavar="NAME",
+        help="features, adversarial, visualisation, interpolation, large or views; may be "
+        "repeated; without it all",
+    )
+    parser.add_argument("--output", metavar="FOLDER", help="instead of the trial's own")
+    override_arguments(parser)
+
+
+def confirm_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    parser.add_argument("--top", type=int, default=3, help="finalists besides the recipe (3)")
+    parser.add_argument("--seeds", type=int, default=5, help="seeds of each, at most (5)")
+    json_arguments(parser)
+
+
+def report_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's id, such as swaro-1")
+    parser.add_argument("--output", metavar="FILE", help="instead of the study's folder")
+    parser.add_argument(
+        "--importance", choices=("ped_anova", "fanova"), default="ped_anova", help="how measured"
+    )
+    override_arguments(parser)
+
+
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a study's id, such as swaro-1")
     parser.add_argument("--format", choices=("csv", "json", "parquet", "latex"), default="csv")

@@ -135,6 +135,48 @@ def evaluate(options: argparse.Namespace) -> int:
     )
 
 
+def look(options: argparse.Namespace) -> int:
+    """Make pictures of a trained network: features, adversarial examples, what excites it.
+
+    RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with
+    weights (then say encoder=... and data=...).
+    """
+    from raystudy.look import look
+
+    return look(
+        options.run_,
+        options.overrides,
+        options.search_path,
+        pictures=options.picture,
+        output=options.output,
+    )
+
+
+def confirm(options: argparse.Namespace) -> int:
+    """Race a study's best trials and the published recipe on fresh seeds.
+
+    Only then is the test split read. 'raystudy resume' goes on with a race that was cut off.
+    """
+    from raystudy.confirm import confirm
+
+    return confirm(
+        options.study,
+        options.overrides,
+        top=options.top,
+        seeds=options.seeds,
+        as_json=options.json,
+    )
+
+
+def report(options: argparse.Namespace) -> int:
+    """Write a study's report: one page to read, print and send."""
+    from raystudy.report import report
+
+    return report(
+        options.study, options.overrides, output=options.output, importance=options.importance
+    )
+
+
 def show(options: argparse.Namespace) -> int:
     """Show a study's settings, its search space and where each number is from."""
     from raystudy.show import show
@@ -196,6 +238,9 @@ VERBS = {
     diff: arguments.diff_arguments,
     export: arguments.export_arguments,
     evaluate: arguments.evaluate_arguments,
+    look: arguments.look_arguments,
+    confirm: arguments.confirm_arguments,
+    report: arguments.report_arguments,
     replay: arguments.replay_arguments,
     rm: arguments.rm_arguments,
     show: arguments.study_arguments,

@@ -10,7 +10,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import checkpoint, provenance, trained
+from raystudy import checkpoint, provenance, split_ledger, trained
 from raystudy.errors import UserError
 from raystudy.evaluation import record
 from raystudy.study_folder import write_atomically
@@ -80,6 +80,11 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
         return known
     measurement, suite, splits = build(order, settings)
     order.folder.mkdir(parents=True, exist_ok=True)
+    if suite.split == "test" and order.origin.study and not order.state.is_file():
+        number = [order.origin.number]
+        split_ledger.record(
+            order.origin.study.path, f"evaluate suite={order.suite}", configurations=number
+        )
     seconds = _restore(measurement, order, key)
     started = saved = time.monotonic()
 
