@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
+from raystudy.budget import WORDS
 from raystudy.spec import Objective
 from raystudy.study import RECIPE, Study
 from raystudy.trackers.base import TrialSummary
@@ -22,6 +23,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _say(console, study.ended_early)
     if study.failure:
         _say(console, f"{study.failure}; tracebacks: {study.info.folder}/trials/*/error.txt")
+    for name in study.info.spec.budget.limits:
+        _say(console, f"spent:         {getattr(study.spent, name):.4g} {WORDS[name]}")
     infeasible = sum(summary.violation > 0 for summary in ended)
     if infeasible:
         bounds = ", ".join(map(str, study.info.spec.constraints))

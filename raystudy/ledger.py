@@ -19,6 +19,8 @@ from raystudy.trackers.base import Metrics, StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
 from raystudy.trial_scheduler import TrialScheduler
 
+ENDED_EARLY = "ended_early"  # user attribute of a study that ended before all its trials were run
+
 
 class Ledger:
     """What Optuna is asked and told.
@@ -138,7 +140,7 @@ class Ledger:
         trial = self._storage.get_trial(self._id(record.number))
         return self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
 
-    def tell(self, summary: TrialSummary) -> None:
+    def tell(self, record: TrialRecord, summary: TrialSummary) -> None:
         """Give a trial its final state; a diverged one is a result, infeasible and the worst."""
         state, values = TrialState.COMPLETE, [one.worst_value for one in self._objectives]
         if summary.state == "complete":
@@ -147,12 +149,18 @@ class Ledger:
             state = TrialState.FAIL if summary.state == "failed" else TrialState.PRUNED
         with quiet(), self.transaction():
             trial_id = self._id(summary.number)
-            for key, value in trial_record.final_attributes(summary).items():
+            for key, value in trial_record.final_attributes(record, summary).items():
                 self._storage.set_trial_user_attr(trial_id, key, value)
             for key, excess in constraint_attributes(summary, self._constraints).items():
                 self._storage.set_trial_system_attr(trial_id, key, excess)
             told = values if state == TrialState.COMPLETE else None
             self._study.tell(summary.number, told, state)
+
+    def conclude(self, ended_early: str) -> None:
+        """Keep why no more trials were handed out, for whoever reads the study later."""
+        if self._study.user_attrs.get(ENDED_EARLY, "") != ended_early:
+            with quiet():
+                self._study.set_user_attr(ENDED_EARLY, ended_early)
 
     def close(self) -> None:
         """Close the journal."""

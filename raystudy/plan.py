@@ -115,6 +115,9 @@ def show(
     table.add_row(
         "trials", f"{spec.num_trials}; {_search_words(config, spec)}; trial 0 is the recipe"
     )
+    if spec.budget.words:
+        table.add_row("budget", f"{spec.budget.words}; no trial is begun once it is spent, and")
+        table.add_row("", "those that run go on to their end: at most a trial each too much")
     table.add_row("each trial", read_scaling(config).words)
     if folder is not None:
         table.add_row("results", str(folder.path))

@@ -2,9 +2,10 @@
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from raystudy.budget import Budget
 from raystudy.constraint import Constraint
 from raystudy.errors import UserError
 
@@ -73,6 +74,12 @@ class StudySpec:
         What a trial must keep to at its end to be the best.
     num_trials : int
         Trials in all, trial 0 included, which runs the published recipe.
+    budget : Budget
+        Once it is spent no trial is begun.
+    warm_start : str, optional
+        An earlier study, whose trials the sampler learns from.
+    allow_repeats : bool
+        Whether the sampler may draw a configuration again.
     seed : int
         Seed of the sampler; the trials' own seed is the setting ``seed``.
     max_failures : int
@@ -87,6 +94,9 @@ class StudySpec:
     objectives: tuple[Objective, ...]
     num_trials: int
     constraints: tuple[Constraint, ...] = ()
+    budget: Budget = field(default_factory=Budget)
+    warm_start: str | None = None
+    allow_repeats: bool = False
     seed: int = 0
     max_failures: int = 2
     stall_minutes: float = 30.0
@@ -102,14 +112,15 @@ class StudySpec:
 
     @classmethod
     def read(cls, section: Mapping[str, Any]) -> "StudySpec":
-        """Read the `study:` section; its `id` belongs to the command line and is left out."""
-        read = ("id", "objectives", "constraints")
+        """Read the `study:` section; its `id` and `points` are read elsewhere."""
+        read = ("id", "objectives", "constraints", "budget", "points")
         fields = {key: value for key, value in section.items() if key not in read}
         return cls(
             objectives=tuple(Objective.read(entry) for entry in _entries(section["objectives"])),
             constraints=tuple(
                 Constraint.read(entry) for entry in _entries(section.get("constraints"))
             ),
+            budget=Budget.read(section.get("budget")),
             **fields,
         )
 

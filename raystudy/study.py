@@ -1,25 +1,24 @@
 """The brain of a study: which trial comes next, what its reports mean, how it ends."""
 
-import math
 import shlex
 import time
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from optuna.trial import FrozenTrial
 
 from raystudy import pareto, trial_record
+from raystudy.budget import Spent
 from raystudy.ledger import Ledger
 from raystudy.search_space import SearchSpace
 from raystudy.study_folder import StudyFolder
+from raystudy.tally import Tally
 from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
 from raystudy.trial_record import Outcome, TrialRecord
 
 __all__ = ["Outcome", "Study"]
 
 RECIPE = 0  # the trial that runs the published values
-HOPELESS_AFTER = 3  # failures before a single trial ended otherwise
 
 
 class Study:
@@ -38,6 +37,11 @@ class Study:
         A trial's last epoch, at which the trial scheduler is not asked.
     clock : callable () -> float
         Seconds.
+
+    Attributes
+    ----------
+    accelerators : float
+        GPUs, or else workers, that a trial holds; whoever runs the trials says so.
     """
 
     def __init__(
@@ -52,6 +56,7 @@ class Study:
     ) -> None:
         self.info = info
         self.interrupted = False
+        self.accelerators = 1.0
         self._space = space
         self._ledger = ledger
         self._trackers = trackers
@@ -59,14 +64,8 @@ class Study:
         self._clock = clock
         self._objectives = info.spec.objectives
         self._running: dict[int, TrialRecord] = {}
-        trials = ledger.trials()
-        self._left = [trial for trial in trials if not trial.state.is_finished()]
-        self._summaries = {
-            trial.number: trial_record.read_summary(trial, self._objectives)
-            for trial in trials
-            if trial.state.is_finished()
-        }
-        self._failures = 0
+        self._tally = Tally(info.spec, space.size, ledger.trials())
+        self._began = clock() - self._tally.wall
         for tracker in trackers:
             tracker.study_started(info)
 
@@ -107,11 +106,11 @@ class Study:
 
         Trials that a dead driver left come first, as ``resumed``.
         """
-        resumed, begun = bool(self._left), len(self._running) + len(self._summaries)
-        more = begun < self.info.spec.num_trials and not self.ended_early
+        resumed = bool(self._tally.left)
+        more = self._begun < self.info.spec.num_trials and not self.ended_early
         if self.interrupted or not (resumed or more):
             return None
-        trial = self._ledger.completed(self._left.pop(0)) if resumed else self._ledger.ask()
+        trial = self._ledger.completed(self._tally.left.pop(0)) if resumed else self._ledger.ask()
         record = TrialRecord.read(trial, self._objectives, self.info.spec.constraints)
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
@@ -134,10 +133,11 @@ class Study:
         metrics = {name: float(value) for name, value in metrics.items()}
         for tracker in self._trackers:
             tracker.trial_reported(number, epoch, metrics)
-        record.add(epoch, metrics, self._clock() - record.began)
+        self._pass_time(record)
+        record.add(epoch, metrics, record.seconds)
         with self._ledger.transaction(durable=False):
             self._ledger.keep(record, metrics)
-            going_on = self._goes_on(record, metrics) and not self._is_last(record)
+            going_on = self._goes_on(record, metrics) and not record.is_over(self._max_epochs)
             # The trial scheduler hears of the recipe too, but what all is compared with runs on.
             behind = going_on and self._ledger.is_behind(record, metrics)
             if behind and number != RECIPE:
@@ -157,31 +157,25 @@ class Study:
     @property
     def is_finished(self) -> bool:
         """Whether every trial that will ever be handed out has its final state."""
-        if self._running or self._left:
+        if self._running or self._tally.left:
             return False
-        return bool(self.ended_early) or len(self._summaries) >= self.info.spec.num_trials
+        return bool(self.ended_early) or self._begun >= self.info.spec.num_trials
 
     @property
     def ended_early(self) -> str:
         """Why no more trials are handed out before `num_trials` is reached; empty if they are."""
-        ended_well = any(summary.state != "failed" for summary in self._summaries.values())
-        if self._failures >= HOPELESS_AFTER and not ended_well:
-            last = self._summaries[max(self._summaries)]
-            return f"the first {len(self._summaries)} trials all failed, the last: {last.reason}"
-        size = self._space.size
-        begun = len(self._summaries) + len(self._running) + len(self._left)
-        if size is not None and size <= begun < self.info.spec.num_trials:
-            return f"all {size} configurations of the search space were run"
-        return ""
+        return self._tally.ended_early(self._begun, self.spent)
+
+    @property
+    def spent(self) -> Spent:
+        """What all trials have cost, under earlier drivers, too."""
+        wall = Spent(wall_hours=self._wall() / 3600)
+        return sum((record.spent for record in self._running.values()), self._tally.spent + wall)
 
     @property
     def failure(self) -> str:
         """What a finished study without a complete trial came to; empty if there is one."""
-        counts = Counter(summary.state for summary in self._summaries.values())
-        if counts["complete"] or not self.is_finished:
-            return ""
-        words = ", ".join(f"{count} {state}" for state, count in counts.items())
-        return f"none of the {len(self._summaries)} trials completed: {words}"
+        return self._tally.failure if self.is_finished else ""
 
     @property
     def state(self) -> Literal["complete", "interrupted", "failed"]:
@@ -192,7 +186,7 @@ class Study:
 
     def summaries(self) -> list[TrialSummary]:
         """Return all trials that have ended, in order of number."""
-        return [self._summaries[number] for number in sorted(self._summaries)]
+        return [self._tally.summaries[number] for number in sorted(self._tally.summaries)]
 
     def best(self) -> list[TrialSummary]:
         """Return the best complete trial, or the Pareto front of several objectives."""
@@ -207,6 +201,7 @@ class Study:
         """Tell the trackers that nothing more will come."""
         for tracker in self._trackers:
             tracker.study_finished(self.state)
+        self._ledger.conclude(self.ended_early if self.is_finished else "")
         self._ledger.close()
 
     def __enter__(self) -> Self:
@@ -229,21 +224,27 @@ class Study:
 
     def _goes_on(self, record: TrialRecord, metrics: Metrics) -> bool:
         """End a trial whose metrics are not finite."""
-        wrong = [name for name, value in metrics.items() if not math.isfinite(value)]
-        if wrong:
-            words = ", ".join(f"{name} is {metrics[name]}" for name in wrong)
-            self._end(record, "diverged", f"{words} at epoch {record.epoch}")
+        if wrong := trial_record.not_finite(metrics):
+            self._end(record, "diverged", f"{wrong} at epoch {record.epoch}")
         return not wrong
 
-    def _is_last(self, record: TrialRecord) -> bool:
-        return bool(record.epoch == record.params.get("max_epochs", self._max_epochs))
-
     def _end(self, record: TrialRecord, state: TrialState, reason: str) -> None:
-        record.seconds = self._clock() - record.began
+        self._pass_time(record)
         summary = record.summary(state, reason)
         for tracker in self._trackers:
             tracker.trial_finished(summary)
-        self._ledger.tell(summary)
+        self._ledger.tell(record, summary)
         del self._running[record.number]
-        self._summaries[record.number] = summary
-        self._failures += state == "failed"
+        self._tally.add(summary, record.spent)
+
+    @property
+    def _begun(self) -> int:
+        return len(self._tally.summaries) + len(self._running) + len(self._tally.left)
+
+    def _wall(self) -> float:
+        """Seconds the study has run under all its drivers."""
+        return self._clock() - self._began
+
+    def _pass_time(self, record: TrialRecord) -> None:
+        record.pass_time(self._clock(), self.accelerators)
+        record.wall = self._wall()

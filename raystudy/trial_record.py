@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
+from raystudy.budget import Spent
 from raystudy.constraint import Constraint, complaint, violation
 from raystudy.spec import Objective
 from raystudy.trackers.base import Metrics, TrialState, TrialSummary
@@ -41,6 +42,10 @@ class TrialRecord:
     constraints : sequence of Constraint
     began : float
         When it began on the study's clock, earlier drivers' seconds included.
+    accelerator_hours : float
+        What it held in `seconds`.
+    wall : float
+        Seconds the study had run in all when the newest epoch came.
     """
 
     number: int
@@ -50,6 +55,8 @@ class TrialRecord:
     began: float = 0.0
     epoch: int = 0
     seconds: float = 0.0
+    accelerator_hours: float = 0.0
+    wall: float = 0.0
     metrics: dict[str, float] = field(default_factory=dict)
     last: dict[str, float] = field(default_factory=dict)
     best: dict[str, float] = field(default_factory=dict)
@@ -65,7 +72,24 @@ class TrialRecord:
         record = cls(trial.number, objectives, trial.params, constraints)
         for epoch, entry in _entries(trial).items():
             record.add(epoch, entry["metrics"], entry["seconds"])
+            record.accelerator_hours = entry.get("accelerator_hours", 0.0)
+            record.wall = entry.get("wall", 0.0)
         return record
+
+    def pass_time(self, now: float, accelerators: float) -> None:
+        """Let it have held its accelerators until now, on the study's clock."""
+        seconds = now - self.began
+        self.accelerator_hours += (seconds - self.seconds) * accelerators / 3600
+        self.seconds = seconds
+
+    def is_over(self, max_epochs: int | None) -> bool:
+        """Whether its newest epoch is its last."""
+        return bool(self.epoch == self.params.get("max_epochs", max_epochs))
+
+    @property
+    def spent(self) -> Spent:
+        """What it has cost."""
+        return Spent.by_trial(self.metrics, self.accelerator_hours)
 
     def add(self, epoch: int, metrics: Metrics, seconds: float) -> None:
         """Take an epoch in."""
@@ -115,9 +139,20 @@ class TrialRecord:
         )
 
 
+def not_finite(metrics: Metrics) -> str:
+    """Return which of an epoch's measures are NaN or infinite, in words; empty if none."""
+    wrong = [name for name, value in metrics.items() if not math.isfinite(value)]
+    return ", ".join(f"{name} is {metrics[name]}" for name in wrong)
+
+
 def epoch_attribute(record: TrialRecord, metrics: Metrics) -> tuple[str, dict[str, Any]]:
     """Return the user attribute that keeps the record's newest epoch."""
-    return f"{_EPOCH}{record.epoch}", {"metrics": dict(metrics), "seconds": record.seconds}
+    return f"{_EPOCH}{record.epoch}", {
+        "metrics": dict(metrics),
+        "seconds": record.seconds,
+        "accelerator_hours": record.accelerator_hours,
+        "wall": record.wall,
+    }
 
 
 def curve(trial: FrozenTrial) -> dict[int, Metrics]:
@@ -134,7 +169,7 @@ def _entries(trial: FrozenTrial) -> dict[int, dict[str, Any]]:
     return dict(sorted(entries.items()))
 
 
-def final_attributes(summary: TrialSummary) -> dict[str, Any]:
+def final_attributes(record: TrialRecord, summary: TrialSummary) -> dict[str, Any]:
     """Return a final state as user attributes, readable in Optuna's own tools."""
     return {
         "state": summary.state,
@@ -144,12 +179,23 @@ def final_attributes(summary: TrialSummary) -> dict[str, Any]:
         "last": dict(summary.last),
         "best": dict(summary.best),
         "violation": summary.violation,
+        "accelerator_hours": record.accelerator_hours,
+        "wall": record.wall,
     }
 
 
 def read_summary(trial: FrozenTrial, objectives: Sequence[Objective]) -> TrialSummary:
     """Rebuild the summary of a trial that has ended."""
-    record = TrialRecord.read(trial, objectives)
-    record.seconds = trial.user_attrs["seconds"]
-    summary = record.summary(trial.user_attrs["state"], trial.user_attrs["reason"])
-    return replace(summary, violation=trial.user_attrs.get("violation", 0.0))
+    return read_ended(trial, objectives)[1]
+
+
+def read_ended(
+    trial: FrozenTrial, objectives: Sequence[Objective]
+) -> tuple[TrialRecord, TrialSummary]:
+    """Rebuild the record and the summary of a trial that has ended."""
+    record, final = TrialRecord.read(trial, objectives), trial.user_attrs
+    record.seconds = final["seconds"]
+    record.accelerator_hours = final.get("accelerator_hours", record.accelerator_hours)
+    record.wall = final.get("wall", record.wall)
+    summary = record.summary(final["state"], final["reason"])
+    return record, replace(summary, violation=final.get("violation", 0.0))

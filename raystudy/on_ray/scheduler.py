@@ -9,6 +9,7 @@ from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 from raystudy.executors.base import TrialSource
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import release_placement_group
+from raystudy.study import Study
 from raystudy.study_folder import TrialFolder
 from raystudy.trial_record import Outcome
 
@@ -31,6 +32,8 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         self._study = study
         self._job = job
         self._trials: dict[int, Any] = {}
+        if isinstance(study, Study):  # a race has no budget
+            study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
         """Remember a trial."""

@@ -1,5 +1,6 @@
 """Studies of surrogates, opened and run in a line."""
 
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -55,6 +56,7 @@ def open_study(
     space=SPACE,
     url=None,
     spec=None,
+    clock=time.monotonic,
     **info,
 ):
     """Open a study of surrogates; names of choices may also be recipes."""
@@ -69,15 +71,17 @@ def open_study(
         trackers=trackers,
         storage_url=url,
         max_epochs=Surrogate().epochs,
+        clock=clock,
     )
 
 
 def run_study(folder, surrogate=None, *, workers=1, max_events=None, **study):
     """Open a study, run it and return it closed."""
+    clock = VirtualClock()
     executor = InlineExecutor(
-        surrogate or Surrogate(), workers=workers, clock=VirtualClock(), max_events=max_events
+        surrogate or Surrogate(), workers=workers, clock=clock, max_events=max_events
     )
-    with open_study(folder, **study) as opened:
+    with open_study(folder, clock=clock, **study) as opened:
         executor.run(opened)
     return opened
 
