@@ -9,8 +9,9 @@ from typing import Any
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Choices, Linear
-from raystudy.report.section import Cell, Section, Table, counted
+from raystudy.report.section import Cell, Section, Table, counted, measured
 from raystudy.stored import StoredStudy
+from raystudy.study import RECIPE
 
 FILE = "confirm.json"
 FEW = 0.05  # p-values below it
@@ -24,15 +25,14 @@ def section(study: StoredStudy) -> Section | None:
     finalists: list[dict[str, Any]] = race["finalists"]
     level = f"{race.get('confidence', 0.95):.0%}"
     seeds = sorted({seed for one in finalists for seed in one.get("seeds", [])})
-    tests = [t for one in finalists if (t := _test(one, level)) is not None]
     return Section(
         title="Race on fresh seeds",
         words=f"The finalists and the published recipe trained again on "
         f"{counted(len(seeds), 'fresh seed')}: mean and {level} interval over seeds of "
-        f"{race['metric']}, one small dot per seed. p compares with the recipe seed by "
+        f"{race['metric']}, one tick per seed. p compares with the recipe seed by "
         "seed; Holm's correction allows for the number of finalists.",
         figures={"race": draw(finalists, race["metric"], level)},
-        tables=[_table(finalists, race["metric"], level), *tests],
+        tables=[_table(finalists, race["metric"], level), *_test(finalists, level)],
         source=f"{FILE} in the study's folder.",
     )
 
@@ -57,8 +57,13 @@ def headline(study: StoredStudy) -> str:
             f"On fresh seeds no finalist differs from the published recipe in {race['metric']} "
             f"beyond doubt (Holm-corrected p below {FEW})."
         )
-    names = ", ".join(f"{one['label']} ({one['mean']:.4f})" for one in sure)
-    return f"On fresh seeds these differ from the published recipe in {race['metric']}: {names}."
+    names = ", ".join(f"{one['label']} with {measured(one['mean'])}" for one in sure)
+    recipe = [one["mean"] for one in race["finalists"] if one["trial"] == RECIPE]
+    against = f" against its {measured(recipe[0])}" if recipe else ""
+    return (
+        f"On fresh seeds {names} differ{'s' if len(sure) == 1 else ''} from the published "
+        f"recipe in {race['metric']}{against} (Holm-corrected p below {FEW})."
+    )
 
 
 def draw(finalists: Sequence[Mapping[str, Any]], metric: str, level: str) -> str:
@@ -76,7 +81,7 @@ def draw(finalists: Sequence[Mapping[str, Any]], metric: str, level: str) -> str
     )
     for one, label in zip(finalists, labels, strict=True):
         seeds = [Spot(v, label, f"seed: {v:.4f}") for v in one["values"] if _is_number(v)]
-        plot.marks(seeds, looks.DOMINATED)
+        plot.marks(seeds, looks.SEED)
         if _is_number(one["low"]) and _is_number(one["high"]):
             plot.line([(one["low"], label), (one["high"], label)], looks.BLUE, width=2.0)
         if _is_number(one["mean"]):
@@ -98,19 +103,15 @@ def _table(finalists: Sequence[Mapping[str, Any]], metric: str, level: str) -> T
     return Table(header=header, rows=rows, caption=f"{metric}, {level} intervals")
 
 
-def _test(one: Mapping[str, Any], level: str) -> Table | None:
-    measures: Mapping[str, Mapping[str, float]] = one.get("test") or {}
-    if not measures:
-        return None
+def _test(finalists: Sequence[Mapping[str, Any]], level: str) -> list[Table]:
     rows: list[list[Cell]] = [
-        [name, told.get("mean"), told.get("low"), told.get("high")]
-        for name, told in measures.items()
+        [str(one["label"]), name, told.get("mean"), told.get("low"), told.get("high")]
+        for one in finalists
+        for name, told in (one.get("test") or {}).items()
     ]
-    return Table(
-        header=["measure", "mean", "low", "high"],
-        rows=rows,
-        caption=f"{one['label']} on the test split, {level} intervals",
-    )
+    header = ["finalist", "measure", "mean", "low", "high"]
+    caption = f"On the test split, {level} intervals"
+    return [Table(header=header, rows=rows, caption=caption)] if rows else []
 
 
 def _is_number(value: object) -> bool:

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 
 from raystudy.report import looks
 from raystudy.report.history import explain
-from raystudy.report.plot import Plot, Spot
+from raystudy.report.plot import TOLD_APART, Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Section, slug
 from raystudy.report.slices import thinned
@@ -96,7 +96,7 @@ def sparse(curve: list[tuple[int, float]], keep: int) -> list[tuple[int, float]]
 def _draw_state(plot: Plot, state: str, curves: Mapping[int, list[tuple[int, float]]]) -> None:
     told = [(curve, f"trial {number}, {state}") for number, curve in curves.items() if curve]
     if state == "complete":
-        plot.lines(told, looks.FAINT, width=1.0, opacity=0.55)
+        plot.lines(told, looks.FAINT, width=1.0, opacity=0.55 if len(told) <= TOLD_APART else 0.3)
         return
     look = looks.STATES[state]
     plot.lines(told, look.colour, width=0.8, opacity=0.45)

@@ -1,9 +1,9 @@
 """What each trial came to, in order, and the best so far."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 from raystudy.report import looks
-from raystudy.report.plot import Plot, Spot, stairs
+from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Section, measured, slug
 from raystudy.spec import Objective
@@ -67,6 +67,16 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
     explain(plot, trials)
     plot.key("best complete trial so far", line=looks.GREEN)
     return plot.svg(f"{metric} of {len(values)} trials in order, with the best so far")
+
+
+def stairs(points: Iterable[tuple[float, float]], end: float) -> list[tuple[float, float]]:
+    """Return the corners of a line that keeps each value until the next point, up to `end`."""
+    corners: list[tuple[float, float]] = []
+    for x, y in points:
+        if corners:
+            corners.append((x, corners[-1][1]))
+        corners.append((x, y))
+    return [*corners, (end, corners[-1][1])] if corners else []
 
 
 def explain(plot: Plot, trials: Sequence[StoredTrial]) -> None:

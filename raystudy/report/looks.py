@@ -51,6 +51,7 @@ STATES: dict[str, Look] = {  # drawn in this order: what matters most on top
     "complete": Look(DOT, BLUE, 6.4, 0.85),
 }
 
+SEED = Look("m0-5v10", BLUE, 1.2, 0.7)
 DOMINATED = Look(DOT, PALE, 5.0)
 RECIPE = Look("m-5 0l5-5l5 5l-5 5z", INK, 1.6)
 BEST = Look("m-6 0a6 6 0 1 0 12 0a6 6 0 1 0-12 0", INK, 1.4)

@@ -15,7 +15,7 @@ from raystudy.trackers.base import TrialSummary
 ONE_SEED = (
     "One seed each, chosen as the best of many on the same validation images: the difference is "
     "too large by selection and may be noise. A conclusion needs fresh seeds and the test split: "
-    "raystudy confirm."
+    "'raystudy confirm'."
 )
 
 

@@ -53,6 +53,11 @@ def coordinate(value: float) -> str:
     return rounded[:-2] if rounded.endswith(".0") else rounded
 
 
+def straight(x1: float, y1: float, x2: float, y2: float) -> str:
+    """Return the path of a straight line."""
+    return f"M{coordinate(x1)},{coordinate(y1)}L{coordinate(x2)},{coordinate(y2)}"
+
+
 def width_of(words: str) -> float:
     """Return about how wide a text is, in pixels."""
     return CHARACTER * len(words)

@@ -1,5 +1,7 @@
 """Studies told trial by trial, and read back as the report reads them."""
 
+from html.parser import HTMLParser
+
 import pytest
 
 from raystudy.search_space import SearchSpace
@@ -8,6 +10,8 @@ from raystudy.study import Outcome, Study
 from raystudy.study_folder import StudyFolder, create_study_folder
 from raystudy.sweep import _info, _plain
 
+VOID = {"meta", "link", "img", "br", "wbr", "hr"}
+OPTIONAL = {"td", "th", "tr", "dt", "dd", "thead", "tbody", "p"}  # whose end HTML implies
 PLAIN = ("tracker=none", "trial_scheduler=none")
 
 
@@ -68,3 +72,46 @@ def tell(study, told):
             break
     if outcome is not None:
         study.finish(trial.number, outcome)
+
+
+class Page(HTMLParser):
+    """What a browser would find: elements, attributes, words, and the rows of tables."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.attributes, self.rows, self.words = set(), [], [], []
+        self.open, self.cells = [], False
+        self.feed(html)
+        assert self.open == [], "elements that are never closed"
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += attrs
+        if tag == "tr":
+            self.rows.append([])
+        if tag in ("td", "th"):
+            self.rows[-1].append("")
+            self.cells = True
+        if tag not in VOID | OPTIONAL:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.add(tag)
+        self.attributes += attrs
+
+    def handle_endtag(self, tag):
+        if tag == "table":
+            self.cells = False
+        if tag not in OPTIONAL:
+            assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        self.words.append(data)
+        if self.cells:
+            self.rows[-1][-1] += data.strip("\n")
+
+
+@pytest.fixture
+def page_in():
+    """Return ``page_in(html)``."""
+    return Page

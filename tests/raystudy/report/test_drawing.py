@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from raystudy.report import looks, svg
-from raystudy.report.plot import TOLD_APART, Plot, Spot, stairs
+from raystudy.report.history import stairs
+from raystudy.report.plot import TOLD_APART, Plot, Spot
 from raystudy.report.scales import Choices, Linear, Log, of_axis, short
 
 FINITE = st.floats(-1e6, 1e6)
@@ -83,7 +84,7 @@ def test_a_line_does_not_drift_off_its_points(points):
     x, y = start
     for dx, dy in steps:
         x, y = x + dx, y + dy
-    assert (x, y) == pytest.approx(picture._at(*points[-1]), abs=0.06)
+    assert (x, y) == pytest.approx(picture.frame.at(*points[-1]), abs=0.06)
     assert len(steps) == len(points) - 1
 
 
@@ -92,7 +93,7 @@ def test_marks_stand_at_their_values_and_say_them():
     picture.marks([Spot(5, 0.5, "trial 3"), Spot(1, math.nan, "none")], looks.STATES["complete"])
     titles = {t.text for t in parsed(picture.svg("")).iter("{http://www.w3.org/2000/svg}title")}
     assert titles == {"trial 3"}
-    x, y = picture._at(5, 0.5)
+    x, y = picture.frame.at(5, 0.5)
     assert f"M{svg.coordinate(x)},{svg.coordinate(y)}h0" in picture.svg("")
 
 

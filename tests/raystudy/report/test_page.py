@@ -6,7 +6,6 @@ import json
 import math
 import re
 from dataclasses import replace
-from html.parser import HTMLParser
 from xml.etree import ElementTree
 
 import numpy as np
@@ -22,45 +21,6 @@ from raystudy.trackers.mlflow import MlflowTracker, sync
 
 ROBUST, CLEAN = "val/robust_accuracy", "val/accuracy"
 HOSTILE = '<script>alert("1")</script>&amp;\x1b[31m\'"'
-VOID = {"meta", "link", "img", "br", "wbr", "hr"}
-OPTIONAL = {"td", "th", "tr", "dt", "dd", "thead", "tbody", "p"}  # whose end HTML implies
-
-
-class Page(HTMLParser):
-    """What a browser would find: elements, attributes, words, and the rows of tables."""
-
-    def __init__(self, html):
-        super().__init__()
-        self.tags, self.attributes, self.rows, self.words = set(), [], [], []
-        self.open, self.cells = [], False
-        self.feed(html)
-        assert self.open == [], "elements that are never closed"
-
-    def handle_starttag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += attrs
-        if tag == "tr":
-            self.rows.append([])
-        if tag in ("td", "th"):
-            self.rows[-1].append("")
-            self.cells = True
-        if tag not in VOID | OPTIONAL:
-            self.open.append(tag)
-
-    def handle_startendtag(self, tag, attrs):
-        self.tags.add(tag)
-        self.attributes += attrs
-
-    def handle_endtag(self, tag):
-        if tag == "table":
-            self.cells = False
-        if tag not in OPTIONAL:
-            assert self.open.pop() == tag
-
-    def handle_data(self, data):
-        self.words.append(data)
-        if self.cells:
-            self.rows[-1][-1] += data.strip("\n")
 
 
 def write(study):
@@ -87,9 +47,9 @@ def trial(number_, epochs=2):
     return told
 
 
-def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(study_of):
+def test_the_page_needs_nothing_from_elsewhere_and_runs_nothing(study_of, page_in):
     html = write(study_of([trial(n) for n in range(6)]))
-    found = Page(html)
+    found = page_in(html)
     assert not found.tags & {"script", "link", "img", "iframe", "object", "embed"}
     for name, value in found.attributes:
         assert not name.startswith("on")
@@ -122,7 +82,7 @@ def test_each_section_has_a_sentence_and_says_where_its_numbers_are_from(study_o
         assert part.source
 
 
-def test_the_table_of_all_trials_is_what_export_writes(study_of, capsys):
+def test_the_table_of_all_trials_is_what_export_writes(study_of, capsys, page_in):
     from raystudy.comparison import export
 
     study = study_of([trial(n) for n in range(5)] + [([], Outcome("failed", "ValueError: no"))])
@@ -130,7 +90,7 @@ def test_the_table_of_all_trials_is_what_export_writes(study_of, capsys):
     capsys.readouterr()
     export(study.id, [], file_format="csv", output=None)
     exported = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
-    rows = Page(html).rows
+    rows = page_in(html).rows
     (start,) = [
         i for i, row in enumerate(rows) if row[:4] == ["trial", "state", "epochs", "seconds"]
     ]
@@ -158,7 +118,7 @@ def test_every_axis_and_objective_has_its_picture(study_of):
         assert ElementTree.fromstring(picture).get("role") == "img"
 
 
-def test_hostile_names_and_words_stay_words(study_of):
+def test_hostile_names_and_words_stay_words(study_of, page_in):
     choice = json.dumps(HOSTILE.replace("\x1b", "").replace("'", ""))
     study = study_of(
         [trial(n) for n in range(3)] + [([], Outcome("failed", f"ValueError: {HOSTILE}"))],
@@ -173,17 +133,17 @@ def test_hostile_names_and_words_stay_words(study_of):
     race = {"finalists": [finalist], "metric": HOSTILE, "confidence": 0.95}
     (study.folder.path / "confirm.json").write_text(json.dumps(race))
     html = write(study)
-    found = Page(html)
+    found = page_in(html)
     assert "script" not in found.tags
     assert "\x1b" not in html
     assert '<script>alert("1")</script>&amp;' in "".join(found.words)
 
 
 @pytest.mark.parametrize("trials", [[], [([{ROBUST: 0.1, CLEAN: 0.5}], None)]])
-def test_a_study_that_has_hardly_begun_has_a_report(study_of, trials):
+def test_a_study_that_has_hardly_begun_has_a_report(study_of, trials, page_in):
     study = study_of(trials, "study.num_trials=9")
     html = write(study)
-    assert "No trial has completed." in "".join(Page(html).words)
+    assert "No trial has completed." in "".join(page_in(html).words)
 
 
 def test_a_measure_that_is_the_same_everywhere_can_be_drawn(study_of):
@@ -237,7 +197,7 @@ def test_cells_have_six_digits():
     ]
 
 
-def test_the_report_of_a_thousand_long_trials_is_below_a_megabyte(study_of):
+def test_the_report_of_a_thousand_long_trials_is_below_a_megabyte(study_of, page_in):
     study = study_of([trial(n, epochs=3) for n in range(4)], f"study.objectives=[{CLEAN},{ROBUST}]")
     first = study.trials[0]
     rng = np.random.default_rng(0)
@@ -246,7 +206,7 @@ def test_the_report_of_a_thousand_long_trials_is_below_a_megabyte(study_of):
     ]
     html = page.render(study, page.sections(study))
     assert len(html.encode()) < 1_000_000
-    numbers = {row[0] for row in Page(html).rows if len(row) > 10}
+    numbers = {row[0] for row in page_in(html).rows if len(row) > 10}
     assert {str(n) for n in range(1000)} <= numbers
 
 

@@ -1,0 +1,61 @@
+"""Importance: Optuna's own numbers, and their doubt."""
+
+import math
+
+import optuna
+import pytest
+from optuna.importance import PedAnovaImportanceEvaluator
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+
+from raystudy.report import importance
+from raystudy.study import Outcome
+
+ROBUST = "val/robust_accuracy"
+
+
+def robust(*values):
+    return [{ROBUST: value} for value in values]
+
+
+def by_rate(params):
+    """Return a trial whose worth depends on the learning rate alone."""
+    return robust(0.5 - 0.2 * math.log10(params["optimizer.lr"] / 1.5) ** 2)
+
+
+def as_optuna_sees_it(study):
+    storage = JournalStorage(JournalFileBackend(str(study.folder.journal)))
+    return optuna.load_study(study_name=study.id, storage=storage)
+
+
+def test_importance_is_what_optuna_says_of_the_journal(study_of):
+    study = study_of([by_rate] * 40)
+    trials = importance.full_trials(study)
+    told = {one.path: one.share for one in importance.assess(study, trials, 0, "ped_anova")}
+    expected = optuna.importance.get_param_importances(
+        as_optuna_sees_it(study), evaluator=PedAnovaImportanceEvaluator()
+    )
+    assert told == pytest.approx(expected)
+
+
+def test_only_the_axis_that_matters_is_more_important_than_chance(study_of):
+    study = study_of([by_rate] * 80)
+    found = importance.assess(study, importance.full_trials(study), 0, "ped_anova")
+    assert [one.path for one in found if one.above_chance] == ["optimizer.lr"]
+    assert found[0].low <= found[0].share <= found[0].high <= 1
+    assert sum(one.share for one in found) == pytest.approx(1)
+
+
+def test_few_trials_make_importance_a_hint(study_of):
+    section = importance.section(study_of([by_rate] * 12))
+    assert (
+        section.warning
+        == "Only 12 trials ran to a result, below 50: importance is a hint, no finding."
+    )
+
+
+def test_a_diverged_trial_counts_for_importance_at_the_worst_value(study_of):
+    study = study_of([by_rate] * 5 + [robust(math.nan)] + [(robust(0.4), Outcome("failed", "no"))])
+    values = [trial.value for trial in importance.full_trials(study)]
+    assert values[5] == 0.0
+    assert len(values) == 6

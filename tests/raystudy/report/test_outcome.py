@@ -1,0 +1,104 @@
+"""Best trial, front and history, against values worked out by hand."""
+
+import numpy as np
+import pytest
+
+from raystudy.report import history, outcome
+from raystudy.spec import Objective
+from raystudy.study import Outcome
+
+ROBUST, CLEAN = "val/robust_accuracy", "val/accuracy"
+TWO = f"study.objectives=[{CLEAN},{ROBUST}]"
+
+
+def robust(*values):
+    return [{ROBUST: value} for value in values]
+
+
+def row_of(table, first):
+    (row,) = [row for row in table.rows if row[0] == first]
+    return dict(zip(table.header, row, strict=True))
+
+
+def test_the_best_so_far_is_that_of_the_complete_trials(study_of):
+    values = [0.3, 0.5, 0.4, 0.9, 0.6]
+    trials = [robust(v) for v in values]
+    trials[3] = (robust(0.9), Outcome("failed", "RuntimeError: no"))
+    study = study_of(trials)
+    found = list(history.best_so_far(study.trials, Objective(metric=ROBUST)))
+    assert found == [(0, 0.3), (1, 0.5), (4, 0.6)]
+
+
+def test_the_best_so_far_of_what_is_minimised_falls(study_of):
+    study = study_of([robust(v) for v in (0.5, 0.6, 0.2)])
+    objective = Objective(metric=ROBUST, direction="minimize", worst=1.0)
+    assert list(history.best_so_far(study.trials, objective)) == [(0, 0.5), (2, 0.2)]
+
+
+def test_a_trial_beyond_a_constraint_is_never_the_best_so_far(study_of):
+    trials = [[{ROBUST: r, CLEAN: c}] for r, c in ((0.3, 0.9), (0.6, 0.2), (0.4, 0.9))]
+    study = study_of(trials, f"study.constraints=['{CLEAN} >= 0.5']")
+    found = list(history.best_so_far(study.trials, study.spec.objectives[0]))
+    assert found == [(0, 0.3), (2, 0.4)]
+    assert "1 of 3 complete trials exceed" in outcome.section(study).warning
+
+
+def test_the_best_trial_stands_beside_the_recipe(study_of):
+    study = study_of([[{ROBUST: r, CLEAN: c}] for r, c in ((0.3, 0.9), (0.5, 0.8), (0.4, 0.7))])
+    (table,) = outcome.section(study).tables
+    assert row_of(table, ROBUST) == {
+        "measure": ROBUST,
+        "recipe (trial 0)": 0.3,
+        "best (trial 1)": 0.5,
+        "difference": pytest.approx(0.2),
+    }
+    assert row_of(table, CLEAN)["difference"] == pytest.approx(-0.1)
+    assert outcome.headline(study) == (
+        f"Best is trial 1 with {ROBUST} 0.5000; the published recipe (trial 0) has 0.3000 "
+        "(+0.2000)."
+    )
+    assert "One seed" in outcome.section(study).warning
+
+
+def test_the_front_is_that_of_full_trials_and_nothing_dominates_it(study_of):
+    rng = np.random.default_rng(0)
+    values = rng.uniform(size=(30, 2)).tolist()
+    trials = [[{CLEAN: clean, ROBUST: one}] for clean, one in values]
+    trials[7] = ([{CLEAN: 2.0, ROBUST: 2.0}], Outcome("failed", "RuntimeError: no"))
+    study = study_of(trials, TWO)
+    section = outcome.section(study)
+    told = {
+        int(row[0].split()[0])
+        for row in section.tables[0].rows
+        if row[0] != "0 (recipe)" or 0 in {s.number for s in study.best}
+    }
+    full = [number for number in range(30) if number != 7]
+    expected = {
+        a
+        for a in full
+        if not any(
+            values[b][0] >= values[a][0] and values[b][1] >= values[a][1] and b != a for b in full
+        )
+    }
+    assert told == expected
+    assert list(section.figures) == ["front-val-accuracy-val-robust-accuracy"]
+
+
+@pytest.mark.parametrize(
+    ("directions", "points", "corner"),
+    [
+        (("maximize", "maximize"), [(0.1, 0.9), (0.5, 0.2)], (0.1, 0.2)),
+        (("minimize", "minimize"), [(0.1, 0.9), (0.5, 0.2)], (0.5, 0.9)),
+        (("maximize", "minimize"), [(0.1, 0.2), (0.5, 0.9)], (0.1, 0.9)),
+        (("minimize", "maximize"), [(0.1, 0.2), (0.5, 0.9)], (0.5, 0.2)),
+    ],
+)
+def test_the_corner_between_two_points_of_the_front_is_dominated_by_both(
+    directions, points, corner
+):
+    first, second = (Objective(metric=ROBUST, direction=d, worst=1.0) for d in directions)
+    line = outcome.attained(points, first)
+    assert line == [points[0], corner, points[1]]
+    for x, y in points:
+        assert not first.is_better(corner[0], than=x)
+        assert not second.is_better(corner[1], than=y)

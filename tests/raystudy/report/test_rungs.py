@@ -1,0 +1,68 @@
+"""The rung audit: agreement of ranks, and what a rung cannot see."""
+
+import math
+
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+from omegaconf import OmegaConf
+
+from raystudy.report import rungs
+from raystudy.spec import Objective
+
+ROBUST = "val/robust_accuracy"
+
+
+def robust(*values):
+    return [{ROBUST: value} for value in values]
+
+
+@given(st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_size=30))
+def test_tau_is_scipys(pairs):
+    one, other = [a for a, _ in pairs], [b for _, b in pairs]
+    expected = scipy.stats.kendalltau(one, other).statistic
+    assert rungs.kendall_tau(one, other) == pytest.approx(expected, abs=1e-12, nan_ok=True)
+
+
+def test_the_audit_tells_a_rung_that_ranks_as_the_end_from_one_that_does_not(study_of):
+    finals = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6]
+    trials = [robust(1 - final, final / 2, final) for final in finals]
+    blind, seeing = rungs.audit(study_of(trials).trials, Objective(metric=ROBUST))
+    assert (blind.epoch, blind.tau, blind.rank_of_best) == (1, -1.0, 6)
+    assert (seeing.epoch, seeing.tau, seeing.rank_of_best) == (2, 1.0, 1)
+
+
+def test_the_interval_of_tau_is_fishers(study_of):
+    finals = [0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8]
+    early = [0.2, 0.1, 0.4, 0.3, 0.6, 0.5, 0.8, 0.7]  # 4 of 28 pairs are in reverse
+    trials = [robust(now, final) for now, final in zip(early, finals, strict=True)]
+    (found,) = rungs.audit(study_of(trials).trials, Objective(metric=ROBUST))
+    assert found.tau == pytest.approx(20 / 28)
+    reach = 1.959964 * math.sqrt(0.437 / 4)
+    assert (found.low, found.high) == pytest.approx(
+        (math.tanh(math.atanh(20 / 28) - reach), math.tanh(math.atanh(20 / 28) + reach))
+    )
+
+
+@pytest.mark.parametrize(
+    ("scheduler", "expected"),
+    [
+        ({"min_resource": 1, "reduction_factor": 3}, [1, 3, 9, 27]),
+        ({"min_resource": 5, "reduction_factor": 2, "min_early_stopping_rate": 1}, [10, 20]),
+        ({"min_resource": 30, "reduction_factor": 3}, []),
+        ({"n_warmup_steps": 3}, []),
+    ],
+)
+def test_rungs_are_those_of_successive_halving_below_the_last_epoch(scheduler, expected):
+    settings = OmegaConf.create({"max_epochs": 30, "trial_scheduler": scheduler})
+    assert rungs.of_scheduler(settings) == expected
+
+
+def test_a_rung_before_configurations_can_differ_is_called_blind(study_of):
+    trials = [robust(*(final * e for e in range(1, 11))) for final in (0.01, 0.02, 0.03, 0.04)]
+    overrides = ["clusters.warmup=0.4", "trial_scheduler=asha"]
+    early = rungs.section(study_of(trials, "min_epochs=1", *overrides))
+    assert "epoch 1, 3 cannot see clusters.warmup yet, which acts up to epoch 4" in early.warning
+    late = rungs.section(study_of(trials, "min_epochs=5", *overrides, study_id="late"))
+    assert late.warning == ""
