@@ -3,6 +3,7 @@
 Hydra's compose API, never ``@hydra.main``; struct mode is never switched off.
 """
 
+import copy
 import difflib
 import functools
 import re
@@ -167,6 +168,19 @@ def _chosen_data(name: str, group_choices: tuple[str, ...], folders: tuple[str, 
 
 
 def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
+    """Return what may be changed: of what ships with raystudy, a copy of what was read before."""
+    if folders:  # the user may be editing
+        return _read(name, overrides, folders)
+    known = _read_shipped(name, overrides)
+    return Composed(copy.deepcopy(known.config), known.choices)
+
+
+@functools.lru_cache(maxsize=128)  # reading takes Hydra 0.1 s, copying 3 ms
+def _read_shipped(name: str, overrides: tuple[str, ...]) -> Composed:
+    return _read(name, overrides, ())
+
+
+def _read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     _register_resolvers()
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     try:
