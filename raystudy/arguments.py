@@ -61,6 +61,10 @@ def logs_arguments(parser: argparse.ArgumentParser) -> None:
 def compare_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("studies", nargs="+", metavar="STUDY", help="ids, such as swaro-1 rocl-1")
     parser.add_argument("--json", action="store_true", help="print JSON")
+    parser.add_argument("--force", action="store_true", help="also what was measured unlike")
+    parser.add_argument(
+        "--budget", metavar="NAME=AMOUNT", help="at equal cost: passes, images, flops or seconds"
+    )
 
 
 def diff_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,5 +1,6 @@
 """``raystudy compare``, ``diff`` and ``export``: studies and trials side by side."""
 
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -7,12 +8,14 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from raystudy import config, terminal
-from raystudy.errors import EXIT_DONE
+from raystudy import config, measured, pareto, terminal
+from raystudy.budget import MEASURES
+from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import trial_overrides
 from raystudy.status import results_folder, values
 from raystudy.stored import StoredStudy, StoredTrial, find_run
 from raystudy.study import RECIPE
+from raystudy.trackers.base import TrialSummary
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -20,11 +23,38 @@ if TYPE_CHECKING:
 COSTS = ("cost/updates", "cost/images", "cost/flops")
 
 
-def compare(study_ids: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> int:
-    """Show the best trial and the recipe of several studies, and what they cost."""
+def compare(
+    study_ids: Sequence[str],
+    overrides: Sequence[str],
+    *,
+    as_json: bool,
+    force: bool = False,
+    budget: str | None = None,
+) -> int:
+    """Show the best trial and the recipe of several studies, and what they cost.
+
+    Parameters
+    ----------
+    study_ids : sequence of str
+    overrides : sequence of str
+    as_json : bool
+    force : bool
+        Also what was not measured alike.
+    budget : str, optional
+        Such as ``passes=1e7``: of each study only as many trials, in their order, as cost so much
+        together.
+
+    Raises
+    ------
+    UserError
+        If the studies were measured unlike.
+    """
     output_dir = results_folder(overrides)
-    entries = [_entry(StoredStudy.open(output_dir, study_id)) for study_id in study_ids]
-    unlike = {entry["data"] for entry in entries}
+    studies = [StoredStudy.open(output_dir, study_id) for study_id in study_ids]
+    if not force:
+        measured.refuse_unlike(studies)
+    limit = _budget(budget) if budget else None
+    entries = [_entry(study, limit) for study in studies]
     if as_json:
         terminal.print_json(entries)
         return EXIT_DONE
@@ -44,20 +74,54 @@ def compare(study_ids: Sequence[str], overrides: Sequence[str], *, as_json: bool
         )
     console = terminal.console()
     console.print(table)
-    if len(unlike) > 1:
-        console.print(f"these are on unlike data ({', '.join(sorted(unlike))}): do not compare")
+    if limit is not None:
+        console.print(f"of each study the first trials that cost {budget} together")
+    if len({entry["fingerprint"] for entry in entries}) > 1:
+        console.print("these were not measured alike: the numbers say nothing side by side")
     console.print("one seed each on validation images; not a conclusion yet")
     return EXIT_DONE
 
 
-def _entry(study: StoredStudy) -> dict[str, Any]:
-    best = study.best[0] if study.best else None
-    recipe = [s for s in study.ended if s.number == RECIPE and s.state == "complete"]
+def _budget(text: str) -> tuple[str, float]:
+    name, _, amount = text.partition("=")
+    known = (*MEASURES, "seconds")
+    try:
+        limit = float(amount)
+    except ValueError:
+        limit = math.nan
+    if name not in known or not limit > 0:
+        raise UserError(
+            f"--budget is NAME=AMOUNT, NAME one of {', '.join(known)} and AMOUNT above 0, such as "
+            f"passes=1e7; got '{text}'."
+        )
+    return name, limit
+
+
+def _within(study: StoredStudy, limit: tuple[str, float] | None) -> list[TrialSummary]:
+    """Return the trials that ended, or the first of them that fit a budget together."""
+    if limit is None:
+        return study.ended
+    (name, most), spent, within = limit, 0.0, []
+    for trial in study.ended:
+        cost = [trial.metrics.get(measure, 0.0) for measure in MEASURES.get(name, ())]
+        spent += trial.seconds if name == "seconds" else sum(cost)
+        if spent > most:
+            break
+        within.append(trial)
+    return within
+
+
+def _entry(study: StoredStudy, limit: tuple[str, float] | None = None) -> dict[str, Any]:
+    trials = _within(study, limit)
+    front = pareto.front(trials, study.spec.objectives)
+    best = front[0] if front else None
+    recipe = [s for s in trials if s.number == RECIPE and s.state == "complete"]
     metrics = best.metrics if best else {}
     return {
         "study": study.id,
         "data": study.info.dataset,
-        "ended": len(study.ended),
+        "fingerprint": measured.fingerprint(study),
+        "ended": len(trials),
         "num_trials": study.spec.num_trials,
         "recipe": dict(recipe[0].last) if recipe else {},
         "best": dict(best.last) if best else {},

@@ -82,12 +82,17 @@ def logs(options: argparse.Namespace) -> int:
 
 
 def compare(options: argparse.Namespace) -> int:
-    """Compare studies: recipe, best trial, cost."""
+    """Compare studies: recipe, best trial, cost, at equal cost if asked.
+
+    Studies whose measures were taken unlike are refused, unless forced.
+    """
     from raystudy.comparison import compare
 
     overrides = [word for word in options.studies if "=" in word]
     studies = [word for word in options.studies if "=" not in word]
-    return compare(studies, overrides, as_json=options.json)
+    return compare(
+        studies, overrides, as_json=options.json, force=options.force, budget=options.budget
+    )
 
 
 def diff(options: argparse.Namespace) -> int:

@@ -21,13 +21,14 @@ OVERRIDES = ["study.num_trials=3", "optimizer.lr=1.0", "tracker=none"]
 ROBUST = "val/robust_accuracy"
 
 
-def begin(home, study_id="mine"):
+def begin(home, study_id="mine", *more):
     """Open a study of SwARo as `sweep` does."""
-    space, composed = SearchSpace.load("swaro", OVERRIDES)
+    overrides = [*OVERRIDES, *more]
+    space, composed = SearchSpace.load("swaro", overrides)
     settings = composed.config
     folder = create_study_folder(home, "swaro", study_id)
     folder.write_manifest(
-        {"format": 1, "kind": "sweep", "name": "swaro", "overrides": OVERRIDES, "search_path": []}
+        {"format": 1, "kind": "sweep", "name": "swaro", "overrides": overrides, "search_path": []}
     )
     info = _info(folder, space, settings, folder.read_manifest(), resumed=False)
     choices = {"_target_": "optuna.samplers.RandomSampler"}
@@ -130,6 +131,38 @@ def test_compare_shows_recipe_best_and_cost(capsys):
         assert entry["recipe"] == {ROBUST: 0.3}
         assert entry["best"] == {ROBUST: 0.5}
         assert entry["cost"] == {"cost/flops": 2e9}
+
+
+def test_compare_at_equal_cost_counts_the_first_trials_only(capsys):
+    for budget, ended, best in (
+        ("flops=2e9", 1, 0.3),
+        ("flops=5e9", 2, 0.5),
+        ("seconds=1e9", 3, 0.5),
+    ):
+        _, out, _ = run(capsys, "compare", "mine", "--budget", budget, "--json")
+        (entry,) = json.loads(out)
+        assert (entry["ended"], entry["best"]) == (ended, {ROBUST: best})
+
+
+@pytest.mark.parametrize("budget", ["passes", "passes=", "flops=-1", "hours=3", "flops=nan"])
+def test_compare_refuses_a_budget_that_is_none(capsys, budget):
+    code, _, err = run(capsys, "compare", "mine", "--budget", budget)
+    assert code == 2
+    assert "--budget is NAME=AMOUNT" in err
+
+
+def test_compare_refuses_what_was_measured_unlike_unless_forced(home, capsys):
+    with begin(home, "other", "evaluate.probe.attack.ball.epsilon=0.2") as other:
+        tell(other, 0.2)
+    with begin(home, "faster", "evaluate.probe.batch_size=7") as faster:
+        tell(faster, 0.2)
+    code, _, err = run(capsys, "compare", "mine", "other")
+    assert code == 2
+    assert "evaluate.probe.attack.ball.epsilon is 0.1 in the one and 0.2 in the other" in err
+    assert run(capsys, "compare", "mine", "faster")[0] == 0
+    code, out, _ = run(capsys, "compare", "mine", "other", "--force")
+    assert code == 0
+    assert "not measured alike" in out
 
 
 def test_diff_shows_what_differs_and_nothing_else(study, capsys):
