@@ -3,6 +3,7 @@
 import io
 import itertools
 import logging
+import math
 import textwrap
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -24,7 +25,7 @@ INK, FAINT = "#1a1a1a", "#5f5f5f"
 TONES = {"plain": FAINT, "right": "#2b7a3d", "wrong": "#c0311f"}
 LINE = 1.3  # height of a line in units of the font's size
 LETTER = 0.57  # width of a letter in the same unit; measured in English: 0.54
-LONGEST = 14  # letters of a name above or below a tile
+LARGEST = 300_000  # bytes of a file; above that colours are reduced to 256
 
 
 def draw(figure: Figure, heading: str) -> bytes:
@@ -74,7 +75,7 @@ class _Sheet:
         width = max(NARROWEST, layout.width)
         note = textwrap.wrap(grid.note, int((width - 2 * MARGIN) / _letters("x", SMALL)))
         above = _lines(1, TITLE) + _lines(len(note), SMALL) + 3 * GAP
-        named = _lines(1, NAME) + GAP if grid.columns else 0
+        named = _lines(1, NAME) + 2 * GAP if grid.columns else 0
         layout = replace(layout, top=MARGIN + above + named)
         return cls(layout, f"{heading}   {grid.title}", note, width, layout.height)
 
@@ -85,9 +86,11 @@ class _Sheet:
             for j, tile in enumerate(row):
                 if tile is not None:
                     self._place(page, tile, i, j)
+        size = NAME if all(self._fits(name, NAME) for name in grid.columns) else SMALL
         for j, name in enumerate(grid.columns):
             box = self.layout.box(0, j)
-            self._write(page, box.left + box.width / 2, box.top - GAP, _short(name), va="bottom")
+            x, y = box.left + box.width / 2, box.top - 2 * GAP
+            self._write(page, x, y, self._short(name, size), va="baseline", size=size)
         for i, name in enumerate(grid.rows):
             box = self.layout.box(i, 0)
             middle = box.top + box.height / 2
@@ -100,9 +103,18 @@ class _Sheet:
         lowest = self.height - box.top - box.height
         page.figimage(pixels.permute(1, 2, 0).numpy(), box.left - 1, lowest - 1, origin="upper")
         if tile.caption:
-            text = "\n".join(_short(line) for line in tile.caption.split("\n"))
-            x, y = box.left + box.width / 2, box.top + box.height + GAP / 2
-            self._write(page, x, y, text, va="top", size=SMALL, color=TONES[tile.tone])
+            text = "\n".join(self._short(line, SMALL) for line in tile.caption.split("\n"))
+            x, y = box.left + box.width / 2, box.top + box.height + _lines(1, SMALL)
+            self._write(page, x, y, text, va="baseline", size=SMALL, color=TONES[tile.tone])
+
+    def _fits(self, name: str, size: float) -> bool:
+        return _letters(name, size) <= self.layout.tile[1] + GAP
+
+    def _short(self, name: str, size: float) -> str:
+        """Return as much of a name as is no wider than a tile."""
+        if self._fits(name, size):
+            return name
+        return _cut(name, int(len(name) * self.layout.tile[1] / _letters(name, size)))
 
     def _write(
         self, page: Any, x: float, y: float, text: str, *, va: str, ha: str = "center", **style: Any
@@ -115,7 +127,7 @@ def _draw_scatter(scatter: Scatter, heading: str) -> bytes:
     from matplotlib import colormaps
 
     shown = torch.unique(scatter.labels).tolist()
-    names = [_short(scatter.classes[label]) for label in shown]
+    names = [_cut(scatter.classes[label], 24) for label in shown]
     side = 1000
     width = side + 2 * MARGIN + max(_letters(name, NAME) for name in names)
     note = textwrap.wrap(scatter.note, int((width - 2 * MARGIN) / _letters("x", SMALL)))
@@ -127,7 +139,7 @@ def _draw_scatter(scatter: Scatter, heading: str) -> bytes:
         [MARGIN / width, MARGIN / height, (side - 2 * MARGIN) / width, (side - 2 * MARGIN) / height]
     )
     colours = colormaps["tab10" if len(shown) <= 10 else "tab20"](range(20))
-    size = max(4.0, min(26.0, 9000 / len(scatter.points)))
+    size = max(8.0, min(26.0, 20_000 / len(scatter.points)))
     for label, name, colour in zip(shown, names, itertools.cycle(colours)):
         x, y = scatter.points[scatter.labels == label].T
         axes.scatter(x, y, s=size, color=colour, label=name, linewidths=0.3, edgecolors="white")
@@ -136,7 +148,8 @@ def _draw_scatter(scatter: Scatter, heading: str) -> bytes:
     for spine in axes.spines.values():
         spine.set(color="#bbbbbb", linewidth=0.6)
     axes.legend(
-        loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=NAME, markerscale=1.4,
+        loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=NAME,
+        markerscale=math.sqrt(40 / size),
         handletextpad=0.1, borderaxespad=0.0,
     )  # fmt: skip
     return _png(canvas)
@@ -159,17 +172,23 @@ def _head(page: Any, width: int, height: int, title: str, note: Sequence[str]) -
 
 
 def _png(canvas: Any) -> bytes:
+    from PIL import Image  # which matplotlib needs, too
+
     picture = io.BytesIO()
     canvas.print_png(picture, metadata={"Software": None}, pil_kwargs={"optimize": True})
+    if picture.tell() > LARGEST:
+        colours = Image.open(picture).convert("RGB").quantize(256)
+        picture = io.BytesIO()
+        colours.save(picture, format="PNG", optimize=True)
     return picture.getvalue()
+
+
+def _cut(name: str, length: int) -> str:
+    return name if len(name) <= length else f"{name[: length - 1]}…"
 
 
 def _count_lines(tile: Tile | None) -> int:
     return tile.caption.count("\n") + 1 if tile is not None and tile.caption else 0
-
-
-def _short(name: str) -> str:
-    return name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…"
 
 
 def _lines(count: int, size: float) -> int:

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainables.features import encode
 from trainables.pictures.figures import Scatter
-from trainables.pictures.subject import Subject, refuse_bad_settings, some_classes
+from trainables.pictures.subject import Subject, evenly, refuse_bad_settings, some_classes
 
 Array = NDArray[np.float32]
 
@@ -23,7 +23,7 @@ class TSNEMap:
     Parameters
     ----------
     images : int
-        The first so many of the classes shown.
+        At most, evenly spread over those of the classes shown.
     classes : int
         At most; more cannot be told apart by colour.
     perplexity : float
@@ -109,7 +109,7 @@ def _map(settings: TSNEMap | UMAPMap, subject: Subject, name: str, how: str) -> 
     val = subject.images.labelled
     shown = some_classes(val, settings.classes)
     rows = torch.isin(val.labels, torch.tensor(shown, device=val.labels.device)).nonzero()
-    chosen = val.rows(rows.squeeze(1)[: settings.images])
+    chosen = evenly(val.rows(rows.squeeze(1)), settings.images)
     with subject.at_rest(settings.seed):
         features = encode(subject.encoder, chosen)
         points = settings.place(features)

@@ -72,13 +72,13 @@ class LargePerturbations:
         shares = logits.softmax(dim=1)[:, targets].reshape(len(clean), -1, len(targets)).cpu()
         return Grid(
             title="Large targeted perturbations",
-            note=f"Each image is pushed towards the class above: {self.steps} steps within an l2 "
-            f"distance of {radius:.3g}. Below: the probability of that class.",
+            note=f"Each image is pushed towards the class above it: {self.steps} steps within an "
+            f"l2 distance of {radius:.3g}. Below: the probability of that class.",
             tiles=[
                 [Tile(image), *map(_pushed, row, share.diagonal())]
                 for image, row, share in zip(clean, pushed, shares, strict=True)
             ],
-            columns=["image", *(f"to {names[c]}" for c in classes)],
+            columns=["image", *(names[c] for c in classes)],
             rows=[names[c] for c in classes],
             column_gaps=[0],
         )

@@ -98,7 +98,7 @@ def refuse_bad_settings(picture: Any) -> None:
 def with_linear_layer(
     encoder: Encoder, splits: Splits, *, penalty: float = USUAL_PENALTY, max_images: int = 10_000
 ) -> nn.Module:
-    """Return a classifier: a linear layer fitted to features of the first training images.
+    """Return a classifier: a linear layer fitted to features of training images.
 
     Parameters
     ----------
@@ -109,11 +109,17 @@ def with_linear_layer(
     max_images : int
         Enough for a picture, and features of more take long.
     """
-    train = splits.train.labelled
-    train = train.rows(slice(max_images)) if len(train) > max_images else train
+    train = evenly(splits.train.labelled, max_images)
     features = encode(encoder, train)
     head = fit_linear(features, train.labels, num_classes=splits.num_classes, penalty=penalty)
     return Classifier(encoder, head)
+
+
+def evenly(images: ImageSet, limit: int) -> ImageSet:
+    """Return at most `limit` labelled images, evenly spread: a set may be sorted by class."""
+    count = min(limit, len(images.labels))
+    rows = torch.arange(count, device=images.labels.device) * len(images.labels) // max(count, 1)
+    return images.rows(rows)
 
 
 def some_classes(images: ImageSet, limit: int) -> list[int]:

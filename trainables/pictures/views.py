@@ -21,7 +21,7 @@ class Views:
     Parameters
     ----------
     images : int
-        The first so many.
+        At most, evenly spread over the training set.
     views : int
         Draws of each augmentation.
     seed : int
@@ -37,7 +37,9 @@ class Views:
     def __call__(self, subject: Subject) -> Grid:
         """Return a row for every image."""
         train = subject.splits.train
-        images = train.pixels(slice(self.images))
+        count = min(self.images, len(train))
+        rows = torch.arange(count, device=train.images.device) * len(train) // count
+        images = train.pixels(rows)
         columns, drawn = ["image"], [images]
         with subject.at_rest(self.seed), torch.no_grad():
             for name, views in draw(subject.augmentations, images, self.views).items():
@@ -46,8 +48,7 @@ class Views:
                 drawn += views
         return Grid(
             title="Views",
-            note=f"The first {len(images)} training images and what the method's augmentations "
-            "make of them.",
+            note="Training images and what the method's augmentations make of them.",
             tiles=[[Tile(image) for image in row] for row in zip(*drawn, strict=True)],
             columns=columns,
             column_gaps=range(0, len(columns) - 1, self.views),

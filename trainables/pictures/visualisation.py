@@ -13,6 +13,7 @@ from trainables.pictures.figures import Grid, Tile
 from trainables.pictures.straight_through import last_relu_open
 from trainables.pictures.subject import (
     Subject,
+    evenly,
     one_of_each,
     refuse_bad_settings,
     some_classes,
@@ -61,7 +62,7 @@ class FeatureVisualisation:
         with subject.at_rest(self.seed):
             rows = one_of_each(val, some_classes(val, self.images))
             begin = torch.cat([val.pixels(rows), _noise(val.pixels(rows))])
-            features = self._draw(encode(subject.encoder, val.rows(slice(1000))))
+            features = self._draw(encode(subject.encoder, evenly(val, 1000)))
             raised = maximise(subject.encoder, begin, features, climb)
             with torch.no_grad():
                 before = subject.encoder(begin)[:, features].cpu()
@@ -72,8 +73,8 @@ class FeatureVisualisation:
         kinds = [names[int(c)] for c in val.labels[rows]] + ["noise"] * len(rows)
         return Grid(
             title="Direct feature visualisation",
-            note=f"From the image at the left, {self.steps} steps of l2 length {length:.2g} that "
-            "raise one feature. Below: the feature before and after.",
+            note=f"From the image at the left, {self.steps} steps of l2 length {length:.2g} raise "
+            "one feature. Below: before and after.",
             tiles=[
                 [Tile(start), *_raised(images, old, new)]
                 for start, images, old, new in zip(begin, raised, before, after, strict=True)

@@ -7,7 +7,7 @@ import pytest
 import torch
 from matplotlib import image as reader
 
-from trainables.pictures.drawing import FRAME, SIDE, draw
+from trainables.pictures.drawing import FRAME, LARGEST, SIDE, draw
 from trainables.pictures.figures import Grid, Scatter, Tile
 from trainables.pictures.layout import Box, Layout, enlarge, enlarged_size
 
@@ -129,6 +129,19 @@ def test_nothing_is_written_beyond_the_edges():
 def test_the_same_figure_gives_the_same_bytes():
     grid = Grid(title="T", note="N", tiles=tiles(2, 2))
     assert draw(grid, "x") == draw(grid, "x")
+
+
+def test_a_page_of_colourful_noise_stays_below_300_kb():
+    noise = torch.rand(60, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    page = [[Tile(image) for image in row] for row in noise.view(6, 10, 3, 32, 32)]
+    assert len(draw(Grid(title="T", note="N", tiles=page), "x")) < LARGEST
+
+
+def test_points_that_coincide_are_drawn():
+    one = Scatter(
+        title="T", note="N", points=torch.zeros(5, 2), labels=torch.zeros(5).long(), classes=["a"]
+    )
+    assert (pixels(draw(one, "x")) < 1).any()
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_an_aggressive_stage_goes_on_top_of_the_weak_one():
 def test_the_grid_has_the_image_and_its_views_in_a_row():
     subject = linear_subject(augmentations={"augment": darker})
     grid = Views(images=3, views=2)(subject)
-    images = subject.splits.train.pixels(slice(3))
+    images = subject.splits.train.pixels(torch.tensor([0, 8, 16]))  # of 24
     assert list(grid.columns) == ["image", "view 1", "view 2"]
     for row, image in zip(grid.tiles, images, strict=True):
         for tile, expected in zip(row, [image, image / 2, image / 2], strict=True):
