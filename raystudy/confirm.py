@@ -7,7 +7,16 @@ from typing import Any
 
 from rich.console import Console
 
-from raystudy import __version__, config, confirming, contest, finalists, plan, terminal
+from raystudy import (
+    __version__,
+    announcement,
+    config,
+    confirming,
+    contest,
+    finalists,
+    plan,
+    terminal,
+)
 from raystudy.contest import BUDGET, Contest
 from raystudy.errors import UserError
 from raystudy.replay import CHANGEABLE
@@ -80,7 +89,7 @@ def _begin(
     found = plan.check(settings)
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
     folder.write_manifest(manifest)
-    confirming.show_plan(console, folder, study, settings, found)
+    announcement.show_plan(console, folder, study, settings, found)
     try:
         return confirming.run(console, folder, manifest, resumed=False, as_json=as_json)
     except UserError:
@@ -92,7 +101,7 @@ def _go_on(
     console: Console, folder: StudyFolder, overrides: Sequence[str], *, as_json: bool
 ) -> int:
     if (summary := confirming.stored_summary(folder)) is not None:
-        return confirming.show(console, folder, summary, as_json=as_json)
+        return announcement.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
     later = [text for text in overrides if text.startswith(LATER_TOO)]
     manifest["overrides"] = [*manifest["overrides"], *later]

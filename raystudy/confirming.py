@@ -1,4 +1,4 @@
-"""Run a race to its end, read the test split, say what came of it."""
+"""Run a race to its end, read the test split, keep what came of it."""
 
 import json
 import shlex
@@ -8,11 +8,10 @@ from typing import Any
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
-from raystudy import contest, findings, plan, split_ledger, terminal, tracking, verdict
-from raystudy.contest import RECIPE, Contest
+from raystudy import announcement, contest, findings, plan, split_ledger, tracking, verdict
+from raystudy.contest import Contest
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
 from raystudy.executors.base import Executor
 from raystudy.interrupt import graceful
@@ -27,39 +26,6 @@ from raystudy.trackers.base import StudyInfo, Tracker
 from raystudy.trackers.console import ConsoleTracker
 
 FILE = "confirm.json"
-
-
-def show_plan(
-    console: Console,
-    folder: StudyFolder,
-    study: StoredStudy,
-    settings: DictConfig,
-    found: plan.Findings,
-) -> None:
-    """Print what a confirm is going to do."""
-    runners = Contest.read(folder.read_manifest()["confirm"])
-    seconds = [study.trial(number).summary.seconds for number in runners.params]
-    runs = len(runners.params) * len(runners.seeds)
-    finalists = [str(number) for number in runners.race.challengers]
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    for row in (
-        ("confirm", f"{folder.id}, of the search {study.id}"),
-        ("finalists", f"trials {', '.join(finalists)}; and trial {RECIPE}, the published recipe"),
-        ("seeds", f"{', '.join(map(str, runners.seeds))}: fresh, the same for all"),
-        ("runs", f"at most {runs}, each of full length; in rounds of one seed"),
-        (
-            "each run",
-            f"about {max(seconds):.0f} s (in the search); {plan.read_scaling(settings).words}",
-        ),
-        ("data", f"{settings.data.name}: {found.images}"),
-        ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
-        ("test split", "read once, at the end, with the weights of the last epoch"),
-        ("results", str(folder.path)),
-    ):
-        table.add_row(*row)
-    console.print(table)
 
 
 def run(
@@ -85,7 +51,7 @@ def run(
         if searched.is_dir():  # where the search's report looks for it
             write_atomically(searched / FILE, json.dumps(summary, indent=2) + "\n")
         _attach(console, folder, settings, summary)
-    return show(console, folder, summary, as_json=as_json)
+    return announcement.show(console, folder, summary, as_json=as_json)
 
 
 def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
@@ -93,25 +59,6 @@ def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
     path = folder.path / FILE
     summary: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
     return summary
-
-
-def show(
-    console: Console, folder: StudyFolder, summary: Mapping[str, Any], *, as_json: bool
-) -> int:
-    """Print what a confirm came to."""
-    if as_json:
-        terminal.print_json(summary)
-        return EXIT_DONE
-    _say(console, f"\n{folder.id}: {summary['rounds']} seeds; {summary['ended']}")
-    for metric in summary["finalists"][0]["objectives"]:
-        console.print(findings.table(summary, metric), soft_wrap=True)
-    for floor in summary["noise_floors"].values():
-        _say(console, findings.floor_words(floor))
-    touched = split_ledger.count(folder.path.with_name(summary["study"]))
-    _say(console, f"test evaluations of {summary['study']} so far: {touched}")
-    for sentence in summary["conclusion"]:
-        _say(console, f"conclusion: {sentence}")
-    return EXIT_DONE
 
 
 def _open(

@@ -12,9 +12,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainables.evaluate.intervals import beta_cdf, over_seeds, t_quantile
+from trainables.evaluate.intervals import beta_cdf, t_quantile
 
 CONFIDENCE = 0.95
+ROUNDING = 1e-12
 MAX_EXACT = 20  # pairs whose signs are flipped in all ways: a million of them
 
 
@@ -77,13 +78,17 @@ def paired_t(
         Of the interval, in (0, 1).
     """
     differences = [a - b for a, b in zip(ours, theirs, strict=True)]
-    interval = over_seeds(differences, confidence=confidence)
+    degrees = len(differences) - 1
+    if degrees < 1:
+        raise ValueError(f"paired_t needs at least 2 pairs, got {len(differences)}.")
+    mean = math.fsum(differences) / len(differences)
     error = _sd(differences) / math.sqrt(len(differences))
-    if error <= 1e-12 * max(1.0, abs(interval.value)):
-        p_value = 2.0 ** (1 - len(differences)) if abs(interval.value) > 1e-12 else 1.0
+    if error <= ROUNDING * max(1.0, abs(mean)):
+        p_value = 2.0**-degrees if abs(mean) > ROUNDING else 1.0
     else:
-        p_value = t_p_value(interval.value / error, len(differences) - 1)
-    return Paired(interval.value, interval.low, interval.high, p_value)
+        p_value = t_p_value(mean / error, degrees)
+    reach = _t_quantile((1 + confidence) / 2, degrees) * error
+    return Paired(mean, mean - reach, mean + reach, p_value)
 
 
 def t_p_value(t: float, degrees: int) -> float:
@@ -111,7 +116,7 @@ def sign_flip(ours: Sequence[float], theirs: Sequence[float]) -> float:
         raise ValueError(f"sign_flip takes 1 to {MAX_EXACT} pairs, got {len(differences)}.")
     signs = np.array(list(itertools.product((1.0, -1.0), repeat=len(differences))))
     sums = np.abs(signs @ differences)
-    return float(np.mean(sums >= sums[0] - 1e-12))
+    return float(np.mean(sums >= sums[0] - ROUNDING))
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -176,6 +181,9 @@ def honest_difference(values: np.ndarray, alpha: float) -> float:
     return _range_quantile(alpha, rows, degrees) * s / math.sqrt(columns)
 
 
+_t_quantile = functools.cache(t_quantile)
+
+
 @functools.cache
 def _range_quantile(alpha: float, groups: int, degrees: int) -> float:
     from scipy.stats import studentized_range  # type: ignore[import-untyped]
@@ -205,7 +213,7 @@ def noise_floor(
     confidence : float
     """
     n, sd = len(recipe), _sd(recipe)
-    quantile = functools.partial(t_quantile, (1 + confidence) / 2)
+    quantile = functools.partial(_t_quantile, (1 + confidence) / 2)
     variances = [_sd([a - b for a, b in zip(v, recipe, strict=True)]) ** 2 for v in others]
     paired = quantile(n - 1) * math.sqrt(math.fsum(variances) / len(others) / n) if others else None
     return NoiseFloor(

@@ -1,0 +1,71 @@
+"""What a confirm shows: its plan before the first run, and what it came to."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from raystudy import findings, plan, split_ledger, terminal
+from raystudy.contest import RECIPE, Contest
+from raystudy.errors import EXIT_DONE
+from raystudy.stored import StoredStudy
+from raystudy.study_folder import StudyFolder
+
+
+def show_plan(
+    console: Console,
+    folder: StudyFolder,
+    study: StoredStudy,
+    settings: DictConfig,
+    found: plan.Findings,
+) -> None:
+    """Print what a confirm is going to do."""
+    runners = Contest.read(folder.read_manifest()["confirm"])
+    seconds = [study.trial(number).summary.seconds for number in runners.params]
+    runs = len(runners.params) * len(runners.seeds)
+    finalists = [str(number) for number in runners.race.challengers]
+    table = Table(box=None, show_header=False, pad_edge=False)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for row in (
+        ("confirm", f"{folder.id}, of the search {study.id}"),
+        ("finalists", f"trials {', '.join(finalists)}; and trial {RECIPE}, the published recipe"),
+        ("seeds", f"{', '.join(map(str, runners.seeds))}: fresh, the same for all"),
+        ("runs", f"at most {runs}, each of full length; in rounds of one seed"),
+        (
+            "each run",
+            f"about {max(seconds):.0f} s (in the search); {plan.read_scaling(settings).words}",
+        ),
+        ("data", f"{settings.data.name}: {found.images}"),
+        ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
+        ("test split", "read once, at the end, with the weights of the last epoch"),
+        ("results", str(folder.path)),
+    ):
+        table.add_row(*row)
+    console.print(table)
+
+
+def show(
+    console: Console, folder: StudyFolder, summary: Mapping[str, Any], *, as_json: bool
+) -> int:
+    """Print what a confirm came to."""
+    if as_json:
+        terminal.print_json(summary)
+        return EXIT_DONE
+    _say(console, f"\n{folder.id}: {summary['rounds']} seeds; {summary['ended']}")
+    for metric in summary["finalists"][0]["objectives"]:
+        console.print(findings.table(summary, metric), soft_wrap=True)
+    for floor in summary["noise_floors"].values():
+        _say(console, findings.floor_words(floor))
+    touched = split_ledger.count(folder.path.with_name(summary["study"]))
+    _say(console, f"test evaluations of {summary['study']} so far: {touched}")
+    for sentence in summary["conclusion"]:
+        _say(console, f"conclusion: {sentence}")
+    return EXIT_DONE
+
+
+def _say(console: Console, words: str) -> None:
+    console.print(Text(words), soft_wrap=True)
