@@ -2,7 +2,8 @@
 
 import difflib
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -73,13 +74,18 @@ def look(
     trained = open_trained(run, others, search_path)
     makers = _possible(makers, trained, asked=bool(pictures))
     subject = make_subject(trained, with_classifier=any(n in makers for n in OF_A_CLASSIFIER))
-    folder = _make_folder(Path(output) if output else trained.origin.weights.parent / FOLDER)
+    folder = Path(output) if output else trained.origin.weights.parent / FOLDER
+    with _writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     console, files = terminal.console(), {}
     for name, picture in makers.items():
+        path = folder / f"{name}.png"
         with console.status(f"{name} ..."):
-            files[f"{name}.png"] = folder / f"{name}.png"
-            files[f"{name}.png"].write_bytes(_png(name, picture, subject, trained.label))
-        console.print(Text(str(files[f"{name}.png"])), soft_wrap=True)
+            png = _png(name, picture, subject, trained.label)
+        with _writing_to(folder):
+            path.write_bytes(png)
+        console.print(Text(str(path)), soft_wrap=True)
+        files[path.name] = path
     if why := _attach(trained, others, files):
         console.print(Text(f"not in MLflow: {why}", style="yellow"), soft_wrap=True)
     return EXIT_DONE
@@ -175,12 +181,14 @@ def _png(name: str, picture: Picture, subject: Subject, label: str) -> bytes:
         raise UserError(f"picture '{name}': {error}") from error
 
 
-def _make_folder(folder: Path) -> Path:
+@contextmanager
+def _writing_to(folder: Path) -> Iterator[None]:
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        yield
     except OSError as error:
-        raise UserError(f"--output: cannot write to {folder}: {error.strerror}.") from error
-    return folder
+        raise UserError(
+            f"--output: cannot write to {folder} ({error.strerror}); name another folder."
+        ) from error
 
 
 def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path]) -> str:

@@ -134,3 +134,9 @@ def test_umap_is_asked_for_where_it_is_not_installed():
         assert "umap" not in make_pictures([], [])
         with pytest.raises(UserError, match="pip install umap-learn"):
             make_pictures(["umap"], [])
+
+
+def test_a_folder_that_cannot_be_written_to_is_said_in_a_sentence(home, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    with pytest.raises(UserError, match=r"--output: cannot write to .*file"):
+        look(trial(home).id, [], [], pictures=["views"], output=str(tmp_path / "file"))
