@@ -122,11 +122,10 @@ def test_a_finished_race_hands_nothing_out_again(tmp_path):
 
 def test_no_round_begins_once_the_hours_are_spent_downtime_not_counted(tmp_path):
     clock = VirtualClock()
-    equals = {number: 0.5 for number in MEANS}
 
     def alike(trial):
         number, seed = point_of(trial.params)
-        value = equals[number] + 0.1 * np.random.default_rng([number, seed]).normal()
+        value = 0.5 + 0.1 * np.random.default_rng([number, seed]).normal()
         yield Report(1, {OBJECTIVE.metric: value}, 600.0)
 
     # The first two rounds are 8 runs of 10 minutes, two at a time.
@@ -156,7 +155,7 @@ def test_a_finalist_that_diverges_leaves_and_the_recipe_that_does_is_worth_the_w
 
 
 def test_a_race_in_which_all_fails_ends(tmp_path):
-    def failing(trial):
+    def failing(_trial):
         raise RuntimeError("no such file")
         yield
 

@@ -33,7 +33,7 @@ def near(means, spread=0.1):
 
 def test_rounds_are_one_seed_each_for_all_after_the_first_two_which_decide_nothing():
     race = race_of(2)
-    standing, asked = run(race, lambda number, seed: 0.5)
+    standing, asked = run(race, lambda _number, _seed: 0.5)
     assert asked == [
         tuple((number, seed) for seed in (1, 2) for number in (0, 1, 2)),
         ((0, 3), (1, 3), (2, 3)),

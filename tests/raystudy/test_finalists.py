@@ -1,0 +1,132 @@
+"""Who goes from a search into a race."""
+
+import pytest
+
+from raystudy import contest, finalists
+from raystudy.contest import Contest
+from raystudy.errors import UserError
+from raystudy.search_space import SearchSpace
+from raystudy.spec import Objective
+from raystudy.stored import StoredStudy
+from raystudy.study import Study
+from raystudy.study_folder import create_study_folder
+from raystudy.sweep import _info
+from raystudy.trackers.base import TrialSummary
+from raystudy.trial_record import Outcome
+
+CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
+
+
+def search(output_dir, values, *overrides):
+    """Store a search whose trials end with these objective values; None: it diverges."""
+    space, composed = SearchSpace.load("simclr", overrides)
+    folder = create_study_folder(output_dir, "simclr", "simclr-1")
+    manifest = {
+        "format": 1,
+        "kind": "sweep",
+        "name": "simclr",
+        "overrides": list(overrides),
+        "search_path": [],
+        "data": "digits",
+    }
+    folder.write_manifest(manifest)
+    info = _info(folder, space, composed.config, manifest, resumed=False)
+    study = Study.open(
+        info,
+        space,
+        sampler={"_target_": "optuna.samplers.RandomSampler"},
+        trial_scheduler={"_target_": "optuna.pruners.NopPruner"},
+    )
+    metrics = [objective.metric for objective in info.spec.objectives]
+    with study:
+        for value in values:
+            trial = study.next_trial()
+            several = value if isinstance(value, tuple) else (value,)
+            if value is None:
+                study.finish(trial.number, Outcome("diverged"))
+                continue
+            study.report(trial.number, 1, dict(zip(metrics, several, strict=True)))
+            study.finish(trial.number, Outcome("completed"))
+    return StoredStudy(folder)
+
+
+def numbers(trials):
+    return [trial.summary.number for trial in trials]
+
+
+@pytest.fixture
+def six(tmp_path):
+    return search(tmp_path, [0.5, 0.3, 0.9, None, 0.7, 0.8], "study.num_trials=6")
+
+
+def test_the_best_complete_trials_in_order_without_the_recipe(six):
+    assert numbers(finalists.finalists(six, 3)) == [2, 5, 4]
+    assert numbers(finalists.finalists(six, 99)) == [2, 5, 4, 1]
+
+
+def test_trials_beyond_a_constraint_come_last(tmp_path):
+    study = search(
+        tmp_path,
+        [0.5, 0.6, 0.95, 0.7],
+        "study.num_trials=4",
+        "study.constraints=['val/accuracy <= 0.9']",
+    )
+    assert numbers(finalists.finalists(study, 3)) == [3, 1, 2]
+
+
+def test_of_several_objectives_the_front_goes_its_ends_first_of_all(tmp_path):
+    front = [(0.1, 0.9), (0.9, 0.1), (0.5, 0.5), (0.55, 0.45), (0.2, 0.8), (0.1, 0.2)]
+    study = search(
+        tmp_path,
+        front,
+        "study.num_trials=6",
+        "study.objectives=[val/accuracy,val/robust_accuracy]",
+    )
+    assert numbers(finalists.finalists(study, 9)) == [1, 3, 2, 4]
+    assert set(numbers(finalists.finalists(study, 2))) == {1, 4}
+
+
+def test_a_front_is_thinned_where_it_is_crowded():
+    places = [(0.0, 1.0), (0.5, 0.5), (0.51, 0.49), (0.52, 0.48), (1.0, 0.0)]
+    front = [
+        TrialSummary(number=n, state="complete", epoch=1, last={CLEAN.metric: a, ROBUST.metric: b})
+        for n, (a, b) in enumerate(places)
+    ]
+    assert finalists.spread(front, (CLEAN, ROBUST), 2) == {0, 4}
+    assert finalists.spread(front, (CLEAN, ROBUST), 4) in ({0, 1, 3, 4}, {0, 1, 2, 4})
+
+
+def test_seeds_are_those_that_no_run_of_the_study_had(tmp_path):
+    study = search(tmp_path, [0.5, 0.6], "study.num_trials=2", "seed=2")
+    chosen = finalists.choose(study, top=1, seeds=3)
+    assert chosen.seeds == (1, 3, 4)
+    folder = create_study_folder(tmp_path, "", "other")
+    folder.write_manifest({"kind": "confirm", "confirm": chosen.plain()})
+    assert finalists.choose(study, top=1, seeds=3).seeds == (5, 6, 7)
+
+
+def test_a_finalist_runs_as_it_was_found_under_the_new_seed(six):
+    chosen = finalists.choose(six, top=1, seeds=2, more=["evaluate.probe.seed=3"])
+    assert chosen.seeds == (1, 2)
+    found = six.trial(2).params
+    overrides = chosen.space.as_overrides({"finalist": 2, "seed": 1})
+    assert overrides[-2:] == ["evaluate.probe.seed=3", "seed=1"]
+    assert overrides[:-2] == [f"{path}={value!r}" for path, value in found.items()]
+    assert Contest.read(chosen.plain()) == chosen
+
+
+def test_a_search_of_the_recipe_alone_has_nothing_to_confirm(tmp_path):
+    study = search(tmp_path, [0.5, None], "study.num_trials=2")
+    with pytest.raises(UserError, match="no complete trial besides the recipe's"):
+        finalists.choose(study, top=2, seeds=2)
+
+
+@pytest.mark.parametrize("hours", ["0", "-1", "soon", "inf"])
+def test_a_budget_is_a_number_of_hours(hours):
+    with pytest.raises(UserError, match="must be a number above 0"):
+        contest.wall_hours([f"confirm.wall_hours={hours}"])
+
+
+def test_the_last_budget_counts_and_null_is_none():
+    assert contest.wall_hours(["confirm.wall_hours=1", "confirm.wall_hours=2.5"]) == 2.5
+    assert contest.wall_hours(["confirm.wall_hours=1", "confirm.wall_hours=null"]) is None
