@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy import provenance
+from raystudy import provenance, split_ledger
 from raystudy.replay import replay_command
-from raystudy.report.section import Section
+from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.stored import StoredStudy
 from raystudy.trackers.mlflow import spool
 from raystudy.trackers.redaction import redact
@@ -24,6 +24,8 @@ def section(study: StoredStudy) -> Section:
     _, settings = study.composed
     facts["seed of the trials"] = str(settings.seed)
     facts["seed of the sampler"] = str(study.spec.seed)
+    touched = split_ledger.count(study.folder.path)
+    facts["test split"] = f"read {counted(touched, 'time')}" if touched else "never read"
     warning = (
         ""
         if noted
@@ -37,10 +39,29 @@ def section(study: StoredStudy) -> Section:
         words="The code and the machine that ran the study, and the commands that run it again. "
         "On a CPU with the same versions a replay gives the same numbers to the last digit.",
         facts=facts,
+        tables=_touches(study),
         commands=commands(study),
         warning=warning,
         source="study.json and mlflow.spool in the study's folder.",
     )
+
+
+def _touches(study: StoredStudy) -> list[Table]:
+    """Return every reading of the test split."""
+    touches = split_ledger.touches(study.folder.path)
+    rows: list[list[Cell]] = [
+        [
+            touch.get("time", ""),
+            touch["what"],
+            ", ".join(map(str, touch.get("configurations", []))),
+            ", ".join(map(str, touch.get("seeds", []))),
+            touch["count"],
+        ]
+        for touch in touches
+    ]
+    header = ["time", "by", "trials", "seeds", "networks"]
+    caption = f"The test split was read {counted(len(rows), 'time')}"
+    return [Table(header=header, rows=rows, caption=caption)] if rows else []
 
 
 def origins(study: StoredStudy) -> list[Mapping[str, Any]]:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from itertools import pairwise
 
-from raystudy.report import looks
+from raystudy.report import confirmed, looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Cell, Section, Table, counted, measured, number, slug
@@ -14,9 +14,10 @@ from raystudy.trackers.base import TrialSummary
 
 ONE_SEED = (
     "One seed each, chosen as the best of many on the same validation images: the difference is "
-    "too large by selection and may be noise. A conclusion needs fresh seeds and the test split: "
-    "'raystudy confirm'."
+    "too large by selection and may be noise."
 )
+NO_RACE = "A conclusion needs fresh seeds and the test split: 'raystudy confirm {study}'."
+RACE = "What is left of it on fresh seeds and test images is in the next section."
 
 
 def section(study: StoredStudy) -> Section | None:
@@ -47,9 +48,13 @@ def section(study: StoredStudy) -> Section | None:
         words=words,
         figures=figures,
         tables=_tables(study, best, recipe),
-        warning=f"{_of_constraints(study, best)}{ONE_SEED}",
+        warning=f"{_of_constraints(study, best)}{ONE_SEED} {_race_words(study)}",
         source="Values at the last epoch, as in the table of all trials.",
     )
+
+
+def _race_words(study: StoredStudy) -> str:
+    return NO_RACE.format(study=study.id) if confirmed.read(study.folder.path) is None else RACE
 
 
 def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:

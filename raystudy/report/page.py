@@ -13,6 +13,7 @@ from raystudy.report import (
     confirmed,
     cost,
     curves,
+    evaluations,
     failures,
     history,
     importance,
@@ -37,6 +38,7 @@ def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
             question.section(study),
             outcome.section(study),
             confirmed.section(study),
+            evaluations.section(study),
             history.section(study),
             importance.section(study, kind),
             slices.section(study),
@@ -64,7 +66,7 @@ def render(study: StoredStudy, parts: Sequence[Section]) -> str:
     template = environment.from_string(folder.joinpath("page.html").read_text())
     html = template.render(
         css=Markup(folder.joinpath("page.css").read_text()),
-        headlines=[outcome.headline(study), confirmed.headline(study)],
+        headlines=[outcome.headline(study), *confirmed.headlines(study)],
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by raystudy {raystudy.__version__}",
         drawn=Markup,  # our own SVG, in which everything is escaped already
         sections=parts,

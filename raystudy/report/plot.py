@@ -6,12 +6,12 @@ from typing import Any, NamedTuple
 
 from raystudy.report import looks, svg
 from raystudy.report.frame import Frame
+from raystudy.report.key import Entry, lay_out
 from raystudy.report.looks import Look
 from raystudy.report.scales import Choices, Scale
 
 TOLD_APART = 200  # more marks than so many are one path each kind, without words to each
 CROWDED = 0.7  # of their width, then
-KEY = 18  # pixels of a line of explanations above the frame
 
 
 class Spot(NamedTuple):
@@ -46,7 +46,7 @@ class Plot:
     ) -> None:
         self.frame = Frame(x=x, y=y, x_label=x_label, y_label=y_label, width=width, height=height)
         self._parts = list(self.frame.parts())
-        self._key_x = self.frame.left
+        self._key: list[Entry] = []
         self._words: list[str] = []  # on top of everything
 
     def line(
@@ -154,34 +154,16 @@ class Plot:
 
     def key(self, words: str, look: Look | None = None, *, line: str = "", dash: str = "") -> None:
         """Explain a mark, or a line of a colour, above the frame."""
-        x, y = self._key_x + 8, 8.0 - KEY
-        if look is not None:
-            self._add(
-                "path",
-                d=f"M{svg.coordinate(x)},{svg.coordinate(y)}{look.path}",
-                fill="none",
-                stroke=look.colour,
-                stroke_width=look.width,
-                stroke_linecap="round",
-            )
-        else:
-            self._add(
-                "path",
-                d=f"M{svg.coordinate(x - 8)},{svg.coordinate(y)}h16",
-                stroke=line,
-                stroke_width=2.0,
-                stroke_dasharray=dash or None,
-            )
-        self._add_text(x + 13, y + 4, words, fill=looks.INK)
-        self._key_x += 34 + 0.92 * svg.width_of(words)
+        self._key.append(Entry(words=words, look=look, line=line, dash=dash))
 
     def svg(self, label: str) -> str:
         """Return the picture, with words for who cannot see it."""
-        above = KEY if self._key_x > self.frame.left else 0
+        key, above = lay_out(self._key, self.frame.left, self.frame.width)
         height = self.frame.height + above
         back = svg.element("rect", width=self.frame.width, height=height, fill="#fff")
-        inside = svg.element("g", *self._parts, *self._words, transform=f"translate(0 {above})")
-        return svg.document(self.frame.width, height, back, inside, label=label)
+        shift = f"translate(0 {svg.coordinate(above)})"
+        inside = svg.element("g", *self._parts, *self._words, transform=shift)
+        return svg.document(self.frame.width, height, back, *key, inside, label=label)
 
     def _dashed(self, x1: float, y1: float, x2: float, y2: float, colour: str) -> None:
         self._add(

@@ -26,6 +26,7 @@ def section(study: StoredStudy) -> Section:
         "data": str(settings.data.name),
         "objective" if len(spec.objectives) == 1 else "objectives": objectives,
         **({"subject to": ", ".join(map(str, spec.constraints))} if spec.constraints else {}),
+        **({"budget": spec.budget.words} if spec.budget.limits else {}),
         "trials": f"{spec.num_trials}, up to {settings.max_epochs} epochs each",
         "sampler": f"{_class(settings.sampler)}, seed {spec.seed}",
         "trial scheduler": _class(settings.trial_scheduler),

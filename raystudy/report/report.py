@@ -28,6 +28,12 @@ def report(
 ) -> int:
     """Write the report of a study, finished or not, and add it to the study's run in MLflow."""
     study = StoredStudy.open(results_folder(overrides), study_id)
+    if study.manifest["kind"] == "confirm":
+        searched = study.manifest["confirm"]["study"]
+        raise UserError(
+            f"{study_id} is a race of {searched}'s finalists; its results are in the report of "
+            f"that study: 'raystudy report {searched}'."
+        )
     path = _place(study, output)
     parts = page.sections(study, importance)
     html = page.render(study, parts)

@@ -1,72 +1,108 @@
 """The race on fresh seeds, as `raystudy confirm` leaves it."""
 
 import json
+import re
 
 import pytest
 
-from raystudy.report import confirmed
+from raystudy import verdict
+from raystudy.contest import Contest
+from raystudy.report import confirmed, outcome
+from raystudy.spec import Objective
+from raystudy.trackers.base import TrialSummary
 
-ROBUST = "val/robust_accuracy"
+ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"
+SEEDS = (11, 12, 13, 14)
 
 
 def robust(*values):
     return [{ROBUST: value} for value in values]
 
 
-def row_of(table, first):
-    (row,) = [row for row in table.rows if row[0] == first]
-    return dict(zip(table.header, row, strict=True))
-
-
-def race(**changed):
-    finalist = {
-        "trial": 3,
-        "label": "trial 3",
-        "seeds": [1, 2],
-        "values": [0.5, 0.6],
-        "mean": 0.55,
-        "low": 0.4,
-        "high": 0.7,
-        "p_value": 0.01,
-        "p_holm": 0.02,
-        "test": {"test/robust_accuracy": {"mean": 0.52, "low": 0.5, "high": 0.54}},
+def race(gain):
+    """Return the verdict on a finalist that is better than the recipe by `gain` on average."""
+    worth = {0: (0.40, 0.41, 0.42, 0.41), 3: tuple(0.4 + gain + s / 1000 for s in (3, 9, 21, 14))}
+    values = {
+        (trial, seed): value
+        for trial, all_ in worth.items()
+        for seed, value in zip(SEEDS, all_, strict=True)
     }
-    recipe = finalist | {"trial": 0, "label": "recipe", "p_value": None, "p_holm": None, "test": {}}
-    return {"finalists": [recipe, finalist | changed], "metric": ROBUST, "confidence": 0.9}
-
-
-def test_a_race_is_told_with_its_intervals_and_p_values(study_of):
-    study = study_of([robust(0.5)])
-    assert confirmed.section(study) is None
-    (study.folder.path / "confirm.json").write_text(json.dumps(race()))
-    section = confirmed.section(study)
-    assert row_of(section.tables[0], "trial 3") == {
-        "finalist": "trial 3",
-        "trial": 3,
-        "seeds": 2,
-        "mean": 0.55,
-        "low": 0.4,
-        "high": 0.7,
-        "p": 0.01,
-        "p (Holm)": 0.02,
-    }
-    assert section.tables[1].rows == [["trial 3", "test/robust_accuracy", 0.52, 0.5, 0.54]]
-    assert "90% interval" in section.words
-    assert confirmed.headline(study) == (
-        f"On fresh seeds trial 3 with 0.5500 differs from the published recipe in {ROBUST} "
-        "against its 0.5500 (Holm-corrected p below 0.05)."
+    return verdict.sum_up(
+        verdict.Outcomes(
+            contest=Contest(
+                study="mine", top=1, seeds=SEEDS, params={0: {}, 3: {}}, overrides={0: [], 3: []}
+            ),
+            objectives=[Objective(metric=ROBUST)],
+            runs={
+                point: TrialSummary(number=n, state="complete", epoch=1, last={ROBUST: value})
+                for n, (point, value) in enumerate(values.items())
+            },
+            tests={point: {TEST: value - 0.05} for point, value in values.items()},
+            departures={},
+            over="all 4 seeds were run",
+        )
     )
 
 
-def test_a_race_without_a_winner_says_so(study_of):
+def raced(study_of, gain):
     study = study_of([robust(0.5)])
-    (study.folder.path / "confirm.json").write_text(json.dumps(race(p_holm=0.3)))
-    assert "no finalist differs" in confirmed.headline(study)
+    (study.folder.path / "confirm.json").write_text(json.dumps(race(gain)))
+    return study
 
 
-@pytest.mark.parametrize("text", ["", '{"finalists": [', "[]", '{"finalists": []}'])
+def test_a_race_is_told_as_its_verdict_has_it(study_of):
+    section, summary = confirmed.section(raced(study_of, 0.1)), race(0.1)
+    recipe, finalist = summary["finalists"]
+    on_val, on_test = section.tables
+    assert on_val.rows[1][:6] == [
+        "trial 3",
+        3,
+        4,
+        finalist["mean"],
+        finalist["low"],
+        finalist["high"],
+    ]
+    told = finalist["test"][TEST]
+    keys = ("mean", "low", "high", "difference", "difference_low", "difference_high")
+    assert on_test.rows[1][2:] == [*(told[key] for key in keys), told["p_value"], told["p_holm"]]
+    assert on_test.rows[0][2:5] == [recipe["test"][TEST][key] for key in ("mean", "low", "high")]
+    assert list(section.figures) == ["race-val", "race-test"]
+    assert section.warning.startswith("Noise floor of val/robust_accuracy")
+
+
+@pytest.mark.parametrize(("gain", "words"), [(0.1, "beats"), (0.0, "no finalist differs")])
+def test_the_verdict_is_the_headline(study_of, gain, words):
+    study = raced(study_of, gain)
+    (sentence,) = confirmed.headlines(study)
+    assert race(gain)["conclusion"][0] in sentence
+    assert words in sentence
+    assert "next section" in outcome.section(study).warning
+
+
+def test_differences_stand_between_the_noise_floors(study_of):
+    """The recipe at 0 in the middle of the floors, the finalist to the right of both."""
+    picture = confirmed.section(raced(study_of, 0.1)).figures["race-test"]
+    dashed = [path for path in re.findall(r"<path[^>]+>", picture) if "5 3" in path and "L" in path]
+    zero, high, low = (float(re.search(r'd="M([\d.]+)', path)[1]) for path in dashed)
+    assert zero - low == pytest.approx(high - zero, abs=0.15)
+    (mark,) = re.findall(r'd="M([\d.]+),[\d.]+h0"', picture)
+    assert float(mark) > high
+
+
+def test_a_race_without_a_test_reading_is_told_so_far(study_of):
+    study, summary = raced(study_of, 0.1), race(0.1)
+    for one in summary["finalists"]:
+        one["test"] = {}
+    (study.folder.path / "confirm.json").write_text(json.dumps(summary))
+    assert list(confirmed.section(study).figures) == ["race-val"]
+    assert len(confirmed.section(study).tables) == 1
+
+
+@pytest.mark.parametrize("text", [None, "", '{"finalists": [', "[]", '{"finalists": []}'])
 def test_a_torn_or_empty_race_is_no_race(study_of, text):
     study = study_of([robust(0.5)])
-    (study.folder.path / "confirm.json").write_text(text)
+    if text is not None:
+        (study.folder.path / "confirm.json").write_text(text)
     assert confirmed.section(study) is None
-    assert confirmed.headline(study) == ""
+    assert confirmed.headlines(study) == []
+    assert "raystudy confirm mine" in outcome.section(study).warning

@@ -11,6 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from raystudy.report import looks, svg
 from raystudy.report.history import stairs
+from raystudy.report.key import ROW, Entry, lay_out
 from raystudy.report.plot import TOLD_APART, Plot, Spot
 from raystudy.report.scales import Choices, Linear, Log, of_axis, short
 
@@ -115,6 +116,17 @@ def test_any_words_make_a_well_formed_picture(words):
     picture.key(words, looks.RECIPE)
     picture.level(0.2, words)
     assert parsed(picture.svg(words)).tag.endswith("svg")
+
+
+def test_what_does_not_fit_a_row_of_the_key_goes_to_the_next():
+    words = "a mark of many words"
+    room = Entry(words=words).width
+    entries = [Entry(words=words, look=looks.RECIPE)] * 5
+    _, low = lay_out(entries, 0, 5 * room)
+    parts, high = lay_out(entries, 0, 2 * room)
+    assert (low, high) == (ROW, 3 * ROW)
+    assert sum(words in part for part in parts) == 5
+    assert lay_out([], 0, 100) == ([], 0)
 
 
 def test_stairs_keep_a_value_until_the_next():

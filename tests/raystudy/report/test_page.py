@@ -127,10 +127,11 @@ def test_hostile_names_and_words_stay_words(study_of, page_in):
     log = study.trial_folder(3).error
     log.parent.mkdir(parents=True)
     log.write_text(HOSTILE)
-    finalist = {"trial": 0, "label": HOSTILE, "seeds": [1], "values": [0.5], "mean": 0.5}
-    finalist |= {"low": 0.4, "high": 0.6, "p_value": None, "p_holm": None}
-    finalist["test"] = {HOSTILE: {"mean": 0.1, "low": 0.0, "high": 0.2}}
-    race = {"finalists": [finalist], "metric": HOSTILE, "confidence": 0.95}
+    test = {HOSTILE: {"mean": 0.1, "low": 0.0, "high": 0.2}}
+    finalist = {"trial": 0, "label": HOSTILE, "seeds": [1], "values": [0.5], "test": test}
+    finalist |= {"mean": 0.5, "low": 0.4, "high": 0.6, "left": {"reason": HOSTILE}}
+    race = {"finalists": [finalist], "metric": HOSTILE, "confidence": 0.95, "ended": HOSTILE}
+    race["conclusion"] = [HOSTILE]
     (study.folder.path / "confirm.json").write_text(json.dumps(race))
     html = write(study)
     found = page_in(html)

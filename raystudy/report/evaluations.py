@@ -1,0 +1,85 @@
+"""What was measured of trained networks after the search, each number with its fingerprint."""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from raystudy.report.section import Cell, Section, Table, counted
+from raystudy.stored import StoredStudy
+
+Record = Mapping[str, Any]
+
+
+def section(study: StoredStudy) -> Section | None:
+    """Return every number `raystudy evaluate` left in a trial's folder."""
+    records = list(read(study.folder.path))
+    if not records:
+        return None
+    rows = [row for record in records for row in _rows(record)]
+    warnings = [words for record in records for words in _warnings(record)]
+    return Section(
+        title="Evaluations",
+        words=f"{counted(len(records), 'trained network')} measured after the search; intervals "
+        "are exact 95% ones over images. Numbers may be compared only where all that went into "
+        "them is the same: attack, budget, steps, images, split. They then share a fingerprint.",
+        tables=[Table(header=HEADER, rows=rows)],
+        warning=" ".join(warnings),
+        source="trials/*/evaluations/*.json in the study's folder.",
+    )
+
+
+HEADER = (
+    "network",
+    "split",
+    "protocol",
+    "attack",
+    "ball",
+    "accuracy",
+    "low",
+    "high",
+    "images",
+    "fingerprint",
+)
+
+
+def read(folder: Path) -> Iterator[Record]:
+    """Yield what was measured, in order of trials; torn files and others are skipped."""
+    for path in sorted(folder.glob("trials/*/evaluations/*.json")):
+        try:
+            record = json.loads(path.read_text())
+        except (OSError, ValueError):
+            continue
+        if isinstance(record, dict) and "protocols" in record:
+            yield record
+
+
+def _rows(record: Record) -> Iterator[list[Cell]]:
+    label, split = str(record["label"]), str(record["split"])
+    for protocol, found in record["protocols"].items():
+        yield _row(label, split, protocol, "none", "", found["clean"])
+        for row in found["robust"]:
+            yield _row(label, split, protocol, row["attack"], _ball(row), row)
+        for row in found["worst"]:
+            attack = f"worst of {row['attacks']}"
+            yield _row(label, split, protocol, attack, _ball(row), row)
+
+
+def _row(
+    label: str, split: str, protocol: str, attack: str, ball: str, found: Mapping[str, Any]
+) -> list[Cell]:
+    numbers = (found["accuracy"], found["low"], found["high"], found["images"])
+    return [label, split, protocol, attack, ball, *numbers, found.get("fingerprint", "")]
+
+
+def _ball(row: Mapping[str, Any]) -> str:
+    return f"{row['norm']} {row['epsilon']:.4g}"
+
+
+def _warnings(record: Record) -> Iterator[str]:
+    for protocol, found in record["protocols"].items():
+        for ball, all_ in found.get("warnings", {}).items():
+            for words in all_:
+                yield f"{record['label']}, {protocol}, {ball}: {words.rstrip('.')}."
+        for name in found.get("flattering", {}):
+            yield f"{record['label']}, {protocol}: {name} was chosen on the very images it is of."

@@ -1,0 +1,54 @@
+"""Numbers of trained networks, and who read the test split."""
+
+import json
+
+from raystudy import split_ledger
+from raystudy.report import evaluations, origin
+
+ROBUST = "val/robust_accuracy"
+
+
+def share(accuracy, **more):
+    return {"accuracy": accuracy, "low": 0.1, "high": 0.9, "images": 359, "right": 7, **more}
+
+
+RECORD = {
+    "label": "mine/0",
+    "split": "test",
+    "protocols": {
+        "quick": {
+            "clean": share(0.99, fingerprint="aaa"),
+            "robust": [share(0.45, attack="pgd", norm="linf", epsilon=0.1, fingerprint="bbb")],
+            "worst": [share(0.40, attacks=2, norm="linf", epsilon=0.1)],
+            "warnings": {"linf 0.1": ["More restarts still win much."]},
+            "flattering": {},
+        }
+    },
+}
+
+
+def test_every_number_comes_with_its_fingerprint_and_warnings(study_of):
+    study = study_of([[{ROBUST: 0.5}]])
+    assert evaluations.section(study) is None
+    folder = study.trial_folder(0).path / "evaluations"
+    folder.mkdir(parents=True)
+    (folder / "quick.json").write_text(json.dumps(RECORD))
+    (folder / "quick-transfer.json").write_text("{}")
+    (folder / "torn.json").write_text('{"label":')
+    section = evaluations.section(study)
+    assert section.tables[0].rows == [
+        ["mine/0", "test", "quick", "none", "", 0.99, 0.1, 0.9, 359, "aaa"],
+        ["mine/0", "test", "quick", "pgd", "linf 0.1", 0.45, 0.1, 0.9, 359, "bbb"],
+        ["mine/0", "test", "quick", "worst of 2", "linf 0.1", 0.40, 0.1, 0.9, 359, ""],
+    ]
+    assert section.warning == "mine/0, quick, linf 0.1: More restarts still win much."
+
+
+def test_each_reading_of_the_test_split_is_shown(study_of):
+    study = study_of([[{ROBUST: 0.5}]])
+    assert origin.section(study).facts["test split"] == "never read"
+    split_ledger.record(study.folder.path, "confirm mine-confirm", configurations=[0, 3], seeds=[8])
+    section = origin.section(study)
+    assert section.facts["test split"] == "read 1 time"
+    ((_, by, trials, seeds, networks),) = section.tables[0].rows
+    assert (by, trials, seeds, networks) == ("confirm mine-confirm", "0, 3", "8", 2)
