@@ -11,6 +11,7 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hydra.utils import get_object
 from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf.errors import InterpolationToMissingValueError
 
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
@@ -81,10 +82,14 @@ def _of_node(node: DictConfig, prefix: str, schema: Mapping[str, Any]) -> Iterat
     for name, wanted in schema.items():
         if name not in node or OmegaConf.is_missing(node, name):
             continue
-        if not isinstance(node[name], (DictConfig, ListConfig)):
+        try:
+            value = node[name]
+        except InterpolationToMissingValueError:  # known once the data is read
+            continue
+        if not isinstance(value, (DictConfig, ListConfig)):
             refers = re.fullmatch(r"\$\{([\w.]+)\}", str(raw[name]))
             path = refers[1] if refers else f"{prefix}{name}"
-            yield _Setting(path, node[name], wanted)
+            yield _Setting(path, value, wanted)
 
 
 def _fits(value: Any, wanted: Any) -> bool:

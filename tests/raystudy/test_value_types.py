@@ -1,8 +1,9 @@
 """Values of the wrong type."""
 
 import pytest
+from PIL import Image
 
-from raystudy import config, value_types
+from raystudy import config, plan, value_types
 from raystudy.errors import UserError
 
 
@@ -45,3 +46,24 @@ def test_what_fits_is_taken(override):
 @pytest.mark.parametrize("study", config.study_names())
 def test_every_study_as_it_stands_fits(study):
     value_types.check(config.load(study, []))
+
+
+@pytest.mark.parametrize("study", ["at", "simclr_ce", "suncet", "swaro"])
+def test_how_many_classes_a_folder_has_is_known_once_it_is_read(study, tmp_path):
+    for name in ("cat", "dog"):
+        (tmp_path / name).mkdir()
+        for number in range(30):
+            Image.new("L", (8, 8), number).save(tmp_path / name / f"{number}.png")
+    overrides = [
+        *("data=image_folder", f"data.root={tmp_path}", "data.image_size=8", "data.channels=1"),
+        *("encoder=small_conv", "batch_size=8"),
+        *("data.splits.val_share=0.3", "data.splits.test_share=0.3"),
+    ]
+    own = {
+        "swaro": ["clusters.num_clusters=3"],
+        "suncet": ["labels.fraction=1.0", "labels.images_per_class=2"],
+        "simclr_ce": ["labels.fraction=1.0", "labels.images_per_class=2"],
+    }
+    settings = config.load(study, [*overrides, *own.get(study, [])])
+    findings = plan.check(settings)
+    assert "2 classes" in findings.images

@@ -204,11 +204,18 @@ def _cut(
     seed: int,
 ) -> Splits:
     if "val" in sets:
-        return Splits(sets["train"], sets["val"], sets["test"], classes)
-    if "train" in sets:
+        train, val, test = sets["train"], sets["val"], sets["test"]
+    elif "train" in sets:
         train, val = cut_validation(sets["train"], val_share, seed=seed)
-        return Splits(train, val, sets["test"], classes)
-    everything = sets[""]
-    rows = stratified(everything.labels, (val_share, test_share), seed=seed)
-    val, test, train = (everything.rows(part) for part in rows)
-    return Splits(train, val, test, classes)
+        test = sets["test"]
+    else:
+        everything = sets[""]
+        rows = stratified(everything.labels, (val_share, test_share), seed=seed)
+        val, test, train = (everything.rows(part) for part in rows)
+    return Splits(train, _mixed(val, seed), _mixed(test, seed), classes)
+
+
+def _mixed(images: ImageSet, seed: int) -> ImageSet:
+    """Return images out of the order of their classes: the first so many are a fair sample."""
+    generator = torch.Generator().manual_seed(seed)
+    return images.rows(torch.randperm(len(images), generator=generator))

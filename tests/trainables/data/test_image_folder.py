@@ -64,8 +64,10 @@ def test_one_tree_is_cut_stratified(tree):
 
 def test_a_test_folder_is_left_as_it_is(split_tree):
     splits = image_folder(root=str(split_tree), val_share=0.2)
-    assert splits.test.labels.tolist() == [0] * 4 + [1] * 4
-    assert torch.equal(splits.test.images[5], pixels(colour(31)))
+    expected = [pixels(colour(number)) for number in (10, 11, 12, 13, 30, 31, 32, 33)]
+    where = [next(n for n in range(8) if torch.equal(expected[n], i)) for i in splits.test.images]
+    assert sorted(where) == list(range(8))
+    assert splits.test.labels.tolist() == [place // 4 for place in where]
     assert splits.val.labels.bincount().tolist() == [2, 2]
     assert splits.train.labels.bincount().tolist() == [8, 8]
 
@@ -74,8 +76,16 @@ def test_a_validation_folder_is_left_as_it_is(split_tree):
     fill(split_tree / "val" / "cat", count=1, first=50)
     fill(split_tree / "val" / "dog", count=2, first=60)
     splits = image_folder(root=str(split_tree))
-    assert splits.val.labels.tolist() == [0, 1, 1]
+    assert splits.val.labels.bincount().tolist() == [1, 2]
     assert len(splits.train) == 20
+
+
+def test_the_first_images_of_a_split_are_of_all_classes(tmp_path):
+    for number, name in enumerate(["cat", "dog", "eel"]):
+        fill(tmp_path / name, count=40, first=40 * number)
+    splits = image_folder(root=str(tmp_path), val_share=0.25, test_share=0.25)
+    for part in (splits.val, splits.test):
+        assert len(set(part.labels[:10].tolist())) == 3
 
 
 def test_a_class_may_be_called_train(tmp_path):
