@@ -10,7 +10,7 @@ def study_arguments(parser: argparse.ArgumentParser) -> None:
 
 def sweep_arguments(parser: argparse.ArgumentParser) -> None:
     study_arguments(parser)
-    parser.add_argument("--dry-run", action="store_true", help="check and show the plan only")
+    parser.add_argument("--dry-run", action="store_true", help="as 'raystudy plan'")
 
 
 def folder_arguments(parser: argparse.ArgumentParser) -> None:

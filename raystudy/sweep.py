@@ -30,6 +30,7 @@ def sweep(
     console = terminal.console()
     if dry_run:
         plan.show(console, settings, space, findings, None)
+        _foresee(console, name, space, settings, search_path)
         return EXIT_DONE
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     folder.write_manifest(
@@ -50,6 +51,24 @@ def sweep(
     except UserError:
         folder.discard()
         raise
+
+
+def _foresee(
+    console: Console,
+    name: str,
+    space: SearchSpace,
+    settings: DictConfig,
+    search_path: Sequence[str],
+) -> None:
+    """Say how long it will take, after a few measured steps."""
+    from raystudy import calibration
+
+    manifest = {"name": name, "search_path": search_path}
+    nowhere = StudyFolder(_output_dir(settings) / "studies" / name)
+    info = _info(nowhere, space, settings, manifest, resumed=False)
+    first = calibration.first_configurations(space, info, settings)
+    console.print("[dim]measuring a few steps of the recipe ...[/dim]")
+    calibration.show(console, calibration.calibrate(settings), settings, space, first)
 
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:

@@ -19,6 +19,13 @@ def sweep(options: argparse.Namespace) -> int:
     return sweep(options.study, options.overrides, options.search_path, dry_run=options.dry_run)
 
 
+def plan(options: argparse.Namespace) -> int:
+    """Show what a sweep would do and take, after a few measured steps; starts nothing."""
+    from raystudy.sweep import sweep
+
+    return sweep(options.study, options.overrides, options.search_path, dry_run=True)
+
+
 def train(options: argparse.Namespace) -> int:
     """Run one trial in this process, without Ray."""
     from raystudy.train import train
@@ -231,6 +238,7 @@ def completion(options: argparse.Namespace) -> int:
 
 VERBS = {
     sweep: arguments.sweep_arguments,
+    plan: arguments.study_arguments,
     train: arguments.study_arguments,
     resume: arguments.folder_arguments,
     extend: arguments.extend_arguments,

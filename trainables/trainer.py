@@ -205,6 +205,33 @@ class Trainer:
         metrics["train/lr"] = self.optimizer.param_groups[0]["lr"]
         return metrics | self._cost.metrics()
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """Updates in an epoch."""
+        return len(self._batches)
+
+    def cost(self) -> dict[str, float]:
+        """Return what training has cost so far, ``cost/...``."""
+        return self._cost.metrics()
+
+    def trial_run(self) -> Iterator[float]:
+        """Yield how many seconds an epoch's preparation and then each of its steps take."""
+        self.method.train()
+        started = self._now()
+        with self._cost.preparing():
+            self.method.before_epoch(self._train, self._progress(0))
+        yield self._now() - started
+        for index, batch in enumerate(self._batches.epoch(self.epoch)):
+            started = self._now()
+            update = functools.partial(self._update, batch, self._progress(index))
+            self._cost.of_update(batch, update)
+            yield self._now() - started
+
+    def _now(self) -> float:
+        if self.device.type == "cuda":
+            torch.cuda.synchronize(self.device)
+        return time.perf_counter()
+
     def _progress(self, index: int) -> Progress:
         step = self.epoch * len(self._batches) + index
         total = self.max_epochs * len(self._batches)
