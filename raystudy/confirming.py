@@ -18,7 +18,7 @@ from raystudy.interrupt import graceful
 from raystudy.race_space import FINALIST, SEED, point_of
 from raystudy.race_study import RaceStudy
 from raystudy.spec import StudySpec
-from raystudy.split_reading import TestReading, measure
+from raystudy.split_reading import SplitReading, measure
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
 from raystudy.study_folder import StudyFolder, default_output_dir, write_atomically
@@ -110,7 +110,7 @@ def _race(
         say=lambda words: _say(console, words),
         wall_hours=contest.wall_hours(manifest["overrides"]),
     )
-    reading = TestReading(study.info, trackers=[t for t in trackers if not _is_console(t)])
+    reading = SplitReading(study.info, trackers=[t for t in trackers if not _is_console(t)])
 
     def end() -> None:
         race.interrupted = reading.interrupted = True
@@ -138,7 +138,9 @@ def _race(
     return EXIT_DONE, verdict.sum_up(_outcomes(race, runners, reading))
 
 
-def _read_test(race: RaceStudy, runners: Contest, reading: TestReading, executor: Executor) -> None:
+def _read_test(
+    race: RaceStudy, runners: Contest, reading: SplitReading, executor: Executor
+) -> None:
     """Measure on test images those that are still in the race, and note it before."""
     folder = StudyFolder(race.info.folder)
     for (number, seed), summary in race.runs.items():
@@ -160,7 +162,7 @@ def _read_test(race: RaceStudy, runners: Contest, reading: TestReading, executor
     executor.run(reading)
 
 
-def _outcomes(race: RaceStudy, runners: Contest, reading: TestReading) -> verdict.Outcomes:
+def _outcomes(race: RaceStudy, runners: Contest, reading: SplitReading) -> verdict.Outcomes:
     runs = race.runs
     return verdict.Outcomes(
         contest=runners,
@@ -208,7 +210,7 @@ def _is_console(tracker: Tracker) -> bool:
     return isinstance(tracker, ConsoleTracker)
 
 
-def _failures(reading: TestReading) -> str:
+def _failures(reading: SplitReading) -> str:
     return "; ".join(
         f"run {number} could not be measured on test images: {reason}"
         for number, reason in reading.failures.items()

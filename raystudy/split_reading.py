@@ -1,12 +1,14 @@
 """Measure trained networks on test images, as they were measured on validation images."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from omegaconf import DictConfig
+
 from raystudy.sessions.base import Session
-from raystudy.study_folder import StudyFolder, write_atomically
+from raystudy.study_folder import StudyFolder, TrialFolder, write_atomically
 from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo
 from raystudy.trial_record import Outcome
 
@@ -23,20 +25,30 @@ def measure(
 
     Those are the weights whose validation measures were compared. Every rank calls this.
     """
-    from raystudy import checkpoint, config
-    from raystudy.trial import build_evaluators, build_trainer, load_splits
+    from raystudy import config
+    from raystudy.trial import load_splits
 
     settings = config.load(name, overrides, search_path)
-    splits = load_splits(settings)
-    # The trainer prepares a method for device, memory format and ranks, as it was for val.
+    measures = evaluated(settings, session.folder, on_test(load_splits(settings)))
+    session.report(1, {as_test(name): v for name, v in measures.items() if name.startswith(VAL)})
+
+
+def evaluated(settings: DictConfig, folder: TrialFolder, splits: "Splits") -> dict[str, float]:
+    """Return what a trial's evaluators find in its last weights, as they did after its last epoch.
+
+    Those are left out that measure training images only, such as the guard against collapse.
+    """
+    from raystudy import checkpoint
+    from raystudy.trial import build_evaluators, build_trainer
+
+    # The trainer prepares a method for device, memory format and ranks.
     method = build_trainer(settings, splits).method
-    state = checkpoint.load(session.folder.last_checkpoint)
-    method.load_state_dict(state["trainer"]["method"])
+    method.load_state_dict(checkpoint.load(folder.last_checkpoint)["trainer"]["method"])
     measures: dict[str, float] = {}
     for evaluate in build_evaluators(settings).values():
         if any(measure.startswith(VAL) for measure in evaluate.measures):
-            measures |= evaluate(method, on_test(splits))
-    session.report(1, renamed(measures))
+            measures |= evaluate(method, splits)
+    return measures
 
 
 def on_test(splits: "Splits") -> "Splits":
@@ -46,17 +58,12 @@ def on_test(splits: "Splits") -> "Splits":
     return Splits(splits.train, splits.test, splits.test, splits.classes)
 
 
-def renamed(measures: Mapping[str, float]) -> dict[str, float]:
-    """Return what was measured on the test split in val's place under its right name."""
-    return {as_test(name): value for name, value in measures.items() if name.startswith(VAL)}
-
-
 def as_test(metric: str) -> str:
     """Return a validation measure's name on the test split."""
     return f"test/{metric.removeprefix(VAL)}"
 
 
-class TestReading:
+class SplitReading:
     """The runs whose networks are measured on test images, each once, as an executor sees them.
 
     What was measured is kept in ``test.json``, so that a reading cut off is not begun again.

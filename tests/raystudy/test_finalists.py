@@ -1,53 +1,16 @@
 """Who goes from a search into a race."""
 
 import pytest
+from stored_search import search
 
 from raystudy import contest, finalists
 from raystudy.contest import Contest
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace
 from raystudy.spec import Objective
-from raystudy.stored import StoredStudy
-from raystudy.study import Study
 from raystudy.study_folder import create_study_folder
-from raystudy.sweep import _info
 from raystudy.trackers.base import TrialSummary
-from raystudy.trial_record import Outcome
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
-
-
-def search(output_dir, values, *overrides):
-    """Store a search whose trials end with these objective values; None: it diverges."""
-    space, composed = SearchSpace.load("simclr", overrides)
-    folder = create_study_folder(output_dir, "simclr", "simclr-1")
-    manifest = {
-        "format": 1,
-        "kind": "sweep",
-        "name": "simclr",
-        "overrides": list(overrides),
-        "search_path": [],
-        "data": "digits",
-    }
-    folder.write_manifest(manifest)
-    info = _info(folder, space, composed.config, manifest, resumed=False)
-    study = Study.open(
-        info,
-        space,
-        sampler={"_target_": "optuna.samplers.RandomSampler"},
-        trial_scheduler={"_target_": "optuna.pruners.NopPruner"},
-    )
-    metrics = [objective.metric for objective in info.spec.objectives]
-    with study:
-        for value in values:
-            trial = study.next_trial()
-            several = value if isinstance(value, tuple) else (value,)
-            if value is None:
-                study.finish(trial.number, Outcome("diverged"))
-                continue
-            study.report(trial.number, 1, dict(zip(metrics, several, strict=True)))
-            study.finish(trial.number, Outcome("completed"))
-    return StoredStudy(folder)
 
 
 def numbers(trials):

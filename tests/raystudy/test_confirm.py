@@ -1,0 +1,102 @@
+"""Confirming a search as a user does, on a real Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+
+import pytest
+from stored_search import search
+
+from raystudy import split_ledger
+from raystudy.confirm import confirm
+from raystudy.errors import UserError
+from raystudy.journal import Journal
+
+TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
+PATIENCE = 240
+
+
+def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
+    return confirm(of, [f"output_dir={home}", *overrides], top=top, seeds=seeds, as_json=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "words"),
+    [
+        ({"top": 0}, "--top must be at least 1, got 0"),
+        ({"seeds": 1}, "--seeds must be at least 2, for one seed is no result; got 1"),
+        ({"overrides": ["optimizer.lr=1"]}, "'optimizer.lr' cannot change"),
+        ({"overrides": ["seed=7"]}, "'seed' cannot change"),
+        ({"overrides": ["study.num_trials=9"]}, "'study.num_trials' cannot change"),
+        ({"overrides": ["confirm.wall_hours=0"]}, "confirm.wall_hours must be a number above 0"),
+        ({"of": "rocl-1"}, "no study 'rocl-1'"),
+        ({"overrides": ["study.id=cross_entropy-1"]}, "'cross_entropy-1' is no confirm"),
+    ],
+)
+def test_wrong_input_is_refused_in_a_sentence_and_nothing_is_made(tmp_path, settings, words):
+    search(tmp_path, [0.5, 0.6], *TINY, name="cross_entropy")
+    with pytest.raises(UserError, match=words):
+        asked(tmp_path, *settings.pop("overrides", []), **settings)
+    assert [path.name for path in (tmp_path / "studies").iterdir()] == ["cross_entropy-1"]
+
+
+def drive(home, *words):
+    """Start the command in a process of its own."""
+    code = "import sys; from raystudy import confirm as c, sweep; sys.exit(eval(sys.argv[1]))"
+    return subprocess.Popen(
+        [sys.executable, "-c", code, *words],
+        env={**os.environ, "RAYSTUDY_HOME": str(home)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+CONFIRM = "c.confirm('cross_entropy-1', ['scaling.num_cpus=2', 'tracker=none'], top=1, seeds=2, as_json=False)"
+
+
+def epochs_told(home):
+    """How often each epoch of each run is in the journal."""
+    journal = Journal(home / "studies" / "cross_entropy-1-confirm" / "journal.log")
+    told = {}
+    for log in journal.read_logs(0):
+        for key in log.get("user_attr", {}):
+            if key.startswith("epoch:"):
+                told.setdefault(log["trial_id"], []).append(int(key.removeprefix("epoch:")))
+    journal.close()
+    return told
+
+
+@pytest.mark.ray
+def test_a_confirm_cut_off_goes_on_reads_the_test_split_once_and_concludes(tmp_path, capsys):
+    search(tmp_path, [0.5, 0.6, 0.55], *TINY, name="cross_entropy")
+    first = drive(tmp_path, CONFIRM)
+    for line in first.stdout:
+        if "epoch   1/2" in line:
+            break
+    first.send_signal(signal.SIGINT)
+    said = first.stdout.read()
+    assert first.wait(PATIENCE) == 130, said
+    assert "raystudy resume cross_entropy-1-confirm" in said
+    folder = tmp_path / "studies" / "cross_entropy-1-confirm"
+    assert split_ledger.count(tmp_path / "studies" / "cross_entropy-1") == 0
+    second = drive(tmp_path, "sweep.resume('cross_entropy-1-confirm', [])")
+    said, _ = second.communicate(timeout=PATIENCE)
+    assert second.returncode == 0, said
+    assert "conclusion: " in said
+    assert "trial 1" in said
+    assert epochs_told(tmp_path) == {number: [1, 2] for number in range(4)}
+    assert len(json.loads((folder / "test.json").read_text())) == 4
+    (touch,) = split_ledger.touches(tmp_path / "studies" / "cross_entropy-1")
+    assert (touch["configurations"], touch["seeds"], touch["count"]) == ([0, 1], [1, 2], 4)
+    summary = json.loads((tmp_path / "studies" / "cross_entropy-1" / "confirm.json").read_text())
+    assert [entry["trial"] for entry in summary["finalists"]] == [0, 1]
+    assert all(len(entry["test"]["test/accuracy"]["values"]) == 2 for entry in summary["finalists"])
+    capsys.readouterr()
+    code = confirm(
+        "cross_entropy-1", [f"output_dir={tmp_path}"], top=1, seeds=2, as_json=True
+    )  # all is done: nothing runs, nothing is read
+    assert (code, json.loads(capsys.readouterr().out)) == (0, summary)
+    assert split_ledger.count(tmp_path / "studies" / "cross_entropy-1") == 1

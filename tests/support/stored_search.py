@@ -1,0 +1,40 @@
+"""A search on disk whose trials were told, not trained."""
+
+from raystudy.search_space import SearchSpace
+from raystudy.stored import StoredStudy
+from raystudy.study import Outcome, Study
+from raystudy.study_folder import create_study_folder
+from raystudy.sweep import _info
+
+
+def search(output_dir, values, *overrides, name="simclr"):
+    """Store a search whose trials end with these objective values; None: it diverges."""
+    space, composed = SearchSpace.load(name, overrides)
+    folder = create_study_folder(output_dir, name, f"{name}-1")
+    manifest = {
+        "format": 1,
+        "kind": "sweep",
+        "name": name,
+        "overrides": list(overrides),
+        "search_path": [],
+        "data": "digits",
+    }
+    folder.write_manifest(manifest)
+    info = _info(folder, space, composed.config, manifest, resumed=False)
+    study = Study.open(
+        info,
+        space,
+        sampler={"_target_": "optuna.samplers.RandomSampler"},
+        trial_scheduler={"_target_": "optuna.pruners.NopPruner"},
+    )
+    metrics = [objective.metric for objective in info.spec.objectives]
+    with study:
+        for value in values:
+            trial = study.next_trial()
+            several = value if isinstance(value, tuple) else (value,)
+            if value is None:
+                study.finish(trial.number, Outcome("diverged"))
+                continue
+            study.report(trial.number, 1, dict(zip(metrics, several, strict=True)))
+            study.finish(trial.number, Outcome("completed"))
+    return StoredStudy(folder)
