@@ -118,6 +118,11 @@ def word(value: Value) -> str:
     return f"{value:.6g}" if isinstance(value, float) else str(value)
 
 
+def shown(value: Any) -> str:
+    """Return any value of a configuration as it is read in YAML, as far as it is simple."""
+    return word(value) if value is None or isinstance(value, (bool, int, float)) else str(value)
+
+
 def fitted(axis: BaseDistribution, value: Any) -> Value:
     """Return `value` as the axis would draw it.
 

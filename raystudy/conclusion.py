@@ -21,6 +21,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
     _say(console, f"\n{study.info.id}: {len(ended)} trials ended ({words or 'none'})")
     if study.ended_early:
         _say(console, study.ended_early)
+    if study.earlier:
+        _say(console, f"warm start:    {study.earlier.words}")
     if study.failure:
         _say(console, f"{study.failure}; tracebacks: {study.info.folder}/trials/*/error.txt")
     for name in study.info.spec.budget.limits:

@@ -1,6 +1,6 @@
 """A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
@@ -8,7 +8,8 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage, RDBStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy import samplers, trial_record
+from raystudy import points, samplers, trial_record
+from raystudy.earlier import Earlier
 from raystudy.errors import UserError
 from raystudy.journal import Journal
 from raystudy.samplers import Memoryless, quiet
@@ -34,6 +35,11 @@ class Ledger:
     scheduler : TrialScheduler
     journal : Journal, optional
         The file below `storage`, unless that is a database.
+
+    Attributes
+    ----------
+    earlier : Earlier, optional
+        What the study has learnt from another.
     """
 
     def __init__(
@@ -45,9 +51,11 @@ class Ledger:
         scheduler: TrialScheduler,
         journal: Journal | None,
     ) -> None:
+        self.earlier: Earlier | None = None
+        self._spec = info.spec
         self._objectives = info.spec.objectives
-        self._constraints = info.spec.constraints
         self._space = space
+        self._queue: list[Mapping[str, Any]] = [space.published, *space.points]
         self._storage = storage
         self._study = study
         self._scheduler = scheduler
@@ -62,17 +70,23 @@ class Ledger:
         sampler: Mapping[str, Any],
         trial_scheduler: Mapping[str, Any],
         url: str | None,
+        learn: Callable[[], Earlier],
     ) -> "Ledger":
         """Open the journal of ``info.folder`` or the database at `url`, new or begun.
+
+        Parameters
+        ----------
+        learn : callable () -> Earlier
+            Tells what a new study with a warm start takes over; kept here, for later drivers.
 
         Raises
         ------
         UserError
             If sampler, trial scheduler, objectives, space and what is there do not fit.
         """
-        num_objectives = len(info.spec.objectives)
-        memoryless = Memoryless(sampler, space.distributions, info.spec.seed)
-        samplers.check(memoryless, num_objectives)
+        repeats = info.spec.allow_repeats
+        memoryless = Memoryless(sampler, space.distributions, info.spec.seed, allow_repeats=repeats)
+        samplers.check(memoryless, len(info.spec.objectives))
         scheduler = TrialScheduler(trial_scheduler, info.spec)
         journal = Journal(StudyFolder(info.folder).journal) if url is None else None
         storage = open_database(url) if journal is None else JournalStorage(journal)
@@ -91,7 +105,23 @@ class Ledger:
                 load_if_exists=True,
             )
         _check_begun(study, info, space)
-        return cls(info, space, storage, study, scheduler, journal)
+        ledger = cls(info, space, storage, study, scheduler, journal)
+        ledger._learn(memoryless, learn)
+        return ledger
+
+    def _learn(self, sampler: Memoryless, learn: Callable[[], Earlier]) -> None:
+        """Let the sampler know of the earlier study."""
+        self.earlier = Earlier.read(self._study.user_attrs)
+        if self.earlier is None and self._spec.warm_start and not self.trials():
+            self.earlier = learn()
+            with quiet(), self.transaction():
+                for key, value in self.earlier.as_attributes().items():
+                    self._study.set_user_attr(key, value)
+        if self.earlier is not None:
+            sampler.earlier = self.earlier.as_seen(self._space.distributions, self._spec)
+            self._queue += self.earlier.finalists
+        if not self._spec.allow_repeats:
+            self._queue[:] = points.distinct(self._queue, self._space.distributions)
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
         """Return a context whose operations reach the journal in one write."""
@@ -105,13 +135,15 @@ class Ledger:
         return [trial for trial in trials if trial.state != TrialState.WAITING]
 
     def ask(self) -> FrozenTrial:
-        """Begin a trial: the first with the published values, the others by the sampler."""
+        """Begin a trial: the published values first, then given ones, then the sampler's."""
         with quiet(), self.transaction():
-            if not self._study.get_trials(deepcopy=False):
-                self._study.enqueue_trial(dict(self._space.published))
+            trials = self._study.get_trials(deepcopy=False)
+            waits = any(trial.state == TrialState.WAITING for trial in trials)
+            if len(trials) < len(self._queue) and not waits:
+                self._study.enqueue_trial(dict(self._queue[len(trials)]))
             trial = self._study.ask(dict(self._space.distributions))
-            # NSGA-II counts only trials it was asked about into its population; trial 0 has its
-            # parameters from elsewhere and would be left out.
+            # NSGA-II counts only trials it was asked about into its population; given ones have
+            # their parameters from elsewhere and would be left out.
             _ = trial.relative_params
             return self._storage.get_trial(trial._trial_id)
 
@@ -151,7 +183,7 @@ class Ledger:
             trial_id = self._id(summary.number)
             for key, value in trial_record.final_attributes(record, summary).items():
                 self._storage.set_trial_user_attr(trial_id, key, value)
-            for key, excess in constraint_attributes(summary, self._constraints).items():
+            for key, excess in constraint_attributes(summary, self._spec.constraints).items():
                 self._storage.set_trial_system_attr(trial_id, key, excess)
             told = values if state == TrialState.COMPLETE else None
             self._study.tell(summary.number, told, state)

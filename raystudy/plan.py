@@ -2,13 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from raystudy import samplers
+from raystudy import samplers, warm_start
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.search_space import SearchSpace
@@ -59,6 +60,7 @@ def check(config: DictConfig) -> Findings:
     spec = StudySpec.read(config.study)
     _refuse_unmeasured(spec, build_evaluators(on_cpu))
     read_trial_scheduler(config, spec)
+    warm_start.check(_output_dir(config), config, spec)
     channels, height, width = splits.train.images.shape[1:]
     images = (
         f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
@@ -115,6 +117,10 @@ def show(
     table.add_row(
         "trials", f"{spec.num_trials}; {_search_words(config, spec)}; trial 0 is the recipe"
     )
+    if space.points:
+        table.add_row("points", f"{len(space.points)} given by hand, after trial 0")
+    if spec.warm_start:
+        table.add_row("warm start", _warm_start(config, space, spec))
     if spec.budget.words:
         table.add_row("budget", f"{spec.budget.words}; no trial is begun once it is spent, and")
         table.add_row("", "those that run go on to their end: at most a trial each too much")
@@ -127,6 +133,17 @@ def show(
     console.print(_axes(space))
     for note in (*space.notes, *_notes(config, spec)):
         console.print(f"note: {note}")
+
+
+def _warm_start(config: DictConfig, space: SearchSpace, spec: StudySpec) -> str:
+    try:
+        return warm_start.gather(_output_dir(config), space, config, spec).words
+    except UserError as error:  # said once more when the study is opened
+        return str(error)
+
+
+def _output_dir(config: DictConfig) -> Path:
+    return Path(config.output_dir).expanduser().resolve()
 
 
 def _notes(config: DictConfig, spec: StudySpec) -> Iterator[str]:

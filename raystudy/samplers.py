@@ -5,7 +5,7 @@ import inspect
 import logging
 import math
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -16,57 +16,17 @@ from hydra.utils import get_class, instantiate
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
 from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from raystudy import axes
-from raystudy.axes import Value
+from raystudy import axes, points
 from raystudy.errors import UserError
-from raystudy.seen import AWARE, seen_by
+from raystudy.grid import MAX_GRID, Grid
+from raystudy.points import Params, Places
+from raystudy.seen import AWARE, seen_by, sources
 
-Params = dict[str, Any]
-Places = tuple[Value, ...]  # of a configuration on the axes
 ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
-MAX_GRID = 100_000
-
-
-class Grid:
-    """Every configuration once, in an order shuffled by the seed.
-
-    Optuna's own ``GridSampler`` runs points twice when several trials run at once, spends a point
-    on the trial with given parameters, and raises after the last one.
-
-    Parameters
-    ----------
-    distributions : mapping of str to BaseDistribution
-        Discrete axes.
-    seed : int
-    """
-
-    def __init__(self, *, distributions: Mapping[str, BaseDistribution], seed: int) -> None:
-        for path, axis in distributions.items():
-            if axes.count(axis) is None:
-                raise UserError(
-                    f"sampler=grid needs steps, but {path} is continuous "
-                    f"({axes.describe(axis)}); write '{path}=choice(...)' or "
-                    f"'{path}=range(low,high,step)'."
-                )
-        self._distributions = distributions
-        self._sizes = [axes.count(axis) or 1 for axis in distributions.values()]
-        if math.prod(self._sizes) > MAX_GRID:
-            raise UserError(
-                f"sampler=grid: {math.prod(self._sizes):,} configurations are more than "
-                f"{MAX_GRID:,}; give larger steps or use sampler=qmc."
-            )
-        self._order = np.random.default_rng(seed).permutation(math.prod(self._sizes))
-
-    def untried(self, tried: set[Places]) -> Params | None:
-        """Return the first configuration that is not among `tried`."""
-        for index in self._order:
-            places = np.unravel_index(int(index), self._sizes) if self._sizes else ()
-            if tuple(int(place) for place in places) not in tried:
-                axes_and_places = zip(self._distributions.items(), places, strict=True)
-                return {path: axes.at(axis, int(place)) for (path, axis), place in axes_and_places}
-        return None
+SOURCES = 10  # trials that CMA-ES needs of an earlier study: it begins from their best tenth
 
 
 class Memoryless(BaseSampler):
@@ -82,32 +42,53 @@ class Memoryless(BaseSampler):
     distributions : mapping of str to BaseDistribution
     seed : int
         The study's seed.
+    allow_repeats : bool
+        Whether a configuration that ran may be drawn again.
+
+    Attributes
+    ----------
+    earlier : sequence of FrozenTrial
+        Trials of another study to learn from.
     """
 
     def __init__(
-        self, recipe: Mapping[str, Any], distributions: Mapping[str, BaseDistribution], seed: int
+        self,
+        recipe: Mapping[str, Any],
+        distributions: Mapping[str, BaseDistribution],
+        seed: int,
+        *,
+        allow_repeats: bool = False,
     ) -> None:
         if seed < 0:
             raise UserError(f"study.seed must not be negative, got {seed}.")
         self._recipe = dict(recipe)
         self.distributions = distributions
+        self.allow_repeats = allow_repeats
+        self.earlier: Sequence[FrozenTrial] = ()
         self._seed = seed
         self._places: dict[int, Places] = {}  # of trials; parameters never change
 
-    def build(self, number: int, attempt: int = 0) -> BaseSampler | Grid:
+    def build(
+        self,
+        number: int,
+        attempt: int = 0,
+        direction: StudyDirection = StudyDirection.MAXIMIZE,
+    ) -> BaseSampler | Grid:
         """Return the sampler of one trial."""
         mixed = int(np.random.SeedSequence([self._seed, number, attempt]).generate_state(1)[0])
         kind = get_class(self._recipe["_target_"])
         known = inspect.signature(kind).parameters
         # A sequence (QMC, grid) is one for the whole study; what draws gets a seed per trial.
         sequence = issubclass(kind, (QMCSampler, Grid))
-        settings: Params = {}
+        settings: dict[str, Any] = {}
         if "seed" in known:
             settings["seed"] = self._seed if sequence else mixed
         if "independent_sampler" in known:
             settings["independent_sampler"] = RandomSampler(seed=mixed)
         if "distributions" in known:
             settings["distributions"] = self.distributions
+        if "source_trials" in known and len(self.earlier) >= SOURCES:
+            settings["source_trials"] = sources(self.earlier, direction)
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
         return _instantiate(self._recipe, settings)
@@ -120,36 +101,38 @@ class Memoryless(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Params:
-        seen = self._tried(study, trial)
+        own, known = self._tried(study, trial)
         for attempt in range(ATTEMPTS):
-            sampler = self.build(trial.number, attempt)
+            sampler = self.build(trial.number, attempt, study.directions[0])
             if isinstance(sampler, Grid):
-                return sampler.untried(seen) or {}
+                return sampler.untried(known) or sampler.untried(own) or {}
             params = self._draw(sampler, study, trial)
-            if self._place(params) not in seen:
+            if self.allow_repeats or self._place(params) not in known:
                 return params
         sizes = [axes.count(axis) for axis in self.distributions.values()]
         if None in sizes or math.prod(size for size in sizes if size) > MAX_GRID:
             return params
-        return Grid(distributions=self.distributions, seed=self._seed).untried(seen) or params
+        grid = Grid(distributions=self.distributions, seed=self._seed)
+        return grid.untried(known) or grid.untried(own) or params
 
-    def _tried(self, study: optuna.Study, trial: FrozenTrial) -> set[Places]:
-        """Return the configurations of all other trials."""
+    def _tried(self, study: optuna.Study, trial: FrozenTrial) -> tuple[set[Places], set[Places]]:
+        """Return the configurations of this study's other trials, and these with earlier ones."""
         for other in study.get_trials(deepcopy=False):
             if (
                 other.number not in self._places
                 and other.params.keys() >= self.distributions.keys()
             ):
                 self._places[other.number] = self._place(other.params)
-        return {place for number, place in self._places.items() if number != trial.number}
+        own = {place for number, place in self._places.items() if number != trial.number}
+        return own, own | {self._place(other.params) for other in self.earlier}
 
     def _place(self, params: Mapping[str, Any]) -> Places:
-        """Return where on its axes a configuration lies."""
-        return tuple(axes.place(axis, params[path]) for path, axis in self.distributions.items())
+        return points.places(self.distributions, params)
 
     def _draw(self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
-        study = seen_by(sampler, study, study.get_trials(deepcopy=False))
+        trials = [*self.earlier, *study.get_trials(deepcopy=False)]
+        study = seen_by(sampler, study, trials)
         sampler.before_trial(study, trial)
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)
@@ -183,6 +166,8 @@ def check(sampler: Memoryless, num_objectives: int) -> None:
     """
     with quiet():
         built = sampler.build(0)
+    if isinstance(built, Grid) and sampler.allow_repeats:
+        raise UserError("sampler=grid runs every configuration once; drop study.allow_repeats.")
     if not isinstance(built, CmaEsSampler):
         return
     if num_objectives > 1:
@@ -205,7 +190,7 @@ def _is_numeric(axis: BaseDistribution) -> bool:
     return not isinstance(axis, CategoricalDistribution) and not axis.single()
 
 
-def _instantiate(recipe: Mapping[str, Any], settings: Params) -> BaseSampler | Grid:
+def _instantiate(recipe: Mapping[str, Any], settings: Mapping[str, Any]) -> BaseSampler | Grid:
     try:
         sampler: BaseSampler | Grid = instantiate(dict(recipe), **settings, _convert_="all")
     except InstantiationException as error:

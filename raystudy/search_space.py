@@ -3,14 +3,14 @@
 import math
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes, config, sweeps
+from raystudy import axes, config, points, sweeps
 from raystudy.axes import Value
 from raystudy.config import Composed
 from raystudy.errors import UserError
@@ -36,12 +36,18 @@ class SearchSpace:
         What the user pinned on the command line, the swept axes left out.
     notes : tuple of str
         What the user should know of the space before it is searched.
+    points : tuple of mapping of str to value
+        Configurations given by hand, to be run after trial 0.
+    choices : mapping of str to str
+        The option chosen in each group, where it is not searched.
     """
 
     distributions: Mapping[str, BaseDistribution]
     published: Mapping[str, Value]
     overrides: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    points: tuple[Mapping[str, Value], ...] = ()
+    choices: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
     def load(
@@ -109,11 +115,14 @@ class SearchSpace:
                 axis = axes.read_axis(path, section[path])
                 published[path] = _published(path, axis, current)
             distributions[path] = axis
+        given = OmegaConf.select(composed.config, "study.points")
         return cls(
             distributions=distributions,
             published=published,
             overrides=tuple(overrides),
             notes=tuple(notes),
+            points=points.read(_plain(given), distributions, published),
+            choices=dict(composed.choices),
         )
 
     @property
@@ -149,6 +158,12 @@ def _current(composed: Composed, path: str) -> Any:
     return OmegaConf.select(composed.config, path, default=_MISSING)
 
 
+def _plain(given: Any) -> Any:
+    return (
+        OmegaConf.to_container(given, resolve=True) if OmegaConf.is_config(given) else given or []
+    )
+
+
 def _published(path: str, axis: BaseDistribution, current: Any) -> Value:
     if current is _MISSING:
         raise UserError(f"search.{path}: there is no setting '{path}' to search.")
@@ -156,9 +171,9 @@ def _published(path: str, axis: BaseDistribution, current: Any) -> Value:
         return axes.fitted(axis, current)
     except (ValueError, TypeError):
         raise UserError(
-            f"search.{path}: the recipe's value {_word(current)} is not among "
-            f"{axes.describe(axis)}; pin it by '{path}={_word(current)}' or give another range, "
-            f"such as '{path}=interval(low,high)'."
+            f"search.{path}: the recipe's value {axes.shown(current)} is not among "
+            f"{axes.describe(axis)}; pin it by '{path}={axes.shown(current)}' or give another "
+            f"range, such as '{path}=interval(low,high)'."
         ) from None
 
 
@@ -180,13 +195,7 @@ def _start(
     except (ValueError, TypeError):
         start = axes.nearest(axis, current)
     remarks.append(
-        f"trial 0 runs {sweep.path}={_word(start)}, for the recipe's {_word(current)} is not among "
-        f"{axes.describe(axis)}."
+        f"trial 0 runs {sweep.path}={axes.shown(start)}, for the recipe's {axes.shown(current)} is "
+        f"not among {axes.describe(axis)}."
     )
     return start, remarks
-
-
-def _word(value: Any) -> str:
-    return (
-        axes.word(value) if value is None or isinstance(value, (bool, int, float)) else str(value)
-    )

@@ -5,6 +5,7 @@ from collections.abc import Container, Mapping, Sequence
 from typing import Any
 
 import optuna
+from optuna.distributions import CategoricalDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -70,6 +71,22 @@ def seen_by(sampler: BaseSampler, study: optuna.Study, trials: list[FrozenTrial]
     if isinstance(sampler, CmaEsSampler):
         trials = _by_value_alone(trials, study.direction)
     return SeenStudy(study, trials)
+
+
+def sources(earlier: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
+    """Return an earlier study's trials as CMA-ES begins from them: by numeric axes and ranks."""
+    ranked = _by_value_alone(list(earlier), direction)
+    return [_numeric(trial) for trial in ranked]
+
+
+def _numeric(trial: FrozenTrial) -> FrozenTrial:
+    axes = {
+        path: axis
+        for path, axis in trial.distributions.items()
+        if not (isinstance(axis, CategoricalDistribution) or axis.single())
+    }
+    params = {path: value for path, value in trial.params.items() if path in axes}
+    return _changed(trial, distributions=axes, params=params)
 
 
 def _ended_badly(trial: FrozenTrial) -> bool:

@@ -1,17 +1,14 @@
 """The brain of a study: which trial comes next, what its reports mean, how it ends."""
 
-import shlex
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from optuna.trial import FrozenTrial
-
-from raystudy import pareto, trial_record
+from raystudy import pareto, trial_info, trial_record, warm_start
 from raystudy.budget import Spent
+from raystudy.earlier import Earlier
 from raystudy.ledger import Ledger
 from raystudy.search_space import SearchSpace
-from raystudy.study_folder import StudyFolder
 from raystudy.tally import Tally
 from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
 from raystudy.trial_record import Outcome, TrialRecord
@@ -97,7 +94,12 @@ class Study:
             If sampler, trial scheduler, objectives and space do not fit each other or the study.
         """
         ledger = Ledger.open(
-            info, space, sampler=sampler, trial_scheduler=trial_scheduler, url=storage_url
+            info,
+            space,
+            sampler=sampler,
+            trial_scheduler=trial_scheduler,
+            url=storage_url,
+            learn=lambda: warm_start.of(info, space),
         )
         return cls(info, space, ledger, trackers=trackers, max_epochs=max_epochs, clock=clock)
 
@@ -114,7 +116,7 @@ class Study:
         record = TrialRecord.read(trial, self._objectives, self.info.spec.constraints)
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
-        info = self._info(trial, resumed=resumed)
+        info = trial_info.of(trial, self.info, self._space, resumed=resumed)
         for tracker in self._trackers:
             tracker.trial_started(info)
         # A driver may have died between keeping an epoch and drawing the conclusion.
@@ -173,6 +175,11 @@ class Study:
         return sum((record.spent for record in self._running.values()), self._tally.spent + wall)
 
     @property
+    def earlier(self) -> Earlier | None:
+        """What was learnt from an earlier study."""
+        return self._ledger.earlier
+
+    @property
     def failure(self) -> str:
         """What a finished study without a complete trial came to; empty if there is one."""
         return self._tally.failure if self.is_finished else ""
@@ -195,7 +202,7 @@ class Study:
 
     def command(self, number: int) -> str:
         """Return the command line that replays a trial."""
-        return self._info(self._ledger.trials()[number], resumed=False).command
+        return trial_info.of(self._ledger.trials()[number], self.info, self._space).command
 
     def close(self) -> None:
         """Tell the trackers that nothing more will come."""
@@ -209,18 +216,6 @@ class Study:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-    def _info(self, trial: FrozenTrial, *, resumed: bool) -> TrialInfo:
-        overrides = (*self.info.overrides, *self._space.as_overrides(trial.params))
-        folders = [f"--search-path={folder}" for folder in self.info.search_path]
-        return TrialInfo(
-            number=trial.number,
-            params={path: trial.params[path] for path in self._space.distributions},
-            overrides=overrides,
-            folder=StudyFolder(self.info.folder).trial(trial.number).path,
-            command=shlex.join(["raystudy", "train", self.info.name, *overrides, *folders]),
-            resumed=resumed,
-        )
 
     def _goes_on(self, record: TrialRecord, metrics: Metrics) -> bool:
         """End a trial whose metrics are not finite."""
