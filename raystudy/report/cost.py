@@ -16,6 +16,8 @@ UNITS = {
     "cost/updates": "optimizer updates",
     "cost/images": "images",
     "cost/flops": "floating-point operations",
+    "cost/forward_passes": "images forward",
+    "cost/backward_passes": "images backward",
 }
 
 
@@ -30,8 +32,9 @@ def section(study: StoredStudy) -> Section | None:
     return Section(
         title="Cost",
         words=f"All trials together took {duration(total)} of their own time, one beside the "
-        "other where they ran at once; operations are those of training, attacks included, "
-        "evaluation left out. The picture sets each trial's result against what it cost.",
+        "other where they ran at once; the counts are those of training, each view and each step "
+        "of an attack included, evaluation left out. The picture sets each trial's result against "
+        "what it cost.",
         figures={
             f"cost-{slug(o.metric)}": draw(trials, kind, o.metric) for o in study.spec.objectives
         },

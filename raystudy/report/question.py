@@ -11,7 +11,7 @@ from raystudy.stored import StoredStudy
 from raystudy.trackers.redaction import redact
 
 HEADER = ("setting", "value", "source")
-NOT_SETUP = ("search.", "study.", "tracker.", "output_dir", "scaling.", "name")
+NOT_SETUP = ("search.", "study.", "tracker.", "output_dir.", "scaling.", "name.")
 
 
 def section(study: StoredStudy) -> Section:
@@ -52,7 +52,8 @@ def setup(study: StoredStudy) -> Section:
     twice = {f"method.{path}" for path in leaves}
     rows: list[list[Cell]] = []
     for path, value in leaves.items():
-        searched = path in space.distributions
+        # Of a group that is searched, such as attack, the settings differ from trial to trial.
+        searched = path in space.distributions or path.split(".")[0] in space.distributions
         if searched or path in twice or f"{path}.".startswith(NOT_SETUP):
             continue
         rows.append([path, plain(value), str(said.get(path, ""))])

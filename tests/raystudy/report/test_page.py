@@ -170,19 +170,6 @@ def test_an_mlflow_that_cannot_be_reached_is_one_line(study_of, capsys):
     assert capsys.readouterr().err.count("\n") == 1
 
 
-def test_no_setting_of_a_study_is_lost(study_of):
-    """What was searched stands in the space, what was not in the setup."""
-    study = study_of([trial(0)])
-    space, settings = study.composed
-    parts = {part.title: part for part in page.sections(study)}
-    searched = [row[0] for row in parts["Question"].tables[0].rows]
-    assert searched == list(space.distributions)
-    rows = {row[0]: row for table in parts["Setup"].tables for row in table.rows}
-    assert rows["evaluate.probe.attack.ball.epsilon"][1] == 0.1
-    assert rows["max_epochs"][1] == settings.max_epochs
-    assert not set(searched) & set(rows)
-
-
 def test_cells_have_six_digits():
     cells = [0.123456789, 41, 1.0, 4.1806e11, None, True, "words", math.nan, 2e-7]
     assert [number(cell) for cell in cells] == [
