@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import findings, plan, split_ledger, terminal
+from raystudy import findings, plan, terminal
 from raystudy.contest import RECIPE, Contest
 from raystudy.errors import EXIT_DONE
 from raystudy.stored import StoredStudy
@@ -34,11 +34,12 @@ def show_plan(
         ("confirm", f"{folder.id}, of the search {study.id}"),
         ("finalists", f"trials {', '.join(finalists)}; and trial {RECIPE}, the published recipe"),
         ("seeds", f"{', '.join(map(str, runners.seeds))}: fresh, the same for all"),
-        ("runs", f"at most {runs}, each of full length; in rounds of one seed"),
         (
-            "each run",
-            f"about {max(seconds):.0f} s (in the search); {plan.read_scaling(settings).words}",
+            "runs",
+            f"at most {runs}, in rounds of one seed; all at full length, "
+            f"{_duration(sum(seconds) * len(runners.seeds))} if one ran after the other",
         ),
+        ("each run", plan.read_scaling(settings).words),
         ("data", f"{settings.data.name}: {found.images}"),
         ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
         ("test split", "read once, at the end, with the weights of the last epoch"),
@@ -60,11 +61,21 @@ def show(
         console.print(findings.table(summary, metric), soft_wrap=True)
     for floor in summary["noise_floors"].values():
         _say(console, findings.floor_words(floor))
-    touched = split_ledger.count(folder.path.with_name(summary["study"]))
-    _say(console, f"test evaluations of {summary['study']} so far: {touched}")
+    _say(
+        console,
+        "intervals are Student's over seeds, on these very test images; tests are paired by seed",
+    )
+    _say(console, f"test evaluations of {summary['study']} by then: {summary['test_evaluations']}")
     for sentence in summary["conclusion"]:
         _say(console, f"conclusion: {sentence}")
     return EXIT_DONE
+
+
+def _duration(seconds: float) -> str:
+    for unit, size in (("hours", 3600), ("minutes", 60)):
+        if seconds >= 2 * size:
+            return f"{seconds / size:.1f} {unit}"
+    return f"{seconds:.0f} seconds"
 
 
 def _say(console: Console, words: str) -> None:

@@ -4,6 +4,7 @@ import json
 import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -44,8 +45,11 @@ def run(
             study = _open(folder, manifest, trackers, resumed=resumed)
             code, summary = _race(console, study, manifest, settings, trackers)
         if summary is None:
-            _say(console, f"go on with:    raystudy resume {folder.id}{_moved(settings)}")
+            if not study.ended_early:
+                _say(console, f"go on with:    raystudy resume {folder.id}{_moved(settings)}")
             return code
+        touches = split_ledger.count(_ledger_folder(folder, summary["study"]))
+        summary |= {"confirm": folder.id, "test_evaluations": touches}
         write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
         searched = folder.path.with_name(summary["study"])
         if searched.is_dir():  # where the search's report looks for it
@@ -151,15 +155,20 @@ def _read_test(
     if not reading.waiting:
         return
     points = {summary.number: point for point, summary in race.runs.items()}
-    searched = folder.path.with_name(runners.study)
     split_ledger.record(
-        searched if searched.is_dir() else folder.path,
+        _ledger_folder(folder, runners.study),
         f"confirm {folder.id}",
         configurations=sorted({points[number][0] for number in reading.waiting}),
         seeds=sorted({points[number][1] for number in reading.waiting}),
         models=len(reading.waiting),
     )
     executor.run(reading)
+
+
+def _ledger_folder(folder: StudyFolder, study_id: str) -> Path:
+    """Return the folder of the search, whose test split it is, or what is left of it."""
+    searched = folder.path.with_name(study_id)
+    return searched if searched.is_dir() else folder.path
 
 
 def _outcomes(race: RaceStudy, runners: Contest, reading: SplitReading) -> verdict.Outcomes:

@@ -54,7 +54,8 @@ def drive(home, *words):
     )
 
 
-CONFIRM = "c.confirm('cross_entropy-1', ['scaling.num_cpus=2', 'tracker=none'], top=1, seeds=2, as_json=False)"
+SETTINGS = "['scaling.num_cpus=2', 'tracker=none']"
+CONFIRM = f"c.confirm('cross_entropy-1', {SETTINGS}, top=1, seeds=2, as_json=False)"
 
 
 def epochs_told(home):
