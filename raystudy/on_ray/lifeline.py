@@ -19,10 +19,11 @@ LOOK_EVERY_S = 1.0
 
 @contextlib.contextmanager
 def lifeline(study_id: str, *, patience_s: float) -> Iterator[None]:
-    """End this process with a word when Ray's head is gone.
+    """End this process with a word when Ray's head, or a local Ray's node, is gone.
 
-    Ray itself waits a minute in its own C++, where nothing can interrupt it, and then leaves with
-    a stack of log lines. What is in the journal is safe either way.
+    Without its head Ray waits a minute in its own C++, where nothing can interrupt it, and then
+    leaves with a stack of log lines; without its only node it waits for ever. What is in the
+    journal is safe either way.
 
     Parameters
     ----------
@@ -50,7 +51,9 @@ def _hold(address: str, study_id: str, patience_s: float, over: threading.Event)
         if _answers(address):
             answered = now
         elif now - answered > patience_s:
-            _leave(study_id)
+            _leave(study_id, "head")
+        if _local_node_is_gone():
+            _leave(study_id, "node")
 
 
 def _answers(address: str) -> bool:
@@ -62,11 +65,18 @@ def _answers(address: str) -> bool:
         return False
 
 
-def _leave(study_id: str) -> None:
+def _local_node_is_gone() -> bool:
+    """Return whether the raylet that was started here has ended, as it does with its agents."""
+    node = ray._private.worker._global_node
+    raylets = node.all_processes.get("raylet", []) if node is not None else []
+    return any(info.process.poll() is not None for info in raylets)
+
+
+def _leave(study_id: str, part: str) -> None:
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
     sys.stdout.flush()
     sys.stderr.write(
-        f"{show_cursor}\nraystudy: Ray has died (its head process answers no more); finished "
+        f"{show_cursor}\nraystudy: Ray has died (its {part} process is gone); finished "
         f"epochs are safe.\ngo on with: raystudy resume {study_id}\n"
     )
     sys.stderr.flush()

@@ -79,11 +79,19 @@ def interrupt(driver):
     driver.send_signal(signal.SIGINT)
 
 
-def kill_ray(driver):
-    """Kill the head process of the driver's Ray."""
+def kill_head(driver):
+    kill_child(driver, "gcs_server")
+
+
+def kill_node(driver):
+    kill_child(driver, "raylet/raylet")
+
+
+def kill_child(driver, name):
+    """Kill a process of the driver's Ray."""
     for command_line in Path("/proc").glob("[0-9]*/cmdline"):
         with contextlib.suppress(OSError):
-            if "gcs_server" in command_line.read_text():
+            if name in command_line.read_text():
                 parent = command_line.with_name("stat").read_text().rpartition(")")[2].split()[1]
                 if int(parent) == driver.pid:
                     os.kill(int(command_line.parent.name), signal.SIGKILL)
@@ -94,7 +102,8 @@ def kill_ray(driver):
     [
         (interrupt, 130, "raystudy resume swaro-1"),
         (subprocess.Popen.terminate, 75, "raystudy resume swaro-1"),
-        (kill_ray, 1, "Ray has died"),
+        (kill_head, 1, "Ray has died (its head"),
+        (kill_node, 1, "Ray has died (its node"),
         (subprocess.Popen.kill, -9, ""),
     ],
 )
