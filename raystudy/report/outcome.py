@@ -66,7 +66,12 @@ def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:
         return f"No complete trial keeps to {bounds}; shown is what exceeds it least. "
     complete = [s for s in study.ended if s.state == "complete"]
     beyond = sum(s.violation > 0 for s in complete)
-    return f"{beyond} of {len(complete)} complete trials exceed {bounds} and are left out. "
+    recipe = recipe_of(study)
+    fails = " The published recipe is one of them." if recipe and recipe.violation > 0 else ""
+    return (
+        f"{beyond} of {len(complete)} complete trials do not keep to {bounds} and are left "
+        f"out.{fails} "
+    )
 
 
 def headline(study: StoredStudy) -> str:

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from raystudy import config, sources
 from raystudy.config import Composed
+from raystudy.report import rungs
 from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
@@ -29,7 +30,7 @@ def section(study: StoredStudy) -> Section:
         **({"budget": spec.budget.words} if spec.budget.limits else {}),
         "trials": f"{spec.num_trials}, up to {settings.max_epochs} epochs each",
         "sampler": f"{_class(settings.sampler)}, seed {spec.seed}",
-        "trial scheduler": _class(settings.trial_scheduler),
+        "trial scheduler": rungs.scheduler_name(study),
         "changed by the user": changed or "nothing",
     }
     return Section(

@@ -3,8 +3,9 @@
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from raystudy import config
 from raystudy.report import looks
@@ -13,6 +14,7 @@ from raystudy.report.scales import Linear
 from raystudy.report.section import Section, Table, slug
 from raystudy.spec import Objective
 from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.trial_scheduler import TrialScheduler
 
 FEWEST = 3  # complete trials of which ranks say anything
 SHOWN = 30  # epochs
@@ -58,7 +60,7 @@ def section(study: StoredStudy) -> Section | None:
     audits = {metric: found for metric, found in audits.items() if found}
     if not audits:
         return None
-    name = settings.trial_scheduler._target_.rsplit(".", 1)[-1]
+    name = scheduler_name(study)
     stops = "no trial scheduler stopped trials here, so this says whether one could"
     if at:
         stops = f"{name} compares trials at epoch {', '.join(map(str, at))}"
@@ -137,6 +139,13 @@ def _interval(tau: float, count: int) -> tuple[float, float]:
         return tau, tau
     reach = Z95 * math.sqrt(0.437 / (count - 4))
     return math.tanh(math.atanh(tau) - reach), math.tanh(math.atanh(tau) + reach)
+
+
+def scheduler_name(study: StoredStudy) -> str:
+    """Return what compares trials: with several objectives not what the settings name."""
+    _, settings = study.composed
+    recipe: dict[str, Any] = OmegaConf.to_container(settings.trial_scheduler, resolve=True)  # type: ignore[assignment]
+    return TrialScheduler(recipe, study.spec).name
 
 
 def of_scheduler(settings: DictConfig) -> list[int]:

@@ -1,5 +1,7 @@
 """Best trial, front and history, against values worked out by hand."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -40,7 +42,7 @@ def test_a_trial_beyond_a_constraint_is_never_the_best_so_far(study_of):
     study = study_of(trials, f"study.constraints=['{CLEAN} >= 0.5']")
     found = list(history.best_so_far(study.trials, study.spec.objectives[0]))
     assert found == [(0, 0.3), (2, 0.4)]
-    assert "1 of 3 complete trials exceed" in outcome.section(study).warning
+    assert "1 of 3 complete trials do not keep to" in outcome.section(study).warning
 
 
 def test_the_best_trial_stands_beside_the_recipe(study_of):
@@ -102,3 +104,24 @@ def test_the_corner_between_two_points_of_the_front_is_dominated_by_both(
     for x, y in points:
         assert not first.is_better(corner[0], than=x)
         assert not second.is_better(corner[1], than=y)
+
+
+def test_the_history_has_a_mark_for_every_trial_at_its_value(study_of):
+    values = [0.31, 0.52, 0.43]
+    study = study_of([robust(v) for v in values] + [(robust(0.2), Outcome("failed", "no"))])
+    picture = history.section(study).figures["history-val-robust-accuracy"]
+    marks = re.findall(r"<title>(trial \d: [\d.]+, \w+)", picture)
+    assert sorted(marks) == [
+        "trial 0: 0.3100, complete",
+        "trial 1: 0.5200, complete",
+        "trial 2: 0.4300, complete",
+        "trial 3: 0.2000, failed",
+    ]
+    heights = {
+        name: float(y)
+        for y, name in re.findall(r'<path d="M[\d.]+,([\d.]+)[^>]*><title>trial (\d)', picture)
+    }
+    # Pixels go down as values go up, and as far.
+    per_unit = (heights["0"] - heights["1"]) / 0.21
+    assert heights["0"] - heights["2"] == pytest.approx(per_unit * 0.12, abs=0.2)
+    assert heights["3"] - heights["0"] == pytest.approx(per_unit * 0.11, abs=0.2)
