@@ -5,7 +5,7 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystudy import config, train
+from raystudy import config
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy, StoredTrial, find_run
@@ -29,6 +29,8 @@ NOT_A_TRIALS = (
 
 def replay(run: str, overrides: Sequence[str]) -> int:
     """Train a trial again, from its study's folder or from its run in MLflow."""
+    from raystudy import train  # torch takes seconds, which other verbs need not wait
+
     settings = config.load_shared([text for text in overrides if _is_shared(text)])
     if re.fullmatch("[0-9a-f]{32}", run):
         command = _command_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)

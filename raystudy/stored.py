@@ -136,7 +136,9 @@ class StoredStudy:
         storage = self._journal() if url is None else open_database(url)
         with quiet():
             known = {s.study_name: s._study_id for s in storage.get_all_studies()}
-            frozen = storage.get_all_trials(known[self.id]) if self.id in known else []
+            frozen = (
+                storage.get_all_trials(known[self.id], deepcopy=False) if self.id in known else []
+            )
         return [
             StoredTrial.read(trial, self.spec.objectives)
             for trial in frozen

@@ -2,13 +2,24 @@
 
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 
-from raystudy import __version__, conclusion, config, confirm, plan, terminal, tracking, train
+from raystudy import (
+    __version__,
+    conclusion,
+    config,
+    confirm,
+    plan,
+    provenance,
+    terminal,
+    tracking,
+    train,
+)
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful
 from raystudy.replay import CHANGEABLE, pinned
@@ -43,6 +54,7 @@ def sweep(
             "raystudy": __version__,
             "data": str(settings.data.name),
             "study": _plain(settings.study),
+            "provenance": asdict(provenance.collect()),
         }
     )
     plan.show(console, settings, space, findings, folder)

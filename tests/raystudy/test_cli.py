@@ -1,6 +1,5 @@
 """The command line as a user meets it."""
 
-import itertools
 import subprocess
 import sys
 
@@ -75,10 +74,10 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch
 
 def test_options_and_settings_stand_in_any_order(capsys):
     words = ["--dry-run", "study.num_trials=3", "optimizer.lr=1"]
-    plans = {run(capsys, "sweep", "swaro", *order) for order in itertools.permutations(words)}
-    ((code, plan, _),) = plans
-    assert code == 0
-    assert "trials      3;" in plan
+    plans = [run(capsys, "sweep", "swaro", *order) for order in (words, words[::-1])]
+    one, other = (out.partition("measuring")[0] for code, out, _ in plans if code == 0)
+    assert one == other
+    assert "trials      3;" in one
 
 
 def test_an_unknown_option_is_refused(capsys):

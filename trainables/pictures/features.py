@@ -53,7 +53,7 @@ class TSNEMap:
         if spread is None:
             return torch.zeros(len(features), 2)
         from sklearn.manifold import TSNE
-        from threadpoolctl import threadpool_limits  # type: ignore[import-untyped]
+        from threadpoolctl import threadpool_limits
 
         perplexity = min(self.perplexity, (len(features) - 1) / 3)
         tsne = TSNE(perplexity=perplexity, init="pca", random_state=self.seed, n_jobs=1)
