@@ -69,9 +69,9 @@ def _nothing(entry: Entry, metric: str, floor: Mapping[str, Any]) -> str:
     )
     return (
         f"no finalist differs from the published recipe by more than the noise: {entry['label']}, "
-        f"the best on validation images, by {bare(test['difference'], metric, sign=True)} "
-        f"({CONFIDENCE:.0%} interval {bare(test['difference_low'], metric, sign=True)} to "
-        f"{amount(test['difference_high'], metric, sign=True)} of {metric}), "
+        f"the best on validation images, by {amount(test['difference'], metric, sign=True)} of "
+        f"{metric} ({CONFIDENCE:.0%} interval {bare(test['difference_low'], metric, sign=True)} to "
+        f"{bare(test['difference_high'], metric, sign=True)}), "
         f"p = {test['p_holm']:.2g}{noise}"
     )
 

@@ -14,6 +14,7 @@ from raystudy.significance import honest_difference, paired_t
 FIRST_LOOK = 2  # seeds before anything can be compared
 FIRST_END = 3  # seeds before a race may end early: two give intervals too wide to report
 ALPHA = 0.05
+SEPARATED = 0.001  # Haybittle and Peto's level for stopping early: it leaves the last tests theirs
 
 Point = tuple[int, int]  # configuration, seed
 
@@ -82,7 +83,8 @@ class Race:
     looks: Tukey's among all that still race, which stays right although the best is chosen first
     and several are compared, and the pair's own t-test, which counts where some configurations vary
     more than others. A challenger that diverges, collapses or fails leaves, too. The recipe stays
-    to the end.
+    to the end. Where a single challenger is left, the race ends early if the same two tests tell it
+    from the recipe at `SEPARATED` [1]_.
 
     Parameters
     ----------
@@ -93,6 +95,10 @@ class Race:
     alpha : float
         Bound on the chance that anything at all leaves a race of equals. Simulated: 0.02 where all
         vary alike, 0.09 where one of nine varies ten times as much as the others.
+
+    References
+    ----------
+    .. [1] Peto et al. 1976, British Journal of Cancer 34, Sec. 9.
     """
 
     recipe: int
@@ -129,7 +135,8 @@ class Race:
             if number != self.recipe and not results[number, seed].values
         }
         there = [number for number in racing if number not in leavers]
-        for worse, better in self._beaten(there, seeds, results).items():
+        level = self.alpha / max(1, len(self.seeds) - FIRST_LOOK + 1)
+        for worse, better in self._beaten(there, seeds, results, level).items():
             if worse != self.recipe:
                 leavers[worse] = f"significantly worse than trial {better}"
         return leavers
@@ -141,11 +148,15 @@ class Race:
             return f"all {round_} seeds were run"
         if round_ < FIRST_END or len(racing) > 2:
             return ""
-        beaten = self._beaten(racing, self.seeds[:round_], results)
+        beaten = self._beaten(racing, self.seeds[:round_], results, SEPARATED)
         return "the intervals have separated" if self.recipe in beaten else ""
 
     def _beaten(
-        self, racing: Sequence[int], seeds: Sequence[int], results: Mapping[Point, Result]
+        self,
+        racing: Sequence[int],
+        seeds: Sequence[int],
+        results: Mapping[Point, Result],
+        level: float,
     ) -> dict[int, int]:
         """Return who is significantly worse than whom in every objective."""
         runs = [[results[number, seed].values for number in racing] for seed in seeds]
@@ -153,7 +164,6 @@ class Race:
         if len(racing) < 2 or len(whole) < FIRST_LOOK:
             return {}
         values = np.array(whole).transpose(2, 1, 0)  # objective, configuration, seed
-        level = self.alpha / max(1, len(self.seeds) - FIRST_LOOK + 1)
         margins = [honest_difference(one, level) for one in values]
         means = values.mean(2)
         beaten: dict[int, int] = {}

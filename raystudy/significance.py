@@ -7,7 +7,7 @@ alike, so that their difference varies less than either value.
 import functools
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -136,21 +136,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
         largest = max(largest, min(1.0, (len(p_values) - rank) * p_values[index]))
         adjusted[index] = largest
     return adjusted
-
-
-def against(
-    pairs: Mapping[int, tuple[Sequence[float], Sequence[float]]],
-) -> dict[int, tuple[Paired, float]]:
-    """Return several paired tests, each with its p-value after Holm's correction.
-
-    Parameters
-    ----------
-    pairs : mapping of int to (sequence of float, sequence of float)
-        A configuration's values, and the recipe's on the same seeds.
-    """
-    tests = {number: paired_t(ours, theirs) for number, (ours, theirs) in pairs.items()}
-    adjusted = holm([test.p_value for test in tests.values()])
-    return {number: (test, p) for (number, test), p in zip(tests.items(), adjusted, strict=True)}
 
 
 def honest_difference(values: np.ndarray, alpha: float) -> float:

@@ -8,14 +8,7 @@ from raystudy.contest import RECIPE, Contest
 from raystudy.findings import conclude
 from raystudy.race_space import BAD_ENDINGS
 from raystudy.racing import Departure, Point
-from raystudy.significance import (
-    CONFIDENCE,
-    MAX_EXACT,
-    Paired,
-    against,
-    noise_floor,
-    sign_flip,
-)
+from raystudy.significance import CONFIDENCE, MAX_EXACT, holm, noise_floor, paired_t, sign_flip
 from raystudy.spec import Objective
 from raystudy.split_reading import as_test
 from raystudy.trackers.base import TrialSummary
@@ -81,15 +74,19 @@ def sum_up(outcomes: Outcomes) -> dict[str, Any]:
     """Return the content of ``confirm.json``."""
     first = outcomes.objectives[0]
     entries = [_entry(outcomes, number, first) for number in outcomes.contest.params]
-    for metric in outcomes.test_metrics:
+    judged = [as_test(objective.metric) for objective in outcomes.objectives]
+    others = [metric for metric in outcomes.test_metrics if metric not in judged]
+    for metric in (*judged, *others):
         _test(outcomes, entries, metric)
+    for family in (judged, *([metric] for metric in others)):
+        _correct(entries, family)
     main = as_test(first.metric)
     for entry in entries:
         test = entry["test"].get(main, {})
         entry["p_value"], entry["p_holm"] = test.get("p_value"), test.get("p_holm")
     floors = {
         metric: floor
-        for metric in [first.metric, *(as_test(o.metric) for o in outcomes.objectives)]
+        for metric in [first.metric, *judged]
         if (floor := _floor(outcomes, metric)) is not None
     }
     return {
@@ -138,40 +135,40 @@ def _interval(values: Sequence[float]) -> dict[str, float | None]:
 
 
 def _test(outcomes: Outcomes, entries: Sequence[Entry], metric: str) -> None:
-    """Add a test measure, and its paired tests against the recipe, to all that were read."""
-    measured = {entry["trial"]: outcomes.on_test(entry["trial"], metric) for entry in entries}
-    recipe = measured[RECIPE]
-    pairs = {
-        number: [seed for seed in values if seed in recipe]
-        for number, values in measured.items()
-        if number != RECIPE
-    }
-    compared = {
-        number: ([measured[number][s] for s in seeds], [recipe[s] for s in seeds])
-        for number, seeds in pairs.items()
-        if len(seeds) > 1
-    }
-    tests = against(compared)
+    """Add a test measure, and its paired test against the recipe, to all that were read."""
+    recipe = outcomes.on_test(RECIPE, metric)
     for entry in entries:
-        values = list(measured[entry["trial"]].values())
-        if values:
-            entry["test"][metric] = {"values": values, **_interval(values)}
-        if entry["trial"] in tests:
-            test, p_holm = tests[entry["trial"]]
-            entry["test"][metric] |= _difference(test, p_holm, *compared[entry["trial"]])
+        values = outcomes.on_test(entry["trial"], metric)
+        if not values:
+            continue
+        entry["test"][metric] = {"values": list(values.values()), **_interval([*values.values()])}
+        seeds = [seed for seed in values if seed in recipe]
+        if entry["trial"] != RECIPE and len(seeds) > 1:
+            ours, theirs = [values[seed] for seed in seeds], [recipe[seed] for seed in seeds]
+            entry["test"][metric] |= _difference(ours, theirs)
 
 
-def _difference(
-    test: Paired, p_holm: float, ours: Sequence[float], theirs: Sequence[float]
-) -> dict[str, float | None]:
+def _difference(ours: Sequence[float], theirs: Sequence[float]) -> dict[str, float | None]:
+    test = paired_t(ours, theirs)
     return {
         "difference": test.difference,
         "difference_low": test.low,
         "difference_high": test.high,
         "p_value": test.p_value,
-        "p_holm": p_holm,
         "p_sign_flip": sign_flip(ours, theirs) if len(ours) <= MAX_EXACT else None,
     }
+
+
+def _correct(entries: Sequence[Entry], metrics: Sequence[str]) -> None:
+    """Add Holm's p-values to all tests of these measures together."""
+    tests = [
+        entry["test"][metric]
+        for metric in metrics
+        for entry in entries
+        if "p_value" in entry["test"].get(metric, {})
+    ]
+    for test, adjusted in zip(tests, holm([test["p_value"] for test in tests]), strict=True):
+        test["p_holm"] = adjusted
 
 
 def _floor(outcomes: Outcomes, metric: str) -> dict[str, Any] | None:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from raystudy.racing import Departure, Race, Result
-from raystudy.significance import against
+from raystudy.significance import holm, paired_t
 
 SEEDS = (1, 2, 3, 4)
 
@@ -122,10 +122,15 @@ def simulate(means, sds, *, repeats, seeds=4, quantum=None):
             val, test = np.round(val / quantum) * quantum, np.round(test / quantum) * quantum
         standing, _ = run(race, lambda number, seed, val=val: float(val[number, seed]))
         n = standing.round
-        tests = against({i: (test[i, :n], test[0, :n]) for i in standing.racing[1:]})
+        rivals = standing.racing[1:]
+        tests = [paired_t(test[i, :n], test[0, :n]) for i in rivals]
+        claimed = [p <= 0.05 for p in holm([one.p_value for one in tests])]
         left += bool(standing.departures)
         better_left += int(np.argmax(means)) in standing.departures
-        false_claims += any(p <= 0.05 and means[i] <= means[0] for i, (_, p) in tests.items())
+        false_claims += any(
+            claim and (means[i] == means[0] or one.difference > 0 >= means[i] - means[0])
+            for i, one, claim in zip(rivals, tests, claimed, strict=True)
+        )
     return left / repeats, false_claims / repeats, better_left / repeats
 
 

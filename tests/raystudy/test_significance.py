@@ -10,7 +10,6 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from raystudy.significance import (
-    against,
     holm,
     honest_difference,
     noise_floor,
@@ -89,13 +88,6 @@ def test_holm_keeps_the_order_and_lies_between_the_p_values_and_bonferroni(p_val
     assert all(adjusted[i] <= adjusted[j] for i, j in itertools.pairwise(ascending))
     for before, after in zip(p_values, adjusted, strict=True):
         assert before <= after <= min(1, len(p_values) * before) or after == pytest.approx(before)
-
-
-def test_tests_against_the_recipe_are_corrected_together():
-    one, other = (pairs(0, 5, shift=2.0), pairs(1, 5))
-    tests = against({3: one, 7: other})
-    corrected = holm([paired_t(*one).p_value, paired_t(*other).p_value])
-    assert tests == {3: (paired_t(*one), corrected[0]), 7: (paired_t(*other), corrected[1])}
 
 
 def test_for_two_configurations_tukeys_test_is_the_paired_t_test():
