@@ -37,6 +37,23 @@ def stop(study_id: str, overrides: Sequence[str]) -> int:
     return EXIT_DONE
 
 
+def pause(study_id: str, overrides: Sequence[str]) -> int:
+    """Let a running search begin no more trials; those that run go on to their end."""
+    folder = open_study_folder(results_folder(overrides), study_id)
+    console = terminal.console()
+    if not is_locked(folder):
+        console.print(f"{study_id} is not running")
+        return EXIT_DONE
+    if folder.read_manifest()["kind"] != "sweep":
+        raise UserError(f"{study_id} is no search; 'raystudy stop {study_id}' ends it.")
+    os.kill(_driver(folder), signal.SIGUSR2)
+    console.print(
+        f"{study_id} begins no more trials; once those that run have ended, go on with: "
+        f"raystudy resume {study_id}"
+    )
+    return EXIT_DONE
+
+
 def remove(study_id: str, overrides: Sequence[str], *, sure: bool) -> int:
     """Delete a study's folder; its runs in MLflow stay."""
     folder = open_study_folder(results_folder(overrides), study_id)

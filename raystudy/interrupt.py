@@ -47,3 +47,13 @@ def graceful(
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def pausable(pause: Callable[[], None]) -> Iterator[None]:
+    """Call `pause` on SIGUSR2, which would otherwise end the process; SIGUSR1 is Ray Tune's."""
+    before = signal.signal(signal.SIGUSR2, lambda *_: pause())
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGUSR2, before)

@@ -9,6 +9,7 @@ from raystudy.budget import Spent
 from raystudy.earlier import Earlier
 from raystudy.ledger import Ledger
 from raystudy.search_space import SearchSpace
+from raystudy.study_folder import StudyFolder
 from raystudy.tally import Tally
 from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
 from raystudy.trial_record import Outcome, TrialRecord
@@ -23,6 +24,9 @@ class Study:
 
     It knows nothing of Ray. All calls come from one thread of the driver. Its truth is in Optuna's
     journal: a driver killed at any point is replaced by one that opens the study again.
+
+    `interrupted`: running trials end after their epoch and are taken up by the next driver.
+    `paused`: no more trials are handed out, and those that run go on to their end.
 
     A trial is final as soon as a report ends it (pruned, diverged); `finish` then changes nothing.
 
@@ -53,6 +57,7 @@ class Study:
     ) -> None:
         self.info = info
         self.interrupted = False
+        self.paused = False
         self.accelerators = 1.0
         self._space = space
         self._ledger = ledger
@@ -110,7 +115,7 @@ class Study:
         """
         resumed = bool(self._tally.left)
         more = self._begun < self.info.spec.num_trials and not self.ended_early
-        if self.interrupted or not (resumed or more):
+        if self.interrupted or self.paused or not (resumed or more):
             return None
         trial = self._ledger.completed(self._tally.left.pop(0)) if resumed else self._ledger.ask()
         record = TrialRecord.read(trial, self._objectives, self.info.spec.constraints)
@@ -188,7 +193,7 @@ class Study:
     def state(self) -> Literal["complete", "interrupted", "failed"]:
         """What trackers are told in the end."""
         if not self.is_finished:
-            return "interrupted" if self.interrupted else "failed"
+            return "interrupted" if self.interrupted or self.paused else "failed"
         return "failed" if self.failure else "complete"
 
     def summaries(self) -> list[TrialSummary]:
@@ -229,6 +234,9 @@ class Study:
         for tracker in self._trackers:
             tracker.trial_finished(summary)
         self._ledger.tell(record, summary)
+        if state == "pruned":  # nobody goes on from it; its best weights stay
+            folder = StudyFolder(self.info.folder).trial(record.number)
+            folder.last_checkpoint.unlink(missing_ok=True)
         del self._running[record.number]
         self._tally.add(summary, record.spent)
 

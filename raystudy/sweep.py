@@ -4,7 +4,7 @@ import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
@@ -21,13 +21,16 @@ from raystudy import (
     train,
 )
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
-from raystudy.interrupt import graceful
+from raystudy.interrupt import graceful, pausable
 from raystudy.replay import CHANGEABLE, pinned
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
 from raystudy.trackers.base import StudyInfo
+
+if TYPE_CHECKING:  # Optuna takes its time
+    from raystudy.study import Study
 
 
 def sweep(
@@ -127,6 +130,25 @@ def extend(study_id: str, overrides: Sequence[str]) -> int:
     return resume(study_id, [*others, f"study.num_trials={total}"])
 
 
+class Pause:
+    """A pause that is asked for, perhaps before the study is open."""
+
+    def __init__(self) -> None:
+        self._asked = False
+        self._study: Study | None = None
+
+    def ask(self) -> None:
+        """Let no more trials begin."""
+        self._asked = True
+        if self._study is not None:
+            self._study.paused = True
+
+    def of(self, study: "Study") -> None:
+        """Make this the study that is paused."""
+        self._study = study
+        study.paused = self._asked
+
+
 def _run(
     console: Console,
     folder: StudyFolder,
@@ -141,7 +163,12 @@ def _run(
 
     info = _info(folder, space, settings, manifest, resumed=resumed)
     executor = RayExecutor(plan.read_scaling(settings))
-    with folder.locked(), tracking.opened(settings, console) as trackers:
+    pause = Pause()
+    with (
+        pausable(pause.ask),
+        folder.locked(),
+        tracking.opened(settings, console) as trackers,
+    ):
         folder.write_manifest(dict(manifest))
         study = Study.open(
             info,
@@ -156,6 +183,7 @@ def _run(
         def end() -> None:
             study.interrupted = True
 
+        pause.of(study)
         with study, graceful(end) as interruption:
             try:
                 executor.run(study)

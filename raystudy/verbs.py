@@ -53,6 +53,13 @@ def extend(options: argparse.Namespace) -> int:
     return extend(options.study, options.overrides)
 
 
+def pause(options: argparse.Namespace) -> int:
+    """Let a running study begin no more trials; 'resume' goes on with it."""
+    from raystudy.driver import pause
+
+    return pause(options.study, options.overrides)
+
+
 def stop(options: argparse.Namespace) -> int:
     """Let a running study end gracefully; 'resume' goes on with it."""
     from raystudy.driver import stop
@@ -242,6 +249,7 @@ VERBS = {
     train: arguments.study_arguments,
     resume: arguments.folder_arguments,
     extend: arguments.extend_arguments,
+    pause: arguments.folder_arguments,
     stop: arguments.folder_arguments,
     studies: arguments.json_arguments,
     status: arguments.status_arguments,

@@ -213,15 +213,17 @@ def test_rm_wants_to_be_sure(home, capsys):
 HOLDER = """
 import signal, sys
 from pathlib import Path
+from raystudy.interrupt import pausable
 from raystudy.study_folder import StudyFolder
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-with StudyFolder(Path(sys.argv[1])).locked():
+with pausable(lambda: print("paused", flush=True)), StudyFolder(Path(sys.argv[1])).locked():
     print("held", flush=True)
-    signal.pause()
+    while True:
+        signal.pause()
 """
 
 
-def test_stop_ends_the_driver_and_rm_refuses_before(home, capsys):
+def test_pause_and_stop_reach_the_driver_and_rm_refuses_before(home, capsys):
     holder = subprocess.Popen(
         [sys.executable, "-c", HOLDER, str(home / "studies" / "mine")],
         stdout=subprocess.PIPE,
@@ -230,10 +232,15 @@ def test_stop_ends_the_driver_and_rm_refuses_before(home, capsys):
     assert holder.stdout.readline() == "held\n"
     assert "mine is running" in run(capsys, "rm", "mine", "--yes")[2]
     assert json.loads(run(capsys, "status", "mine", "--json")[1])["state"] == "running"
+    code, out, _ = run(capsys, "pause", "mine")
+    assert code == 0
+    assert "begins no more trials" in out
+    assert holder.stdout.readline() == "paused\n"
     code, out, _ = run(capsys, "stop", "mine")
     assert code == 0
     assert "raystudy resume mine" in out
     assert holder.wait(10) == 0
+    assert "is not running" in run(capsys, "pause", "mine")[1]
     assert "is not running" in run(capsys, "stop", "mine")[1]
 
 

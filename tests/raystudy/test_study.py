@@ -201,6 +201,37 @@ def test_an_interrupted_study_leaves_its_trials_to_be_resumed(tmp_path):
     assert open_study(tmp_path / "s").next_trial().resumed
 
 
+def test_a_stopped_trial_leaves_its_best_weights_and_no_checkpoint(tmp_path):
+    with open_study(tmp_path / "s", trial_scheduler="median") as study:
+        kept = []
+        for robust in (0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.1):
+            trial = study.next_trial()
+            trial.folder.mkdir(parents=True)
+            for name in ("last.ckpt", "best.safetensors"):
+                (trial.folder / name).write_bytes(b"weights")
+            for epoch in range(1, 4):
+                if not study.report(trial.number, epoch, {ROBUST: robust}):
+                    break
+            study.finish(trial.number, Outcome("completed"))
+            kept.append(sorted(path.name for path in trial.folder.iterdir()))
+        assert [s.state for s in study.summaries()][-1] == "pruned"
+    assert kept == [["best.safetensors", "last.ckpt"]] * 6 + [["best.safetensors"]]
+
+
+def test_a_paused_study_lets_its_trials_end_and_begins_no_more(tmp_path):
+    events = Events()
+    with open_study(tmp_path / "s", trackers=[events]) as study:
+        number = study.next_trial().number
+        study.paused = True
+        assert study.next_trial() is None
+        assert study.report(number, 1, {ROBUST: 0.3})
+        study.finish(number, Outcome("completed"))
+        assert not study.is_finished
+    assert [summary.state for summary in study.summaries()] == ["complete"]
+    assert events.of("study_finished") == [("interrupted",)]
+    assert open_study(tmp_path / "s").next_trial().number == number + 1
+
+
 def test_a_finished_study_can_be_extended_and_its_first_trials_stay(tmp_path):
     short = run_study(tmp_path / "s", num_trials=5)
     longer = run_study(tmp_path / "s", num_trials=12)
