@@ -146,7 +146,7 @@ class RaceStudy:
         for number, departure in standing.departures.items():
             if number not in told.departures:
                 self._say(
-                    f"after seed {departure.round}: trial {number} leaves: {departure.reason}"
+                    f"after round {departure.round}: trial {number} leaves: {departure.reason}"
                 )
         names = ["the recipe", *(f"trial {number}" for number in standing.racing[1:])]
         seeds = len(self._race.seeds)
