@@ -61,7 +61,9 @@ class Earlier:
     def words(self) -> str:
         """What was taken over, for a plan and a conclusion."""
         taken = f"{len(self.trials)} trials of {self.study} are learnt from"
-        again = f"its {len(self.finalists)} best run again after trial 0"
+        several = len(self.finalists) > 1
+        best = f"its {len(self.finalists)} best ones run" if several else "its best one runs"
+        again = f"{best} again after trial 0"
         return "; ".join(filter(None, [taken, again, self.note]))
 
     def as_attributes(self) -> dict[str, Any]:

@@ -29,6 +29,7 @@ class Journal(BaseJournalBackend):
 
     def __init__(self, path: Path) -> None:
         self._logs, length = _read(path)
+        self._first = 0  # number of the first operation that is still in memory
         self._file = path.open("ab")
         self._file.truncate(length)
         self._pending: list[str] = []
@@ -36,8 +37,14 @@ class Journal(BaseJournalBackend):
         self._durable = False
 
     def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        """Return the operations from a number on."""
-        return iter(self._logs[log_number_from:])
+        """Return the operations from a number on, and forget those before.
+
+        The storage above has taken these in; kept twice they would be half of a driver's memory.
+        """
+        assert log_number_from >= self._first
+        del self._logs[: log_number_from - self._first]
+        self._first = log_number_from
+        return iter(self._logs)
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Add operations; they reach the disk at the end of the transaction."""
@@ -83,7 +90,8 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
     """Return the operations of a journal and its length up to the last whole line, in bytes."""
     content = path.read_bytes() if path.exists() else b""
     length = content.rfind(b"\n") + 1
-    try:
-        return [json.loads(line) for line in content[:length].splitlines()], length
+    lines = content[:length].decode().rstrip("\n").split("\n")
+    try:  # all at once: line by line it takes twice as long
+        return json.loads(f"[{','.join(lines)}]"), length
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is damaged: {error}; restore it from a copy.") from error

@@ -1,7 +1,8 @@
 """A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
 
-from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import gc
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Any
 
 import optuna
@@ -88,9 +89,9 @@ class Ledger:
         memoryless = Memoryless(sampler, space.distributions, info.spec.seed, allow_repeats=repeats)
         samplers.check(memoryless, len(info.spec.objectives))
         scheduler = TrialScheduler(trial_scheduler, info.spec)
-        journal = Journal(StudyFolder(info.folder).journal) if url is None else None
-        storage = open_database(url) if journal is None else JournalStorage(journal)
-        with quiet():
+        with quiet(), _no_collection():
+            journal = Journal(StudyFolder(info.folder).journal) if url is None else None
+            storage = open_database(url) if journal is None else JournalStorage(journal)
             if info.id in optuna.get_all_study_names(storage) and not info.resumed and url:
                 raise UserError(
                     f"study.id: '{info.id}' exists in the database; choose another id, or go on "
@@ -118,7 +119,7 @@ class Ledger:
                 for key, value in self.earlier.as_attributes().items():
                     self._study.set_user_attr(key, value)
         if self.earlier is not None:
-            sampler.earlier = self.earlier.as_seen(self._space.distributions, self._spec)
+            sampler.learn_from(self.earlier.as_seen(self._space.distributions, self._spec))
             self._queue += self.earlier.finalists
         if not self._spec.allow_repeats:
             self._queue[:] = points.distinct(self._queue, self._space.distributions)
@@ -138,7 +139,7 @@ class Ledger:
         """Begin a trial: the published values first, then given ones, then the sampler's."""
         with quiet(), self.transaction():
             trials = self._study.get_trials(deepcopy=False)
-            waits = any(trial.state == TrialState.WAITING for trial in trials)
+            waits = bool(trials) and trials[-1].state == TrialState.WAITING
             if len(trials) < len(self._queue) and not waits:
                 self._study.enqueue_trial(dict(self._queue[len(trials)]))
             trial = self._study.ask(dict(self._space.distributions))
@@ -202,6 +203,18 @@ class Ledger:
     def _id(self, number: int) -> int:
         study_id = self._study._study_id
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
+
+
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Make millions of objects, none of them garbage, without a look for garbage: a third less."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()
 
 
 def open_database(url: str | None) -> BaseStorage:

@@ -23,7 +23,7 @@ from raystudy import axes, points
 from raystudy.errors import UserError
 from raystudy.grid import MAX_GRID, Grid
 from raystudy.points import Params, Places
-from raystudy.seen import AWARE, seen_by, sources
+from raystudy.seen import AWARE, fixed_space, seen_by, sources
 
 ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
 SOURCES = 10  # trials that CMA-ES needs of an earlier study: it begins from their best tenth
@@ -45,10 +45,6 @@ class Memoryless(BaseSampler):
     allow_repeats : bool
         Whether a configuration that ran may be drawn again.
 
-    Attributes
-    ----------
-    earlier : sequence of FrozenTrial
-        Trials of another study to learn from.
     """
 
     def __init__(
@@ -64,9 +60,16 @@ class Memoryless(BaseSampler):
         self._recipe = dict(recipe)
         self.distributions = distributions
         self.allow_repeats = allow_repeats
-        self.earlier: Sequence[FrozenTrial] = ()
+        self._earlier: Sequence[FrozenTrial] = ()
         self._seed = seed
-        self._places: dict[int, Places] = {}  # of trials; parameters never change
+        self._own: set[Places] = set()  # where the first `_noted` trials lie
+        self._others: set[Places] = set()
+        self._noted = 0
+
+    def learn_from(self, earlier: Sequence[FrozenTrial]) -> None:
+        """Show the sampler trials of another study before its own."""
+        self._earlier = earlier
+        self._others = {points.places(self.distributions, other.params) for other in earlier}
 
     def build(
         self,
@@ -87,11 +90,11 @@ class Memoryless(BaseSampler):
             settings["independent_sampler"] = RandomSampler(seed=mixed)
         if "distributions" in known:
             settings["distributions"] = self.distributions
-        if "source_trials" in known and len(self.earlier) >= SOURCES:
-            settings["source_trials"] = sources(self.earlier, direction)
+        if "source_trials" in known and len(self._earlier) >= SOURCES:
+            settings["source_trials"] = sources(self._earlier, direction)
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
-        return _instantiate(self._recipe, settings)
+        return fixed_space(_instantiate(self._recipe, settings), self.distributions)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -101,38 +104,43 @@ class Memoryless(BaseSampler):
     def sample_relative(
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> Params:
-        own, known = self._tried(study, trial)
+        trials = study.get_trials(deepcopy=False)
+        self._note(trials, trial)
         for attempt in range(ATTEMPTS):
             sampler = self.build(trial.number, attempt, study.directions[0])
             if isinstance(sampler, Grid):
-                return sampler.untried(known) or sampler.untried(own) or {}
-            params = self._draw(sampler, study, trial)
-            if self.allow_repeats or self._place(params) not in known:
+                return self._untried(sampler) or {}
+            params = self._draw(sampler, study, trials, trial)
+            place = points.places(self.distributions, params)
+            if self.allow_repeats or not (place in self._own or place in self._others):
                 return params
         sizes = [axes.count(axis) for axis in self.distributions.values()]
         if None in sizes or math.prod(size for size in sizes if size) > MAX_GRID:
             return params
-        grid = Grid(distributions=self.distributions, seed=self._seed)
-        return grid.untried(known) or grid.untried(own) or params
+        return self._untried(Grid(distributions=self.distributions, seed=self._seed)) or params
 
-    def _tried(self, study: optuna.Study, trial: FrozenTrial) -> tuple[set[Places], set[Places]]:
-        """Return the configurations of this study's other trials, and these with earlier ones."""
-        for other in study.get_trials(deepcopy=False):
-            if (
-                other.number not in self._places
-                and other.params.keys() >= self.distributions.keys()
-            ):
-                self._places[other.number] = self._place(other.params)
-        own = {place for number, place in self._places.items() if number != trial.number}
-        return own, own | {self._place(other.params) for other in self.earlier}
+    def _untried(self, grid: Grid) -> Params | None:
+        """Return what neither this study nor the earlier one ran, or else only not this one."""
+        return grid.untried(self._own | self._others) or grid.untried(self._own)
 
-    def _place(self, params: Mapping[str, Any]) -> Places:
-        return points.places(self.distributions, params)
+    def _note(self, trials: Sequence[FrozenTrial], asking: FrozenTrial) -> None:
+        """Remember the configurations of the trials that were handed out since the last call."""
+        for other in trials[self._noted :]:
+            whole = other.params.keys() >= self.distributions.keys()
+            if other.number == asking.number or not whole:
+                break
+            self._own.add(points.places(self.distributions, other.params))
+            self._noted += 1
 
-    def _draw(self, sampler: BaseSampler, study: optuna.Study, trial: FrozenTrial) -> Params:
+    def _draw(
+        self,
+        sampler: BaseSampler,
+        study: optuna.Study,
+        trials: Sequence[FrozenTrial],
+        trial: FrozenTrial,
+    ) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
-        trials = [*self.earlier, *study.get_trials(deepcopy=False)]
-        study = seen_by(sampler, study, trials)
+        study = seen_by(sampler, study, [*self._earlier, *trials])
         sampler.before_trial(study, trial)
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)

@@ -13,6 +13,7 @@ from raystudy.spec import Objective
 from raystudy.trackers.base import Metrics, TrialState, TrialSummary
 
 _EPOCH = "epoch:"
+_ENDED = "ended"
 
 
 @dataclass(frozen=True)
@@ -170,17 +171,19 @@ def _entries(trial: FrozenTrial) -> dict[int, dict[str, Any]]:
 
 
 def final_attributes(record: TrialRecord, summary: TrialSummary) -> dict[str, Any]:
-    """Return a final state as user attributes, readable in Optuna's own tools."""
+    """Return a final state as user attributes; few, for each is an operation of the journal."""
     return {
         "state": summary.state,
-        "reason": summary.reason,
-        "seconds": summary.seconds,
-        "epochs": summary.epoch,
-        "last": dict(summary.last),
-        "best": dict(summary.best),
-        "violation": summary.violation,
-        "accelerator_hours": record.accelerator_hours,
-        "wall": record.wall,
+        _ENDED: {
+            "reason": summary.reason,
+            "seconds": summary.seconds,
+            "epochs": summary.epoch,
+            "last": dict(summary.last),
+            "best": dict(summary.best),
+            "violation": summary.violation,
+            "accelerator_hours": record.accelerator_hours,
+            "wall": record.wall,
+        },
     }
 
 
@@ -193,9 +196,10 @@ def read_ended(
     trial: FrozenTrial, objectives: Sequence[Objective]
 ) -> tuple[TrialRecord, TrialSummary]:
     """Rebuild the record and the summary of a trial that has ended."""
-    record, final = TrialRecord.read(trial, objectives), trial.user_attrs
+    record = TrialRecord.read(trial, objectives)
+    final = trial.user_attrs.get(_ENDED, trial.user_attrs)  # side by side in early journals
     record.seconds = final["seconds"]
     record.accelerator_hours = final.get("accelerator_hours", record.accelerator_hours)
     record.wall = final.get("wall", record.wall)
-    summary = record.summary(final["state"], final["reason"])
+    summary = record.summary(trial.user_attrs["state"], final["reason"])
     return record, replace(summary, violation=final.get("violation", 0.0))

@@ -180,7 +180,7 @@ def test_what_was_taken_over_is_neither_counted_nor_reported(home):
     assert kept == second.earlier
     assert (kept.study, len(kept.trials)) == ("first", 8)
     assert second.earlier.words == (
-        "8 trials of first are learnt from; its 1 best run again after trial 0"
+        "8 trials of first are learnt from; its best one runs again after trial 0"
     )
     assert Earlier.read(as_optuna_sees_it(home / "studies" / "first").user_attrs) is None
 
