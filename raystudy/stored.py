@@ -13,8 +13,9 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy import contest, pareto, trial_record
-from raystudy.contest import Contest
+from raystudy import pareto, trial_record
+from raystudy.confirm import contest
+from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
 from raystudy.ledger import open_database
 from raystudy.samplers import quiet

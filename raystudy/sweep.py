@@ -13,13 +13,13 @@ from raystudy import (
     __version__,
     conclusion,
     config,
-    confirm,
     plan,
     provenance,
     terminal,
     tracking,
     train,
 )
+from raystudy.confirm import verb as confirm
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful, pausable
 from raystudy.replay import CHANGEABLE, pinned

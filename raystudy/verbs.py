@@ -176,7 +176,7 @@ def confirm(options: argparse.Namespace) -> int:
 
     Only then is the test split read. 'raystudy resume' goes on with a race that was cut off.
     """
-    from raystudy.confirm import confirm
+    from raystudy.confirm.verb import confirm
 
     return confirm(
         options.study,

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from raystudy.findings import floor_words
+from raystudy.confirm.findings import floor_words
+from raystudy.confirm.split_reading import as_test
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Choices, Linear
 from raystudy.report.section import Cell, Section, Table, counted
-from raystudy.split_reading import as_test
 from raystudy.stored import StoredStudy
 from raystudy.study import RECIPE
 

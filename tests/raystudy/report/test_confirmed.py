@@ -5,8 +5,8 @@ import re
 
 import pytest
 
-from raystudy import verdict
-from raystudy.contest import Contest
+from raystudy.confirm import verdict
+from raystudy.confirm.contest import Contest
 from raystudy.report import confirmed, outcome
 from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary

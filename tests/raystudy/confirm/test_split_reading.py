@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from raystudy import config
-from raystudy.split_reading import SplitReading, evaluated, measure, on_test
+from raystudy.confirm.split_reading import SplitReading, evaluated, measure, on_test
 from raystudy.study_folder import TrialFolder
 from raystudy.surrogates import study_info
 from raystudy.trackers.memory import MemoryTracker

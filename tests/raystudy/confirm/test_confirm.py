@@ -10,7 +10,7 @@ import pytest
 from stored_search import search
 
 from raystudy import split_ledger
-from raystudy.confirm import confirm
+from raystudy.confirm.verb import confirm
 from raystudy.errors import UserError
 from raystudy.journal import Journal
 
@@ -44,7 +44,10 @@ def test_wrong_input_is_refused_in_a_sentence_and_nothing_is_made(tmp_path, sett
 
 def drive(home, *words):
     """Start the command in a process of its own."""
-    code = "import sys; from raystudy import confirm as c, sweep; sys.exit(eval(sys.argv[1]))"
+    code = (
+        "import sys; from raystudy import sweep; from raystudy.confirm import verb as c; "
+        "sys.exit(eval(sys.argv[1]))"
+    )
     return subprocess.Popen(
         [sys.executable, "-c", code, *words],
         env={**os.environ, "RAYSTUDY_HOME": str(home)},

@@ -4,8 +4,8 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from raystudy.race_space import point_of, result_of
-from raystudy.racing import Point, Race, Standing
+from raystudy.confirm.race_space import point_of, result_of
+from raystudy.confirm.racing import Point, Race, Standing
 from raystudy.study import Outcome, Study
 from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary

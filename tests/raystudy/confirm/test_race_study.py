@@ -6,10 +6,10 @@ from dataclasses import asdict
 import numpy as np
 import pytest
 
+from raystudy.confirm.race_space import RaceSpace, point_of
+from raystudy.confirm.race_study import RaceStudy
+from raystudy.confirm.racing import Race
 from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
-from raystudy.race_space import RaceSpace, point_of
-from raystudy.race_study import RaceStudy
-from raystudy.racing import Race
 from raystudy.spec import Objective, StudySpec
 from raystudy.study import Study
 from raystudy.trackers.base import StudyInfo
@@ -48,7 +48,7 @@ def race(folder, *, run=curves, max_events=None, workers=2, clock=None, hours=No
         published=space.published,
         resumed=resumed,
     )
-    sampler = {"_target_": "raystudy.race_space.RaceSampler", **asdict(of)}
+    sampler = {"_target_": "raystudy.confirm.race_space.RaceSampler", **asdict(of)}
     sampler["objectives"] = [asdict(OBJECTIVE)]
     heard, said, clock = MemoryTracker(), [], clock or VirtualClock()
     study = Study.open(

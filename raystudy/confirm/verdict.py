@@ -4,13 +4,20 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from raystudy.contest import RECIPE, Contest
-from raystudy.findings import conclude
-from raystudy.race_space import BAD_ENDINGS
-from raystudy.racing import Departure, Point
-from raystudy.significance import CONFIDENCE, MAX_EXACT, holm, noise_floor, paired_t, sign_flip
+from raystudy.confirm.contest import RECIPE, Contest
+from raystudy.confirm.findings import conclude
+from raystudy.confirm.race_space import BAD_ENDINGS
+from raystudy.confirm.racing import Departure, Point
+from raystudy.confirm.significance import (
+    CONFIDENCE,
+    MAX_EXACT,
+    holm,
+    noise_floor,
+    paired_t,
+    sign_flip,
+)
+from raystudy.confirm.split_reading import as_test
 from raystudy.spec import Objective
-from raystudy.split_reading import as_test
 from raystudy.trackers.base import TrialSummary
 from trainables.evaluate.intervals import over_seeds
 

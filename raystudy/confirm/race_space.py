@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial
 
 from raystudy import trial_record
 from raystudy.axes import Value
-from raystudy.racing import Point, Race, Result
+from raystudy.confirm.racing import Point, Race, Result
 from raystudy.search_space import SearchSpace
 from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary

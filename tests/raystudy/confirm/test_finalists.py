@@ -3,8 +3,8 @@
 import pytest
 from stored_search import search
 
-from raystudy import contest, finalists
-from raystudy.contest import Contest
+from raystudy.confirm import contest, finalists
+from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
 from raystudy.spec import Objective
 from raystudy.study_folder import create_study_folder

@@ -8,8 +8,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import findings, plan, terminal
-from raystudy.contest import RECIPE, Contest
+from raystudy import plan, terminal
+from raystudy.confirm import findings
+from raystudy.confirm.contest import RECIPE, Contest
 from raystudy.errors import EXIT_DONE
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from raystudy.significance import honest_difference, paired_t
+from raystudy.confirm.significance import honest_difference, paired_t
 
 FIRST_LOOK = 2  # seeds before anything can be compared
 FIRST_END = 3  # seeds before a race may end early: two give intervals too wide to report

@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raystudy import findings
-from raystudy.contest import Contest
-from raystudy.racing import Departure
+from raystudy.confirm import findings
+from raystudy.confirm.contest import Contest
+from raystudy.confirm.racing import Departure
+from raystudy.confirm.verdict import Outcomes, sum_up
 from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary
-from raystudy.verdict import Outcomes, sum_up
 
 ROBUST = Objective(metric="val/robust_accuracy")
 LOSS = Objective(metric="val/loss", direction="minimize", worst=9.0)

@@ -7,17 +7,9 @@ from typing import Any
 
 from rich.console import Console
 
-from raystudy import (
-    __version__,
-    announcement,
-    config,
-    confirming,
-    contest,
-    finalists,
-    plan,
-    terminal,
-)
-from raystudy.contest import BUDGET, Contest
+from raystudy import __version__, config, plan, terminal
+from raystudy.confirm import announcement, contest, finalists, running
+from raystudy.confirm.contest import BUDGET, Contest
 from raystudy.errors import UserError
 from raystudy.replay import CHANGEABLE
 from raystudy.stored import StoredStudy
@@ -91,7 +83,7 @@ def _begin(
     folder.write_manifest(manifest)
     announcement.show_plan(console, folder, study, settings, found)
     try:
-        return confirming.run(console, folder, manifest, resumed=False, as_json=as_json)
+        return running.run(console, folder, manifest, resumed=False, as_json=as_json)
     except UserError:
         folder.discard()
         raise
@@ -100,12 +92,12 @@ def _begin(
 def _go_on(
     console: Console, folder: StudyFolder, overrides: Sequence[str], *, as_json: bool
 ) -> int:
-    if (summary := confirming.stored_summary(folder)) is not None:
+    if (summary := running.stored_summary(folder)) is not None:
         return announcement.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
     later = [text for text in overrides if text.startswith(LATER_TOO)]
     manifest["overrides"] = [*manifest["overrides"], *later]
-    return confirming.run(console, folder, manifest, resumed=True, as_json=as_json)
+    return running.run(console, folder, manifest, resumed=True, as_json=as_json)
 
 
 def _check(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:

@@ -7,14 +7,14 @@ from typing import Any
 
 from omegaconf import DictConfig
 
+from raystudy.confirm.race_space import RaceSpace
+from raystudy.confirm.racing import Race
 from raystudy.errors import UserError
-from raystudy.race_space import RaceSpace
-from raystudy.racing import Race
 from raystudy.search_space import SearchSpace
 
 RECIPE = 0
 BUDGET = "confirm.wall_hours"
-SAMPLER = "raystudy.race_space.RaceSampler"
+SAMPLER = "raystudy.confirm.race_space.RaceSampler"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,15 +11,16 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import announcement, contest, findings, plan, split_ledger, tracking, verdict
-from raystudy.contest import Contest
+from raystudy import plan, split_ledger, tracking
+from raystudy.confirm import announcement, contest, findings, verdict
+from raystudy.confirm.contest import Contest
+from raystudy.confirm.race_space import FINALIST, SEED, point_of
+from raystudy.confirm.race_study import RaceStudy
+from raystudy.confirm.split_reading import SplitReading, measure
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
 from raystudy.executors.base import Executor
 from raystudy.interrupt import graceful
-from raystudy.race_space import FINALIST, SEED, point_of
-from raystudy.race_study import RaceStudy
 from raystudy.spec import StudySpec
-from raystudy.split_reading import SplitReading, measure
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
 from raystudy.study_folder import StudyFolder, default_output_dir, write_atomically

@@ -6,12 +6,12 @@ from typing import Any
 from rich.console import JustifyMethod
 from rich.table import Table
 
-from raystudy.contest import RECIPE
-from raystudy.race_space import turned
-from raystudy.racing import ALPHA
-from raystudy.significance import CONFIDENCE
+from raystudy.confirm.contest import RECIPE
+from raystudy.confirm.race_space import turned
+from raystudy.confirm.racing import ALPHA
+from raystudy.confirm.significance import CONFIDENCE
+from raystudy.confirm.split_reading import as_test
 from raystudy.spec import Objective
-from raystudy.split_reading import as_test
 
 Entry = Mapping[str, Any]
 

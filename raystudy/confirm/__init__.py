@@ -1,0 +1,1 @@
+"""Racing a search's finalists against its published recipe: `raystudy confirm`."""
