@@ -1,5 +1,6 @@
 """Optuna's journal file with one writer."""
 
+import gc
 import json
 import os
 from collections.abc import Iterator
@@ -95,3 +96,15 @@ def _read(path: Path) -> tuple[list[dict[str, Any]], int]:
         return json.loads(f"[{','.join(lines)}]"), length
     except json.JSONDecodeError as error:
         raise UserError(f"{path} is damaged: {error}; restore it from a copy.") from error
+
+
+@contextmanager
+def no_collection() -> Iterator[None]:
+    """Make millions of objects, none of them garbage, without a look for garbage: a third less."""
+    collects = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if collects:
+            gc.enable()

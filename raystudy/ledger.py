@@ -1,8 +1,7 @@
 """A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
 
-import gc
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import optuna
@@ -12,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState
 from raystudy import points, samplers, trial_record
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
-from raystudy.journal import Journal
+from raystudy.journal import Journal, no_collection
 from raystudy.samplers import Memoryless, quiet
 from raystudy.search_space import SearchSpace
 from raystudy.seen import constraint_attributes
@@ -89,14 +88,10 @@ class Ledger:
         memoryless = Memoryless(sampler, space.distributions, info.spec.seed, allow_repeats=repeats)
         samplers.check(memoryless, len(info.spec.objectives))
         scheduler = TrialScheduler(trial_scheduler, info.spec)
-        with quiet(), _no_collection():
+        with quiet(), no_collection():
             journal = Journal(StudyFolder(info.folder).journal) if url is None else None
             storage = open_database(url) if journal is None else JournalStorage(journal)
-            if info.id in optuna.get_all_study_names(storage) and not info.resumed and url:
-                raise UserError(
-                    f"study.id: '{info.id}' exists in the database; choose another id, or go on "
-                    f"with it by 'raystudy resume {info.id}'."
-                )
+            _check_new(info, storage, url)
             study = optuna.create_study(
                 storage=storage,
                 sampler=memoryless,
@@ -205,18 +200,6 @@ class Ledger:
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
 
 
-@contextmanager
-def _no_collection() -> Iterator[None]:
-    """Make millions of objects, none of them garbage, without a look for garbage: a third less."""
-    collects = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if collects:
-            gc.enable()
-
-
 def open_database(url: str | None) -> BaseStorage:
     """Return the database of `study.storage`.
 
@@ -232,6 +215,15 @@ def open_database(url: str | None) -> BaseStorage:
         first_line = (str(error).splitlines() or [type(error).__name__])[0]
         where = url.rpartition("@")[2]  # what stands before may be a password
         raise UserError(f"study.storage: cannot open {where}: {first_line}") from error
+
+
+def _check_new(info: StudyInfo, storage: BaseStorage, url: str | None) -> None:
+    """Refuse to begin a study in a database that has one of its name."""
+    if url and not info.resumed and info.id in optuna.get_all_study_names(storage):
+        raise UserError(
+            f"study.id: '{info.id}' exists in the database; choose another id, or go on "
+            f"with it by 'raystudy resume {info.id}'."
+        )
 
 
 def _check_begun(study: optuna.Study, info: StudyInfo, space: SearchSpace) -> None:

@@ -115,13 +115,12 @@ class SearchSpace:
                 axis = axes.read_axis(path, section[path])
                 published[path] = _published(path, axis, current)
             distributions[path] = axis
-        given = OmegaConf.select(composed.config, "study.points")
         return cls(
             distributions=distributions,
             published=published,
             overrides=tuple(overrides),
             notes=tuple(notes),
-            points=points.read(_plain(given), distributions, published),
+            points=points.read(_given(composed), distributions, published),
             choices=dict(composed.choices),
         )
 
@@ -158,10 +157,10 @@ def _current(composed: Composed, path: str) -> Any:
     return OmegaConf.select(composed.config, path, default=_MISSING)
 
 
-def _plain(given: Any) -> Any:
-    return (
-        OmegaConf.to_container(given, resolve=True) if OmegaConf.is_config(given) else given or []
-    )
+def _given(composed: Composed) -> Any:
+    """Return `study.points` as plain values."""
+    entries = OmegaConf.select(composed.config, "study.points")
+    return OmegaConf.to_container(entries, resolve=True) if OmegaConf.is_config(entries) else []
 
 
 def _published(path: str, axis: BaseDistribution, current: Any) -> Value:
