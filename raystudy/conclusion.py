@@ -12,6 +12,8 @@ from raystudy.study import RECIPE, Study
 from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.console import short
 
+SHOWN = 12  # trials of a front
+
 
 def show(console: Console, study: Study, settings: DictConfig) -> None:
     """Print the best trial, how it compares with the recipe, and where to look on."""
@@ -31,11 +33,30 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
     if infeasible:
         bounds = ", ".join(map(str, study.info.spec.constraints))
         _say(console, f"infeasible:    {infeasible} of {counts['complete']} complete ({bounds})")
-    for best in study.best():
-        _show_best(console, study, best, ended)
+    best = study.best()
+    if len(best) > 1:
+        _show_front(console, study, best)
+    elif best:
+        _show_best(console, study, best[0], ended)
     if not study.is_finished:
         _say(console, f"go on with:    raystudy resume {study.info.id}{_moved(settings)}")
     _say(console, f"look at it:    raystudy ui{_moved(settings)}")
+
+
+def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:
+    """Print the trials that none beats, each with its values; replaying is for ``best`` to tell."""
+    _say(
+        console, f"front:         {len(front)} trials that no complete one beats in all objectives"
+    )
+    for trial in front[:SHOWN]:
+        recipe = "  the published recipe" if trial.number == RECIPE else ""
+        _say(console, f"               {trial.number:>3}  {_values(trial)}{recipe}")
+    if len(front) > SHOWN:
+        _say(console, f"               and {len(front) - SHOWN} more")
+    if front[0].violation:
+        _say(console, "               all infeasible, by as little as any; no trial is feasible")
+    _say(console, "               one seed each on validation images; not a conclusion yet")
+    _say(console, f"replay them:   raystudy best {study.info.id}")
 
 
 def _show_best(

@@ -1,8 +1,12 @@
 """Samplers: what they draw, that resuming changes nothing, what they refuse."""
 
 import itertools
+import shutil
 
+import numpy as np
+import optuna
 import pytest
+from hydra.utils import instantiate
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
 
@@ -37,6 +41,7 @@ STEPPED = SearchSpace(
     },
     published={STRENGTH: 0.1 * 3, RATE: 0.1},  # an ulp off the step 0.3, as computed values are
 )
+BOTH = (CLEAN, ROBUST)
 NOISY = Surrogate(epochs=3, noise=0.05)
 
 
@@ -101,6 +106,26 @@ def test_samplers_take_two_objectives(tmp_path, name):
         num_trials=8,
     )
     assert [summary.state for summary in study.summaries()] == ["complete"] * 8
+
+
+@pytest.mark.parametrize(
+    ("name", "objectives"),
+    [(name, BOTH[:count]) for name in ("tpe", "nsga2", "gp") for count in (1, 2)]
+    + [("cmaes", (CLEAN,))],
+)
+def test_optunas_own_sampler_draws_the_same_from_the_same_trials(tmp_path, name, objectives):
+    settings = {"sampler": eager(name), "space": MIXED, "objectives": objectives}
+    run_study(tmp_path / "s", NOISY, num_trials=9, **settings)
+    shutil.copytree(tmp_path / "s", tmp_path / "copy" / "s")
+    drawn = open_study(tmp_path / "s", num_trials=10, **settings).next_trial().params
+    mixed = int(np.random.SeedSequence([0, 9, 0]).generate_state(1)[0])
+    own = {"seed": mixed}
+    if name in ("cmaes", "gp"):
+        own["independent_sampler"] = optuna.samplers.RandomSampler(seed=mixed)
+    with samplers.quiet():
+        study = as_optuna_sees_it(tmp_path / "copy" / "s")
+        study.sampler = instantiate(eager(name), **own)
+        assert study.ask(dict(MIXED.distributions)).params == drawn
 
 
 @pytest.mark.parametrize("name", ["tpe", "qmc", "nsga2", "cmaes", "gp"])

@@ -1,0 +1,86 @@
+"""What a study says in the end."""
+
+import io
+
+import pytest
+from omegaconf import OmegaConf
+from rich.console import Console
+from surrogate_study import open_study, run_study
+
+from raystudy import conclusion
+from raystudy.budget import Budget
+from raystudy.constraint import Constraint
+from raystudy.executors.inline import Report
+from raystudy.study import Outcome
+from raystudy.study_folder import default_output_dir
+from raystudy.surrogates import CLEAN, ROBUST
+
+BOTH = (CLEAN, ROBUST)
+
+
+def said(study):
+    console = Console(file=io.StringIO(), width=200)
+    conclusion.show(console, study, OmegaConf.create({"output_dir": str(default_output_dir())}))
+    return console.file.getvalue()
+
+
+def tell(study, *points):
+    for clean, robust in points:
+        number = study.next_trial().number
+        study.report(number, 1, {CLEAN: clean, ROBUST: robust})
+        study.finish(number, Outcome("completed"))
+    return study
+
+
+def test_the_best_is_told_with_its_gain_over_the_recipe(tmp_path):
+    words = said(tell(open_study(tmp_path / "s", num_trials=2), (0.9, 0.3), (0.8, 0.5)))
+    assert "best trial:    1  robust 0.5000  clean 0.8000" in words
+    assert "robust +0.2000" in words
+    assert "infeasible" not in words
+
+
+def test_a_front_is_told_trial_by_trial(tmp_path):
+    study = open_study(tmp_path / "s", objectives=BOTH, num_trials=3)
+    words = said(tell(study, (0.9, 0.3), (0.8, 0.5), (0.7, 0.4)))
+    assert "front:         2 trials that no complete one beats" in words
+    assert "  0  clean 0.9000  robust 0.3000  the published recipe" in words
+    assert "  1  clean 0.8000  robust 0.5000" in words
+    assert "0.7000" not in words
+    assert "raystudy best s" in words
+
+
+def test_infeasible_trials_are_counted(tmp_path):
+    spec = {"constraints": (Constraint(ROBUST, ">=", 0.35),)}
+    study = open_study(tmp_path / "s", objectives=(CLEAN,), spec=spec, num_trials=2)
+    words = said(tell(study, (0.9, 0.3), (0.8, 0.5)))
+    assert f"infeasible:    1 of 2 complete ({ROBUST} >= 0.35)" in words
+    assert "best trial:    1 " in words
+
+
+def test_a_best_trial_beyond_the_constraints_says_so(tmp_path):
+    spec = {"constraints": (Constraint(ROBUST, ">=", 0.35),)}
+    study = open_study(tmp_path / "s", objectives=(CLEAN,), spec=spec, num_trials=2)
+    words = said(tell(study, (0.9, 0.25), (0.8, 0.3)))
+    assert "best trial:    1 " in words
+    assert f"infeasible: {ROBUST} is 0.3, not >= 0.35; no trial keeps to all constraints" in words
+
+
+def test_a_spent_budget_is_told(tmp_path):
+    def curves(_):
+        yield Report(1, {ROBUST: 0.3, "cost/images": 60.0})
+
+    spec = {"budget": Budget(images=100)}
+    words = said(run_study(tmp_path / "s", curves, num_trials=9, spec=spec))
+    assert "study.budget.images=100 is spent (120 images) after 2 of 9 trials" in words
+    assert "spent:         120 images" in words
+
+
+@pytest.mark.parametrize("objectives", [(ROBUST,), BOTH])
+def test_a_study_without_a_complete_trial_has_no_best(tmp_path, objectives):
+    def crash(_):
+        raise RuntimeError("out of memory")
+        yield
+
+    words = said(run_study(tmp_path / "s", crash, objectives=objectives, num_trials=2))
+    assert "none of the 2 trials completed: 2 failed" in words
+    assert "best" not in words
