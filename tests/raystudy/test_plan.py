@@ -1,0 +1,87 @@
+"""What a plan tells of a search, and what it refuses."""
+
+import io
+
+import pytest
+from rich.console import Console
+
+from raystudy import plan
+from raystudy.errors import UserError
+from raystudy.search_space import SearchSpace
+from raystudy.spec import StudySpec
+
+FINDINGS = plan.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100)
+
+
+def told(*overrides):
+    space, composed = SearchSpace.load("swaro", ["tracker=none", *overrides])
+    console = Console(file=io.StringIO(), width=250)
+    plan.show(console, composed.config, space, FINDINGS, None)
+    return console.file.getvalue()
+
+
+def test_a_plain_plan_tells_nothing_of_what_was_not_asked():
+    words = told()
+    assert "SuccessiveHalvingPruner" in words
+    for what in ("subject to", "budget", "warm start", "points", "note"):
+        assert what not in words
+
+
+def test_objectives_constraints_budget_and_points_are_told():
+    words = told(
+        "study.objectives=[val/accuracy,val/robust_accuracy]",
+        'study.constraints=["val/robust_accuracy >= 0.35"]',
+        "study.budget.flops=2e15",
+        "study.budget.wall_hours=3",
+        "study.points=[{optimizer.lr:0.5}]",
+    )
+    assert "maximize val/accuracy, maximize val/robust_accuracy" in words
+    assert "subject to  val/robust_accuracy >= 0.35" in words
+    assert "2e+15 FLOPs, 3 hours; no trial is begun once it is spent" in words
+    assert "1 given by hand, after trial 0" in words
+    assert "ParetoHalving" in words
+
+
+@pytest.mark.parametrize("sampler", ["random", "qmc"])
+def test_a_sampler_that_cannot_use_constraints_is_named(sampler):
+    words = told(f"sampler={sampler}", 'study.constraints=["val/accuracy >= 0.35"]')
+    assert "draws without a look at study.constraints" in words
+
+
+@pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "cmaes"])
+def test_a_sampler_that_uses_constraints_needs_no_note(sampler):
+    words = told(f"sampler={sampler}", 'study.constraints=["val/accuracy >= 0.35"]')
+    assert "draws without" not in words
+
+
+def test_a_median_under_constraints_is_told_to_be_blind():
+    words = told("trial_scheduler=median", 'study.constraints=["val/accuracy >= 0.35"]')
+    assert "MedianPruner stops trials by the objective alone" in words
+
+
+def test_an_earlier_study_that_is_not_there_is_told(tmp_path):
+    assert "no study 'x-1'" in told("study.warm_start=x-1", f"output_dir={tmp_path}")
+
+
+@pytest.mark.parametrize(
+    ("override", "words"),
+    [
+        ('study.constraints=["val/nothing >= 0.3"]', "study.constraints: no evaluator measures"),
+        ("study.objectives=[val/nothing]", "study.objectives: no evaluator measures"),
+        ("study.constraints=[val/accuracy]", "study.constraints: cannot read 'val/accuracy'"),
+        ("study.budget.images=-1", "study.budget.images must be above 0 or null, got -1"),
+        ("study.warm_start=x-1", "no study 'x-1'"),
+    ],
+)
+def test_what_no_trial_could_satisfy_is_refused(tmp_path, override, words):
+    _, composed = SearchSpace.load("swaro", ["tracker=none", f"output_dir={tmp_path}", override])
+    with pytest.raises(UserError) as error:
+        plan.check(composed.config)
+    assert words in str(error.value)
+
+
+def test_several_objectives_refuse_a_median():
+    both = "study.objectives=[val/accuracy,val/robust_accuracy]"
+    _, composed = SearchSpace.load("swaro", ["trial_scheduler=median", both])
+    with pytest.raises(UserError, match="must be asha or none with several objectives"):
+        plan.read_trial_scheduler(composed.config, StudySpec.read(composed.config.study))
