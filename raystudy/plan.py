@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -60,7 +59,7 @@ def check(config: DictConfig) -> Findings:
     spec = StudySpec.read(config.study)
     _refuse_unmeasured(spec, build_evaluators(on_cpu))
     read_trial_scheduler(config, spec)
-    warm_start.check(_output_dir(config), config, spec)
+    warm_start.check(config, spec)
     channels, height, width = splits.train.images.shape[1:]
     images = (
         f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
@@ -137,13 +136,9 @@ def show(
 
 def _warm_start(config: DictConfig, space: SearchSpace, spec: StudySpec) -> str:
     try:
-        return warm_start.gather(_output_dir(config), space, config, spec).words
+        return warm_start.gather(space, config, spec).words
     except UserError as error:  # said once more when the study is opened
         return str(error)
-
-
-def _output_dir(config: DictConfig) -> Path:
-    return Path(config.output_dir).expanduser().resolve()
 
 
 def _notes(config: DictConfig, spec: StudySpec) -> Iterator[str]:

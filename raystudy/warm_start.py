@@ -45,11 +45,11 @@ def of(info: StudyInfo, space: SearchSpace) -> Earlier:
     UserError
         As by `gather`.
     """
-    composed = config.compose(info.name, info.overrides, info.search_path)
-    return gather(info.folder.parents[1], space, composed.config, info.spec)
+    settings = config.load(info.name, space.overrides, info.search_path)
+    return gather(space, settings, info.spec)
 
 
-def check(output_dir: Path, settings: DictConfig, spec: StudySpec) -> None:
+def check(settings: DictConfig, spec: StudySpec) -> None:
     """Refuse an earlier study of another sort before the search space is looked at.
 
     Raises
@@ -58,16 +58,14 @@ def check(output_dir: Path, settings: DictConfig, spec: StudySpec) -> None:
         If there is no such study, or it is of other data, other objectives or another method.
     """
     if spec.warm_start is not None:
-        _opened(output_dir, settings, spec)
+        _opened(settings, spec)
 
 
-def gather(output_dir: Path, space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Earlier:
+def gather(space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Earlier:
     """Return what `study.warm_start` takes over.
 
     Parameters
     ----------
-    output_dir : Path
-        Where studies lie.
     space : SearchSpace
     settings : DictConfig
         Of the new study.
@@ -78,7 +76,7 @@ def gather(output_dir: Path, space: SearchSpace, settings: DictConfig, spec: Stu
     UserError
         If there is no such study, it is of another sort, or none of its trials fits.
     """
-    earlier = _opened(output_dir, settings, spec)
+    earlier = _opened(settings, spec)
     before = _Before(earlier)
     changed = before.changes(space, settings)
     fitting = [
@@ -162,9 +160,10 @@ def _leaves(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
             yield f"{prefix}{key}", value
 
 
-def _opened(output_dir: Path, settings: DictConfig, spec: StudySpec) -> StoredStudy:
+def _opened(settings: DictConfig, spec: StudySpec) -> StoredStudy:
     """Open the earlier study if it is of the same sort."""
     assert spec.warm_start is not None
+    output_dir = Path(settings.output_dir).expanduser().resolve()
     earlier = StoredStudy.open(output_dir, spec.warm_start)
     if earlier.manifest["kind"] != "sweep":
         raise UserError(

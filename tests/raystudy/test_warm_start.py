@@ -83,9 +83,9 @@ def first(home):
     return run(home, "first", [])
 
 
-def gathered(home, overrides, study="first"):
+def gathered(overrides, study="first"):
     space, settings = settings_of([*overrides, f"study.warm_start={study}"])
-    return warm_start.gather(home, space, settings, StudySpec.read(settings.study))
+    return warm_start.gather(space, settings, StudySpec.read(settings.study))
 
 
 def params_of(home, study):
@@ -93,7 +93,7 @@ def params_of(home, study):
 
 
 def test_all_trials_fit_the_same_space(home, first):
-    earlier = gathered(home, [])
+    earlier = gathered([])
     assert [trial.params for trial in earlier.trials] == params_of(home, "first")
     by_number = {one.number: one for one in first.summaries()}
     assert [trial.state for trial in earlier.trials] == [one.state for one in first.summaries()]
@@ -107,7 +107,7 @@ def test_all_trials_fit_the_same_space(home, first):
 
 @pytest.mark.usefixtures("first")
 def test_trials_outside_a_narrower_range_are_left_out(home):
-    earlier = gathered(home, [f"{LR}=interval(1.0,3.0)"])
+    earlier = gathered([f"{LR}=interval(1.0,3.0)"])
     inside = [params for params in params_of(home, "first") if 1 <= params[LR] <= 3]
     assert 0 < len(inside) < 8
     assert [trial.params for trial in earlier.trials] == inside
@@ -117,28 +117,28 @@ def test_trials_outside_a_narrower_range_are_left_out(home):
 @pytest.mark.usefixtures("first")
 def test_an_axis_that_is_pinned_now_keeps_the_trials_that_ran_there(home):
     lr = params_of(home, "first")[3][LR]
-    earlier = gathered(home, [f"{LR}={lr!r}"])
+    earlier = gathered([f"{LR}={lr!r}"])
     assert [trial.number for trial in earlier.trials] == [3]
     assert earlier.trials[0].params == {STEP: params_of(home, "first")[3][STEP]}
 
 
 @pytest.mark.usefixtures("first")
-def test_an_axis_that_is_new_takes_the_value_it_had(home):
-    earlier = gathered(home, ["clusters.every=choice(1,2)"])
+def test_an_axis_that_is_new_takes_the_value_it_had():
+    earlier = gathered(["clusters.every=choice(1,2)"])
     assert [trial.params["clusters.every"] for trial in earlier.trials] == [1] * 8
     with pytest.raises(UserError, match="none of the 8 trials of first is complete and fits"):
-        gathered(home, ["clusters.every=choice(2,5)"])
+        gathered(["clusters.every=choice(2,5)"])
 
 
 @pytest.mark.usefixtures("first")
-def test_a_group_that_is_new_takes_the_option_it_had(home):
-    earlier = gathered(home, ["encoder=choice(small_conv,resnet18)"])
+def test_a_group_that_is_new_takes_the_option_it_had():
+    earlier = gathered(["encoder=choice(small_conv,resnet18)"])
     assert {trial.params["encoder"] for trial in earlier.trials} == {"small_conv"}
 
 
 @pytest.mark.usefixtures("first")
-def test_under_other_settings_only_the_best_configuration_is_taken_over(home):
-    earlier = gathered(home, ["max_epochs=20"])
+def test_under_other_settings_only_the_best_configuration_is_taken_over():
+    earlier = gathered(["max_epochs=20"])
     assert earlier.trials == []
     assert len(earlier.finalists) == 1
     assert earlier.note.startswith("no values are taken over, for max_epochs")
@@ -154,19 +154,19 @@ def test_under_other_settings_only_the_best_configuration_is_taken_over(home):
     ],
 )
 @pytest.mark.usefixtures("first")
-def test_unlike_data_and_objectives_are_refused(home, overrides, words):
+def test_unlike_data_and_objectives_are_refused(overrides, words):
     with pytest.raises(UserError, match=r"study\.warm_start: ") as error:
-        gathered(home, overrides)
+        gathered(overrides)
     assert words in str(error.value)
 
 
 @pytest.mark.usefixtures("first")
-def test_a_study_that_is_not_there_and_one_of_another_method_are_refused(home):
+def test_a_study_that_is_not_there_and_one_of_another_method_are_refused():
     with pytest.raises(UserError, match="no study 'nothing'"):
-        gathered(home, [], study="nothing")
+        gathered([], study="nothing")
     space, composed = SearchSpace.load("rocl", ["study.warm_start=first"])
     with pytest.raises(UserError, match="first studies swaro, this study rocl"):
-        warm_start.gather(home, space, composed.config, StudySpec.read(composed.config.study))
+        warm_start.gather(space, composed.config, StudySpec.read(composed.config.study))
 
 
 @pytest.mark.usefixtures("first")
@@ -232,7 +232,7 @@ def test_cmaes_begins_from_the_best_tenth(home):
 def test_the_best_of_two_objectives_are_spread_over_the_front(home):
     both = [f"study.objectives=[{CLEAN},{ROBUST}]"]
     first = run(home, "first", both, trials=12)
-    earlier = gathered(home, both)
+    earlier = gathered(both)
     front = {one.number: one for one in first.best()}
     assert len(earlier.finalists) == min(3, len(front)) > 1
     configurations = params_of(home, "first")
@@ -243,7 +243,7 @@ def test_the_best_of_two_objectives_are_spread_over_the_front(home):
 
 def test_constraints_are_judged_anew(home, first):
     bound = 0.8
-    earlier = gathered(home, [f'study.constraints=["{ROBUST} <= {bound}"]'])
+    earlier = gathered([f'study.constraints=["{ROBUST} <= {bound}"]'])
     values = [one.last[ROBUST] for one in first.summaries() if one.state == "complete"]
     best = params_of(home, "first").index(earlier.finalists[0])
     assert first.summaries()[best].last[ROBUST] == max(v for v in values if v <= bound)
