@@ -51,6 +51,12 @@ def compare(
     """
     output_dir = results_folder(overrides)
     studies = [StoredStudy.open(output_dir, study_id) for study_id in study_ids]
+    for study in studies:
+        if study.manifest["kind"] == "confirm":
+            raise UserError(
+                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, and "
+                f"'raystudy best {study.id}' tells the conclusion."
+            )
     if not force:
         measured.refuse_unlike(studies)
     limit = _budget(budget) if budget else None

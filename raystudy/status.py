@@ -1,6 +1,7 @@
 """``raystudy studies``, ``status``, ``best`` and ``logs``: what is known, read from disk."""
 
 import dataclasses
+import json
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -73,6 +74,8 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
 def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     """Show the best trial, or the front, and the command that replays it."""
     study = StoredStudy.open(results_folder(overrides), study_id)
+    if study.manifest["kind"] == "confirm":
+        return _conclusion(study, as_json=as_json)
     trials = [study.trial(summary.number) for summary in study.best]
     if as_json:
         terminal.print_json([trial_json(t, replay_command(study, t)) for t in trials])
@@ -86,6 +89,18 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
         for path, value in trial.params.items():
             console.print(Text(f"  {path}={value}"), soft_wrap=True)
         console.print(Text(f"  {replay_command(study, trial)}"), soft_wrap=True)
+    return EXIT_DONE
+
+
+def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
+    """Show what a confirm came to: its runs are one seed each, and none of them is best."""
+    path = study.folder.path / "confirm.json"
+    found = json.loads(path.read_text()) if path.is_file() else None
+    if as_json:
+        terminal.print_json(found)
+    else:
+        words = "; ".join(found["conclusion"]) if found else f"not over; raystudy resume {study.id}"
+        terminal.console().print(Text(f"{study.id}: {words}"), soft_wrap=True)
     return EXIT_DONE
 
 

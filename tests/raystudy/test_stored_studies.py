@@ -165,6 +165,18 @@ def test_compare_refuses_what_was_measured_unlike_unless_forced(home, capsys):
     assert "not measured alike" in out
 
 
+def test_a_confirm_has_a_conclusion_and_no_best_trial(home, capsys):
+    folder = create_study_folder(home, "swaro", "mine-confirm")
+    own = {"format": 1, "kind": "confirm", "name": "swaro", "overrides": [], "search_path": []}
+    folder.write_manifest(own)
+    assert "raystudy resume mine-confirm" in run(capsys, "best", "mine-confirm")[1]
+    (folder.path / "confirm.json").write_text('{"conclusion": ["trial 3 beats it", "trial 1 not"]}')
+    assert "trial 3 beats it; trial 1 not" in run(capsys, "best", "mine-confirm")[1]
+    code, _, err = run(capsys, "compare", "mine", "mine-confirm")
+    assert code == 2
+    assert "mine-confirm is a confirm" in err
+
+
 def test_diff_shows_what_differs_and_nothing_else(study, capsys):
     _, out, _ = run(capsys, "diff", "mine/0", "mine/1", "--json")
     told = json.loads(out)

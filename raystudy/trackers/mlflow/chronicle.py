@@ -144,6 +144,9 @@ class Chronicle:
         patch.tags |= self._best_tags()
 
     def _best_of(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
+        assert self.study is not None
+        if "seed" in self.study["axes"]:  # runs that differ in their luck: none is best
+            return []
         measured = [t for t in trials if all(o.metric in t.last for o in self.objectives)]
         return pareto.front(measured, self.objectives)
 

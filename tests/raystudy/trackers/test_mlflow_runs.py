@@ -1,6 +1,7 @@
 """What a study looks like in MLflow."""
 
 import math
+from dataclasses import replace
 
 import pytest
 from mlflow_studies import ROBUST, again, summary, tell, trial
@@ -23,6 +24,15 @@ def test_a_study_is_a_run_with_a_child_per_trial(store, folder, study):
     assert "mlflow.parentRunId" not in parent.data.tags
     parents = {run.data.tags["mlflow.parentRunId"] for run in runs.values()}
     assert parents == {parent.info.run_id}
+
+
+def test_of_runs_on_several_seeds_none_is_called_best(store, folder, study):
+    race = replace(study, axes={"finalist": "0, 3", "seed": "1, 2"})
+    tell(MlflowTracker(None), race, trials=3)
+    store.sync(folder)
+    parent = store.runs(folder)[folder.id]
+    assert "raystudy.best_trial" not in parent.data.tags
+    assert not [name for name in parent.data.metrics if name.startswith("best/")]
 
 
 def test_parameters_are_exactly_the_override_paths(store, folder, study):
