@@ -60,11 +60,11 @@ class Earlier:
     @property
     def words(self) -> str:
         """What was taken over, for a plan and a conclusion."""
-        taken = f"{len(self.trials)} trials of {self.study} are learnt from"
+        taken = f"{len(self.trials)} trials of {self.study} are learnt from" if self.trials else ""
         several = len(self.finalists) > 1
-        best = f"its {len(self.finalists)} best ones run" if several else "its best one runs"
-        again = f"{best} again after trial 0"
-        return "; ".join(filter(None, [taken, again, self.note]))
+        whose = "its" if self.trials else f"of {self.study} the"
+        best = f"{len(self.finalists)} best ones run" if several else "best one runs"
+        return "; ".join(filter(None, [taken, f"{whose} {best} again after trial 0", self.note]))
 
     def as_attributes(self) -> dict[str, Any]:
         """Return user attributes of an Optuna study; the last one says that it is all."""

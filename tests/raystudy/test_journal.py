@@ -30,6 +30,16 @@ def test_a_transaction_is_written_at_its_end_nested_ones_included(tmp_path):
     assert path.read_text() == '{"op_code":0}\n'
 
 
+def test_operations_that_were_taken_in_are_forgotten_but_not_on_disk(tmp_path):
+    journal = Journal(tmp_path / "journal.log")
+    journal.append_logs([{"op_code": number} for number in range(5)])
+    assert list(journal.read_logs(3)) == [{"op_code": 3}, {"op_code": 4}]
+    journal.append_logs([{"op_code": 5}])
+    assert list(journal.read_logs(5)) == [{"op_code": 5}]
+    assert list(journal.read_logs(6)) == []
+    assert len(list(Journal(tmp_path / "journal.log").read_logs(0))) == 6
+
+
 def fail_after_appending(journal):
     with journal.transaction():
         journal.append_logs([{"op_code": 0}])

@@ -8,6 +8,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from surrogate_study import Events, as_optuna_sees_it, open_study, recipe, run_study, told
 
+from raystudy import trial_record
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.study import Outcome
@@ -170,6 +171,14 @@ def test_summaries_are_rebuilt_from_the_journal_alone(tmp_path, objectives):
     again = open_study(tmp_path / "s", objectives=objectives, num_trials=10)
     assert repr(again.summaries()) == repr(study.summaries())  # repr, for nan equals nan there
     assert again.is_finished
+
+
+def test_ends_written_side_by_side_by_an_earlier_version_are_read(tmp_path):
+    study = run_study(tmp_path / "s", num_trials=1)
+    trial = as_optuna_sees_it(tmp_path / "s").trials[0]
+    trial.user_attrs = trial.user_attrs | trial.user_attrs["ended"]
+    del trial.user_attrs["ended"]
+    assert trial_record.read_summary(trial, study.info.spec.objectives) == study.summaries()[0]
 
 
 def test_trials_of_a_dead_driver_come_first_and_go_on(tmp_path):

@@ -141,7 +141,10 @@ def test_under_other_settings_only_the_best_configuration_is_taken_over():
     earlier = gathered(["max_epochs=20"])
     assert earlier.trials == []
     assert len(earlier.finalists) == 1
-    assert earlier.note.startswith("no values are taken over, for max_epochs")
+    assert earlier.words == (
+        "of first the best one runs again after trial 0; "
+        "no values are taken over, for max_epochs changed"
+    )
 
 
 @pytest.mark.parametrize(
