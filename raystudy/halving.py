@@ -54,35 +54,47 @@ class ParetoHalving:
             What the trials are worth that came there before.
         """
         points = np.array([own, *others], dtype=np.float64)
-        places = max(1, len(points) // self.reduction_factor)
-        before = np.zeros(len(points), dtype=bool)
-        while not (best := front(points, among=~before))[0]:
-            before |= best
-            if before.sum() >= places:
+        places, before = max(1, len(points) // self.reduction_factor), 0
+        distinct, index, counts = np.unique(points, axis=0, return_inverse=True, return_counts=True)
+        mine, left = index.reshape(-1)[0], np.arange(len(distinct))
+        while mine not in left[best := _unbeaten(distinct[left])]:
+            before += counts[left[best]].sum()
+            left = left[~best]
+            if before >= places:
                 return False
-        rivals = points[best]
-        if not before.any():
+        if not before:
             places = max(places, int((points.max(axis=0) > points.min(axis=0)).sum()))
-        ahead = spread(rivals)[: places - int(before.sum())]
-        return bool((rivals[ahead] == rivals[0]).all(axis=1).any())
+        rivals = np.repeat(left[best], counts[left[best]])
+        ahead = spread(distinct[rivals])[: places - before]
+        return bool((rivals[ahead] == mine).any())
 
 
-def front(points: Points, *, among: NDArray[np.bool_] | None = None) -> NDArray[np.bool_]:
+def front(points: Points) -> NDArray[np.bool_]:
     """Return which points no other dominates: not larger anywhere and smaller somewhere.
 
     Parameters
     ----------
     points : array, shape (N, M)
-    among : array of bool, shape (N,), optional
-        The others are left out.
     """
-    chosen = np.zeros(len(points), dtype=bool)
-    order = np.lexsort(points.T[::-1])  # what dominates a point stands before it
-    left = order if among is None else order[among[order]]
+    distinct, index = np.unique(points, axis=0, return_inverse=True)
+    chosen: NDArray[np.bool_] = _unbeaten(distinct)[index.reshape(-1)]
+    return chosen
+
+
+def _unbeaten(distinct: Points) -> NDArray[np.bool_]:
+    """Return the front of points that differ and stand in lexicographic order.
+
+    What dominates a point stands before it. By two measures the front is where the second falls.
+    """
+    chosen = np.zeros(len(distinct), dtype=bool)
+    if distinct.shape[1] == 2:
+        lowest = np.minimum.accumulate(distinct[:, 1])
+        chosen[0], chosen[1:] = True, distinct[1:, 1] < lowest[:-1]
+        return chosen
+    left = np.arange(len(distinct))
     while len(left):
-        best = points[left[0]]
-        chosen[left[(points[left] == best).all(axis=1)]] = True
-        left = left[(points[left] < best).any(axis=1)]
+        chosen[left[0]] = True
+        left = left[(distinct[left] < distinct[left[0]]).any(axis=1)]
     return chosen
 
 
