@@ -13,14 +13,16 @@ def use():
     return torch.ones(64 * 2**20 // 4).sum()
 for _ in range(8):  # until the heap has found its shape
     use()
-before = faults()
-for _ in range(5):
+fetched = []
+for _ in range(20):  # the system may take pages back at any moment, but not every time
+    before = faults()
     use()
-print(faults() - before)
+    fetched.append(faults() - before)
+print(min(fetched))
 """
 
 
 def test_large_blocks_are_not_fetched_anew():
     done = subprocess.run([sys.executable, "-c", CODE], capture_output=True, text=True, check=True)
-    pages_of_a_block = 64 * 2**20 // 4096  # without it five times as many are fetched
-    assert int(done.stdout) < pages_of_a_block
+    pages_of_a_block = 64 * 2**20 // 4096
+    assert int(done.stdout) < pages_of_a_block / 2
