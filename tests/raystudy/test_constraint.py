@@ -1,5 +1,6 @@
 """Constraints: how they are read, who is best under them, what samplers make of them."""
 
+import json
 import math
 
 import pytest
@@ -14,6 +15,9 @@ from raystudy.spec import Objective, StudySpec
 from raystudy.study import Outcome
 from raystudy.surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
 from raystudy.trackers.base import TrialSummary
+from raystudy.trackers.memory import MemoryTracker
+from raystudy.trackers.mlflow import events
+from raystudy.trackers.mlflow.chronicle import Chronicle
 
 ROBUST_ENOUGH = Constraint(ROBUST, ">=", 0.35)
 CONSTRAINED = {"objectives": (CLEAN,), "spec": {"constraints": (ROBUST_ENOUGH,)}}
@@ -198,3 +202,39 @@ def test_a_sampler_that_knows_constraints_draws_more_feasible_trials_than_chance
         assert study.best()[0].violation == 0
     assert share[name] > share["random"]
     assert 0.76 * LEARNT < best[name] <= 0.796 * LEARNT
+
+
+class Spooling(MemoryTracker):
+    """Keep what MLflow's spool would hold."""
+
+    def __init__(self, spool):
+        super().__init__()
+        self._spool = spool
+
+    def study_started(self, study):
+        self._spool.append(events.study_started(study, parent_run=True, params={}))
+
+    def trial_started(self, trial):
+        self._spool.append(events.trial_started(trial))
+
+    def trial_reported(self, number, epoch, metrics):
+        self._spool.append(events.trial_reported(number, epoch, metrics))
+
+    def trial_finished(self, trial):
+        self._spool.append(events.trial_finished(trial))
+
+
+def test_mlflow_is_told_which_trials_are_infeasible_and_never_calls_one_the_best(tmp_path):
+    spool = []
+    study = open_study(tmp_path / "s", trackers=[Spooling(spool)], **CONSTRAINED)
+    run_trial(study, 0.9, 0.25)
+    run_trial(study, 0.5, 0.35)
+    study.close()
+    chronicle = Chronicle()
+    for event in json.loads(json.dumps(spool)):
+        chronicle.take(event)
+    patches = chronicle.patches()
+    assert patches["study"].tags["raystudy.best_trial"] == "1"
+    assert patches[0].tags["raystudy.state"] == "complete"
+    assert patches[0].tags["raystudy.reason"] == f"infeasible: {ROBUST} is 0.25, not >= 0.35"
+    assert patches[1].tags["raystudy.reason"] == ""
