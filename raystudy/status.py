@@ -86,6 +86,8 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     for trial in trials:
         summary = trial.summary
         console.print(Text(f"trial {summary.number}  {values(summary.last)}"), soft_wrap=True)
+        if summary.violation:
+            console.print(Text(f"  {summary.reason}; no trial is feasible"), soft_wrap=True)
         for path, value in trial.params.items():
             console.print(Text(f"  {path}={value}"), soft_wrap=True)
         console.print(Text(f"  {replay_command(study, trial)}"), soft_wrap=True)
@@ -142,6 +144,7 @@ def describe(study: StoredStudy) -> dict[str, Any]:
         "data": study.data,
         "state": study.state,
         "objectives": [dataclasses.asdict(o) for o in study.spec.objectives],
+        "constraints": [str(constraint) for constraint in study.spec.constraints],
         "ended": len(study.ended),
         "num_trials": study.spec.num_trials,
         "best": [dataclasses.asdict(summary) for summary in study.best],
