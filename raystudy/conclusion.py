@@ -38,6 +38,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _show_front(console, study, best)
     elif best:
         _show_best(console, study, best[0], ended)
+    if study.is_finished and best:
+        _say(console, f"make sure:     raystudy confirm {study.info.id}{_moved(settings)}")
     if not study.is_finished:
         _say(console, f"go on with:    raystudy resume {study.info.id}{_moved(settings)}")
     _say(console, f"look at it:    raystudy ui{_moved(settings)}")

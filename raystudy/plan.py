@@ -127,7 +127,7 @@ def show(
     if folder is not None:
         table.add_row("results", str(folder.path))
     uri = store_uri(config.tracker.uri, config.output_dir)
-    table.add_row("MLflow", redact(uri))
+    table.add_row("MLflow", redact(uri) if config.tracker.enabled else "not told (tracker=none)")
     console.print(table)
     console.print(_axes(space))
     for note in (*space.notes, *_notes(config, spec)):

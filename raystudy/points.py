@@ -48,7 +48,7 @@ def _point(entry: Mapping[Any, Any], distributions: Mapping[str, BaseDistributio
     for path, value in entry.items():
         if path not in distributions:
             raise UserError(
-                f"study.points: '{path}' is not searched; {_nearest(path, distributions)}."
+                f"study.points: '{path}' is not searched; {_nearest(path, distributions)}"
             )
         try:
             point[path] = axes.fitted(distributions[path], value)
@@ -63,7 +63,8 @@ def _point(entry: Mapping[Any, Any], distributions: Mapping[str, BaseDistributio
 
 def _nearest(path: Any, known: Iterable[str]) -> str:
     close = difflib.get_close_matches(str(path), list(known), n=1, cutoff=0.5)
-    return f"did you mean '{close[0]}'?" if close else f"the axes are: {', '.join(known) or 'none'}"
+    there = ", ".join(known) or "none"
+    return f"did you mean '{close[0]}'?" if close else f"the axes are: {there}."
 
 
 def places(distributions: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> Places:

@@ -101,7 +101,6 @@ def kill_child(driver, name):
     ("cut_off", "code", "word"),
     [
         (interrupt, 130, "raystudy resume swaro-1"),
-        (subprocess.Popen.terminate, 75, "raystudy resume swaro-1"),
         (kill_head, 1, "Ray has died (its head"),
         (kill_node, 1, "Ray has died (its node"),
         (subprocess.Popen.kill, -9, ""),
