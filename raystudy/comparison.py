@@ -54,8 +54,8 @@ def compare(
     for study in studies:
         if study.manifest["kind"] == "confirm":
             raise UserError(
-                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, and "
-                f"'raystudy best {study.id}' tells the conclusion."
+                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, "
+                f"and 'raystudy best {study.id}' tells the conclusion."
             )
     if not force:
         measured.refuse_unlike(studies)

@@ -13,7 +13,7 @@ from torch import nn
 from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.trackers.mlflow.attach import Attachment, attach
-from raystudy.trained import Trained, open_trained
+from raystudy.trained import Trained, open_trained, use_threads
 from raystudy.trial import build_evaluators
 from trainables.attacks.pgd import PGD
 from trainables.evaluate.probe import FrozenProbe
@@ -72,6 +72,7 @@ def look(
     others = [text for text in overrides if not _is_of_picture(text)]
     makers = make_pictures(pictures or [], own)
     trained = open_trained(run, others, search_path)
+    use_threads(trained.config)
     makers = _possible(makers, trained, asked=bool(pictures))
     subject = make_subject(trained, with_classifier=any(n in makers for n in OF_A_CLASSIFIER))
     folder = Path(output) if output else trained.origin.weights.parent / FOLDER

@@ -118,6 +118,11 @@ def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str]
     return load(find(what, overrides, search_path), overrides)
 
 
+def use_threads(settings: DictConfig) -> None:
+    """Have as many threads as a trial has: more are slower on small networks."""
+    torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
+
+
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:
     """Return where a trained network is; see `open_trained`."""
     shared = config.load_shared([t for t in overrides if t.startswith(("output_dir=", "tracker"))])

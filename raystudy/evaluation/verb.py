@@ -96,6 +96,7 @@ def _measure_all(
         from raystudy.on_ray.evaluations import measure_on_ray
 
         return measure_on_ray(orders, told)
+    trained.use_threads(orders[0].settings())
     record = measure(orders[0], lambda step: told(orders[0], step))
     return None if record is None else [record]
 
