@@ -6,7 +6,6 @@ from typing import Any, Literal, Self
 
 from raystudy import pareto, trial_info, trial_record, warm_start
 from raystudy.budget import Spent
-from raystudy.earlier import Earlier
 from raystudy.ledger import Ledger
 from raystudy.search_space import SearchSpace
 from raystudy.study_folder import StudyFolder
@@ -43,6 +42,8 @@ class Study:
     ----------
     accelerators : float
         GPUs, or else workers, that a trial holds; whoever runs the trials says so.
+    earlier : Earlier, optional
+        What was learnt from an earlier study.
     """
 
     def __init__(
@@ -59,12 +60,12 @@ class Study:
         self.interrupted = False
         self.paused = False
         self.accelerators = 1.0
+        self.earlier = ledger.earlier
         self._space = space
         self._ledger = ledger
         self._trackers = trackers
         self._max_epochs = max_epochs
         self._clock = clock
-        self._objectives = info.spec.objectives
         self._running: dict[int, TrialRecord] = {}
         self._tally = Tally(info.spec, space.size, ledger.trials())
         self._began = clock() - self._tally.wall
@@ -118,7 +119,7 @@ class Study:
         if self.interrupted or self.paused or not (resumed or more):
             return None
         trial = self._ledger.completed(self._tally.left.pop(0)) if resumed else self._ledger.ask()
-        record = TrialRecord.read(trial, self._objectives, self.info.spec.constraints)
+        record = TrialRecord.read(trial, self.info.spec.objectives, self.info.spec.constraints)
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
         info = trial_info.of(trial, self.info, self._space, resumed=resumed)
@@ -180,11 +181,6 @@ class Study:
         return sum((record.spent for record in self._running.values()), self._tally.spent + wall)
 
     @property
-    def earlier(self) -> Earlier | None:
-        """What was learnt from an earlier study."""
-        return self._ledger.earlier
-
-    @property
     def failure(self) -> str:
         """What a finished study without a complete trial came to; empty if there is one."""
         return self._tally.failure if self.is_finished else ""
@@ -202,8 +198,8 @@ class Study:
 
     def best(self) -> list[TrialSummary]:
         """Return the best complete trial, or the Pareto front of several objectives."""
-        front = pareto.front(self.summaries(), self._objectives)
-        return front if len(self._objectives) > 1 else front[:1]
+        front = pareto.front(self.summaries(), self.info.spec.objectives)
+        return front if len(self.info.spec.objectives) > 1 else front[:1]
 
     def command(self, number: int) -> str:
         """Return the command line that replays a trial."""
