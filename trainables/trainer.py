@@ -5,7 +5,7 @@ import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Literal
 
 import torch
@@ -18,10 +18,10 @@ from trainables.batch import Batch
 from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
+from trainables.means import Means
 from trainables.methods.base import Method
-from trainables.networks import sync_batch_norm
-from trainables.networks.encoder import Encoder
 from trainables.optim.schedules import Schedule
+from trainables.preparation import prepare, spare_dynamo
 from trainables.progress import Progress
 
 Precision = Literal["float32", "bfloat16"]
@@ -87,27 +87,6 @@ class TrainerOptions:
             )
 
 
-@dataclass
-class _Means:
-    """Running means of scalars that stay on the device."""
-
-    totals: dict[str, Tensor] = field(default_factory=dict)
-    counts: dict[str, int] = field(default_factory=dict)
-
-    def add(self, scalars: dict[str, Tensor]) -> None:
-        for name, value in scalars.items():
-            self.totals[name] = self.totals.get(name, 0.0) + value.detach().float()
-            self.counts[name] = self.counts.get(name, 0) + 1
-
-    def over_ranks(self) -> dict[str, float]:
-        """Copy everything from the device at once; names must agree on all ranks."""
-        names = sorted(self.totals)
-        if not names:
-            return {}
-        means = torch.stack([self.totals[name] / self.counts[name] for name in names])
-        return dict(zip(names, distributed.mean_over_ranks(means).tolist(), strict=True))
-
-
 class _TrainingStep(nn.Module):
     """A method's step as a forward pass, which is what DDP wraps."""
 
@@ -152,10 +131,15 @@ class Trainer:
         if max_epochs < 1:
             raise ValueError(f"max_epochs must be at least 1, got {max_epochs}.")
         if not options.compile:
-            _spare_dynamo()
+            spare_dynamo()
         method.check(train)
         self.device = train.images.device
-        self.method = _prepare(method, self.device, options)
+        self.method = prepare(
+            method,
+            self.device,
+            channels_last=options.channels_last,
+            compile_backend=options.compile_backend if options.compile else None,
+        )
         self.optimizer = optimizer(self.method.parameters())
         for group in self.optimizer.param_groups:
             group.setdefault("initial_lr", group["lr"])
@@ -194,7 +178,7 @@ class Trainer:
         self.method.train()
         with self._cost.preparing():
             self.method.before_epoch(self._train, self._progress(0))
-        means = _Means()
+        means = Means()
         for index, batch in enumerate(self._batches.epoch(self.epoch)):
             update = functools.partial(self._update, batch, self._progress(index))
             means.add(self._cost.of_update(batch, update))
@@ -283,29 +267,3 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self._cost.load_state_dict(state["cost"])
         random_state.restore(state["random"])
-
-
-def _prepare(method: Method, device: torch.device, options: TrainerOptions) -> Method:
-    if distributed.world_size() > 1:
-        method = sync_batch_norm.convert(method)
-    method = method.to(device)
-    if options.channels_last:
-        method = method.to(memory_format=torch.channels_last)
-    if options.compile:
-        for module in method.modules():
-            if isinstance(module, Encoder):  # the target of a momentum method is another
-                module.compile(backend=options.compile_backend)
-    return method
-
-
-def _spare_dynamo() -> None:
-    """Keep an optimizer of ours from importing ``torch._dynamo``, which takes 3.6 s of a core.
-
-    torch imports the compiler to keep it out of the methods of its base class (and of its own
-    optimizers' steps, where it cannot be helped); where nothing is compiled there is nothing to
-    keep out. A torch that does this otherwise is left alone.
-    """
-    for method in vars(Optimizer).values():
-        inner, code = getattr(method, "__wrapped__", None), getattr(method, "__code__", None)
-        if inner is not None and code and code.co_qualname.startswith("_disable_dynamo"):
-            inner.__dynamo_disable = getattr(inner, "__dynamo_disable", inner)

@@ -121,8 +121,8 @@ def test_lars_trains_without_importing_the_compiler():
     code = (
         "import sys; import torch; from torch import nn\n"
         "from trainables.optim.lars import LARS\n"
-        "from trainables.trainer import _spare_dynamo\n"
-        "_spare_dynamo()\n"
+        "from trainables.preparation import spare_dynamo\n"
+        "spare_dynamo()\n"
         "layer = nn.Linear(2, 2)\n"
         "optimizer = LARS(layer.parameters(), lr=0.1)\n"
         "layer(torch.ones(1, 2)).sum().backward()\n"

@@ -1,0 +1,48 @@
+"""What is done to a method before it trains."""
+
+import torch
+from torch.optim import Optimizer
+
+from trainables import distributed
+from trainables.methods.base import Method
+from trainables.networks import sync_batch_norm
+from trainables.networks.encoder import Encoder
+
+
+def prepare(
+    method: Method, device: torch.device, *, channels_last: bool, compile_backend: str | None
+) -> Method:
+    """Move a method to a device, with its batch norms over all ranks and its encoders compiled.
+
+    Parameters
+    ----------
+    method : Method
+    device : torch.device
+    channels_last : bool
+        Memory format of convolutions.
+    compile_backend : str, optional
+        Of ``torch.compile``; nothing is compiled without it.
+    """
+    if distributed.world_size() > 1:
+        method = sync_batch_norm.convert(method)
+    method = method.to(device)
+    if channels_last:
+        method = method.to(memory_format=torch.channels_last)
+    if compile_backend is not None:
+        for module in method.modules():
+            if isinstance(module, Encoder):  # the target of a momentum method is another
+                module.compile(backend=compile_backend)
+    return method
+
+
+def spare_dynamo() -> None:
+    """Keep an optimizer of ours from importing ``torch._dynamo``, which takes 3.6 s of a core.
+
+    torch imports the compiler to keep it out of the methods of its base class (and of its own
+    optimizers' steps, where it cannot be helped); where nothing is compiled there is nothing to
+    keep out. A torch that does this otherwise is left alone.
+    """
+    for method in vars(Optimizer).values():
+        inner, code = getattr(method, "__wrapped__", None), getattr(method, "__code__", None)
+        if inner is not None and code and code.co_qualname.startswith("_disable_dynamo"):
+            inner.__dynamo_disable = getattr(inner, "__dynamo_disable", inner)
