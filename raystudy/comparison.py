@@ -20,7 +20,13 @@ from raystudy.trackers.base import TrialSummary
 if TYPE_CHECKING:
     import pandas as pd
 
-COSTS = ("cost/updates", "cost/images", "cost/flops")
+COSTS = (
+    "cost/updates",
+    "cost/images",
+    "cost/forward_passes",
+    "cost/backward_passes",
+    "cost/flops",
+)
 
 
 def compare(

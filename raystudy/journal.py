@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
 from raystudy.errors import UserError
@@ -85,6 +86,27 @@ class Journal(BaseJournalBackend):
     def close(self) -> None:
         """Close the file."""
         self._file.close()
+
+
+class Snapshot(BaseJournalBackend):
+    """The whole lines of a journal as they are now; another process may be adding to it."""
+
+    def __init__(self, path: Path) -> None:
+        self._logs, _ = _read(path)
+
+    @property
+    def storage(self) -> JournalStorage:
+        """What Optuna makes of it."""
+        with no_collection():
+            return JournalStorage(self)
+
+    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
+        """Return the operations from a number on."""
+        return iter(self._logs[log_number_from:])
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refuse: it is only read."""
+        raise AssertionError("a snapshot is only read")
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -12,7 +12,14 @@ from raystudy.stored import StoredStudy, StoredTrial, find_run
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import store_uri
 
-CHANGEABLE = ("study.num_trials", "study.stall_minutes", "scaling.", "tracker.", "output_dir")
+CHANGEABLE = (
+    "study.num_trials",
+    "study.budget.",
+    "study.stall_minutes",
+    "scaling.",
+    "tracker.",
+    "output_dir",
+)
 # Settings of the study as a whole: they change nothing about a trial.
 NOT_A_TRIALS = (
     *CHANGEABLE,
@@ -21,6 +28,9 @@ NOT_A_TRIALS = (
     "study.id",
     "study.seed",
     "study.max_failures",
+    "study.points",
+    "study.warm_start",
+    "study.allow_repeats",
     "study.storage",
     "sampler",
     "trial_scheduler",

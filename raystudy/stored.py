@@ -1,23 +1,23 @@
 """A study as it lies on disk, read without touching it: it may be running."""
 
 import fcntl
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from omegaconf import DictConfig
-from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend
+from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from raystudy import pareto, trial_record
 from raystudy.confirm import contest
 from raystudy.confirm.contest import Contest
+from raystudy.earlier import Earlier
 from raystudy.errors import UserError
-from raystudy.ledger import open_database
+from raystudy.journal import Snapshot
+from raystudy.ledger import ENDED_EARLY, open_database
 from raystudy.samplers import quiet
 from raystudy.search_space import SearchSpace
 from raystudy.spec import Objective, StudySpec
@@ -26,20 +26,6 @@ from raystudy.trackers.base import StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
 
 StudyState = Literal["running", "complete", "interrupted", "empty"]
-
-
-class _Snapshot(BaseJournalBackend):
-    """The whole lines of a journal as they are now; another process may be adding to it."""
-
-    def __init__(self, path: Path) -> None:
-        whole, _, _ = path.read_text().rpartition("\n") if path.exists() else ("", "", "")
-        self._logs = [json.loads(line) for line in whole.splitlines()]
-
-    def read_logs(self, log_number_from: int) -> Iterator[dict[str, Any]]:
-        return iter(self._logs[log_number_from:])
-
-    def append_logs(self, logs: list[dict[str, Any]]) -> None:
-        raise AssertionError("a snapshot is only read")
 
 
 @dataclass(frozen=True)
@@ -131,23 +117,41 @@ class StoredStudy:
         )
 
     @cached_property
-    def trials(self) -> list[StoredTrial]:
-        """All trials that were handed out, by number."""
+    def _storage(self) -> tuple[BaseStorage, int | None]:
+        """The journal or database, and the study's number there."""
         url = self.spec.storage
-        storage = self._journal() if url is None else open_database(url)
+        storage = Snapshot(self.folder.journal).storage if url is None else open_database(url)
         with quiet():
             known = {s.study_name: s._study_id for s in storage.get_all_studies()}
-            frozen = (
-                storage.get_all_trials(known[self.id], deepcopy=False) if self.id in known else []
-            )
+        return storage, known.get(self.id)
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """What was kept of the study as a whole: why it ended early, what it learnt from."""
+        storage, study_id = self._storage
+        return {} if study_id is None else storage.get_study_user_attrs(study_id)
+
+    @property
+    def earlier(self) -> Earlier | None:
+        """What it took over from an earlier study."""
+        return Earlier.read(self.attributes)
+
+    @property
+    def ended_early(self) -> str:
+        """Why it ended before all its trials were run; empty if it did not."""
+        return str(self.attributes.get(ENDED_EARLY, ""))
+
+    @cached_property
+    def trials(self) -> list[StoredTrial]:
+        """All trials that were handed out, by number."""
+        storage, study_id = self._storage
+        with quiet():
+            frozen = [] if study_id is None else storage.get_all_trials(study_id, deepcopy=False)
         return [
             StoredTrial.read(trial, self.spec.objectives)
             for trial in frozen
             if trial.state != TrialState.WAITING
         ]
-
-    def _journal(self) -> JournalStorage:
-        return JournalStorage(_Snapshot(self.folder.journal))
 
     @property
     def id(self) -> str:
@@ -183,6 +187,8 @@ class StoredStudy:
         if not self.trials:
             return "empty"
         unfinished = len(self.ended) < max(self.spec.num_trials, len(self.trials))
+        if self.ended_early and len(self.ended) == len(self.trials):
+            return "complete"
         return "interrupted" if unfinished else "complete"
 
     def trial(self, number: int) -> StoredTrial:

@@ -102,7 +102,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     if manifest["kind"] == "train":
         return train.resume(folder, manifest, everything)
     space, composed = SearchSpace.load(manifest["name"], everything, manifest["search_path"])
-    longer = [text for text in overrides if text.startswith("study.num_trials=")]
+    longer = [t for t in overrides if t.startswith(("study.num_trials=", "study.budget."))]
     manifest |= {
         "overrides": [*manifest["overrides"], *longer],
         "study": _plain(composed.config.study),

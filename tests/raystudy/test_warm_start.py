@@ -178,7 +178,9 @@ def test_what_was_taken_over_is_neither_counted_nor_reported(home):
     second = run(home, "second", ["study.warm_start=first"], trials=4, trackers=[tracker])
     assert [one.number for one in second.summaries()] == [0, 1, 2, 3]
     assert [trial.number for (trial,) in tracker.named("trial_started")] == [0, 1, 2, 3]
-    assert len(StoredStudy.open(home, "second").trials) == 4
+    stored = StoredStudy.open(home, "second")
+    assert (len(stored.trials), stored.earlier) == (4, second.earlier)
+    assert StoredStudy.open(home, "first").earlier is None
     kept = Earlier.read(as_optuna_sees_it(home / "studies" / "second").user_attrs)
     assert kept == second.earlier
     assert (kept.study, len(kept.trials)) == ("first", 8)

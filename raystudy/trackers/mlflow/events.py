@@ -25,6 +25,8 @@ def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, An
         dataset=study.dataset,
         overrides=study.overrides,
         objectives=[asdict(objective) for objective in study.spec.objectives],
+        constraints=[str(constraint) for constraint in study.spec.constraints],
+        budget=study.spec.budget.words,
         num_trials=study.spec.num_trials,
         sampler_seed=study.spec.seed,
         axes=dict(study.axes),

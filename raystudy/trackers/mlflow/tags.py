@@ -77,6 +77,8 @@ def study_tags(event: Event) -> dict[str, str]:
         "raystudy.state": "running",
         "raystudy.resumed": word(event["resumed"]),
         "raystudy.objectives": objectives,
+        "raystudy.constraints": ", ".join(event.get("constraints", ())),
+        "raystudy.budget": event.get("budget", ""),
         "raystudy.num_trials": str(event["num_trials"]),
         "raystudy.space": json.dumps(event["axes"]),
         "raystudy.published": json.dumps(event["published"]),
