@@ -2,7 +2,6 @@
 
 import json
 import os
-import signal
 import subprocess
 import sys
 
@@ -13,6 +12,7 @@ from raystudy import split_ledger
 from raystudy.confirm.verb import confirm
 from raystudy.errors import UserError
 from raystudy.journal import Journal
+from raystudy.sweep import resume
 
 TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
 PATIENCE = 240
@@ -42,25 +42,6 @@ def test_wrong_input_is_refused_in_a_sentence_and_nothing_is_made(tmp_path, sett
     assert [path.name for path in (tmp_path / "studies").iterdir()] == ["cross_entropy-1"]
 
 
-def drive(home, *words):
-    """Start the command in a process of its own."""
-    code = (
-        "import sys; from raystudy import sweep; from raystudy.confirm import verb as c; "
-        "sys.exit(eval(sys.argv[1]))"
-    )
-    return subprocess.Popen(
-        [sys.executable, "-c", code, *words],
-        env={**os.environ, "RAYSTUDY_HOME": str(home)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-
-
-SETTINGS = "['scaling.num_cpus=2', 'tracker=none']"
-CONFIRM = f"c.confirm('cross_entropy-1', {SETTINGS}, top=1, seeds=2, as_json=False)"
-
-
 def epochs_told(home):
     """How often each epoch of each run is in the journal."""
     journal = Journal(home / "studies" / "cross_entropy-1-confirm" / "journal.log")
@@ -74,21 +55,20 @@ def epochs_told(home):
 
 
 @pytest.mark.ray
-def test_a_confirm_cut_off_goes_on_reads_the_test_split_once_and_concludes(tmp_path, capsys):
+def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path, capsys):
     search(tmp_path, [0.5, 0.6, 0.55], *TINY, name="cross_entropy")
-    first = drive(tmp_path, CONFIRM)
-    for line in first.stdout:
-        if "epoch   1/2" in line:
-            break
-    first.send_signal(signal.SIGINT)
-    said = first.stdout.read()
-    assert first.wait(PATIENCE) == 130, said
-    assert "raystudy resume cross_entropy-1-confirm" in said
+    words = ["confirm", "cross_entropy-1", "--top", "1", "--seeds", "2"]
+    race = subprocess.run(
+        [sys.executable, "-m", "raystudy.cli", *words, "scaling.num_cpus=2", "tracker=none"],
+        env={**os.environ, "RAYSTUDY_HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE,
+        check=False,
+    )
+    said = race.stdout
+    assert race.returncode == 0, said + race.stderr
     folder = tmp_path / "studies" / "cross_entropy-1-confirm"
-    assert split_ledger.count(tmp_path / "studies" / "cross_entropy-1") == 0
-    second = drive(tmp_path, "sweep.resume('cross_entropy-1-confirm', [])")
-    said, _ = second.communicate(timeout=PATIENCE)
-    assert second.returncode == 0, said
     assert "conclusion: " in said
     assert "trial 1" in said
     assert epochs_told(tmp_path) == {number: [1, 2] for number in range(4)}
@@ -103,4 +83,6 @@ def test_a_confirm_cut_off_goes_on_reads_the_test_split_once_and_concludes(tmp_p
         "cross_entropy-1", [f"output_dir={tmp_path}"], top=1, seeds=2, as_json=True
     )  # all is done: nothing runs, nothing is read
     assert (code, json.loads(capsys.readouterr().out)) == (0, summary)
+    assert resume("cross_entropy-1-confirm", [f"output_dir={tmp_path}"]) == 0
+    assert "conclusion: " in capsys.readouterr().out
     assert split_ledger.count(tmp_path / "studies" / "cross_entropy-1") == 1
