@@ -131,7 +131,9 @@ def build(order: Order, settings: DictConfig) -> tuple[Measurement, Suite, Split
             f"trained on {needed}; only a protocol of transfer with `channels: {needed}` bridges "
             f"that."
         )
-    return Measurement(suite, network.encoder, splits, network.head), suite, splits
+    # A head knows the classes it was trained on.
+    head = network.head if settings.data.name == network.config.data.name else None
+    return Measurement(suite, network.encoder, splits, head), suite, splits
 
 
 def _steps(measurement: Measurement) -> Iterator[Step]:

@@ -4,6 +4,7 @@ No file is executed: tensors are read, or the file is refused.
 """
 
 import re
+import warnings
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -71,7 +72,9 @@ def read_weights(path: Path) -> dict[str, Tensor]:
 
             found: Any = load_file(path)
         else:
-            found = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():  # about pickles of other programs
+                warnings.simplefilter("ignore")
+                found = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # a file made to harm can make a reader fail in any way
         raise ValueError(
             f"{path} is neither safetensors nor a torch checkpoint of tensors and plain values; "

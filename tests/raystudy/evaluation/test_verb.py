@@ -5,6 +5,7 @@ import pickle
 
 import pytest
 import torch
+from PIL import Image
 
 from raystudy import cli
 from raystudy.evaluation import tables, verb
@@ -123,6 +124,21 @@ def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path):
     assert (home / "weights/theirs/evaluations/quick.json").is_file()
 
 
+def test_a_network_is_measured_on_other_data_by_a_new_layer(capsys, tmp_path):
+    for number, name in enumerate(("dark", "grey", "light")):
+        (tmp_path / name).mkdir()
+        for extra in range(30):
+            Image.new("L", (8, 8), 90 * number + extra).save(tmp_path / name / f"{extra}.png")
+    there = ["data=image_folder", f"data.root={tmp_path}", "data.channels=1", "data.image_size=8"]
+    shares = ["data.splits.val_share=0.2", "data.splits.test_share=0.3"]
+    code, out, err = run(capsys, "train-fast_at-1", *there, *shares, *FEW)
+    assert code == 0, err
+    assert "20 test images of image_folder" in out
+    code, _, err = run(capsys, "train-fast_at-1", *there, *shares, "suite=fast_at_figure2")
+    assert code == 2
+    assert "needs a method that trains a head" in err
+
+
 class Malicious:
     def __reduce__(self):
         return (print, ("pwned",))
@@ -139,6 +155,7 @@ def test_a_malicious_checkpoint_does_not_run(capsys, tmp_path):
         assert code == 2
         assert "pwned" not in out + err
         assert "nothing in it has been run" in err
+        assert err.count("\n") == 1
 
 
 @pytest.mark.parametrize(
