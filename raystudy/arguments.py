@@ -108,7 +108,9 @@ def report_arguments(parser: argparse.ArgumentParser) -> None:
 
 def export_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a study's id, such as swaro-1")
-    parser.add_argument("--format", choices=("csv", "json", "parquet", "latex"), default="csv")
+    parser.add_argument(
+        "--format", choices=("csv", "json", "parquet", "latex", "safetensors"), default="csv"
+    )
     parser.add_argument("--output", metavar="FILE", help="instead of the terminal")
     override_arguments(parser)
 

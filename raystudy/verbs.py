@@ -117,7 +117,15 @@ def diff(options: argparse.Namespace) -> int:
 
 
 def export(options: argparse.Namespace) -> int:
-    """Write a study's trials as CSV, JSON, Parquet or LaTeX."""
+    """Write a study's trials as a table, or a trained encoder for other programs.
+
+    With --format safetensors, STUDY may also be STUDY/TRIAL or the id of a run in MLflow; a ResNet
+    gets torchvision's names.
+    """
+    if options.format == "safetensors":
+        from raystudy.weights import export_weights
+
+        return export_weights(options.study, options.overrides, output=options.output)
     from raystudy.comparison import export
 
     return export(

@@ -15,6 +15,7 @@ import ray
 
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
+from raystudy.on_ray.strays import MARK, no_strays
 
 # For every process of the study. Ray reads these from the environment alone.
 ENVIRONMENT = {
@@ -64,8 +65,9 @@ def usable_cpus(scaling: Scaling) -> int:
 
 @contextlib.contextmanager
 def _local(scaling: Scaling) -> Iterator[None]:
-    with _temporary_folder() as temporary, _local_token():
-        with _signal_handlers_kept(), _loopback(), _environment(_preloading(scaling)):
+    with _temporary_folder() as temporary, _local_token(), no_strays(temporary):
+        marked = {MARK: str(temporary), **_preloading(scaling)}
+        with _signal_handlers_kept(), _loopback(), _environment(marked):
             ray.init(
                 address="local",
                 num_cpus=usable_cpus(scaling),

@@ -33,7 +33,8 @@ def to_torchvision(encoder: ResNet) -> dict[str, Tensor]:
         If the encoder has several batch norms per layer; keep one branch first.
     """
     weights = {
-        name: value.detach().cpu().clone() for name, value in encoder.body.state_dict().items()
+        name: value.detach().cpu().contiguous().clone()
+        for name, value in encoder.body.state_dict().items()
     }
     if split := [name for name in weights if ".branches." in name]:
         raise ValueError(

@@ -5,7 +5,9 @@ import pickle
 
 import pytest
 import torch
+import torchvision
 from PIL import Image
+from safetensors.torch import load_file
 
 from raystudy import cli
 from raystudy.evaluation import tables, verb
@@ -124,6 +126,21 @@ def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path):
     assert (home / "weights/theirs/evaluations/quick.json").is_file()
 
 
+@pytest.mark.parametrize("study", ["train-simclr-1", "train-acl-1"])
+def test_an_exported_encoder_is_measured_as_the_trial_is(capsys, tmp_path, study):
+    if study == "train-acl-1":
+        assert cli.main(["train", "acl", "max_epochs=1", "tracker=none"]) == 0
+    file = tmp_path / "encoder.safetensors"
+    assert cli.main(["export", study, "--format", "safetensors", "--output", str(file)]) == 0
+    capsys.readouterr()
+    settings = [*FEW, "suite.attacks={}", "suite.checks=null", "--json"]
+    found = [
+        json.loads(run(capsys, *what, *settings)[1])[0]["protocols"]["quick"]["clean"]["right"]
+        for what in ([study], [str(file), "encoder=small_conv"])
+    ]
+    assert found[0] == found[1]
+
+
 def test_a_network_is_measured_on_other_data_by_a_new_layer(capsys, tmp_path):
     for number, name in enumerate(("dark", "grey", "light")):
         (tmp_path / name).mkdir()
@@ -191,3 +208,15 @@ def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
     assert added.metrics["test/quick/pgd20_l2 0.5"] <= clean
     assert set(added.files) == {"quick.json", "quick.csv"}
     assert added.files["quick.csv"].decode().count("\n") == 4
+
+
+def test_an_exported_resnet_is_torchvisions(capsys, tmp_path):
+    overrides = ["encoder=resnet18", "batch_size=1024", "max_epochs=1", "tracker=none"]
+    assert cli.main(["train", "cross_entropy", "study.id=resnet", *overrides]) == 0
+    file = tmp_path / "resnet.safetensors"
+    assert cli.main(["export", "resnet", "--format", "safetensors", "--output", str(file)]) == 0
+    theirs = torchvision.models.resnet18()
+    theirs.conv1 = torch.nn.Conv2d(1, 64, 3, padding=1, bias=False)  # the CIFAR stem, grey
+    left = theirs.load_state_dict(load_file(file), strict=False)
+    assert (sorted(left.missing_keys), left.unexpected_keys) == (["fc.bias", "fc.weight"], [])
+    assert "strict=False" in capsys.readouterr().err
