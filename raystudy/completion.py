@@ -8,6 +8,7 @@ from raystudy.errors import EXIT_DONE
 OF_A_STUDY = (
     "resume",
     "extend",
+    "pause",
     "stop",
     "status",
     "best",
@@ -15,13 +16,18 @@ OF_A_STUDY = (
     "compare",
     "diff",
     "export",
+    "look",
+    "confirm",
+    "report",
     "rm",
     "sync",
 )
 VERBS = (
     "sweep",
+    "plan",
     "train",
     "replay",
+    "evaluate",
     *OF_A_STUDY,
     "studies",
     "show",
@@ -84,10 +90,13 @@ def _candidates(before: Sequence[str], last: str) -> Sequence[str]:
         return tuple(SCRIPTS)
     if before[0] == "compare" or (before[0] in OF_A_STUDY and len(before) == 1):
         return _study_ids()
-    if before[0] not in ("sweep", "train", "show"):
-        return ()
     from raystudy import config
 
+    if before[0] == "evaluate":
+        suites = [f"suite={name}" for name in config.options("suite")]
+        return [*suites, *_study_ids()]
+    if before[0] not in ("sweep", "plan", "train", "show"):
+        return ()
     if len(before) == 1:
         return config.study_names()
     group = last.split("=", 1)[0]

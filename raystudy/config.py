@@ -35,14 +35,14 @@ GROUPS = (
     "optimizer",
     "lr_schedule",
     "evaluate",
-    "suite",
-    "protocol",
-    "adversary",
     "trial_scheduler",
     "sampler",
     "tracker",
     "scaling",
 )
+
+
+MEASURING = ("suite", "protocol", "adversary")  # of `raystudy evaluate`, not of a trial
 
 
 @dataclass(frozen=True)

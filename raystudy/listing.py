@@ -14,7 +14,7 @@ def list_choices(search_path: Sequence[str]) -> int:
     """Print the studies and the options of every group, with the first line of each file."""
     console = terminal.console()
     _print(console, "studies", "", config.study_names(search_path), search_path)
-    for group in config.GROUPS:
+    for group in (*config.GROUPS, *config.MEASURING):
         _print(console, group, f"{group}/", config.options(group, search_path), search_path)
     return EXIT_DONE
 

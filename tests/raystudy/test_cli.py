@@ -5,7 +5,7 @@ import sys
 
 import pytest
 
-from raystudy import cli
+from raystudy import cli, verbs
 from raystudy.completion import VERBS, words
 
 HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
@@ -107,6 +107,11 @@ def test_completion_knows_verbs_studies_options_and_settings():
     assert words(["sweep", "swar"]) == ["swaro"]
     assert "attack=pgd_linf" in words(["sweep", "swaro", "attack=pgd"])
     assert words(["train", "swaro", "optimizer.l"]) == ["optimizer.lr="]
+    assert words(["evaluate", "suite=swaro_table1"]) == ["suite=swaro_table1"]
+
+
+def test_completion_knows_every_verb():
+    assert set(VERBS) == {verb.__name__.rstrip("_") for verb in verbs.VERBS}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
