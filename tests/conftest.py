@@ -9,7 +9,7 @@ import pytest
 from ranks import Ranks
 
 # The first example of a test pays for imports, and machines are shared: time decides nothing.
-hypothesis.settings.register_profile("raystudy", deadline=None)
+hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("raystudy")
 
 
