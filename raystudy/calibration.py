@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
 
 import torch
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
+from raystudy import config
 from raystudy.on_ray.scaling import Scaling
 from raystudy.plan import read_scaling
 from raystudy.report.rungs import of_scheduler
@@ -71,8 +71,8 @@ def first_configurations(space: SearchSpace, info: StudyInfo, settings: DictConf
         study = Study.open(
             replace(info, folder=Path(folder)),
             space,
-            sampler=_plain(settings.sampler),
-            trial_scheduler=_plain(settings.trial_scheduler),
+            sampler=config.plain(settings.sampler),
+            trial_scheduler=config.plain(settings.trial_scheduler),
             max_epochs=settings.max_epochs,
         )
         with study:
@@ -83,11 +83,6 @@ def first_configurations(space: SearchSpace, info: StudyInfo, settings: DictConf
         for one in trials
         if one is not None
     ]
-
-
-def _plain(node: DictConfig) -> dict[str, Any]:
-    plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
-    return plain
 
 
 def _word(value: object) -> str:

@@ -13,6 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import yaml
 from hydra import compose as hydra_compose
@@ -214,6 +215,12 @@ def _register_resolvers() -> None:
     # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
     OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
+
+
+def plain(node: DictConfig) -> dict[str, Any]:
+    """Return a section as plain values, interpolations resolved."""
+    values: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
+    return values
 
 
 def pinned_paths(overrides: Sequence[str]) -> list[str]:

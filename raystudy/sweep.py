@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig
 from rich.console import Console
 
 from raystudy import (
@@ -56,7 +56,7 @@ def sweep(
             "search_path": [str(Path(path).resolve()) for path in search_path],
             "raystudy": __version__,
             "data": str(settings.data.name),
-            "study": _plain(settings.study),
+            "study": config.plain(settings.study),
             "provenance": asdict(provenance.collect()),
         }
     )
@@ -105,7 +105,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     longer = [t for t in overrides if t.startswith(("study.num_trials=", "study.budget."))]
     manifest |= {
         "overrides": [*manifest["overrides"], *longer],
-        "study": _plain(composed.config.study),
+        "study": config.plain(composed.config.study),
     }
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
@@ -173,8 +173,8 @@ def _run(
         study = Study.open(
             info,
             space,
-            sampler=_plain(settings.sampler),
-            trial_scheduler=_plain(settings.trial_scheduler),
+            sampler=config.plain(settings.sampler),
+            trial_scheduler=config.plain(settings.trial_scheduler),
             trackers=trackers,
             storage_url=settings.study.storage,
             max_epochs=settings.max_epochs,
@@ -220,8 +220,3 @@ def _info(
 
 def _output_dir(settings: DictConfig) -> Path:
     return Path(settings.output_dir).expanduser().resolve()
-
-
-def _plain(node: DictConfig) -> dict[str, Any]:
-    plain: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
-    return plain

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from raystudy import calibration, cli
+from raystudy import calibration, cli, config
 from raystudy.search_space import SearchSpace
 from raystudy.trial import build_evaluators, build_trainer, load_splits
 from trainables.rehearsal import Rehearsal, rehearse
@@ -90,8 +90,8 @@ def test_the_first_trials_are_those_a_sweep_runs(planned, tmp_path):
     with Study.open(
         info,
         space,
-        sampler=calibration._plain(settings.sampler),
-        trial_scheduler=calibration._plain(settings.trial_scheduler),
+        sampler=config.plain(settings.sampler),
+        trial_scheduler=config.plain(settings.trial_scheduler),
         max_epochs=4,
     ) as study:
         for words in foreseen:
