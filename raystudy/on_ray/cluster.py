@@ -8,6 +8,7 @@ import secrets
 import shutil
 import signal
 import tempfile
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -41,6 +42,9 @@ DRIVER_ENVIRONMENT = {
     "TUNE_WARN_THRESHOLD_S": "1000000000",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "0",
 }
+
+
+ABANDONED_AFTER_S = 60.0
 
 
 @contextlib.contextmanager
@@ -99,6 +103,12 @@ def _temporary_folder() -> Iterator[Path]:
         with contextlib.suppress(OSError), left.open() as file:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             shutil.rmtree(left.parent, ignore_errors=True)
+    for left in parent.glob("raystudy-*"):
+        # What a dying Ray wrote once more into a folder that was removed under it.
+        with contextlib.suppress(OSError):
+            known = {"lock", "unlocked"} & {entry.name for entry in left.iterdir()}
+            if not known and time.time() - left.stat().st_mtime > ABANDONED_AFTER_S:
+                shutil.rmtree(left, ignore_errors=True)
     folder = Path(tempfile.mkdtemp(prefix="raystudy-", dir=parent))
     unlocked = folder / "unlocked"
     with unlocked.open("w") as file:
