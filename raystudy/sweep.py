@@ -80,7 +80,7 @@ def _foresee(
 
     manifest = {"name": name, "search_path": search_path}
     nowhere = StudyFolder(_output_dir(settings) / "studies" / name)
-    info = _info(nowhere, space, settings, manifest, resumed=False)
+    info = study_info(nowhere, space, settings, manifest, resumed=False)
     first = calibration.first_configurations(space, info, settings)
     console.print("[dim]measuring a few steps of the recipe ...[/dim]")
     calibration.show(console, calibration.calibrate(settings), settings, space, first)
@@ -161,7 +161,7 @@ def _run(
     from raystudy.on_ray.executor import RayExecutor
     from raystudy.study import Study
 
-    info = _info(folder, space, settings, manifest, resumed=resumed)
+    info = study_info(folder, space, settings, manifest, resumed=resumed)
     executor = RayExecutor(plan.read_scaling(settings))
     pause = Pause()
     with (
@@ -196,7 +196,7 @@ def _run(
     return EXIT_FAILED if study.failure else EXIT_DONE
 
 
-def _info(
+def study_info(
     folder: StudyFolder,
     space: SearchSpace,
     settings: DictConfig,
@@ -204,6 +204,7 @@ def _info(
     *,
     resumed: bool,
 ) -> StudyInfo:
+    """Return what trackers and trials are told of a study."""
     return StudyInfo(
         id=folder.id,
         folder=folder.path,

@@ -82,10 +82,10 @@ def test_the_first_trials_are_those_a_sweep_runs(planned, tmp_path):
     space, settings = planned
     from raystudy.study import Study
     from raystudy.study_folder import StudyFolder
-    from raystudy.sweep import _info
+    from raystudy.sweep import study_info
 
     manifest = {"name": "swaro", "search_path": []}
-    info = _info(StudyFolder(tmp_path), space, settings, manifest, resumed=False)
+    info = study_info(StudyFolder(tmp_path), space, settings, manifest, resumed=False)
     foreseen = calibration.first_configurations(space, info, settings)
     with Study.open(
         info,

@@ -14,7 +14,7 @@ from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
 from raystudy.study_folder import StudyFolder, create_study_folder
-from raystudy.sweep import _info
+from raystudy.sweep import study_info
 
 pytestmark = pytest.mark.usefixtures("study")
 OVERRIDES = ["study.num_trials=3", "optimizer.lr=1.0", "tracker=none"]
@@ -30,7 +30,7 @@ def begin(home, study_id="mine", *more):
     folder.write_manifest(
         {"format": 1, "kind": "sweep", "name": "swaro", "overrides": overrides, "search_path": []}
     )
-    info = _info(folder, space, settings, folder.read_manifest(), resumed=False)
+    info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)
     choices = {"_target_": "optuna.samplers.RandomSampler"}
     pruner = {"_target_": "optuna.pruners.NopPruner"}
     return Study.open(info, space, sampler=choices, trial_scheduler=pruner, max_epochs=10)

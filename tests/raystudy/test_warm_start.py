@@ -12,7 +12,7 @@ from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
 from raystudy.study_folder import create_study_folder
-from raystudy.sweep import _info
+from raystudy.sweep import study_info
 from raystudy.trackers.memory import MemoryTracker
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
@@ -63,7 +63,7 @@ def run(home, study_id, overrides, *, sampler="random", trials=8, max_events=Non
     if not folder.exists():
         create_study_folder(home, "swaro", study_id).write_manifest(manifest)
     about = StoredStudy.open(home, study_id).folder
-    info = _info(about, space, settings, manifest, resumed=False)
+    info = study_info(about, space, settings, manifest, resumed=False)
     study = Study.open(
         info,
         space,

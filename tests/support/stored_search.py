@@ -4,7 +4,7 @@ from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
 from raystudy.study_folder import create_study_folder
-from raystudy.sweep import _info
+from raystudy.sweep import study_info
 
 
 def search(output_dir, values, *overrides, name="simclr"):
@@ -20,7 +20,7 @@ def search(output_dir, values, *overrides, name="simclr"):
         "data": "digits",
     }
     folder.write_manifest(manifest)
-    info = _info(folder, space, composed.config, manifest, resumed=False)
+    info = study_info(folder, space, composed.config, manifest, resumed=False)
     study = Study.open(
         info,
         space,

@@ -4,11 +4,12 @@ from html.parser import HTMLParser
 
 import pytest
 
+from raystudy import config
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
 from raystudy.study_folder import StudyFolder, create_study_folder
-from raystudy.sweep import _info, _plain
+from raystudy.sweep import study_info
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr"}
 OPTIONAL = {"td", "th", "tr", "dt", "dd", "thead", "tbody", "p"}  # whose end HTML implies
@@ -42,15 +43,15 @@ def study_of(home):
                 "overrides": typed,
                 "search_path": [],
                 "data": "digits",
-                "study": _plain(settings.study),
+                "study": config.plain(settings.study),
             }
         )
-        info = _info(folder, space, settings, folder.read_manifest(), resumed=False)
+        info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)
         with Study.open(
             info,
             space,
             sampler={"_target_": "optuna.samplers.RandomSampler"},
-            trial_scheduler=_plain(settings.trial_scheduler),
+            trial_scheduler=config.plain(settings.trial_scheduler),
             trackers=trackers,
             max_epochs=settings.max_epochs,
         ) as study:
