@@ -51,10 +51,17 @@ def test_heads_on_a_resnet18_are_1024_wide_and_end_in_128_without_bias(study):
     assert not any(parameter.requires_grad for parameter in method.target.parameters())
 
 
-def test_simsiams_heads_are_the_papers():
-    method = at_cifar10("simsiam", "method")
-    assert count(method.projector) == 512 * 2048 + 2 * 2048**2 + 2 * 2 * 2048
+@pytest.mark.parametrize("study", ["simsiam", "simsiam_msr"])
+def test_simsiams_heads_are_those_of_the_papers_cifar_appendix(study):
+    method = at_cifar10(study, "method")
+    assert count(method.projector) == 512 * 2048 + 2048**2 + 2 * 2048
     assert count(method.predictor) == 2048 * 512 + 2 * 512 + 512 * 2048 + 2048
+
+
+def test_simsiams_crops_keep_a_fifth_of_the_image_at_least_and_nothing_blurs():
+    transforms = config.load("simsiam", ["data=cifar10"]).augment.transforms
+    assert transforms.crop.scale_min == 0.2
+    assert list(transforms) == ["crop", "jitter", "grey"]
 
 
 def test_byols_second_view_is_made_as_its_first_unless_another_is_chosen():
