@@ -6,7 +6,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -97,17 +96,16 @@ def kill_child(driver, name):
                     os.kill(int(command_line.parent.name), signal.SIGKILL)
 
 
-@pytest.mark.parametrize(
-    ("cut_off", "code", "word"),
-    [
-        (interrupt, 130, "raystudy resume swaro-1"),
-        (kill_head, 1, "Ray has died (its head"),
-        (kill_node, 1, "Ray has died (its node"),
-        (subprocess.Popen.kill, -9, ""),
-    ],
-)
-def test_a_study_that_was_cut_off_loses_nothing(home, cut_off, code, word):
-    arguments = ["sweep", "swaro", "study.num_trials=3", *SHORT]
+CUTS = [
+    (interrupt, 130, "raystudy resume swaro-1"),
+    (kill_head, 1, "Ray has died (its head"),
+    (kill_node, 1, "Ray has died (its node"),
+    (subprocess.Popen.kill, -9, ""),
+]
+
+
+def cut_off_in_second_epoch(home, cut_off, *arguments):
+    """Run until a trial has told its second epoch (the first is kept by then); cut off."""
     driver = subprocess.Popen(
         command(*arguments),
         env={**os.environ, "RAYSTUDY_HOME": str(home)},
@@ -116,18 +114,25 @@ def test_a_study_that_was_cut_off_loses_nothing(home, cut_off, code, word):
         text=True,
     )
     for line in driver.stdout:
-        if "epoch   2/3" in line:  # an epoch is kept just after it is told: the first is
+        if "epoch   2/3" in line:
             break
     cut_off(driver)
     said = driver.stdout.read()
-    assert driver.wait(PATIENCE) == code
-    assert word in said
-    before = epochs_told(home, "swaro-1")
-    started = time.monotonic()
-    resumed = run(home, "resume", "swaro-1")
+    return driver.wait(PATIENCE), said
+
+
+def test_a_study_that_is_cut_off_again_and_again_loses_nothing(home):
+    sweep = ["sweep", "swaro", "study.num_trials=6", *SHORT]
+    arguments, before = sweep, {}
+    for cut_off, code, word in CUTS:
+        ended, said = cut_off_in_second_epoch(home, cut_off, *arguments)
+        assert ended == code, said
+        assert word in said
+        told = epochs_told(home, "swaro-1")
+        assert sum(map(len, told.values())) > sum(map(len, before.values())), said
+        arguments, before = ["resume", "swaro-1"], told
+    resumed = run(home, *arguments)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
-    assert time.monotonic() - started < PATIENCE
-    assert any(1 in epochs for epochs in before.values())
-    assert epochs_told(home, "swaro-1") == {number: [1, 2, 3] for number in range(3)}
+    assert epochs_told(home, "swaro-1") == {number: [1, 2, 3] for number in range(6)}
     manifest = json.loads((home / "studies" / "swaro-1" / "study.json").read_text())
-    assert manifest["overrides"] == arguments[2:]
+    assert manifest["overrides"] == sweep[2:]
