@@ -13,6 +13,11 @@ def sweep_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--dry-run", action="store_true", help="as 'raystudy plan'")
 
 
+def plan_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("study", help="a study's name, such as swaro ('raystudy list')")
+    json_arguments(parser)
+
+
 def folder_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("study", help="a study's id, such as swaro-1")
     override_arguments(parser)
@@ -133,8 +138,8 @@ def ui_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def doctor_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--json", action="store_true", help="print one JSON object")
-    override_arguments(parser)
+    parser.add_argument("study", nargs="?", help="also hold its need of disk against what is free")
+    json_arguments(parser)
 
 
 def completion_arguments(parser: argparse.ArgumentParser) -> None:

@@ -1,154 +1,140 @@
-"""What a study will take, from a few measured steps of the published recipe."""
+"""What trials take, from a few measured steps of the recipe and of the first trials."""
 
+import dataclasses
 import io
 import math
 import os
+import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import torch
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.table import Table
+from safetensors.torch import save as safetensors_bytes
 
 from raystudy import config
+from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.plan import read_scaling
-from raystudy.report.rungs import of_scheduler
 from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
-from raystudy.trackers.base import StudyInfo
+from raystudy.trackers.base import StudyInfo, TrialInfo
 from raystudy.trial import build_evaluators, build_trainer, load_splits
 from trainables.rehearsal import Rehearsal, rehearse
+from trainables.trainer import Trainer
 
-SHOWN = 4  # of the first trials
-STARTUP_S = 8.0  # of Ray and the trials' processes, once
-RESUME_SHARE = 2  # last.ckpt and its successor while that is written
+FIRST = 8  # trials that are looked at
+EACH_S, ALL_S = 1.5, 10.0  # for rehearsing the trials after the recipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sizes:
+    """Bytes of what a trial keeps: what it goes on from, and its best weights."""
+
+    checkpoint: int
+    weights: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
-    """What a trial takes.
+    """What trials take.
 
     Parameters
     ----------
-    rehearsal : Rehearsal
-    checkpoint_bytes : int
+    rehearsals : sequence of Rehearsal
+        Of trial 0, the recipe, and the trials after it.
+    sizes : Sizes
     at_a_time : int, optional
         Trials; none where a cluster decides.
     """
 
-    rehearsal: Rehearsal
-    checkpoint_bytes: int
+    rehearsals: Sequence[Rehearsal]
+    sizes: Sizes
     at_a_time: int | None
 
 
-def calibrate(settings: DictConfig) -> Calibration:
-    """Train and evaluate the published recipe for a few seconds, as a trial would."""
-    scaling = read_scaling(settings)
-    torch.set_num_threads(max(1, int(scaling.cpus_per_worker)))
-    splits = load_splits(settings)
-    trainer = build_trainer(settings, splits)
-    state = io.BytesIO()
-    torch.save(trainer.state_dict(), state)
-    rehearsal = rehearse(trainer, build_evaluators(settings).values(), splits)
-    optimizer_too = io.BytesIO()
-    torch.save(trainer.state_dict(), optimizer_too)  # momenta are there after the first step
-    return Calibration(
-        rehearsal=rehearsal,
-        checkpoint_bytes=max(state.tell(), optimizer_too.tell()),
-        at_a_time=_at_a_time(scaling),
-    )
-
-
-def first_configurations(space: SearchSpace, info: StudyInfo, settings: DictConfig) -> list[str]:
-    """Return the first trials' settings, as the sampler will draw them while it knows nothing."""
+def first_trials(space: SearchSpace, info: StudyInfo, settings: DictConfig) -> list[TrialInfo]:
+    """Return the first trials, as the sampler will draw them while it knows nothing."""
     from raystudy.study import Study
 
     with TemporaryDirectory() as folder:
         study = Study.open(
-            replace(info, folder=Path(folder)),
+            dataclasses.replace(info, folder=Path(folder)),
             space,
             sampler=config.plain(settings.sampler),
             trial_scheduler=config.plain(settings.trial_scheduler),
             max_epochs=settings.max_epochs,
         )
         with study:
-            trials = [study.next_trial() for _ in range(min(SHOWN, info.spec.num_trials))]
+            trials = [study.next_trial() for _ in range(min(FIRST, info.spec.num_trials))]
             study.interrupted = True
-    return [
-        "  ".join(f"{path.rpartition('.')[2]}={_word(value)}" for path, value in one.params.items())
-        for one in trials
-        if one is not None
-    ]
+    return [one for one in trials if one is not None]
 
 
-def _word(value: object) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)
+def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]) -> Calibration:
+    """Train the first trials for a few seconds each, and evaluate the recipe once.
+
+    Parameters
+    ----------
+    settings : DictConfig
+        Of the recipe.
+    info : StudyInfo
+    trials : sequence of TrialInfo
+        The first of them runs the recipe.
+    """
+    scaling = read_scaling(settings)
+    torch.set_num_threads(max(1, int(scaling.cpus_per_worker)))
+    splits = load_splits(settings)
+    trainer = build_trainer(settings, splits)
+    recipe = rehearse(trainer, build_evaluators(settings).values(), splits)
+    rehearsals, began = [recipe], time.perf_counter()
+    for trial in trials[1:]:
+        if time.perf_counter() - began > ALL_S:
+            break
+        rehearsals.append(_rehearsed(trial, info, recipe))
+    return Calibration(rehearsals=rehearsals, sizes=sizes_of(trainer), at_a_time=at_a_time(scaling))
 
 
-def _at_a_time(scaling: Scaling) -> int | None:
+def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal) -> Rehearsal:
+    try:
+        settings = config.load(info.name, trial.overrides, info.search_path)
+        splits = load_splits(settings)
+        own = rehearse(build_trainer(settings, splits), [], splits, enough_s=EACH_S)
+    except UserError:  # the trial will fail by it, and tell so
+        return recipe
+    return dataclasses.replace(own, evaluation_s=recipe.evaluation_s)
+
+
+def sizes_of(trainer: Trainer) -> Sizes:
+    """Return how large a trial's files are; `trainer` is spent.
+
+    An optimizer has its memory only after a step.
+    """
+    for group in trainer.optimizer.param_groups:
+        for parameter in group["params"]:
+            parameter.grad = torch.zeros_like(parameter)
+    trainer.optimizer.step()
+    state = io.BytesIO()
+    torch.save(trainer.state_dict(), state)
+    tensors = {
+        key: value.detach().cpu().contiguous()
+        for key, value in trainer.method.state_dict().items()
+        if isinstance(value, torch.Tensor)
+    }
+    return Sizes(checkpoint=state.tell(), weights=len(safetensors_bytes(tensors)))
+
+
+def size_of_trial(settings: DictConfig) -> Sizes:
+    """Return how large the files of a trial of the recipe are, without training it."""
+    return sizes_of(build_trainer(settings, load_splits(settings)))
+
+
+def at_a_time(scaling: Scaling) -> int | None:
+    """Return how many trials run at a time on this machine; None where a cluster decides."""
     if scaling.address is not None:
         return None
     there = {"CPU": float(scaling.num_cpus or len(os.sched_getaffinity(0)))}
     there["GPU"] = float(torch.cuda.device_count())
     workers = min(math.floor(there[name] / need + 1e-6) for name, need in scaling.worker.items())
     return max(1, min(workers // scaling.num_workers, scaling.max_concurrent or workers))
-
-
-def show(
-    console: Console,
-    calibration: Calibration,
-    settings: DictConfig,
-    space: SearchSpace,
-    first: Sequence[str] = (),
-) -> None:
-    """Print hours, passes, disk and the first trials, and where the numbers are from."""
-    spec, rehearsal = StudySpec.read(settings.study), calibration.rehearsal
-    trials, epochs = spec.num_trials, settings.max_epochs
-    if space.size is not None:
-        trials = min(trials, space.size)
-    evaluations = math.ceil(epochs / settings.evaluate_every)
-    each = rehearsal.seconds(epochs, evaluations) / read_scaling(settings).num_workers
-    table = Table(box=None, show_header=False, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_row(
-        "measured",
-        f"{rehearsal.step_s:.3g} s a step, {rehearsal.steps} steps an epoch, "
-        f"{rehearsal.preparation_s:.2g} s to prepare it, {rehearsal.evaluation_s:.2g} s to "
-        f"evaluate it",
-    )
-    table.add_row("a trial", f"{_duration(each)} for {epochs} epochs")
-    table.add_row("all trials", _whole(calibration, trials, each))
-    if rungs := of_scheduler(settings):
-        table.add_row("rungs", f"epoch {', '.join(map(str, rungs))}: who is behind there ends")
-    passes = trials * epochs * rehearsal.passes
-    table.add_row("passes", f"at most {passes:.3g} images through encoders, there and back")
-    disk = trials * RESUME_SHARE * calibration.checkpoint_bytes
-    table.add_row("disk", f"at most {disk / 2**20:.0f} MiB of checkpoints")
-    for number, words in enumerate(first):
-        table.add_row(f"trial {number}", words)
-    console.print(table)
-    console.print(
-        "[dim]measured on the recipe, one trial alone; trials that end early take less, those "
-        "with dearer settings more[/dim]"
-    )
-
-
-def _whole(calibration: Calibration, trials: int, each: float) -> str:
-    if calibration.at_a_time is None:
-        whole = _duration(trials * each)
-        return f"at most {whole} one after another; the cluster says how many run at a time"
-    waves = math.ceil(trials / calibration.at_a_time)
-    return f"at most {_duration(STARTUP_S + waves * each)}, {calibration.at_a_time} at a time"
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 5400:
-        return f"{seconds / 60:.1f} min"
-    return f"{seconds / 3600:.1f} h"

@@ -34,19 +34,23 @@ if TYPE_CHECKING:  # Optuna takes its time
 
 
 def sweep(
-    name: str, overrides: Sequence[str], search_path: Sequence[str], *, dry_run: bool = False
+    name: str,
+    overrides: Sequence[str],
+    search_path: Sequence[str],
+    *,
+    dry_run: bool = False,
+    as_json: bool = False,
 ) -> int:
     """Check, plan, search, conclude."""
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
     spec = StudySpec.read(settings.study)
     findings = plan.check(settings)
-    console = terminal.console()
     if dry_run:
-        plan.show(console, settings, space, findings, None)
-        _foresee(console, name, space, settings, search_path)
+        _foresee(name, space, settings, findings, search_path, as_json=as_json)
         return EXIT_DONE
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
+    console = terminal.console()
     folder.write_manifest(
         {
             "format": 1,
@@ -69,21 +73,32 @@ def sweep(
 
 
 def _foresee(
-    console: Console,
     name: str,
     space: SearchSpace,
     settings: DictConfig,
     search_path: Sequence[str],
+    findings: plan.Findings,
 ) -> None:
+    *,
+    as_json: bool,
     """Say how long it will take, after a few measured steps."""
-    from raystudy import calibration
+    from raystudy import calibration, forecast, outlook
 
     manifest = {"name": name, "search_path": search_path}
     nowhere = StudyFolder(_output_dir(settings) / "studies" / name)
     info = study_info(nowhere, space, settings, manifest, resumed=False)
-    first = calibration.first_configurations(space, info, settings)
-    console.print("[dim]measuring a few steps of the recipe ...[/dim]")
-    calibration.show(console, calibration.calibrate(settings), settings, space, first)
+    console = terminal.console()
+    if not as_json:
+        plan.show(console, settings, space, findings, None)
+        console.print("[dim]measuring a few steps of the first trials ...[/dim]")
+    first = calibration.first_trials(space, info, settings)
+    measured = calibration.calibrate(settings, info, first)
+    foreseen = forecast.foresee(space, info, settings, measured)
+    if as_json:
+        told = outlook.as_json(settings, space, findings, measured, foreseen, first)
+        terminal.print_json(told)
+    else:
+        outlook.show(console, settings, measured, foreseen, first)
 
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:

@@ -1,7 +1,9 @@
 """Where everything for the user is printed."""
 
 import json
+import math
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
@@ -10,8 +12,17 @@ WIDE = 1000  # a pipe or a file breaks no lines
 
 
 def print_json(value: Any) -> None:
-    """Print plain values for other programs."""
-    sys.stdout.write(json.dumps(value, indent=2) + "\n")
+    """Print plain values for other programs; what is not finite, which JSON lacks, as null."""
+    sys.stdout.write(json.dumps(finite(value), indent=2, allow_nan=False) + "\n")
+
+
+def finite(value: Any) -> Any:
+    """Return plain values with None for every number that is not finite."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: finite(own) for key, own in value.items()}
+    return [finite(own) for own in value] if isinstance(value, (list, tuple)) else value
 
 
 def console(*, stderr: bool = False) -> Console:

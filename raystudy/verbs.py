@@ -23,7 +23,13 @@ def plan(options: argparse.Namespace) -> int:
     """Show what a sweep would do and take, after a few measured steps; starts nothing."""
     from raystudy.sweep import sweep
 
-    return sweep(options.study, options.overrides, options.search_path, dry_run=True)
+    return sweep(
+        options.study,
+        options.overrides,
+        options.search_path,
+        dry_run=True,
+        as_json=options.json,
+    )
 
 
 def train(options: argparse.Namespace) -> int:
@@ -233,10 +239,17 @@ def sync(options: argparse.Namespace) -> int:
 
 
 def doctor(options: argparse.Namespace) -> int:
-    """Check versions, devices, Ray, disk and store, and say what to do."""
+    """Check versions, devices, disk, MLflow, workers and Ray, and say what to do.
+
+    Named a study ('raystudy doctor swaro data=cifar10'), it also holds what that will write
+    against the free disk.
+    """
     from raystudy.doctor import doctor
 
-    return doctor(options.overrides, as_json=options.json)
+    words = [*([options.study] if options.study else []), *options.overrides]
+    named = [word for word in words if "=" not in word]
+    settings = [word for word in words if "=" in word]
+    return doctor(named[0] if named else None, settings, as_json=options.json)
 
 
 def completion(options: argparse.Namespace) -> int:
@@ -253,7 +266,7 @@ def completion(options: argparse.Namespace) -> int:
 
 VERBS = {
     sweep: arguments.sweep_arguments,
-    plan: arguments.study_arguments,
+    plan: arguments.plan_arguments,
     train: arguments.study_arguments,
     resume: arguments.folder_arguments,
     extend: arguments.extend_arguments,

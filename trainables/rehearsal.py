@@ -1,8 +1,9 @@
 """How long a trial will take, measured on a few of its steps."""
 
+import math
 import time
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
 
 import torch
 
@@ -10,9 +11,10 @@ from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.base import Evaluator
 from trainables.trainer import Trainer
 
-ENOUGH_S = 2.0  # of timed steps
-LEAST_STEPS = 3
+LEAST_EPOCHS = 2
+STEPS = 3  # of an epoch, after its first
 FEW_IMAGES = 5000  # up to so many are evaluated whole, of more a tenth
+GOLDEN = (math.sqrt(5) - 1) / 2
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,30 +24,53 @@ class Rehearsal:
     Parameters
     ----------
     preparation_s : float
-        Before each epoch, such as clustering.
+        Before an epoch, such as clustering, on the average.
+    first_s : float
+        Of an epoch's first step, whose operations are counted.
     step_s : float
+        Of another.
     steps : int
         Of an epoch.
     evaluation_s : float
         Of one evaluation.
-    passes : float
-        Of an epoch: images through encoders, forward and backward.
+    passes, images, flops : float
+        Of an epoch on the average, as a trial reports them: images through encoders, forward and
+        backward; images in batches; operations.
     """
 
     preparation_s: float
+    first_s: float
     step_s: float
     steps: int
     evaluation_s: float
     passes: float
+    images: float = 0.0
+    flops: float = 0.0
+
+    @property
+    def epoch_s(self) -> float:
+        """Seconds of an epoch without its evaluation."""
+        return self.preparation_s + self.first_s + (self.steps - 1) * self.step_s
 
     def seconds(self, epochs: int, evaluations: int) -> float:
         """Return the seconds of a whole trial."""
-        epoch = self.preparation_s + self.steps * self.step_s
-        return epochs * epoch + evaluations * self.evaluation_s
+        return epochs * self.epoch_s + evaluations * self.evaluation_s
 
 
-def rehearse(trainer: Trainer, evaluators: Iterable[Evaluator], splits: Splits) -> Rehearsal:
-    """Train a few steps from the middle of training, and evaluate once; the trainer is spent.
+@dataclass
+class _Epochs:
+    """What was measured of some epochs."""
+
+    preparations: list[float] = field(default_factory=list)
+    firsts: list[float] = field(default_factory=list)
+    others: list[float] = field(default_factory=list)
+    costs: list[dict[str, float]] = field(default_factory=list)
+
+
+def rehearse(
+    trainer: Trainer, evaluators: Iterable[Evaluator], splits: Splits, *, enough_s: float = 4.0
+) -> Rehearsal:
+    """Train a few steps of epochs all over the training, and evaluate once; the trainer is spent.
 
     Parameters
     ----------
@@ -53,31 +78,68 @@ def rehearse(trainer: Trainer, evaluators: Iterable[Evaluator], splits: Splits) 
         Nobody trains with it afterwards.
     evaluators : iterable of Evaluator
     splits : Splits
+    enough_s : float
+        Seconds after which no further epoch is tried.
     """
-    trainer.epoch = trainer.max_epochs // 2  # behind warm-ups, which many methods have
-    trial = trainer.trial_run()
-    preparation_s = next(trial)
-    prepared = _passes(trainer)
-    times: list[float] = []
-    for number, seconds in enumerate(trial):
-        if number:  # the first step allocates
-            times.append(seconds)
-        if sum(times) > ENOUGH_S and len(times) >= LEAST_STEPS:
+    began, measured = time.perf_counter(), _Epochs()
+    for epoch in spread(trainer.max_epochs):
+        trainer.epoch = epoch
+        _try(trainer, measured)
+        enough = time.perf_counter() - began > enough_s
+        if enough and len(measured.costs) >= LEAST_EPOCHS:
             break
-    steps, timed = trainer.steps_per_epoch, sorted(times or [0.0])
-    of_a_step = (_passes(trainer) - prepared) / max(1.0, trainer.cost()["cost/updates"])
+    mean = {
+        name: sum(cost[name] for cost in measured.costs) / len(measured.costs)
+        for name in measured.costs[0]
+    }
+    # The very first step of all allocates; where an epoch is one step, there is no other.
+    firsts = measured.firsts[1:] or measured.firsts
     return Rehearsal(
-        preparation_s=preparation_s,
-        step_s=timed[len(timed) // 2],
-        steps=steps,
+        preparation_s=_mean(measured.preparations),
+        first_s=_mean(firsts),
+        step_s=_mean(measured.others or firsts),
+        steps=trainer.steps_per_epoch,
         evaluation_s=_evaluation_seconds(trainer, evaluators, splits),
-        passes=prepared + steps * of_a_step,
+        passes=mean["cost/forward_passes"] + mean["cost/backward_passes"],
+        images=mean["cost/images"],
+        flops=mean["cost/flops"],
     )
 
 
-def _passes(trainer: Trainer) -> float:
-    cost = trainer.cost()
-    return cost["cost/forward_passes"] + cost["cost/backward_passes"]
+def spread(count: int) -> Iterator[int]:
+    """Yield 0 to `count` - 1, each once, in an order whose beginnings cover all of them evenly."""
+    seen: set[int] = set()
+    for turn in range(1, 50 * count):
+        number = int(count * (turn * GOLDEN % 1))
+        if number not in seen:
+            seen.add(number)
+            yield number
+        if len(seen) == count:
+            return
+
+
+def _try(trainer: Trainer, measured: _Epochs) -> None:
+    """Prepare an epoch and take its first steps."""
+    before = trainer.cost()
+    trial = trainer.trial_run()
+    measured.preparations.append(next(trial))
+    prepared = trainer.cost()
+    measured.firsts.append(next(trial))
+    stepped = trainer.cost()
+    others = [seconds for _, seconds in zip(range(STEPS), trial, strict=False)]
+    if others:
+        measured.others.append(sorted(others)[len(others) // 2])
+    steps = trainer.steps_per_epoch
+    measured.costs.append(
+        {
+            name: prepared[name] - before[name] + steps * (stepped[name] - prepared[name])
+            for name in before
+        }
+    )
+
+
+def _mean(values: list[float]) -> float:
+    return sum(values) / len(values)
 
 
 def _evaluation_seconds(trainer: Trainer, evaluators: Iterable[Evaluator], splits: Splits) -> float:

@@ -1,0 +1,197 @@
+"""What the doctor looks at, and that no look can hold it up."""
+
+import http.server
+import json
+import socket
+import threading
+
+import pytest
+
+from raystudy import cli, config
+from raystudy.calibration import Sizes
+from raystudy.doctor import machine, results, services
+from raystudy.doctor.check import Check, in_time, python
+from raystudy.doctor.verb import looks
+from raystudy.on_ray.scaling import Scaling
+
+
+def test_a_look_that_hangs_or_raises_does_not_hold_the_others_up():
+    forever, good = threading.Event(), Check("good", "well", "fine")
+
+    def raises():
+        raise OSError("the disk is gone")
+
+    told = list(in_time({"slow": forever.wait, "bad": raises, "good": lambda: [good]}, 0.2))
+    forever.set()
+    assert [check.verdict for check in told] == ["wrong", "wrong", "well"]
+    assert told[0].found == "no answer in 0.2 s"
+    assert told[1].found == "OSError: the disk is gone"
+
+
+def test_a_process_that_hangs_is_killed():
+    assert python("import time; time.sleep(600)", limit_s=0.3) == ("", "no answer in 0.3 s")
+    assert python("import sys; sys.exit('no')", limit_s=30) == ("", "no")
+    assert python("import sys; print(sys.argv[1])", "well", limit_s=30) == ("well", "")
+
+
+def test_results_can_be_written_and_locked(tmp_path):
+    folder, lock = results.results(tmp_path / "not" / "there")
+    assert folder.verdict in ("well", "note")
+    assert (lock.name, lock.verdict) == ("locks", "well")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_lock_that_keeps_nobody_out_is_wrong(tmp_path, monkeypatch):
+    monkeypatch.setattr(results.fcntl, "flock", lambda *_: None)  # as some network disks do
+    assert results.lock(tmp_path).verdict == "wrong"
+    assert "two drivers could run one study" in results.lock(tmp_path).advice
+
+
+def test_the_last_mount_over_a_folder_counts(tmp_path):
+    (tmp_path / "a b").mkdir()
+    mounts = tmp_path / "mounts"
+    mounts.write_text(
+        f"/dev/x / ext4 rw 0 0\nhost:/y {tmp_path} nfs4 rw 0 0\n"
+        f"/dev/z {str(tmp_path / 'a b').replace(' ', chr(92) + '040')} xfs rw 0 0\n"
+    )
+    assert results.file_system(tmp_path, mounts) == "nfs4"
+    assert results.file_system(tmp_path / "a b", mounts) == "xfs"
+    assert results.file_system(tmp_path.parent, mounts) == "ext4"
+    assert results.file_system(tmp_path, tmp_path / "absent") == "unknown file system"
+
+
+@pytest.mark.parametrize(("trials", "verdict"), [(2, "well"), (10**9, "wrong")])
+def test_what_a_study_writes_is_held_against_what_is_free(tmp_path, trials, verdict):
+    settings = config.load("simclr", [f"study.num_trials={trials}", "tracker=none"])
+    (check,) = results.room_for(settings, "simclr", tmp_path)
+    assert (check.name, check.verdict) == ("disk for simclr", verdict)
+    assert f"{trials} trials write at most" in check.found
+
+
+def test_images_that_are_not_there_are_told(tmp_path):
+    settings = config.load("simclr", ["data=cifar10", f"data.root={tmp_path}"])
+    (check,) = results.room_for(settings, "simclr", tmp_path)
+    assert check.verdict == "wrong"
+    assert "data.download=true" in check.found
+
+
+@pytest.mark.parametrize(("store", "verdict"), [(1, "well"), (2**60, "note")])
+def test_shared_memory_is_held_against_the_object_store(tmp_path, store, verdict):
+    assert machine.shared_memory(store, tmp_path)[0].verdict == verdict
+    assert machine.shared_memory(store, tmp_path / "absent")[0].verdict == "note"
+
+
+@pytest.mark.parametrize(
+    ("stops_at", "least", "verdict"), [(1.0, 1, "well"), (0.0, 1, "wrong"), (1.0, 2**60, "note")]
+)
+def test_a_full_temporary_folder_is_wrong(tmp_path, stops_at, least, verdict):
+    assert machine.temporary_folder(tmp_path, stops_at, least)[0].verdict == verdict
+
+
+def test_two_processes_add_up():
+    assert machine.all_reduce()[0] == Check("gloo all-reduce", "well", "2 processes agree")
+
+
+@pytest.fixture
+def silent():
+    """A server that takes connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_database_that_does_not_answer_is_told(tmp_path):
+    assert services.database(None) == []
+    assert services.database(f"sqlite:///{tmp_path}/x.db")[0].verdict == "well"
+    (check,) = services.database(f"sqlite:///{tmp_path}/absent/x.db")
+    assert check.verdict == "wrong"
+    assert "study.storage=null" in check.advice
+
+
+def test_an_mlflow_that_does_not_answer_is_told_in_time(monkeypatch, silent):
+    monkeypatch.setattr(services, "MLFLOW_LIMIT_S", 1.0)
+    (check,) = services.mlflow(f"http://me:secret@127.0.0.1:{silent}", "nowhere", enabled=True)
+    assert check.verdict == "wrong"
+    assert "raystudy sync" in check.advice
+    assert "secret" not in check.found
+
+
+def test_an_mlflow_store_is_named(tmp_path):
+    def told(uri, enabled=True):
+        (check,) = services.mlflow(uri, str(tmp_path), enabled=enabled)
+        return check.verdict, check.found
+
+    assert told(None, enabled=False) == ("well", "not told (tracker=none)")
+    assert told(None)[1].endswith("will be made by the first study")
+    verdict, words = told("file:///tmp/mlruns")
+    assert verdict == "wrong"
+    assert "tracker.uri must begin with" in words
+
+
+class Answer(http.server.BaseHTTPRequestHandler):
+    """Answers every request with the server's status."""
+
+    def do_GET(self):
+        self.send_response(self.server.status)
+        self.end_headers()
+
+    def log_message(self, *_):
+        """Say nothing."""
+
+
+@pytest.fixture
+def dashboard():
+    """Start a dashboard that answers with a status; return its address."""
+    servers = []
+
+    def start(status):
+        server = http.server.HTTPServer(("127.0.0.1", 0), Answer)
+        server.status = status
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        servers.append(server)
+        return f"127.0.0.1:{server.server_port}"
+
+    yield start
+    for server in servers:
+        server.shutdown()
+        server.server_close()
+
+
+def test_an_open_dashboard_is_wrong(dashboard, monkeypatch):
+    cluster = Scaling(address="auto")
+    assert services.is_guarded(dashboard(401))
+    assert not services.is_guarded(dashboard(200))
+    assert services.dashboard_check("127.0.0.1:8265", cluster).verdict == "well"
+    monkeypatch.setattr(services, "LOOPBACK", ())  # as if 127.0.0.1 were anybody's
+    assert services.dashboard_check(dashboard(200), cluster).verdict == "wrong"
+    assert services.dashboard_check(dashboard(401), cluster).verdict == "well"
+
+
+def test_no_dashboard_is_wrong_only_where_one_is_needed():
+    assert services.dashboard_check("", Scaling()).verdict == "well"
+    assert services.dashboard_check("", Scaling(num_workers=2)).verdict == "wrong"
+    assert services.dashboard_check("", Scaling(address="auto")).verdict == "wrong"
+
+
+def test_a_study_is_looked_at_if_named():
+    shared, named = config.load_shared([]), config.load("simclr", [])
+    assert set(looks(named, "simclr")) - set(looks(shared, None)) == {"disk"}
+
+
+@pytest.mark.ray
+def test_the_doctor_finds_this_machine_well(capsys, tmp_path):
+    words = [f"output_dir={tmp_path}", "tracker=none", "scaling.num_workers=2"]
+    code = cli.main(["doctor", "--json", *words])
+    told = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
+    wrong = {name for name, check in told.items() if check["verdict"] == "wrong"}
+    assert wrong <= {"devices"}
+    assert code == bool(wrong)
+    assert "starts here" in told["ray"]["found"]
+    assert "reachable from this machine only" in told["Ray's dashboard"]["found"]
+
+
+def test_the_size_of_a_study_is_at_least_its_checkpoints():
+    settings = config.load("simclr", ["study.num_trials=3", "tracker=none"])
+    from raystudy.forecast import most_bytes
+
+    sizes = Sizes(checkpoint=1000, weights=100)
+    assert most_bytes(settings, sizes) > 3 * 1100

@@ -1,0 +1,129 @@
+"""Versions that do harm are named, others are not."""
+
+import importlib.metadata
+
+import pytest
+
+from raystudy.doctor import versions
+
+GOOD = {
+    "raystudy": "0.1.0",
+    "ray": "2.60.0",
+    "aiohttp-cors": "0.8",
+    "torch": "2.15.0",
+    "torchvision": "0.30.0",
+    "optuna": "5.0.0",
+    "mlflow": "3.17.2",
+    "hydra-core": "1.3.8",
+    "grpcio": "1.80.0",
+    "faiss-cpu": "1.15.0",
+}
+REQUIRES = {
+    "raystudy": [
+        "ray[default]<2.61,>=2.60",
+        "optuna<6,>=5.0",
+        "hydra-core<1.4,>=1.3.8",
+        "torchvision",
+        "pytest; extra == 'dev'",
+        "colorama; sys_platform == 'none'",
+    ],
+    "ray": ["aiohttp_cors; extra == 'default'"],
+    "torchvision": ["torch==2.15.0", "gdown>=4; extra == 'gdown'"],
+}
+
+
+def requires(name):
+    return REQUIRES.get(name, [])
+
+
+def found(there):
+    checks = [
+        *versions.packages(there, requires),
+        *versions.known_bad(there),
+        *versions.dashboard(there, requires),
+        *versions.clashes(there, requires),
+    ]
+    return {
+        check.name: f"{check.found}; {check.advice}" for check in checks if check.verdict == "wrong"
+    }
+
+
+def test_what_fits_together_is_well():
+    assert found(GOOD) == {}
+    assert [check.name for check in versions.packages(GOOD, requires)] == [
+        "ray",
+        "optuna",
+        "hydra-core",
+        "torchvision",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("changes", "name", "words"),
+    [
+        ({"optuna": "2.10.1"}, "optuna", "raystudy wants <6,>=5.0"),
+        ({"optuna": None}, "optuna", "not installed"),
+        ({"hydra-core": "1.4.0rc3"}, "hydra-core", "raystudy wants <1.4,>=1.3.8"),
+        ({"hydra-optuna-sweeper": "1.2.0"}, "hydra-optuna-sweeper", "pins Optuna below 3"),
+        (
+            {"hydra-ray-launcher": "1.2.1", "hydra-core": "1.4.0rc3"},
+            "hydra-ray-launcher",
+            "pulled a pre-release of Hydra",
+        ),
+        (
+            {"hydra-submitit-launcher": "1.2.0", "hydra-core": "1.4.0rc3"},
+            "hydra-submitit-launcher",
+            "pulled a pre-release of Hydra",
+        ),
+        ({"grpcio": "1.48.0"}, "grpcio", "hangs when Ray starts a process"),
+        ({"grpcio": "1.52.0"}, "grpcio", "hangs when Ray starts a process"),
+        ({"grpcio": "1.55.0"}, "grpcio", "hangs when Ray starts a process"),
+        ({"faiss-gpu": "1.7.2"}, "faiss-gpu", "overwrite each other's files"),
+        ({"aiohttp-cors": None}, "ray", "has no dashboard (aiohttp_cors absent)"),
+        ({"torch": "2.14.1"}, "torchvision", "0.30.0 wants torch==2.15.0, there is 2.14.1"),
+    ],
+)
+def test_what_does_harm_is_named_with_what_to_do(changes, name, words):
+    there = {key: value for key, value in (GOOD | changes).items() if value is not None}
+    assert words in found(there)[name]
+    assert not found(there)[name].endswith("; ")
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"hydra-ray-launcher": "1.2.1"},  # beside a Hydra that is pinned
+        {"hydra-submitit-launcher": "1.2.0"},
+        {"grpcio": "1.48.0", "ray": None},
+        {"faiss-gpu": "1.7.2", "faiss-cpu": None},
+        {"aiohttp-cors": None, "ray": None},
+    ],
+)
+def test_half_of_a_bad_pair_does_no_harm(changes):
+    there = {key: value for key, value in (GOOD | changes).items() if value is not None}
+    assert set(found(there)) <= {"ray"}
+    assert "dashboard" not in found(there).get("ray", "")
+
+
+def test_every_known_pair_is_tested():
+    tested = {mark.args[1][i][1] for mark in _marks() for i in range(len(mark.args[1]))}
+    assert {bad.package for bad in versions.KNOWN_BAD} <= tested
+
+
+def _marks():
+    return [
+        mark
+        for mark in test_what_does_harm_is_named_with_what_to_do.pytestmark
+        if mark.name == "parametrize"
+    ]
+
+
+def test_a_raystudy_that_is_only_on_the_path_is_told_and_no_crash():
+    (only,) = versions.packages({"torch": "2.15.0"}, importlib.metadata.requires)
+    assert (only.name, only.verdict) == ("raystudy", "note")
+
+
+def test_what_is_installed_here_is_read():
+    checks = versions.look()
+    assert checks[0].name == "python"
+    assert checks[-1].name == "versions"  # no pair known to do harm
