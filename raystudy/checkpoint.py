@@ -10,17 +10,16 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
+from raystudy import disk
 from raystudy.errors import UserError
 
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values, replacing an older file only once all is on disk."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("wb") as file:
+    with disk.replacing(path) as part, part.open("wb") as file:
         torch.save(state, file)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -52,6 +51,5 @@ def save_weights(module: nn.Module, path: Path) -> None:
         for name, value in module.state_dict().items()
         if isinstance(value, Tensor)
     }
-    part = path.with_name(f"{path.name}.part")
-    part.write_bytes(safetensors_bytes(tensors))
-    part.replace(path)
+    with disk.replacing(path) as part:
+        part.write_bytes(safetensors_bytes(tensors))

@@ -10,7 +10,7 @@ import sys
 import traceback
 from collections.abc import Sequence
 
-from raystudy import __version__
+from raystudy import __version__, disk
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, EXIT_KILLED, EXIT_WRONG_INPUT, UserError
 from raystudy.verbs import VERBS
 
@@ -46,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader (head, less) went away; that is no failure
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_DONE
-    except Exception:
+    except Exception as error:
+        if shortage := disk.shortage(error):
+            print(f"raystudy: {shortage}; make room, then repeat it.", file=sys.stderr)  # noqa: T201
+            return EXIT_FAILED
         traceback.print_exc()
         return EXIT_FAILED
     return code

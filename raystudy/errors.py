@@ -13,7 +13,7 @@ class TrialStoppedError(Exception):
 
 
 class StudyStalledError(Exception):
-    """Nothing moves and nothing is free: the study was ended by the watchdog."""
+    """The study was ended before its time: nothing moves and nothing is free, or a disk is full."""
 
 
 EXIT_DONE = 0

@@ -1,5 +1,6 @@
 """Optuna's journal file with one writer."""
 
+import contextlib
 import gc
 import json
 import os
@@ -11,6 +12,7 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
+from raystudy import disk
 from raystudy.errors import UserError
 
 
@@ -32,7 +34,7 @@ class Journal(BaseJournalBackend):
     def __init__(self, path: Path) -> None:
         self._logs, length = _read(path)
         self._first = 0  # number of the first operation that is still in memory
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         self._file.truncate(length)
         self._pending: list[str] = []
         self._depth = 0
@@ -77,14 +79,15 @@ class Journal(BaseJournalBackend):
                 self._write()
 
     def _write(self) -> None:
-        self._file.write("".join(self._pending).encode())
-        self._file.flush()
+        disk.append(self._file, "".join(self._pending).encode())
         if self._durable:
             os.fsync(self._file.fileno())
         self._pending, self._durable = [], False
 
     def close(self) -> None:
-        """Close the file."""
+        """Close the file; what a full disk has not taken is tried once more."""
+        with contextlib.suppress(OSError):
+            self._write()
         self._file.close()
 
 

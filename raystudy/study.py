@@ -165,9 +165,8 @@ class Study:
     @property
     def is_finished(self) -> bool:
         """Whether every trial that will ever be handed out has its final state."""
-        if self._running or self._tally.left:
-            return False
-        return bool(self.ended_early) or self._begun >= self.info.spec.num_trials
+        runs = bool(self._running or self._tally.left)
+        return not runs and bool(self.ended_early or self._begun >= self.info.spec.num_trials)
 
     @property
     def ended_early(self) -> str:
@@ -207,16 +206,22 @@ class Study:
 
     def close(self) -> None:
         """Tell the trackers that nothing more will come."""
-        for tracker in self._trackers:
-            tracker.study_finished(self.state)
-        self._ledger.conclude(self.ended_early if self.is_finished else "")
-        self._ledger.close()
+        try:
+            for tracker in self._trackers:
+                tracker.study_finished(self.state)
+            self._ledger.conclude(self.ended_early if self.is_finished else "")
+        finally:
+            self._ledger.close()
 
     def __enter__(self) -> Self:
         return self
 
-    def __exit__(self, *_: object) -> None:
-        self.close()
+    def __exit__(self, kind: object, *_: object) -> None:
+        try:
+            self.close()
+        except OSError:
+            if kind is None:  # otherwise what ended it is what counts
+                raise
 
     def _goes_on(self, record: TrialRecord, metrics: Metrics) -> bool:
         """End a trial whose metrics are not finite."""

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from raystudy import disk
 from raystudy.errors import UserError
 
 
@@ -34,12 +35,10 @@ def default_output_dir() -> Path:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content, or leave the old one if the process dies on the way."""
-    part = path.with_name(f"{path.name}.part")
-    with part.open("w") as file:
+    with disk.replacing(path) as part, part.open("w") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
-    part.replace(path)
 
 
 @dataclass(frozen=True)

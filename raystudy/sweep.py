@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 from rich.console import Console
+from rich.text import Text
 
 from raystudy import (
     __version__,
@@ -67,7 +68,7 @@ def sweep(
     plan.show(console, settings, space, findings, folder)
     try:
         return _run(console, folder, space, settings, folder.read_manifest(), resumed=False)
-    except UserError:
+    except (UserError, OSError):
         folder.discard()
         raise
 
@@ -199,12 +200,12 @@ def _run(
             study.interrupted = True
 
         pause.of(study)
-        with study, graceful(end) as interruption:
-            try:
+        try:
+            with study, graceful(end) as interruption:
                 executor.run(study)
-            except StudyStalledError as error:
-                console.print(f"{error}\ngo on with: raystudy resume {folder.id}", style="red")
-                return EXIT_FAILED
+        except StudyStalledError as error:
+            console.print(Text(str(error)), style="red")
+            return EXIT_FAILED
         conclusion.show(console, study, settings)
     if not study.is_finished:
         return interruption.exit_code

@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
+from rich.text import Text
 
-from raystudy import __version__, config, plan, terminal, tracking
+from raystudy import __version__, config, disk, plan, terminal, tracking
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
 from raystudy.sessions.local import LocalSession
@@ -79,6 +80,11 @@ def _go_on(
             except TrialStoppedError:
                 console.print(f"go on with: raystudy resume {folder.id}")
                 return interruption.exit_code
+            except Exception as error:
+                if not (shortage := disk.shortage(error)):
+                    raise
+                console.print(Text(disk.ending(folder.path, shortage)), style="red")
+                return EXIT_FAILED
     summary = session.summary
     if summary is None or summary.state != "complete":
         if session.folder.error.exists():

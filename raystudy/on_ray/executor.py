@@ -6,6 +6,8 @@ import shutil
 import warnings
 from collections.abc import Iterator
 
+from raystudy import disk
+from raystudy.errors import StudyStalledError
 from raystudy.executors.base import TrialSource
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
@@ -45,10 +47,20 @@ class RayExecutor:
         UserError
             If a trial needs what is not there and never will be.
         StudyStalledError
-            If nothing moves and nothing is free.
+            If nothing moves and nothing is free, or a disk is full.
         """
         folder = StudyFolder(study.info.folder)
         shutil.rmtree(folder.ray, ignore_errors=True)
+        try:
+            self._run_in(folder, study)
+        except Exception as error:
+            if not (shortage := disk.shortage(error)):
+                raise
+            raise StudyStalledError(disk.ending(folder.path, shortage)) from error
+        finally:
+            shutil.rmtree(folder.ray, ignore_errors=True)
+
+    def _run_in(self, folder: StudyFolder, study: TrialSource) -> None:
         patience_s = HEAD_PATIENCE_S if self._scaling.address else LOCAL_HEAD_PATIENCE_S
         with _quiet(), connected(self._scaling), lifeline(study.info.id, patience_s=patience_s):
             at_a_time = concurrency(self._scaling, node_totals(), growth_limit())
@@ -56,7 +68,6 @@ class RayExecutor:
             from raystudy.on_ray.tuning import run_with_tune
 
             run_with_tune(study, self._job(study, folder), at_a_time)
-        shutil.rmtree(folder.ray, ignore_errors=True)
 
     def _job(self, study: TrialSource, folder: StudyFolder) -> Job:
         return Job(

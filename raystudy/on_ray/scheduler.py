@@ -6,10 +6,10 @@ from typing import Any
 import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from raystudy.executors.base import TrialSource
+from raystudy.endings import DISK_FULL
+from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import release_placement_group
-from raystudy.study import Study
 from raystudy.study_folder import TrialFolder
 from raystudy.trial_record import Outcome
 
@@ -21,19 +21,17 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
 
     Parameters
     ----------
-    study : TrialSource
+    study : Guard
     job : Job
         Trials of several workers are asked to end by their ``stop`` file instead of being ended:
         Ray leaks the workers' placement group when their driver is taken away.
     """
 
-    def __init__(self, study: TrialSource, job: Job) -> None:
+    def __init__(self, study: Guard, job: Job) -> None:
         super().__init__()
         self._study = study
         self._job = job
         self._trials: dict[int, Any] = {}
-        if isinstance(study, Study):  # a race has no budget
-            study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
         """Remember a trial."""
@@ -72,8 +70,11 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         """Tell the study how a trial ended."""
         number = trial.config["number"]
         del self._trials[number]
-        outcome = Outcome(result.get("outcome", "stopped"), result.get("reason", ""))
-        self._study.finish(number, outcome)
+        kind, reason = result.get("outcome", "stopped"), result.get("reason", "")
+        if kind == DISK_FULL:
+            self._study.end(OSError(reason))
+        else:
+            self._study.finish(number, Outcome(kind, reason))
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the study out of Tune's snapshots, from which nothing is ever restored."""

@@ -4,7 +4,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from raystudy.executors.base import TrialSource
+from raystudy.on_ray.guard import Guard
 from raystudy.trial_record import Outcome
 
 
@@ -13,13 +13,13 @@ class StudySearcher(Searcher):  # type: ignore[misc]
 
     Parameters
     ----------
-    study : TrialSource
+    study : Guard
     concurrency : int
         Trials at a time. A trial is proposed only once it can start, so that the sampler has
         seen all there is to see.
     """
 
-    def __init__(self, study: TrialSource, concurrency: int) -> None:
+    def __init__(self, study: Guard, concurrency: int) -> None:
         super().__init__()
         self._study = study
         self._concurrency = concurrency

@@ -14,7 +14,8 @@ import ray
 from ray import train, tune
 from ray.exceptions import RayError
 
-from raystudy.endings import ending_of
+from raystudy import disk
+from raystudy.endings import DISK_FULL, ending_of
 from raystudy.errors import TrialStoppedError
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import note_placement_group
@@ -30,11 +31,13 @@ def one_worker(job: Job) -> Callable[[dict[str, Any]], None]:
     def trial(config: dict[str, Any]) -> None:
         from raystudy.sessions.tune import TuneSession
 
-        folder = _prepare(config)
+        folder = TrialFolder(Path(config["folder"]))
         _leave_if_gpu_is_broken()
         _use_threads(job.scaling)
-        with _printing_to(folder.log):
-            ending = _ending(job, config["overrides"], TuneSession(folder, tune.report), folder)
+        with _full_disk_told() as ending:
+            _prepare(folder)
+            session = TuneSession(folder, tune.report)
+            ending |= _ending(job, config["overrides"], session, folder)
         _forget()
         if ending["outcome"] == "stopped":
             sys.exit()  # as Tune wanted, which waits for no further report
@@ -53,27 +56,34 @@ def several_workers(job: Job) -> Callable[[dict[str, Any]], None]:
     """
 
     def trial(config: dict[str, Any]) -> None:
-        folder = _prepare(config)
-        mailbox = open_mailbox()
-        trainer = _trainer(job, config, folder, mailbox)
-        with ThreadPoolExecutor(1) as pool:
-            fit = pool.submit(trainer.fit)
-            while not fit.done():
-                report = ray.get(mailbox.take.remote(0.2))
-                if report is not None:
-                    tune.report(report)
-                    ray.get(mailbox.answer.remote(not folder.stop.exists()))
-        error = fit.exception()
-        if error is None:
-            ending = fit.result().return_value
-        elif folder.error.exists():
-            ending = {"outcome": "failed", "reason": _last_words(folder.error.read_text())}
-        else:
-            folder.error.write_text(str(error))
-            raise error
+        folder = TrialFolder(Path(config["folder"]))
+        with _full_disk_told() as ending:
+            _prepare(folder)
+            ending |= _ending_of_workers(job, config, folder)
         tune.report({**ending, "done": True})
 
     return trial
+
+
+def _ending_of_workers(job: Job, config: dict[str, Any], folder: TrialFolder) -> dict[str, str]:
+    mailbox = open_mailbox()
+    trainer = _trainer(job, config, folder, mailbox)
+    with ThreadPoolExecutor(1) as pool:
+        fit = pool.submit(trainer.fit)
+        while not fit.done():
+            report = ray.get(mailbox.take.remote(0.2))
+            if report is not None:
+                tune.report(report)
+                ray.get(mailbox.answer.remote(not folder.stop.exists()))
+    error = fit.exception()
+    if error is None:
+        ending: dict[str, str] = fit.result().return_value
+        return ending
+    if folder.error.exists():
+        return {"outcome": "failed", "reason": _last_words(folder.error.read_text())}
+    if not disk.shortage(error):
+        folder.error.write_text(str(error))
+    raise error
 
 
 def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any) -> Any:
@@ -88,8 +98,7 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
         if train.get_context().get_world_rank() == 0:
             note_placement_group(job.group_file(config["number"]))
         session = TrainSession(folder, lambda report: bool(ray.get(mailbox.ask.remote(report))))
-        with _printing_to(folder.log):
-            ending = _ending(job, config["overrides"], session, folder)
+        ending = _ending(job, config["overrides"], session, folder)
         if ending["outcome"] == "failed":  # perhaps on this rank alone: end the others
             raise RuntimeError(ending["reason"])
         return ending
@@ -111,11 +120,12 @@ def _ending(
 ) -> dict[str, str]:
     """Run a trial; whatever becomes of it is a result, so that Tune never sees an error."""
     try:
-        job.run(job.name, overrides, job.search_path, session)
+        with _printing_to(folder.log):
+            job.run(job.name, overrides, job.search_path, session)
     except TrialStoppedError:
         return {"outcome": "stopped", "reason": ""}
     except Exception as error:
-        if _is_loss_of_a_peer(error):
+        if disk.shortage(error) or _is_loss_of_a_peer(error):
             raise
         state, reason = ending_of(error)
         if state != "failed":
@@ -143,12 +153,22 @@ def _is_loss_of_a_peer(error: Exception) -> bool:
     return isinstance(error, (RayError, dist.DistError)) or "gloo" in str(error)
 
 
-def _prepare(config: dict[str, Any]) -> TrialFolder:
-    folder = TrialFolder(Path(config["folder"]))
+@contextlib.contextmanager
+def _full_disk_told() -> Iterator[dict[str, str]]:
+    """Make a full disk an ending of its own, which is no fault of the trial."""
+    ending: dict[str, str] = {}
+    try:
+        yield ending
+    except Exception as error:
+        if not (shortage := disk.shortage(error)):
+            raise
+        ending |= {"outcome": DISK_FULL, "reason": shortage}
+
+
+def _prepare(folder: TrialFolder) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
     folder.stop.unlink(missing_ok=True)
     folder.error.unlink(missing_ok=True)
-    return folder
 
 
 @contextlib.contextmanager

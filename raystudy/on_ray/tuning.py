@@ -7,10 +7,12 @@ from ray import tune
 from raystudy.errors import StudyStalledError
 from raystudy.executors.base import TrialSource
 from raystudy.on_ray import trainables
+from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.scheduler import StudyScheduler
 from raystudy.on_ray.searcher import StudySearcher
 from raystudy.on_ray.watchdog import Watchdog
+from raystudy.study import Study
 
 INTERRUPT_GRACE_S = 60.0
 DRIVER_MEMORY = 300 * 2**20  # of a process that waits for a trial's workers
@@ -23,10 +25,15 @@ def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
     ------
     StudyStalledError
         If nothing moves and nothing is free.
+    Exception
+        What the study itself raised.
     """
-    searcher = StudySearcher(study, at_a_time)
-    scheduler = StudyScheduler(study, job)
-    watchdog = Watchdog(study, job.scaling, searcher, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S)
+    if isinstance(study, Study):  # a race has no budget
+        study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
+    guard = Guard(study)
+    searcher = StudySearcher(guard, at_a_time)
+    scheduler = StudyScheduler(guard, job)
+    watchdog = Watchdog(guard, job.scaling, searcher, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S)
     tuner = tune.Tuner(
         _trainable(job),
         tune_config=tune.TuneConfig(
@@ -45,7 +52,12 @@ def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
             verbose=0,
         ),
     )
-    tuner.fit()
+    try:
+        tuner.fit()
+    except Exception as error:
+        guard.end(error)
+    if guard.error is not None:
+        raise guard.error
     if watchdog.finding:
         raise StudyStalledError(f"study '{study.info.id}' was ended: {watchdog.finding}")
 

@@ -7,7 +7,7 @@ from typing import Any
 import ray
 from ray.tune import Stopper
 
-from raystudy.executors.base import TrialSource
+from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.resources import node_free, node_totals, trials_that_fit
 from raystudy.on_ray.scaling import Scaling
 from raystudy.on_ray.searcher import StudySearcher
@@ -22,7 +22,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     Parameters
     ----------
-    study : TrialSource
+    study : Guard
     scaling : Scaling
     searcher : StudySearcher
         Knows the trials that are out.
@@ -39,7 +39,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     def __init__(
         self,
-        study: TrialSource,
+        study: Guard,
         scaling: Scaling,
         searcher: StudySearcher,
         *,
@@ -65,7 +65,9 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     def stop_all(self) -> bool:
         """Return whether the run shall end now."""
-        if self._study.interrupted:
+        if self._study.error is not None:
+            ends = True
+        elif self._study.interrupted:
             ends = self._is_graceful_enough()
         else:
             now = time.monotonic()

@@ -1,5 +1,6 @@
 """The session of `raystudy train`: one trial in this process."""
 
+import contextlib
 import math
 import time
 import traceback
@@ -7,6 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
+from raystudy import disk
 from raystudy.endings import ending_of
 from raystudy.errors import TrialStoppedError, UserError
 from raystudy.study_folder import TrialFolder
@@ -76,6 +78,10 @@ class LocalSession:
             self._end("failed", f"{missing} was never reported") if missing else self._end(
                 "complete", ""
             )
+        elif disk.shortage(error):  # no fault of the trial, which is gone on with
+            with contextlib.suppress(OSError):
+                self._close("interrupted")
+            return False
         elif isinstance(error, Exception) and not isinstance(error, TrialStoppedError):
             state, reason = ending_of(error)
             if state == "failed":

@@ -2,6 +2,7 @@
 
 import os
 import signal
+from pathlib import Path
 
 import torch
 from torch import distributed as dist
@@ -40,6 +41,8 @@ def accident(name, number, epoch, *, resumed):
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "one_rank_killed" and (distributed.rank(), epoch, resumed) == (1, 3, False):
         os.kill(os.getpid(), signal.SIGKILL)
+    if name == "full_disk" and (number, epoch, resumed) == (1, 3, False):
+        Path("/dev/full").write_text("as a checkpoint would")
     if name == "mixed" and number == 1:
         raise ValueError("bad\nluck")
 

@@ -12,6 +12,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
+from raystudy import disk
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.mlflow.tags import UID
 
@@ -184,6 +185,8 @@ class MlflowStore:
 
 def _is_hopeless(error: Exception) -> bool:
     """Whether a file cannot be stored from this machine: no such folder, no client library."""
+    if disk.shortage(error):
+        return False
     from mlflow.exceptions import MlflowException
     from requests import RequestException
 

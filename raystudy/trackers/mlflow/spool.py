@@ -6,6 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from raystudy import disk
 from raystudy.trackers.redaction import redact
 
 Event = Mapping[str, Any]
@@ -27,17 +28,16 @@ class Spool:
     def __init__(self, path: Path) -> None:
         self.path = path
         path.parent.mkdir(parents=True, exist_ok=True)
-        self._file = path.open("ab")
+        self._file = path.open("ab", buffering=0)
         if self._file.tell() and not _ends_with_newline(path):
-            self._file.write(b"\n")
+            disk.append(self._file, b"\n")
         if not any(event["kind"] == "spool" for event, _ in read(path)):
             self.append({"kind": "spool", "format": 1, "uid": uuid.uuid4().hex})
 
     def append(self, event: Event) -> None:
         """Write an event so that it outlives this process."""
         line = redact(json.dumps(event, default=str))
-        self._file.write(line.encode() + b"\n")
-        self._file.flush()
+        disk.append(self._file, f"{line}\n".encode())
 
     def close(self) -> None:
         """Close the file."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
+from raystudy import disk
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow import events
@@ -15,7 +16,8 @@ class MlflowTracker:
     """Write every event to the study's spool, from which another process carries it to MLflow.
 
     A slow, absent or failing server neither raises nor holds the study up; what it did not take
-    waits in the spool for the next tracker of this study or for `sync`.
+    waits in the spool for the next tracker of this study or for `sync`. A disk too full for the
+    spool raises: what comes after could not be kept either.
 
     Parameters
     ----------
@@ -65,6 +67,8 @@ class MlflowTracker:
             if self._uri is not None:
                 self._courier = Courier(folder, self._uri, self._artifacts, self._warn)
         except OSError as error:
+            if disk.shortage(error):
+                raise
             self._warn(f"MLflow hears nothing of this study: {error}")
         self._write(
             lambda: events.study_started(study, parent_run=self._parent_run, params=self._params)
@@ -84,12 +88,14 @@ class MlflowTracker:
 
     def study_finished(self, state: Literal["complete", "interrupted", "failed"]) -> None:
         """Note it; what is left is delivered from now on."""
-        self._write(lambda: events.study_finished(state))
-        if self._courier is not None:
-            self._courier.finish()
-        if self._spool is not None:
-            self._spool.close()
-            self._spool = None
+        try:
+            self._write(lambda: events.study_finished(state))
+        finally:
+            if self._courier is not None:
+                self._courier.finish()
+            if self._spool is not None:
+                self._spool.close()
+                self._spool = None
 
     def close(self) -> None:
         """Wait for the last deliveries, as long as patience lasts or until Ctrl-C."""
@@ -102,6 +108,8 @@ class MlflowTracker:
             return
         try:
             self._spool.append(make())
-        except Exception as error:  # a full disk, say; the study matters more than its log
+        except Exception as error:  # the study matters more than its log
+            if disk.shortage(error):
+                raise
             self._warn(f"an event for MLflow is lost: {type(error).__name__}: {error}")
             self._spool = None

@@ -89,6 +89,22 @@ def test_a_killed_process_costs_no_epoch_and_one_that_always_dies_fails(tmp_path
 
 
 @pytest.mark.usefixtures("one_ray")
+def test_a_full_disk_ends_the_study_and_no_trial(tmp_path):
+    first = Events()
+    with open_study(tmp_path / "s", trackers=[first], num_trials=3) as study:
+        object.__setattr__(study.info, "name", "full_disk")
+        with pytest.raises(StudyStalledError, match=r"No space left .*raystudy resume s"):
+            RayExecutor(TWO_CPUS, curve).run(study)
+    assert 1 not in states(study)
+    assert not (tmp_path / "s/trials/0001/error.txt").exists()
+    assert not (tmp_path / "s/ray").exists()
+    resumed, second = run(tmp_path / "s", num_trials=3)
+    assert states(resumed) == dict.fromkeys(range(3), "complete")
+    reports = first.of("trial_reported") + second.of("trial_reported")
+    assert sorted(reports) == [(n, e) for n in range(3) for e in range(1, EPOCHS + 1)]
+
+
+@pytest.mark.usefixtures("one_ray")
 def test_an_interrupted_study_goes_on_where_it_was(tmp_path):
     class InterruptAt(Events):
         def trial_reported(self, study_number, epoch, metrics):

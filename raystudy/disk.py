@@ -1,0 +1,53 @@
+"""A disk that takes nothing more: no trial's fault, and nothing half-written may be left of it."""
+
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import FileIO
+from pathlib import Path
+
+WORDS = ("No space left on device", "Disk quota exceeded", "disk is full")  # the last is sqlite's
+
+
+def shortage(error: BaseException) -> str:
+    """Return in words which full disk lies below an error; empty if none does."""
+    link: BaseException | None = error
+    while link is not None:
+        found = [words for words in WORDS if words in str(link)]
+        if found:
+            return found[0]
+        link = link.__cause__ or link.__context__
+    return ""
+
+
+def ending(study: Path, shortage: str) -> str:
+    """Return what its user is told of a study that was ended by a shortage."""
+    free = shutil.disk_usage(study).free / 2**20
+    return (
+        f"study '{study.name}' was ended: {shortage} ({free:.0f} MiB are free in {study}). What "
+        f"was finished is kept; make room, then go on with 'raystudy resume {study.name}'."
+    )
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield where to write a file's new content; it takes the old one's place when all is well."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except BaseException:
+        part.unlink(missing_ok=True)
+        raise
+
+
+def append(file: FileIO, content: bytes) -> None:
+    """Write all of it to the end of an unbuffered file, or nothing."""
+    before = file.seek(0, 2)
+    rest = memoryview(content)
+    try:
+        while rest:
+            rest = rest[file.write(rest) :]
+    except OSError:
+        file.truncate(before)
+        raise
