@@ -137,6 +137,12 @@ def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
     return next((path for path in paths if path.is_file()), None)
 
 
+def read_yaml(path: Path) -> dict[str, Any]:
+    """Return a YAML's values, ``${pixels:8}`` and the like resolved."""
+    _register_resolvers()
+    return OmegaConf.to_container(OmegaConf.load(path), resolve=True)  # type: ignore[return-value]
+
+
 def _roots(search_path: Sequence[str]) -> list[Path]:
     return [Path(str(resources.files("search_spaces"))), *map(Path, search_path)]
 

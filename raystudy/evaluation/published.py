@@ -1,0 +1,90 @@
+"""What the papers printed for what is measured, to stand beside it."""
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from raystudy import config
+
+CLEAN = ("none", 0.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Published:
+    """Accuracies of one method in one paper's table.
+
+    Parameters
+    ----------
+    source : str
+        Paper and table.
+    setup : str
+        What was trained there, and how long.
+    caution : str
+        What to bear in mind about the table; may be empty.
+    accuracies : mapping of (str, str, float) to float
+        By protocol, attack (``none``: clean) and epsilon; in [0, 1].
+    """
+
+    source: str
+    setup: str
+    caution: str
+    accuracies: Mapping[tuple[str, str, float], float]
+
+    def of(self, protocol: str, attack: str, epsilon: float) -> float | None:
+        """Return the figure that belongs to a measured one, if there is any."""
+        for (known, by, within), accuracy in self.accuracies.items():
+            if (known, by) == (protocol, attack) and math.isclose(within, epsilon):
+                return accuracy
+        return None
+
+
+def find(
+    suite: str, study: str, trained: DictConfig, measured_on: str, search_path: Sequence[str] = ()
+) -> Published | None:
+    """Return what the suite's table says of a method, if it has it on this data.
+
+    Parameters
+    ----------
+    suite : str
+        ``published/SUITE.yaml`` is the table.
+    study : str
+        Name of the method's YAML.
+    trained : DictConfig
+        The trial's configuration; rows may hold for some of its settings only (`where`).
+    measured_on : str
+        Name of the data set.
+    search_path : sequence of str
+    """
+    table = read(suite, search_path)
+    accuracies = {}
+    for row in table.get("rows", ()):
+        row = {"data": table.get("data"), "where": {}, **row}
+        if row["study"] != study or row["data"] != measured_on:
+            continue
+        where = {"data.name": row.get("trained_on", row["data"]), **row["where"]}
+        if all(OmegaConf.select(trained, path) == value for path, value in where.items()):
+            columns = [CLEAN, *map(tuple, table["attacks"])]
+            for (attack, epsilon), percent in zip(columns, row["percent"], strict=True):
+                if percent is not None:
+                    accuracies[row["protocol"], attack, float(epsilon)] = percent / 100
+    if not accuracies:
+        return None
+    return Published(
+        source=table["source"],
+        setup=table["setup"],
+        caution=table.get("caution", ""),
+        accuracies=accuracies,
+    )
+
+
+def read(name: str, search_path: Sequence[str]) -> dict[str, Any]:
+    """Return a table, over the one it is `like`; empty if there is none."""
+    path = config.find_yaml(f"published/{name}", search_path)
+    if path is None:
+        return {}
+    table = config.read_yaml(path)
+    like = table.get("like")
+    return {**read(like, search_path), **table} if like else table
