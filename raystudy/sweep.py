@@ -50,8 +50,8 @@ def sweep(
     if dry_run:
         _foresee(name, space, settings, findings, search_path, as_json=as_json)
         return EXIT_DONE
-    folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     console = terminal.console()
+    folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     folder.write_manifest(
         {
             "format": 1,
@@ -77,11 +77,11 @@ def _foresee(
     name: str,
     space: SearchSpace,
     settings: DictConfig,
-    search_path: Sequence[str],
     findings: plan.Findings,
-) -> None:
+    search_path: Sequence[str],
     *,
     as_json: bool,
+) -> None:
     """Say how long it will take, after a few measured steps."""
     from raystudy import calibration, forecast, outlook
 
