@@ -80,6 +80,23 @@ def find(
     )
 
 
+def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, Any]:
+    """Return a record with the published accuracy beside each measured one that has one."""
+    if published is None:
+        return {**record, "published": None}
+
+    def with_published(entry: Mapping[str, Any], column: tuple[str, float]) -> dict[str, Any]:
+        return {**entry, "published": published.of(protocol, *column)}
+
+    protocols = {}
+    for protocol, found in record["protocols"].items():
+        robust = [with_published(row, (row["attack"], row["epsilon"])) for row in found["robust"]]
+        clean = with_published(found["clean"], CLEAN)
+        protocols[protocol] = {**found, "clean": clean, "robust": robust}
+    where = {key: getattr(published, key) for key in ("source", "setup", "caution")}
+    return {**record, "protocols": protocols, "published": where}
+
+
 def read(name: str, search_path: Sequence[str]) -> dict[str, Any]:
     """Return a table, over the one it is `like`; empty if there is none."""
     path = config.find_yaml(f"published/{name}", search_path)

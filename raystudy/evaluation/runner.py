@@ -12,7 +12,8 @@ from omegaconf import DictConfig, OmegaConf
 
 from raystudy import checkpoint, provenance, split_ledger, trained
 from raystudy.errors import UserError
-from raystudy.evaluation import record
+from raystudy.evaluation import published, record
+from raystudy.evaluation.published import Published
 from raystudy.study_folder import write_atomically
 from raystudy.trained import Origin
 from raystudy.trial import build_suite, load_splits
@@ -111,11 +112,20 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
         provenance=provenance.collect(),
     )
     save()
-    text = json.dumps(found, indent=2)
+    text = json.dumps(published.beside(found, _published(order, settings)), indent=2)
     write_atomically(order.results, f"{text}\n")
     if not suite.transfers:  # which want the classifiers once more
         order.state.unlink()
     return dict(json.loads(text))
+
+
+def _published(order: Order, settings: DictConfig) -> Published | None:
+    origin = order.origin
+    if origin.study is None:  # nobody knows how it was trained
+        return None
+    return published.find(
+        order.suite, origin.name, origin.settings(), settings.data.name, origin.search_path
+    )
 
 
 def build(order: Order, settings: DictConfig) -> tuple[Measurement, Suite, Splits]:

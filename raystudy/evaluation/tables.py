@@ -30,15 +30,22 @@ def show(console: Console, records: Sequence[Record]) -> None:
     several = len(records) > 1 and len({record["config_id"] for record in records}) == 1
     for record in records:
         table.add_column(record["label"], justify="right")
+        if printed := record.get("published"):
+            table.add_column(printed["source"], justify="right", style="dim")
     if several:
         table.add_column(f"mean of {len(records)} seeds", justify="right")
     for name in _rows(records):
         entries = [dict(_entries(record)).get(name) for record in records]
-        cells = [_cell(entry) for entry in entries]
+        cells = []
+        for record, entry in zip(records, entries, strict=True):
+            cells.append(_cell(entry))
+            if record.get("published"):
+                cells.append(_printed(entry))
         if several and all(entries):
             cells.append(_mean([entry["accuracy"] for entry in entries if entry]))
         table.add_row(*name, *cells)
     console.print(table)
+    _show_published(console, records)
     _show_warnings(console, records)
 
 
@@ -66,6 +73,19 @@ def _cell(entry: Mapping[str, Any] | None) -> str:
     if entry is None:
         return "-"
     return f"{entry['accuracy']:.4f}  {entry['low']:.4f} to {entry['high']:.4f}"
+
+
+def _printed(entry: Mapping[str, Any] | None) -> str:
+    accuracy = entry.get("published") if entry else None
+    return "-" if accuracy is None else f"{accuracy:.4f}"
+
+
+def _show_published(console: Console, records: Sequence[Record]) -> None:
+    """Say how the networks of the papers' tables were trained."""
+    tables = {p["source"]: p for record in records if (p := record.get("published"))}
+    for source, printed in tables.items():
+        words = "; ".join(filter(None, (printed["setup"], printed["caution"])))
+        console.print(Text(f"{source}: {words}", style="dim"))
 
 
 def _mean(values: Sequence[float]) -> str:
@@ -131,13 +151,14 @@ def as_csv(records: Sequence[Record]) -> str:
     """Return all numbers, a row each."""
     text = io.StringIO()
     columns = ("accuracy", "low", "high", "right", "images")
+    given = ("fingerprint", "published")
     writer = csv.writer(text)
-    writer.writerow(["network", "protocol", "attack", "ball", *columns, "fingerprint"])
+    writer.writerow(["network", "protocol", "attack", "ball", *columns, *given])
     for record in records:
         for (protocol, attack, ball), entry in _entries(record):
             values = [entry[column] for column in columns]
-            fingerprint = entry.get("fingerprint", "")
-            writer.writerow([record["label"], protocol, attack, ball, *values, fingerprint])
+            more = [entry.get(column, "") for column in given]
+            writer.writerow([record["label"], protocol, attack, ball, *values, *more])
     return text.getvalue()
 
 

@@ -1,5 +1,7 @@
 """`raystudy evaluate`, from what the user types to tables, JSON and MLflow."""
 
+import csv
+import io
 import json
 import pickle
 
@@ -10,7 +12,8 @@ from PIL import Image
 from safetensors.torch import load_file
 
 from raystudy import cli
-from raystudy.evaluation import tables, verb
+from raystudy.evaluation import published, tables, verb
+from raystudy.evaluation.published import Published
 from raystudy.evaluation.runner import Order, measure
 from raystudy.trained import find
 from trainables.networks.interchange import save_torchvision
@@ -198,6 +201,34 @@ def test_several_seeds_of_one_configuration_get_a_mean(home, capsys):
     record = measure(an_order(home), lambda _: True)
     tables.show(verb.terminal.console(), [record, {**record, "label": "another seed"}])
     assert "mean of 2 seeds" in capsys.readouterr().out
+
+
+def test_what_a_paper_printed_stands_beside_what_was_measured(home, capsys):
+    figures = {("quick", "none", 0.0): 0.9876, ("quick", "pgd20_l2", 0.5): 0.1234}
+    known = Published(source="Table 9", setup="ResNet-18", caution="beware", accuracies=figures)
+    record = published.beside(measure(an_order(home), lambda _: True), known)
+    tables.show(verb.terminal.console(), [record])
+    out = capsys.readouterr().out
+    assert "Table 9: ResNet-18; beware" in out
+    clean, attacked = (
+        next(line for line in out.splitlines() if word in line) for word in ("none", "l2 0.5")
+    )
+    assert clean.endswith("0.9876")
+    assert attacked.endswith("0.1234")
+    rows = list(csv.DictReader(io.StringIO(tables.as_csv([record]))))
+    assert [row["published"] for row in rows].count("") == len(rows) - 2
+
+
+def test_a_table_of_ones_own_is_printed_with_ones_own_study(home, capsys, tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "quick.yaml").write_text(
+        "{source: Ours, setup: small, data: digits, attacks: [], "
+        "rows: [{study: fast_at, protocol: quick, percent: [12.34]}]}"
+    )
+    words = ["train", "fast_at", "study.id=own", "max_epochs=1", "tracker=none"]
+    assert cli.main([*words, "--search-path", str(tmp_path)]) == 0
+    assert run(capsys, "own", *FEW)[0] == 0
+    assert record_of(home, "own")["protocols"]["quick"]["clean"]["published"] == 0.1234
 
 
 def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
