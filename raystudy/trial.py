@@ -111,8 +111,8 @@ def build_trainer(config: DictConfig, splits: Splits) -> Trainer:
 
 def build_method(config: DictConfig) -> Method:
     """Seed every random stream and build an untrained method."""
-    seed_everything(config.seed)
     with _settings_at_fault():
+        seed_everything(config.seed)
         method: Method = _build(config.method)
     return method
 

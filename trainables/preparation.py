@@ -1,12 +1,17 @@
 """What is done to a method before it trains."""
 
+from collections.abc import Callable, Iterator
+
 import torch
+from torch import nn
 from torch.optim import Optimizer
 
 from trainables import distributed
 from trainables.methods.base import Method
 from trainables.networks import sync_batch_norm
 from trainables.networks.encoder import Encoder
+
+OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
 
 
 def prepare(
@@ -33,6 +38,26 @@ def prepare(
             if isinstance(module, Encoder):  # the target of a momentum method is another
                 module.compile(backend=compile_backend)
     return method
+
+
+def build_optimizer(factory: OptimizerFactory, method: Method) -> Optimizer:
+    """Return an optimizer of a method's parameters that knows its base learning rates.
+
+    Raises
+    ------
+    ValueError
+        If it refuses a setting; torch's own do not say whose.
+    """
+    try:
+        optimizer = factory(method.parameters())
+    except ValueError as error:
+        reason = str(error)
+        raise ValueError(
+            reason if reason.startswith("optimizer") else f"optimizer: {reason}"
+        ) from None
+    for group in optimizer.param_groups:
+        group.setdefault("initial_lr", group["lr"])
+    return optimizer
 
 
 def spare_dynamo() -> None:

@@ -8,7 +8,15 @@ import torch
 
 
 def seed_everything(seed: int) -> None:
-    """Seed torch (every device), numpy and Python."""
+    """Seed torch (every device), numpy and Python.
+
+    Raises
+    ------
+    ValueError
+        If torch could not take the seed.
+    """
+    if not 0 <= seed < 2**63:
+        raise ValueError(f"seed must lie between 0 and 2**63 - 1, got {seed}.")
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)

@@ -3,7 +3,7 @@
 import functools
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -11,7 +11,6 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn.parallel import DistributedDataParallel
-from torch.optim import Optimizer
 
 from trainables import distributed, random_state
 from trainables.batch import Batch
@@ -21,11 +20,10 @@ from trainables.data.image_set import ImageSet
 from trainables.means import Means
 from trainables.methods.base import Method
 from trainables.optim.schedules import Schedule
-from trainables.preparation import prepare, spare_dynamo
+from trainables.preparation import OptimizerFactory, build_optimizer, prepare, spare_dynamo
 from trainables.progress import Progress
 
 Precision = Literal["float32", "bfloat16"]
-OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
 
 
 class TrainingDivergedError(Exception):
@@ -140,9 +138,7 @@ class Trainer:
             channels_last=options.channels_last,
             compile_backend=options.compile_backend if options.compile else None,
         )
-        self.optimizer = optimizer(self.method.parameters())
-        for group in self.optimizer.param_groups:
-            group.setdefault("initial_lr", group["lr"])
+        self.optimizer = build_optimizer(optimizer, self.method)
         self._step: nn.Module = _TrainingStep(self.method)
         if distributed.world_size() > 1:
             # Buffers stay equal by themselves (SyncBN, pseudo-labels); a method may leave some

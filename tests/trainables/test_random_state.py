@@ -3,6 +3,7 @@
 import random
 
 import numpy as np
+import pytest
 import torch
 
 from trainables import random_state
@@ -27,3 +28,13 @@ def test_the_seed_decides_every_stream():
     first = draws()
     random_state.seed_everything(7)
     assert draws() == first
+
+
+@pytest.mark.parametrize("seed", [-1, 2**63])
+def test_a_seed_beyond_what_torch_takes_is_refused(seed):
+    with pytest.raises(ValueError, match=rf"^seed must lie between 0 and .*, got {seed}\.$"):
+        random_state.seed_everything(seed)
+
+
+def test_the_largest_seed_is_taken():
+    random_state.seed_everything(2**63 - 1)

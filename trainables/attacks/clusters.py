@@ -77,7 +77,7 @@ class ClusterAttack:
         sense : Tensor, shape (N,)
             +1 where image and target share a cluster, else -1.
         """
-        stream = torch.Generator().manual_seed(self.seed * 1_000_003 + step)
+        stream = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
         if torch.rand((), generator=stream) >= self.probability:
             return None, None
         permutation = torch.randperm(len(labels), generator=stream).to(labels.device)

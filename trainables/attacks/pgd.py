@@ -43,7 +43,8 @@ class PGD:
     def __post_init__(self) -> None:
         if self.steps < 0:
             raise ValueError(f"attack.steps must be at least 0, got {self.steps}.")
-        if self.step_size <= 0:
+        # In a ball of radius 0 every step ends where it began.
+        if self.step_size < 0 or (self.step_size == 0 and self.ball.epsilon > 0):
             raise ValueError(f"attack.step_size must be above 0, got {self.step_size}.")
         if self.start not in STARTS:
             raise ValueError(f"attack.start must be one of {', '.join(STARTS)}, got {self.start}.")

@@ -20,5 +20,4 @@ def relative_pgd(*, ball: Ball, relative_step: float, steps: int, start: Start =
     """
     if relative_step <= 0:
         raise ValueError(f"attack.relative_step must be above 0, got {relative_step}.")
-    # In a ball of radius 0 every step ends where it began.
-    return PGD(ball=ball, step_size=relative_step * (ball.epsilon or 1), steps=steps, start=start)
+    return PGD(ball=ball, step_size=relative_step * ball.epsilon, steps=steps, start=start)

@@ -42,9 +42,10 @@ class ShuffledBatches:
     ) -> None:
         ranks = distributed.world_size()
         train = train.labelled if labelled else train
-        if not 1 <= batch_size <= len(train):
+        # Batch norm and contrastive losses compare images: of one alone there is nothing to learn.
+        if not 2 <= batch_size <= len(train):
             raise ValueError(
-                f"batch_size must lie between 1 and the {len(train)} training images, "
+                f"batch_size must lie between 2 and the {len(train)} training images, "
                 f"got {batch_size}."
             )
         if batch_size % ranks:

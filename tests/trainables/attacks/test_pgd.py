@@ -122,9 +122,10 @@ def test_more_steps_do_not_lower_the_mean_loss(ball):
 
 @pytest.mark.parametrize("start", STARTS)
 @pytest.mark.parametrize("kind", [LinfBall, L2Ball, L1Ball])
-def test_an_empty_ball_leaves_the_images(kind, start):
+@pytest.mark.parametrize("step_size", [0.0, 0.1])
+def test_an_empty_ball_leaves_the_images(kind, start, step_size):
     model, images, labels = classifier()
-    attack = PGD(ball=kind(epsilon=0.0), step_size=0.1, steps=3, start=start)
+    attack = PGD(ball=kind(epsilon=0.0), step_size=step_size, steps=3, start=start)
     assert torch.equal(attack(cross_entropy(model, labels), images), images)
 
 

@@ -69,9 +69,9 @@ def test_two_ranks_share_the_batches_of_one_process(run_ranks):
             assert torch.equal(torch.cat(pieces), expected)
 
 
-@pytest.mark.parametrize("batch_size", [0, 24])
-def test_refuses_batches_that_hold_nothing_or_more_than_there_is(batch_size):
-    with pytest.raises(ValueError, match=rf"between 1 and the 23 training .* got {batch_size}\."):
+@pytest.mark.parametrize("batch_size", [0, 1, 24])
+def test_refuses_batches_that_compare_nothing_or_hold_more_than_there_is(batch_size):
+    with pytest.raises(ValueError, match=rf"between 2 and the 23 training .* got {batch_size}\."):
         ShuffledBatches(numbered(23), batch_size=batch_size, seed=0)
 
 

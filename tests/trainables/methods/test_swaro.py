@@ -128,6 +128,11 @@ def test_p_is_the_share_of_attacked_batches():
     assert drawn / 2000 == pytest.approx(0.75, abs=0.04)
 
 
+def test_the_largest_seed_draws_too():
+    attack = ClusterAttack(num_clusters=2, probability=1.0, warmup=0.0, seed=2**63 - 1)
+    assert attack.draw(torch.arange(8), step=5)[0] is not None
+
+
 def test_drawing_p_and_the_permutation_leaves_the_datas_stream_alone():
     before = torch.get_rng_state()
     ClusterAttack(num_clusters=2, probability=1.0, warmup=0.0).draw(torch.arange(8), step=5)
