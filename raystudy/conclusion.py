@@ -6,6 +6,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
+from raystudy import uncertainty
 from raystudy.budget import WORDS
 from raystudy.spec import Objective
 from raystudy.study import RECIPE, Study
@@ -50,11 +51,15 @@ def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> No
     _say(
         console, f"front:         {len(front)} trials that no complete one beats in all objectives"
     )
+    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives)
     for trial in front[:SHOWN]:
         recipe = "  the published recipe" if trial.number == RECIPE else ""
-        _say(console, f"               {trial.number:>3}  {_values(trial)}{recipe}")
+        chance = f"  {uncertainty.chance_words(doubt, trial.number)}" if doubt else ""
+        _say(console, f"               {trial.number:>3}  {_values(trial)}{chance}{recipe}")
     if len(front) > SHOWN:
         _say(console, f"               and {len(front) - SHOWN} more")
+    if doubt and doubt.hypervolume:
+        _say(console, f"hypervolume:   {uncertainty.area_words(doubt.hypervolume)}")
     if front[0].violation:
         _say(console, "               all infeasible, by as little as any; no trial is feasible")
     _say(console, "               one seed each on validation images; not a conclusion yet")
@@ -65,7 +70,9 @@ def _show_best(
     console: Console, study: Study, best: TrialSummary, ended: list[TrialSummary]
 ) -> None:
     objectives = study.info.spec.objectives
-    _say(console, f"best trial:    {best.number}  {_values(best)}")
+    doubt = uncertainty.of(ended, objectives)
+    chance = f"  {uncertainty.chance_words(doubt, best.number)}" if doubt else ""
+    _say(console, f"best trial:    {best.number}  {_values(best)}{chance}")
     if best.violation:
         _say(console, f"               {best.reason}; no trial keeps to all constraints")
     recipe = next((s for s in ended if s.number == RECIPE and s.state == "complete"), None)

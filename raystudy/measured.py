@@ -5,7 +5,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from raystudy import config
+from raystudy import axes, config
 from raystudy.errors import UserError
 from raystudy.stored import StoredStudy
 
@@ -49,3 +49,33 @@ def refuse_unlike(studies: Sequence[StoredStudy]) -> None:
 
 def _word(found: dict[str, Any], path: str) -> str:
     return str(found[path]) if path in found else "absent"
+
+
+def words(study: StoredStudy) -> str:
+    """Return how a study's measures were taken in a line, with the fingerprint of all of it."""
+    found = how(study)
+    attacks = dict.fromkeys(
+        _call(found, f"{path.partition('.attack.')[0]}.attack")
+        for path in found
+        if ".attack." in path
+    )
+    robust = [f"robust accuracy under {attack}" for attack in attacks]
+    few = [str(v) for path, v in found.items() if path.endswith(".max_images") and v is not None]
+    most = [f"on the first {few[0]} images"] if attacks and few else []
+    where = f"on the validation images of {_call(found, 'data.splits')}"
+    said = " ".join([*robust, *most, where])
+    return f"{said}, networks in eval mode; fingerprint {fingerprint(study)}"
+
+
+def _call(found: dict[str, Any], node: str) -> str:
+    """Return a node as its class or function and what it was given."""
+    inside = {p.removeprefix(f"{node}."): v for p, v in found.items() if p.startswith(f"{node}.")}
+    parts = {path.partition(".")[0]: value for path, value in inside.items()}
+    given = [
+        _call(found, f"{node}.{name}")
+        if f"{name}._target_" in inside
+        else f"{name}={axes.shown(value)}"
+        for name, value in parts.items()
+        if name != "_target_"
+    ]
+    return f"{str(inside.get('_target_', node)).rpartition('.')[2]}({', '.join(given)})"

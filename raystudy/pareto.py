@@ -13,14 +13,19 @@ def front(summaries: Iterable[TrialSummary], objectives: Sequence[Objective]) ->
     constraint are left out, too; while there are no others, the front is of those that exceed it
     least. With one objective the front is the best trial and those that equal it.
     """
-    complete = [summary for summary in summaries if summary.state == "complete"]
-    least = min((summary.violation for summary in complete), default=0.0)
     best: list[TrialSummary] = []
-    for summary in complete:
-        if summary.violation > least or any(_dominates(one, summary, objectives) for one in best):
+    for summary in candidates(summaries):
+        if any(_dominates(one, summary, objectives) for one in best):
             continue
         best = [one for one in best if not _dominates(summary, one, objectives)] + [summary]
     return sorted(best, key=lambda summary: summary.number)
+
+
+def candidates(summaries: Iterable[TrialSummary]) -> list[TrialSummary]:
+    """Return the complete trials that exceed the constraints least: not at all, as a rule."""
+    complete = [summary for summary in summaries if summary.state == "complete"]
+    least = min((summary.violation for summary in complete), default=0.0)
+    return [summary for summary in complete if summary.violation <= least]
 
 
 def _dominates(one: TrialSummary, other: TrialSummary, objectives: Sequence[Objective]) -> bool:

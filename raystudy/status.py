@@ -12,11 +12,12 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import config, terminal
+from raystudy import config, split_ledger, terminal, uncertainty
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import replay_command
 from raystudy.stored import StoredStudy, StoredTrial, all_folders, is_locked
 from raystudy.trackers.console import ConsoleTracker, short
+from raystudy.uncertainty import Uncertainty
 
 LOOK_EVERY_S = 2.0
 
@@ -77,21 +78,36 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     if study.manifest["kind"] == "confirm":
         return _conclusion(study, as_json=as_json)
     trials = [study.trial(summary.number) for summary in study.best]
+    doubt = uncertainty.of(study.ended, study.spec.objectives)
     if as_json:
-        terminal.print_json([trial_json(t, replay_command(study, t)) for t in trials])
+        told = [trial_json(t, replay_command(study, t)) for t in trials]
+        terminal.print_json([one | _doubt_json(doubt, one["number"]) for one in told])
         return EXIT_DONE
     console = terminal.console()
     if not trials:
         console.print(f"{study.id}: no trial has completed yet")
     for trial in trials:
         summary = trial.summary
-        console.print(Text(f"trial {summary.number}  {values(summary.last)}"), soft_wrap=True)
+        chance = f"  {uncertainty.chance_words(doubt, summary.number)}" if doubt else ""
+        line = f"trial {summary.number}  {values(summary.last)}{chance}"
+        console.print(Text(line), soft_wrap=True)
         if summary.violation:
             console.print(Text(f"  {summary.reason}; no trial is feasible"), soft_wrap=True)
         for path, value in trial.params.items():
             console.print(Text(f"  {path}={value}"), soft_wrap=True)
         console.print(Text(f"  {replay_command(study, trial)}"), soft_wrap=True)
+    if doubt and doubt.hypervolume:
+        words = uncertainty.area_words(doubt.hypervolume)
+        console.print(Text(f"hypervolume {words}"), soft_wrap=True)
     return EXIT_DONE
+
+
+def _doubt_json(doubt: Uncertainty | None, number: int) -> dict[str, Any]:
+    """Return what images leave open of a trial on the front, as plain values."""
+    if doubt is None:
+        return {}
+    intervals = {metric: [one.low, one.high] for metric, one in doubt.intervals[number].items()}
+    return {"chance": doubt.chances[number], "intervals": intervals}
 
 
 def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
@@ -149,6 +165,7 @@ def describe(study: StoredStudy) -> dict[str, Any]:
         "num_trials": study.spec.num_trials,
         "best": [dataclasses.asdict(summary) for summary in study.best],
         "changed": _changed(study),
+        "test_readings": split_ledger.count(study.folder.path),
         "folder": str(study.folder.path),
     }
 
@@ -183,7 +200,9 @@ def _changed(study: StoredStudy) -> float:
 def _headline(study: StoredStudy) -> str:
     trials = f"{len(study.ended)} of {study.spec.num_trials} trials ended"
     more = "" if study.state != "interrupted" else f"; go on with: raystudy resume {study.id}"
-    return f"{study.id} is {study.state}: {trials}{more}"
+    touched = split_ledger.count(study.folder.path)
+    test = f"test split read {touched} time{'s' * (touched != 1)}" if touched else ""
+    return f"{study.id} is {study.state}: {trials}{more}; {test or 'test split never read'}"
 
 
 def _table(study: StoredStudy, console: Console) -> RenderableType:

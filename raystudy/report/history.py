@@ -59,13 +59,15 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
     )
     recipe = _recipe(trials, metric)
     if recipe is not None:
-        plot.level(recipe, f"published recipe (trial 0): {measured(recipe)}")
+        plot.level(recipe, "")
     plot.line(stairs(best_so_far(trials, objective), last), looks.GREEN, width=2.0)
     for state, look in looks.STATES.items():
         spots = [_spot(trial, metric) for trial in trials if looks.kind(trial.summary) == state]
         plot.marks(spots, look)
     explain(plot, trials)
     plot.key("best complete trial so far", line=looks.GREEN)
+    if recipe is not None:
+        plot.key(f"published recipe (trial 0): {measured(recipe)}", line=looks.INK, dash="5 3")
     return plot.svg(f"{metric} of {len(values)} trials in order, with the best so far")
 
 

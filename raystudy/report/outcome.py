@@ -1,16 +1,16 @@
 """The best trial, or the front, beside the published recipe."""
 
 from collections.abc import Sequence
-from itertools import pairwise
 
-from raystudy.report import confirmed, looks
-from raystudy.report.plot import Plot, Spot
-from raystudy.report.scales import Linear
-from raystudy.report.section import Cell, Section, Table, counted, measured, number, slug
+from raystudy import measured as how_measured
+from raystudy import uncertainty
+from raystudy.report import confirmed, front
+from raystudy.report.section import Cell, Section, Table, counted, measured, slug
 from raystudy.spec import Objective
 from raystudy.stored import StoredStudy
 from raystudy.study import RECIPE
 from raystudy.trackers.base import TrialSummary
+from raystudy.uncertainty import Uncertainty
 
 ONE_SEED = (
     "One seed each, chosen as the best of many on the same validation images: the difference is "
@@ -28,13 +28,14 @@ def section(study: StoredStudy) -> Section | None:
     objectives = study.spec.objectives
     recipe = recipe_of(study)
     several = len(objectives) > 1
-    figures = {}
-    if several:
-        figures = {
-            f"front-{slug(one.metric)}-{slug(other.metric)}": front(study, one, other)
-            for i, one in enumerate(objectives)
-            for other in objectives[i + 1 :]
-        }
+    doubt = uncertainty.of(study.ended, objectives)
+    figures = {
+        f"front-{slug(one.metric)}-{slug(other.metric)}": front.draw(
+            study, one, other, recipe, doubt
+        )
+        for i, one in enumerate(objectives)
+        for other in objectives[i + 1 :]
+    }
     words = (
         f"{counted(len(best), 'complete trial')} that no other complete trial beats in every "
         "objective; trials that were stopped early are left out, their values being of another "
@@ -45,9 +46,11 @@ def section(study: StoredStudy) -> Section | None:
     )
     return Section(
         title="Pareto front" if several else "Best trial",
-        words=words,
+        words=f"{words} {front.how_sure(doubt)}" if doubt else words,
+        facts=_facts(best, doubt),
         figures=figures,
-        tables=_tables(study, best, recipe),
+        tables=[front.table(study, recipe, doubt) if several else _beside(best[0], recipe, doubt)],
+        measured=how_measured.words(study),
         warning=f"{_of_constraints(study, best)}{ONE_SEED} {_race_words(study)}",
         source="Values at the last epoch, as in the table of all trials.",
     )
@@ -107,88 +110,29 @@ def _span(best: Sequence[TrialSummary], objective: Objective) -> str:
     return f"{measured(min(values))} to {measured(max(values))}"
 
 
-def _tables(
-    study: StoredStudy, best: Sequence[TrialSummary], recipe: TrialSummary | None
-) -> list[Table]:
-    if len(study.spec.objectives) > 1:
-        return [_of_front(study, best, recipe)]
-    found = best[0]
+def _facts(best: Sequence[TrialSummary], doubt: Uncertainty | None) -> dict[str, str]:
+    """Return how sure the result as a whole is."""
+    if doubt is None:
+        return {}
+    if len(doubt.images) == 1:
+        chance = doubt.chances[best[0].number]
+        return {"chance": f"{chance:.0%} that trial {best[0].number} is the best of all complete"}
+    area = doubt.hypervolume
+    if area is None:
+        return {}
+    return {"hypervolume": uncertainty.area_words(area)}
+
+
+def _beside(found: TrialSummary, recipe: TrialSummary | None, doubt: Uncertainty | None) -> Table:
+    """Return the best trial beside the recipe, measure by measure."""
     told = [name for name in found.metrics if name.startswith("val/")]
+    interval = ["95% interval"] if doubt else []
     rows: list[list[Cell]] = []
     for name in sorted(told, key=lambda name: name not in found.last):
         before = None if recipe is None else recipe.metrics.get(name)
         gain = None if before is None else found.metrics[name] - before
-        rows.append([name, before, found.metrics[name], gain])
-    return [
-        Table(
-            header=["measure", "recipe (trial 0)", f"best (trial {found.number})", "difference"],
-            rows=rows,
-            strong=frozenset({0}),
-        )
-    ]
-
-
-def _of_front(
-    study: StoredStudy, best: Sequence[TrialSummary], recipe: TrialSummary | None
-) -> Table:
-    space, _ = study.composed
-    first = study.spec.objectives[0]
-    ordered = sorted(best, key=lambda s: s.last[first.metric])
-    beside = [] if recipe is None or recipe in ordered else [recipe]
-    rows: list[list[Cell]] = []
-    for summary in [*beside, *ordered]:
-        params = study.trial(summary.number).params
-        name = f"{summary.number} (recipe)" if summary.number == RECIPE else str(summary.number)
-        values = [summary.last[o.metric] for o in study.spec.objectives]
-        rows.append([name, *values, *(params.get(path) for path in space.distributions)])
-    metrics = [o.metric for o in study.spec.objectives]
-    return Table(header=["trial", *metrics, *space.distributions], rows=rows)
-
-
-def front(study: StoredStudy, one: Objective, other: Objective) -> str:
-    """Return two objectives of the complete trials, the front joined."""
-    complete = [s for s in study.ended if s.state == "complete"]
-    best = sorted(study.best, key=lambda s: s.last[one.metric])
-    plot = Plot(
-        Linear.around(s.last[one.metric] for s in complete),
-        Linear.around(s.last[other.metric] for s in complete),
-        x_label=f"{one.metric} ({one.direction})",
-        y_label=f"{other.metric} ({other.direction})",
-        height=380,
-    )
-    kept = {s.number for s in best}
-    others = [s for s in complete if s.number not in kept]
-    infeasible = [_spot(s, one, other) for s in others if s.violation > best[0].violation]
-    dominated = [_spot(s, one, other) for s in others if s.violation <= best[0].violation]
-    plot.marks(infeasible, looks.STATES["infeasible"])
-    plot.marks(dominated, looks.DOMINATED)
-    if len(study.spec.objectives) == 2:  # of more, a pair's best are not the whole front
-        edge = attained([(s.last[one.metric], s.last[other.metric]) for s in best], one)
-        plot.line(edge, looks.BLUE, width=1.0)
-    plot.marks([_spot(s, one, other) for s in best], looks.STATES["complete"])
-    recipe = recipe_of(study)
-    if recipe is not None:
-        plot.marks([_spot(recipe, one, other)], looks.RECIPE)
-        plot.key("published recipe (trial 0)", looks.RECIPE)
-    for summary in best if len(best) <= 15 else ():
-        x, y = summary.last[one.metric], summary.last[other.metric]
-        plot.words(x, y, number(summary.number), fill=looks.INK)
-    plot.key("on the front", looks.STATES["complete"])
-    plot.key("dominated", looks.DOMINATED)
-    if infeasible:
-        plot.key("beyond a constraint", looks.STATES["infeasible"])
-    return plot.svg(f"{one.metric} against {other.metric}, {len(best)} trials on the front")
-
-
-def attained(points: Sequence[tuple[float, float]], first: Objective) -> list[tuple[float, float]]:
-    """Return the border of what the front's points, in order of the first objective, dominate."""
-    corners = list(points[:1])
-    for (x, y), (next_x, next_y) in pairwise(points):
-        corners.append((x, next_y) if first.direction == "maximize" else (next_x, y))
-        corners.append((next_x, next_y))
-    return corners
-
-
-def _spot(summary: TrialSummary, one: Objective, other: Objective) -> Spot:
-    x, y = summary.last[one.metric], summary.last[other.metric]
-    return Spot(x, y, f"trial {summary.number}: {measured(x)}, {measured(y)}")
+        theirs = front.interval(doubt, recipe, name) if recipe else ["" for _ in interval]
+        ours = front.interval(doubt, found, name)
+        rows.append([name, before, *theirs, found.metrics[name], *ours, gain])
+    header = ["measure", "recipe (trial 0)", *interval, f"best (trial {found.number})", *interval]
+    return Table(header=[*header, "difference"], rows=rows, strong=frozenset({0}))

@@ -131,6 +131,8 @@ class Plot:
         """Draw a dashed line across at a height, and say what it is at its right end."""
         at = self.frame.down(self.frame.y.place(y))
         self._dashed(self.frame.left, at, self.frame.right, at, colour)
+        if not words:
+            return
         above = at - 4 if at > self.frame.top + 14 else at + 12
         self._add_text(self.frame.right, above, words, text_anchor="end", fill=colour)
 

@@ -210,8 +210,8 @@ def draw(found: Sequence[Agreement], at: Sequence[int], metric: str) -> str:
         Linear(0, 1.03 * last, whole=True),
         Linear(min([0.0, *(v for v in ends if not math.isnan(v))]) - 0.05, 1.05),
         x_label="epoch",
-        y_label="Kendall's tau with the final order",
-        height=220,
+        y_label=f"Kendall's tau of {metric}",
+        height=240,
     )
     plot.level(0.0, "no relation", looks.FAINT)
     for rung in at:

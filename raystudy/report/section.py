@@ -10,6 +10,7 @@ from raystudy import axes
 
 Cell = str | int | float | bool | None
 DIGITS = 6  # significant ones in tables
+BROAD = 11  # columns that a page in portrait has room for
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,6 +24,8 @@ class Table:
     caption : str
     strong : frozenset of int
         Rows set in bold.
+    faint : frozenset of int
+        Rows set in grey: differences that may be noise.
     folded : bool
         Closed until the reader opens it.
     """
@@ -31,7 +34,13 @@ class Table:
     rows: Sequence[Sequence[Cell]]
     caption: str = ""
     strong: frozenset[int] = frozenset()
+    faint: frozenset[int] = frozenset()
     folded: bool = False
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether it needs a page on its side."""
+        return len(self.header) > BROAD
 
     @property
     def of_words(self) -> frozenset[int]:
@@ -61,6 +70,8 @@ class Section:
         What a command line does, to the command line.
     warning : str
         What the reader must not overlook.
+    measured : str
+        How the accuracies were measured, with the fingerprint of it.
     source : str
         Where the numbers are from, so that they can be computed again.
     small : bool
@@ -74,8 +85,14 @@ class Section:
     tables: Sequence[Table] = ()
     commands: Mapping[str, str] = field(default_factory=dict)
     warning: str = ""
+    measured: str = ""
     source: str = ""
     small: bool = False
+
+    @property
+    def is_broad(self) -> bool:
+        """Whether all of it stands on a page on its side."""
+        return not self.figures and any(table.is_broad for table in self.tables)
 
     @property
     def slug(self) -> str:

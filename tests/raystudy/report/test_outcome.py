@@ -5,7 +5,8 @@ import re
 import numpy as np
 import pytest
 
-from raystudy.report import history, outcome
+from raystudy import measured, uncertainty
+from raystudy.report import front, history, outcome
 from raystudy.spec import Objective
 from raystudy.study import Outcome
 
@@ -99,7 +100,7 @@ def test_the_corner_between_two_points_of_the_front_is_dominated_by_both(
     directions, points, corner
 ):
     first, second = (Objective(metric=ROBUST, direction=d, worst=1.0) for d in directions)
-    line = outcome.attained(points, first)
+    line = front.attained(points, first)
     assert line == [points[0], corner, points[1]]
     for x, y in points:
         assert not first.is_better(corner[0], than=x)
@@ -125,3 +126,17 @@ def test_the_history_has_a_mark_for_every_trial_at_its_value(study_of):
     per_unit = (heights["0"] - heights["1"]) / 0.21
     assert heights["0"] - heights["2"] == pytest.approx(per_unit * 0.12, abs=0.2)
     assert heights["3"] - heights["0"] == pytest.approx(per_unit * 0.11, abs=0.2)
+
+
+def test_a_front_of_counts_has_intervals_chances_and_a_hypervolume(study_of):
+    counts = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), (200, 96)]
+    study = study_of([[{CLEAN: c / 360, ROBUST: r / 360}] for c, r in counts], TWO)
+    section, found = outcome.section(study), uncertainty.of(study.ended, study.spec.objectives)
+    row = row_of(section.tables[0], "3")
+    assert row["chance"] == found.chances[3]
+    assert row["95% interval"] == "{1:.3f} to {2:.3f}".format(*found.intervals[3][ROBUST])
+    (picture,) = section.figures.values()
+    assert "95% interval over images" in picture
+    assert section.facts["hypervolume"] == uncertainty.area_words(found.hypervolume)
+    assert f"fingerprint {measured.fingerprint(study)}" in section.measured
+    assert "PGD(LinfBall(epsilon=0.1), step_size=0.01, steps=20, start=ball)" in section.measured

@@ -1,0 +1,134 @@
+"""The Pareto front drawn and told, each trial with what its images leave open."""
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+from raystudy.report import looks
+from raystudy.report.plot import Plot, Spot
+from raystudy.report.scales import Linear
+from raystudy.report.section import Cell, Table, measured, number
+from raystudy.spec import Objective
+from raystudy.stored import StoredStudy
+from raystudy.study import RECIPE
+from raystudy.trackers.base import TrialSummary
+from raystudy.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
+
+TOLD = 15  # trials of a front that are named and have bars
+HOW_SURE = (
+    "Intervals are exact 95% ones of shares of {images}: of the draw of images, not of the seed. "
+    "The chance of being on the true front comes of {draws} draws of all accuracies from what "
+    "their counts leave open (Jeffreys' Beta, seed 0), each by itself; as all trials share the "
+    "images, it is nearer to even than it needs to be."
+)
+
+
+def how_sure(uncertainty: Uncertainty) -> str:
+    """Return what intervals and chances are."""
+    counts = sorted(set(uncertainty.images.values()))
+    draws = DRAWS if len(uncertainty.images) < 3 else FEWER_DRAWS
+    return HOW_SURE.format(images=f"{' and '.join(map(str, counts))} images", draws=draws)
+
+
+def draw(
+    study: StoredStudy,
+    one: Objective,
+    other: Objective,
+    recipe: TrialSummary | None,
+    uncertainty: Uncertainty | None,
+) -> str:
+    """Return two objectives of the complete trials, the front joined."""
+    complete = [s for s in study.ended if s.state == "complete"]
+    best = sorted(study.best, key=lambda s: s.last[one.metric])
+    named = best if len(best) <= TOLD else []
+    barred = [*named, *([recipe] if recipe and recipe not in named else [])]
+    bars = [*_bars(barred, one, other, uncertainty)] if uncertainty else []
+    plot = Plot(
+        Linear.around([*(s.last[one.metric] for s in complete), *(x for b in bars for x, _ in b)]),
+        Linear.around(
+            [*(s.last[other.metric] for s in complete), *(y for b in bars for _, y in b)]
+        ),
+        x_label=f"{one.metric} ({one.direction})",
+        y_label=f"{other.metric} ({other.direction})",
+        height=380,
+    )
+    plot.lines([(bar, "") for bar in bars], looks.SKY, width=1.0, opacity=0.6)
+    kept = {s.number for s in best}
+    others = [s for s in complete if s.number not in kept]
+    infeasible = [_spot(s, one, other) for s in others if s.violation > best[0].violation]
+    dominated = [_spot(s, one, other) for s in others if s.violation <= best[0].violation]
+    plot.marks(infeasible, looks.STATES["infeasible"])
+    plot.marks(dominated, looks.DOMINATED)
+    if len(study.spec.objectives) == 2:  # of more, a pair's best are not the whole front
+        edge = attained([(s.last[one.metric], s.last[other.metric]) for s in best], one)
+        plot.line(edge, looks.BLUE, width=1.0)
+    plot.marks([_spot(s, one, other) for s in best], looks.STATES["complete"])
+    if recipe is not None:
+        plot.marks([_spot(recipe, one, other)], looks.RECIPE)
+        plot.key("published recipe (trial 0)", looks.RECIPE)
+    for summary in named:
+        x, y = summary.last[one.metric], summary.last[other.metric]
+        plot.words(x, y, number(summary.number), fill=looks.INK)
+    plot.key("on the front", looks.STATES["complete"])
+    plot.key("dominated", looks.DOMINATED)
+    if infeasible:
+        plot.key("beyond a constraint", looks.STATES["infeasible"])
+    if bars:
+        plot.key("95% interval over images", line=looks.SKY)
+    return plot.svg(f"{one.metric} against {other.metric}, {len(best)} trials on the front")
+
+
+def _bars(
+    trials: Iterable[TrialSummary], one: Objective, other: Objective, uncertainty: Uncertainty
+) -> Iterable[list[tuple[float, float]]]:
+    """Yield each trial's intervals as a line along and a line up."""
+    for trial in trials:
+        along, up = (uncertainty.intervals[trial.number][o.metric] for o in (one, other))
+        yield [(along.low, up.value), (along.high, up.value)]
+        yield [(along.value, up.low), (along.value, up.high)]
+
+
+def attained(points: Sequence[tuple[float, float]], first: Objective) -> list[tuple[float, float]]:
+    """Return the border of what the front's points, in order of the first objective, dominate."""
+    corners = list(points[:1])
+    for (x, y), (next_x, next_y) in pairwise(points):
+        corners.append((x, next_y) if first.direction == "maximize" else (next_x, y))
+        corners.append((next_x, next_y))
+    return corners
+
+
+def _spot(summary: TrialSummary, one: Objective, other: Objective) -> Spot:
+    x, y = summary.last[one.metric], summary.last[other.metric]
+    return Spot(x, y, f"trial {summary.number}: {measured(x)}, {measured(y)}")
+
+
+def table(
+    study: StoredStudy, recipe: TrialSummary | None, uncertainty: Uncertainty | None
+) -> Table:
+    """Return the front's trials in order of the first objective, the recipe before them."""
+    space, _ = study.composed
+    metrics = [objective.metric for objective in study.spec.objectives]
+    ordered = sorted(study.best, key=lambda s: s.last[metrics[0]])
+    beside = [] if recipe is None or recipe in ordered else [recipe]
+    header = ["trial"]
+    for metric in metrics:
+        header += [metric, "95% interval"] if uncertainty else [metric]
+    header += ["chance"] if uncertainty else []
+    rows: list[list[Cell]] = []
+    for summary in [*beside, *ordered]:
+        params = study.trial(summary.number).params
+        is_recipe = summary.number == RECIPE
+        row: list[Cell] = [f"{summary.number} (recipe)" if is_recipe else str(summary.number)]
+        for metric in metrics:
+            row += [summary.last[metric], *interval(uncertainty, summary, metric)]
+        if uncertainty:
+            row.append(uncertainty.chances.get(summary.number))
+        rows.append([*row, *(params.get(path) for path in space.distributions)])
+    return Table(header=[*header, *space.distributions], rows=rows)
+
+
+def interval(uncertainty: Uncertainty | None, summary: TrialSummary, metric: str) -> list[Cell]:
+    """Return a measure's interval as a cell; none where there is no telling."""
+    if uncertainty is None:
+        return []
+    found = uncertainty.intervals.get(summary.number, {}).get(metric)
+    return [f"{found.low:.3f} to {found.high:.3f}" if found else ""]

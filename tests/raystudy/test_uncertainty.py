@@ -1,0 +1,92 @@
+"""What counts of images leave open, against definitions and other libraries."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from raystudy import uncertainty
+from raystudy.halving import front
+from raystudy.spec import Objective
+from raystudy.trackers.base import TrialSummary
+
+CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
+BOTH = (CLEAN, ROBUST)
+
+
+def trials(counts, images=360, violations=None):
+    """Return complete trials with (clean, robust) counts of images."""
+    return [
+        TrialSummary(
+            number=number,
+            state="complete",
+            epoch=1,
+            last=dict(zip((CLEAN.metric, ROBUST.metric), (c / images for c in pair), strict=True)),
+            violation=(violations or {}).get(number, 0.0),
+        )
+        for number, pair in enumerate(counts)
+    ]
+
+
+COUNTS = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), (200, 96)]
+
+
+@pytest.mark.parametrize("images", [360, 512, 997, 10_000])
+def test_the_images_are_found_from_shares_in_single_precision(images):
+    counts = np.random.default_rng(0).integers(images, size=20)
+    shares = (counts.astype(np.float32) / np.float32(images)).astype(np.float64)
+    assert uncertainty.count_images(shares) == images
+
+
+def test_what_is_no_share_of_images_has_no_count():
+    rng = np.random.default_rng(0)
+    assert uncertainty.count_images(rng.uniform(size=30)) is None
+    assert uncertainty.count_images(1 + np.arange(20) / 360) is None
+    assert uncertainty.count_images([0.25, 0.5, 0.25, 0.75]) is None
+    assert uncertainty.of(trials(rng.uniform(0, 360, size=(9, 2))), BOTH) is None
+
+
+def test_intervals_are_the_exact_ones_of_the_front_and_the_recipe():
+    found = uncertainty.of(trials(COUNTS), BOTH)
+    assert found.intervals.keys() == {0, 1, 2, 3, 4, 5}
+    for number, both in found.intervals.items():
+        for k, one in zip(COUNTS[number], both.values(), strict=True):
+            exact = stats.binomtest(k, 360).proportion_ci(method="exact")
+            assert (one.low, one.high) == pytest.approx((exact.low, exact.high))
+
+
+def test_whoever_is_ahead_by_far_is_surely_on_the_front_and_equals_share_it():
+    found = uncertainty.of(trials([(300, 200), *[(100 - n, 50 - n) for n in range(10)]]), BOTH)
+    assert found.chances[0] == 1
+    assert all(found.chances[n] == 0 for n in range(1, 11))
+    equals = uncertainty.of(trials([(k, 300) for k in (180, 180, 3, 5, 7, 11, 13)]), (CLEAN,))
+    assert sum(equals.chances.values()) == pytest.approx(1)
+    assert equals.chances[0] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(uncertainty.DRAWS))
+
+
+def test_of_single_objectives_the_chance_is_that_of_one_beta_above_the_other():
+    found = uncertainty.of(trials([(k, 0) for k in (200, 215, 3, 5, 7, 11, 13)]), (CLEAN,))
+    a, b = stats.beta(200.5, 160.5), stats.beta(215.5, 145.5)
+    grid = np.linspace(0, 1, 4001)
+    expected = np.trapezoid(b.pdf(grid) * a.cdf(grid), grid)
+    assert found.chances[1] == pytest.approx(expected, abs=0.04)
+
+
+def test_a_trial_beyond_a_constraint_has_no_chance():
+    found = uncertainty.of(trials(COUNTS, violations={2: 0.1}), BOTH)
+    assert 2 not in found.chances
+    assert 2 not in found.intervals
+
+
+@pytest.mark.parametrize("measures", [1, 2, 3])
+def test_the_fast_fronts_are_the_slow_ones(measures):
+    points = np.random.default_rng(0).normal(size=(20, 15, measures))
+    for chosen, own in zip(uncertainty.on_front(points), points, strict=True):
+        assert chosen.tolist() == front(-own).tolist()
+
+
+def test_the_hypervolume_is_the_area_below_the_stairs():
+    stairs = np.array([[0.5, 1.0], [1.0, 0.5], [0.25, 0.25], [0.5, 0.5]])
+    assert uncertainty.hypervolume(stairs) == 0.75
+    area = uncertainty.of(trials(COUNTS), BOTH).hypervolume
+    assert area.value == pytest.approx(uncertainty.hypervolume(np.array(COUNTS) / 360))
+    assert area.low < area.value < area.high
