@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from trainables.evaluate.intervals import beta_cdf, t_quantile
+from trainables.evaluate.intervals import t_quantile
 
 CONFIDENCE = 0.95
 ROUNDING = 1e-12
@@ -93,7 +93,9 @@ def paired_t(
 
 def t_p_value(t: float, degrees: int) -> float:
     """Return the two-sided p-value of Student's t."""
-    return beta_cdf(degrees / (degrees + t * t), degrees / 2, 0.5)
+    from scipy.special import stdtr
+
+    return float(2 * stdtr(degrees, -abs(t)))
 
 
 def sign_flip(ours: Sequence[float], theirs: Sequence[float]) -> float:
@@ -171,7 +173,7 @@ _t_quantile = functools.cache(t_quantile)
 
 @functools.cache
 def _range_quantile(alpha: float, groups: int, degrees: int) -> float:
-    from scipy.stats import studentized_range  # type: ignore[import-untyped]
+    from scipy.stats import studentized_range
 
     return float(studentized_range.isf(alpha, groups, degrees))
 

@@ -1,10 +1,8 @@
 """Confidence intervals: exact ones for one model's accuracy, Student's over seeds."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
-
-TINY = 1e-300
 
 
 class Interval(NamedTuple):
@@ -43,10 +41,12 @@ def clopper_pearson(right: int, images: int, *, confidence: float = 0.95) -> Int
     """
     if not 0 <= right <= images or images < 1:
         raise ValueError(f"an interval needs 0 <= right <= images, got {right} of {images}.")
+    from scipy.special import betaincinv
+
     tail = _tail(confidence)
     wrong = images - right
-    low = _root(lambda p: beta_cdf(p, right, wrong + 1) - tail) if right else 0.0
-    high = _root(lambda p: beta_cdf(p, right + 1, wrong) - (1 - tail)) if wrong else 1.0
+    low = float(betaincinv(right, wrong + 1, tail)) if right else 0.0
+    high = float(betaincinv(right + 1, wrong, 1 - tail)) if wrong else 1.0
     return Interval(right / images, low, high)
 
 
@@ -71,58 +71,13 @@ def over_seeds(values: Sequence[float], *, confidence: float = 0.95) -> Interval
 
 
 def t_quantile(probability: float, degrees: int) -> float:
-    """Return what Student's t stays below with a `probability` in [0.5, 1)."""
-    # P(|T| > t) = I_x(degrees / 2, 1 / 2) with x = degrees / (degrees + t^2).
-    two_tails = 2 * (1 - probability)
-    x = _root(lambda x: beta_cdf(x, degrees / 2, 0.5) - two_tails)
-    return math.sqrt(degrees * (1 - x) / x)
+    """Return what Student's t stays below with a `probability` in (0, 1)."""
+    from scipy.special import stdtrit
 
-
-def beta_cdf(x: float, a: float, b: float) -> float:
-    """Return the regularised incomplete beta function I_x(a, b), for a, b > 0.
-
-    Its continued fraction (DLMF 8.17.22) by Lentz's method.
-    """
-    if x <= 0 or x >= 1:
-        return float(x >= 1)
-    if x > (a + 1) / (a + b + 2):  # where the fraction converges slowly
-        return 1 - beta_cdf(1 - x, b, a)
-    log_front = math.lgamma(a + b) - math.lgamma(a) - math.lgamma(b)
-    log_front += a * math.log(x) + b * math.log1p(-x)
-    return math.exp(log_front) / a * _continued_fraction(x, a, b)
-
-
-def _continued_fraction(x: float, a: float, b: float) -> float:
-    upper, lower = 1.0, 1 / _away_from_zero(1 - (a + b) * x / (a + 1))
-    value = lower
-    for m in range(1, 100_000):
-        even = m * (b - m) * x / ((a + 2 * m - 1) * (a + 2 * m))
-        odd = -(a + m) * (a + b + m) * x / ((a + 2 * m) * (a + 2 * m + 1))
-        for term in (even, odd):
-            lower = 1 / _away_from_zero(1 + term * lower)
-            upper = _away_from_zero(1 + term / upper)
-            value *= lower * upper
-        if abs(lower * upper - 1) < 1e-15:
-            break
-    return value
-
-
-def _away_from_zero(value: float) -> float:
-    return value if abs(value) > TINY else TINY
+    return float(stdtrit(degrees, probability))
 
 
 def _tail(confidence: float) -> float:
     if not 0 < confidence < 1:
         raise ValueError(f"confidence must lie in (0, 1), got {confidence}.")
     return (1 - confidence) / 2
-
-
-def _root(rising: Callable[[float], float]) -> float:
-    """Return where in [0, 1] a rising function crosses zero, by bisection to the last bit."""
-    low, high = 0.0, 1.0
-    while low < (middle := (low + high) / 2) < high:
-        if rising(middle) < 0:
-            low = middle
-        else:
-            high = middle
-    return high
