@@ -1,14 +1,14 @@
 """A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
 
 from collections.abc import Callable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any
 
 import optuna
-from optuna.storages import BaseStorage, JournalStorage, RDBStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy import points, samplers, trial_record
+from raystudy import database, points, samplers, trial_record
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
 from raystudy.journal import Journal, no_collection
@@ -90,7 +90,7 @@ class Ledger:
         scheduler = TrialScheduler(trial_scheduler, info.spec)
         with quiet(), no_collection():
             journal = Journal(StudyFolder(info.folder).journal) if url is None else None
-            storage = open_database(url) if journal is None else JournalStorage(journal)
+            storage = database.open_database(url) if journal is None else JournalStorage(journal)
             _check_new(info, storage, url)
             study = optuna.create_study(
                 storage=storage,
@@ -120,9 +120,15 @@ class Ledger:
             self._queue[:] = points.distinct(self._queue, self._space.distributions)
 
     def transaction(self, *, durable: bool = True) -> AbstractContextManager[None]:
-        """Return a context whose operations reach the journal in one write."""
+        """Return a context whose operations reach the journal in one write.
+
+        Raises
+        ------
+        StudyStalledError
+            If a database does not take them.
+        """
         if self._journal is None:
-            return nullcontext()
+            return database.outage_told(self._study.study_name)
         return self._journal.transaction(durable=durable)
 
     def trials(self) -> list[FrozenTrial]:
@@ -156,12 +162,13 @@ class Ledger:
     def keep(self, record: TrialRecord, metrics: Metrics) -> None:
         """Keep the epoch that `record` has just taken in."""
         trial_id = self._id(record.number)
-        key, entry = trial_record.epoch_attribute(record, metrics)
-        self._storage.set_trial_user_attr(trial_id, key, entry)
         first = self._objectives[0].metric
         # Optuna has intermediate values, and trial schedulers, for one objective only.
         if len(self._objectives) == 1 and first in metrics:
             self._storage.set_trial_intermediate_value(trial_id, record.epoch, metrics[first])
+        # Last: in a database, which has no transactions of ours, it is what counts.
+        key, entry = trial_record.epoch_attribute(record, metrics)
+        self._storage.set_trial_user_attr(trial_id, key, entry)
 
     def is_behind(self, record: TrialRecord, metrics: Metrics) -> bool:
         """Return whether the trial scheduler would end the trial after the epoch just kept."""
@@ -198,23 +205,6 @@ class Ledger:
     def _id(self, number: int) -> int:
         study_id = self._study._study_id
         return self._storage.get_trial_id_from_study_id_trial_number(study_id, number)
-
-
-def open_database(url: str | None) -> BaseStorage:
-    """Return the database of `study.storage`.
-
-    Raises
-    ------
-    UserError
-        If it does not open.
-    """
-    assert url is not None
-    try:
-        return RDBStorage(url)
-    except Exception as error:  # every database's driver has errors of its own
-        first_line = (str(error).splitlines() or [type(error).__name__])[0]
-        where = url.rpartition("@")[2]  # what stands before may be a password
-        raise UserError(f"study.storage: cannot open {where}: {first_line}") from error
 
 
 def _check_new(info: StudyInfo, storage: BaseStorage, url: str | None) -> None:

@@ -14,10 +14,11 @@ from optuna.trial import FrozenTrial, TrialState
 from raystudy import pareto, trial_record
 from raystudy.confirm import contest
 from raystudy.confirm.contest import Contest
+from raystudy.database import open_database
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
 from raystudy.journal import Snapshot
-from raystudy.ledger import ENDED_EARLY, open_database
+from raystudy.ledger import ENDED_EARLY
 from raystudy.samplers import quiet
 from raystudy.search_space import SearchSpace
 from raystudy.spec import Objective, StudySpec

@@ -219,7 +219,7 @@ class Study:
     def __exit__(self, kind: object, *_: object) -> None:
         try:
             self.close()
-        except OSError:
+        except Exception:
             if kind is None:  # otherwise what ended it is what counts
                 raise
 
