@@ -51,7 +51,7 @@ def _word(found: dict[str, Any], path: str) -> str:
     return str(found[path]) if path in found else "absent"
 
 
-def words(study: StoredStudy) -> str:
+def words(study: StoredStudy, images: str = "the validation images") -> str:
     """Return how a study's measures were taken in a line, with the fingerprint of all of it."""
     found = how(study)
     attacks = dict.fromkeys(
@@ -62,7 +62,7 @@ def words(study: StoredStudy) -> str:
     robust = [f"robust accuracy under {attack}" for attack in attacks]
     few = [str(v) for path, v in found.items() if path.endswith(".max_images") and v is not None]
     most = [f"on the first {few[0]} images"] if attacks and few else []
-    where = f"on the validation images of {_call(found, 'data.splits')}"
+    where = f"on {images} of {_call(found, 'data.splits')}"
     said = " ".join([*robust, *most, where])
     return f"{said}, networks in eval mode; fingerprint {fingerprint(study)}"
 

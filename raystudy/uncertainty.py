@@ -88,9 +88,9 @@ def chance_words(found: Uncertainty, number: int) -> str:
     return f"({found.chances[number]:.0%} {what})"
 
 
-def area_words(area: Interval) -> str:
+def area_words(area: Interval, *, what: str = "images") -> str:
     """Return a hypervolume with its interval."""
-    return f"{area.value:.4f}, as images leave it open between {area.low:.4f} and {area.high:.4f}"
+    return f"{area.value:.4f}, as {what} leave it open between {area.low:.4f} and {area.high:.4f}"
 
 
 def count_images(values: Iterable[float]) -> int | None:
@@ -131,6 +131,35 @@ def _chances(
         columns.append(drawn if objective.direction == "maximize" else -drawn)
     share = on_front(np.stack(columns, axis=-1)).mean(axis=0)
     return {one.number: float(c) for one, c in zip(candidates, share, strict=True)}
+
+
+def over_seeds(values: Floats) -> tuple[list[float], Interval | None]:
+    r"""Return chances of being on the true front, and its hypervolume, from runs on common seeds.
+
+    True means are drawn from Student's t about the means over S seeds,
+
+    .. math:: \bar x + t_{S-1} \, \hat\Sigma^{1/2} / \sqrt S,
+
+    with one covariance over all configurations and objectives, for runs on a seed are pairs.
+
+    Parameters
+    ----------
+    values : array, shape (S, N, M)
+        Of N configurations by M objectives, larger being better.
+    """
+    seeds = len(values)
+    mean, rng = values.mean(axis=0), np.random.default_rng(0)
+    apart = (values - mean) / math.sqrt(seeds * (seeds - 1))
+    steps = rng.normal(size=(DRAWS, seeds))
+    tails = np.sqrt((seeds - 1) / rng.chisquare(seeds - 1, size=DRAWS))
+    drawn = mean + tails[:, None, None] * np.einsum("bs,snm->bnm", steps, apart)
+    chances = [float(chance) for chance in on_front(drawn).mean(axis=0)]
+    if values.shape[2] != 2:
+        return chances, None
+    area = hypervolume(mean)
+    low, high = np.quantile([hypervolume(one) for one in drawn], (0.025, 0.975))
+    # Mirrored: drawn fronts lie outside the mean's as it lies outside the true one.
+    return chances, Interval(area, float(2 * area - high), float(2 * area - low))
 
 
 def on_front(points: Floats) -> NDArray[np.bool_]:

@@ -67,6 +67,8 @@ def show(
         "intervals are Student's over seeds, on these very test images; tests are paired by seed",
     )
     _say(console, f"test evaluations of {summary['study']} by then: {summary['test_evaluations']}")
+    if "measured" in summary:
+        _say(console, f"measured: {summary['measured']}")
     for sentence in summary["conclusion"]:
         _say(console, f"conclusion: {sentence}")
     return EXIT_DONE

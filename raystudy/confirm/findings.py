@@ -118,8 +118,16 @@ def table(summary: Mapping[str, Any], metric: str) -> Table:
             _p_value(measured.get("p_value")),
             _p_value(measured.get("p_holm")),
             f"left: {entry['left']['reason']}" if entry["left"] else "",
+            style="dim" if is_noise(summary, measured, test) else None,
         )
     return shown
+
+
+def is_noise(summary: Mapping[str, Any], measured: Mapping[str, Any], metric: str) -> bool:
+    """Return whether a difference on test images is too small for the race's seeds to see."""
+    floor = summary["noise_floors"].get(metric, {})
+    seen = floor.get("paired") or floor.get("unpaired")
+    return seen is not None and "difference" in measured and abs(measured["difference"]) < seen
 
 
 def floor_words(floor: Mapping[str, Any]) -> str:

@@ -11,7 +11,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import plan, split_ledger, tracking
+from raystudy import measured, plan, split_ledger, tracking
 from raystudy.confirm import announcement, contest, findings, verdict
 from raystudy.confirm.contest import Contest
 from raystudy.confirm.race_space import FINALIST, SEED, point_of
@@ -50,7 +50,8 @@ def run(
                 _say(console, f"go on with:    raystudy resume {folder.id}{_moved(settings)}")
             return code
         touches = split_ledger.count(_ledger_folder(folder, summary["study"]))
-        summary |= {"confirm": folder.id, "test_evaluations": touches}
+        how = measured.words(StoredStudy(folder), "the validation images, then the test images,")
+        summary |= {"confirm": folder.id, "test_evaluations": touches, "measured": how}
         write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
         searched = folder.path.with_name(summary["study"])
         if searched.is_dir():  # where the search's report looks for it

@@ -4,9 +4,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+import numpy as np
+
+from raystudy import uncertainty
 from raystudy.confirm.contest import RECIPE, Contest
 from raystudy.confirm.findings import conclude
-from raystudy.confirm.race_space import BAD_ENDINGS
+from raystudy.confirm.race_space import BAD_ENDINGS, turned
 from raystudy.confirm.racing import Departure, Point
 from raystudy.confirm.significance import (
     CONFIDENCE,
@@ -91,9 +94,10 @@ def sum_up(outcomes: Outcomes) -> dict[str, Any]:
     for entry in entries:
         test = entry["test"].get(main, {})
         entry["p_value"], entry["p_holm"] = test.get("p_value"), test.get("p_holm")
+    area = _front(outcomes, entries)
     floors = {
         metric: floor
-        for metric in [first.metric, *judged]
+        for metric in [*(objective.metric for objective in outcomes.objectives), *judged]
         if (floor := _floor(outcomes, metric)) is not None
     }
     return {
@@ -105,6 +109,7 @@ def sum_up(outcomes: Outcomes) -> dict[str, Any]:
         "ended": outcomes.over,
         "weights": "last epoch",
         "finalists": entries,
+        "hypervolume": area,
         "noise_floor": floors.get(main, floors.get(first.metric)),
         "noise_floors": floors,
         "conclusion": [conclude(entries, floors, objective) for objective in outcomes.objectives],
@@ -122,15 +127,40 @@ def _entry(outcomes: Outcomes, number: int, objective: Objective) -> Entry:
         "values": list(values.values()),
         **_interval(list(values.values())),
         "objectives": {
-            o.metric: _interval(list(outcomes.on_val(number, o).values()))
+            o.metric: {"values": found, **_interval(found)}
             for o in outcomes.objectives
+            for found in [list(outcomes.on_val(number, o).values())]
         },
         "states": [run.state for (who, _), run in sorted(outcomes.runs.items()) if who == number],
         "left": asdict(left) if left else None,
         "p_value": None,
         "p_holm": None,
+        "front_chance": None,
         "test": {},
     }
+
+
+def _front(outcomes: Outcomes, entries: Sequence[Entry]) -> dict[str, float] | None:
+    """Add each one's chance of being on the true front to those that ran on all seeds.
+
+    Return the front's hypervolume on validation images; None where there is none to speak of.
+    """
+    rounds = max(len(entry["seeds"]) for entry in entries)
+    whole = [entry for entry in entries if len(entry["seeds"]) == rounds]
+    if len(outcomes.objectives) < 2 or rounds < 2:
+        return None
+    values = np.array(
+        [
+            [turned(o, v) for v in entry["objectives"][o.metric]["values"]]
+            for o in outcomes.objectives
+            for entry in whole
+        ]
+    ).reshape(len(outcomes.objectives), len(whole), rounds)
+    chances, area = uncertainty.over_seeds(values.transpose(2, 1, 0))
+    for entry, chance in zip(whole, chances, strict=True):
+        entry["front_chance"] = chance
+    larger = all(objective.direction == "maximize" for objective in outcomes.objectives)
+    return area._asdict() if area and larger else None
 
 
 def _interval(values: Sequence[float]) -> dict[str, float | None]:

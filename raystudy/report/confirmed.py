@@ -2,18 +2,20 @@
 
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
 from pathlib import Path
 from typing import Any
 
-from raystudy.confirm.findings import floor_words
 from raystudy.confirm.split_reading import as_test
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Choices, Linear
-from raystudy.report.section import Cell, Section, Table, counted
+from raystudy.report.section import Cell, Section, Table, counted, slug
 from raystudy.stored import StoredStudy
 from raystudy.study import RECIPE
+from raystudy.uncertainty import area_words
+from trainables.evaluate.intervals import Interval
 
 FILE = "confirm.json"
 Race = Mapping[str, Any]
@@ -26,22 +28,22 @@ def section(study: StoredStudy) -> Section | None:
     if race is None:
         return None
     finalists: list[Entry] = race["finalists"]
-    metric, level = str(race["metric"]), f"{race['confidence']:.0%}"
+    level = f"{race['confidence']:.0%}"
     seeds = {seed for one in finalists for seed in one["seeds"]}
-    figures = {"race-val": draw(finalists, metric, level)}
-    if any("difference" in one["test"].get(as_test(metric), {}) for one in finalists):
-        figures["race-test"] = draw_differences(race, level)
-    floors = [floor_words(f) for f in race.get("noise_floors", {}).values()]
+    facts = {"ended": str(race["ended"])} if "ended" in race else {}
+    if area := race.get("hypervolume"):
+        facts["hypervolume on fresh seeds"] = area_words(Interval(**area), what="seeds")
     return Section(
         title="Race on fresh seeds",
         words=f"The finalists and the published recipe trained again on "
         f"{counted(len(seeds), 'fresh seed')}, and only then measured on test images. Means have "
         f"{level} intervals over seeds, one tick per seed; p is of the paired difference to the "
-        "recipe, Holm's correction allows for the number of finalists.",
-        facts={"ended": str(race["ended"])} if "ended" in race else {},
-        figures=figures,
-        tables=[_on_val(finalists, metric, level), *_on_test(finalists, level)],
-        warning=" ".join(f"{floor[0].upper()}{floor[1:]}." for floor in floors),
+        "recipe on the same seeds, Holm's correction allows for the number of finalists and of "
+        "objectives. Differences that these seeds cannot tell from noise are grey.",
+        facts=facts,
+        figures=dict(_figures(race, level)),
+        tables=[*_on_val(race, level), *_on_test(race, level), *_floors(race, level)],
+        measured=str(race.get("measured", "")),
         source=f"{FILE} in the study's folder.",
     )
 
@@ -63,49 +65,98 @@ def headlines(study: StoredStudy) -> list[str]:
     return [f"On fresh seeds {said}." for said in race.get("conclusion", [])]
 
 
+def _objectives(race: Race) -> list[str]:
+    return list(race["finalists"][0].get("objectives") or [str(race["metric"])])
+
+
+def _on(one: Entry, metric: str) -> Entry:
+    """Return a finalist's values of an objective over seeds, with mean and interval."""
+    own: Entry = one.get("objectives", {}).get(metric, one)
+    return own
+
+
+def _seen(race: Race, metric: str) -> float | None:
+    """Return the smallest difference that the race's seeds tell from noise."""
+    floor = race.get("noise_floors", {}).get(metric, {})
+    seen: float | None = floor.get("paired") or floor.get("unpaired")
+    return seen
+
+
+def _figures(race: Race, level: str) -> Iterator[tuple[str, str]]:
+    metrics, finalists = _objectives(race), race["finalists"]
+    for one, other in combinations(metrics, 2):
+        yield f"race-front-{slug(one)}-{slug(other)}", draw_front(finalists, one, other, level)
+    for metric in metrics:
+        yield f"race-{slug(metric)}", draw(finalists, metric, level)
+        if any("difference" in one["test"].get(as_test(metric), {}) for one in finalists):
+            yield f"race-{slug(as_test(metric))}", draw_differences(race, as_test(metric), level)
+
+
+def draw_front(finalists: Sequence[Entry], one: str, other: str, level: str) -> str:
+    """Return two objectives' means with their intervals along and up."""
+    told = [
+        (str(f["label"]), f["trial"], a, b)
+        for f in finalists
+        for a, b in [(_on(f, one), _on(f, other))]
+        if all(v.get("low") is not None for v in (a, b))
+    ]
+    ends = ("mean", "low", "high")
+    plot = Plot(
+        Linear.around([a[end] for _, _, a, _ in told for end in ends]),
+        Linear.around([b[end] for _, _, _, b in told for end in ends]),
+        x_label=f"{one}, mean and {level} interval over seeds",
+        y_label=other,
+        height=320,
+    )
+    for label, trial, a, b in told:
+        plot.line([(a["low"], b["mean"]), (a["high"], b["mean"])], looks.SKY, width=1.6)
+        plot.line([(a["mean"], b["low"]), (a["mean"], b["high"])], looks.SKY, width=1.6)
+        look = looks.RECIPE if trial == RECIPE else looks.STATES["complete"]
+        plot.marks([Spot(a["mean"], b["mean"], label)], look)
+        plot.words(a["mean"], b["mean"], label, fill=looks.INK)
+    return plot.svg(f"{one} against {other} of {len(told)} configurations on fresh seeds")
+
+
 def draw(finalists: Sequence[Entry], metric: str, level: str) -> str:
     """Return means with intervals, in the order of the file."""
-    plot = _rows(
-        finalists,
-        [v for one in finalists for v in (*one["values"], one["low"], one["high"])],
-        f"{metric}, mean and {level} interval over seeds",
-    )
-    for one in finalists:
-        _whisker(plot, one["label"], one["values"], one["mean"], one["low"], one["high"])
-    return plot.svg(f"{metric} of {len(finalists)} configurations on fresh seeds")
+    told = [(str(one["label"]), _on(one, metric)) for one in finalists]
+    values = [v for _, own in told for v in (*own.get("values", ()), own["low"], own["high"])]
+    label = f"{metric}, mean and {level} interval over seeds"
+    plot = _rows([name for name, _ in told], values, label)
+    for name, own in told:
+        spots = [Spot(v, name, f"one seed: {v:.4f}") for v in own.get("values", ())]
+        plot.marks(spots, looks.SEED)
+        _whisker(plot, name, own["mean"], own["low"], own["high"])
+    return plot.svg(f"{metric} of {len(told)} configurations on fresh seeds")
 
 
-def draw_differences(race: Race, level: str) -> str:
+def draw_differences(race: Race, metric: str, level: str) -> str:
     """Return each finalist's difference to the recipe on test images, and the noise floor."""
-    metric = as_test(str(race["metric"]))
     told = {
         str(one["label"]): one["test"][metric]
         for one in race["finalists"]
         if "difference" in one["test"].get(metric, {})
     }
-    floor = race.get("noise_floors", {}).get(metric, {})
-    seen = floor.get("paired") or floor.get("unpaired")
+    seen = _seen(race, metric)
+    edges = (seen, -seen) if seen else ()
     ends = [v for t in told.values() for v in (t["difference_low"], t["difference_high"])]
-    plot = _rows(
-        [{"label": label} for label in told],
-        [0.0, *ends, *([seen, -seen] if seen else [])],
-        f"{metric}: difference to the published recipe, {level} interval",
-    )
+    label = f"{metric}: difference to the published recipe, {level} interval"
+    plot = _rows(list(told), [0.0, *ends, *edges], label)
     plot.upright(0.0, "", looks.INK)
-    for edge in (seen, -seen) if seen else ():
+    for edge in edges:
         plot.upright(edge, "")
     if seen:
         plot.key(
             "smallest difference these seeds can tell from noise", line=looks.FAINT, dash="5 3"
         )
-    for label, t in told.items():
+    for name, t in told.items():
+        noise = seen is not None and abs(t["difference"]) < seen
         low, high = t["difference_low"], t["difference_high"]
-        _whisker(plot, label, [], t["difference"], low, high)
+        _whisker(plot, name, t["difference"], low, high, faint=noise)
     return plot.svg(f"difference in {metric} of {len(told)} finalists to the published recipe")
 
 
-def _rows(entries: Sequence[Entry], values: Sequence[object], x_label: str) -> Plot:
-    labels = [str(one["label"]) for one in entries]
+def _rows(labels: Sequence[str], values: Sequence[object], x_label: str) -> Plot:
     return Plot(
         Linear.around(float(v) for v in values if isinstance(v, (int, float))),
         Choices(labels[::-1]),
@@ -118,47 +169,71 @@ def _rows(entries: Sequence[Entry], values: Sequence[object], x_label: str) -> P
 def _whisker(
     plot: Plot,
     label: str,
-    seeds: Sequence[float],
     mean: float | None,
     low: float | None,
     high: float | None,
+    *,
+    faint: bool = False,
 ) -> None:
-    plot.marks([Spot(value, label, f"one seed: {value:.4f}") for value in seeds], looks.SEED)
+    colour = looks.PALE if faint else looks.BLUE
     if low is not None and high is not None and math.isfinite(low) and math.isfinite(high):
-        plot.line([(low, label), (high, label)], looks.BLUE, width=2.0)
+        plot.line([(low, label), (high, label)], colour, width=2.0)
     if mean is not None:
-        plot.marks([Spot(mean, label, f"{label}: {mean:.4f}")], looks.STATES["complete"])
+        look = looks.DOMINATED if faint else looks.STATES["complete"]
+        plot.marks([Spot(mean, label, f"{label}: {mean:.4f}")], look)
 
 
-def _on_val(finalists: Sequence[Entry], metric: str, level: str) -> Table:
-    rows: list[list[Cell]] = [
-        [
-            str(one["label"]),
-            one["trial"],
-            len(one["seeds"]),
-            *(one.get(key) for key in ("mean", "low", "high", "p_value", "p_holm")),
-            (one.get("left") or {}).get("reason", ""),
+def _on_val(race: Race, level: str) -> list[Table]:
+    """Return a table of means for every objective; empty columns are left out."""
+    finalists: Sequence[Entry] = race["finalists"]
+    header = ["configuration", "seeds", "mean", "low", "high", "chance on the front", "left"]
+    tables = []
+    for metric in _objectives(race):
+        rows: list[list[Cell]] = [
+            [
+                str(one["label"]),
+                len(one["seeds"]),
+                *(_on(one, metric).get(key) for key in ("mean", "low", "high")),
+                one.get("front_chance"),
+                (one.get("left") or {}).get("reason", ""),
+            ]
+            for one in finalists
         ]
-        for one in finalists
-    ]
-    header = ["configuration", "trial", "seeds", "mean", "low", "high", "p", "p (Holm)", "left"]
-    kept = [c for c in range(len(header)) if any(row[c] not in (None, "") for row in rows)]
-    return Table(
-        header=[header[c] for c in kept],
-        rows=[[row[c] for c in kept] for row in rows],
-        caption=f"{metric}, {level} intervals; p on test images where they were read",
-        strong=frozenset(i for i, one in enumerate(finalists) if one["trial"] == RECIPE),
-    )
+        kept = [c for c in range(len(header)) if any(row[c] not in (None, "") for row in rows)]
+        tables.append(
+            Table(
+                header=[header[c] for c in kept],
+                rows=[[row[c] for c in kept] for row in rows],
+                caption=f"{metric}, {level} intervals",
+                strong=frozenset(i for i, one in enumerate(finalists) if one["trial"] == RECIPE),
+            )
+        )
+    return tables
 
 
-def _on_test(finalists: Sequence[Entry], level: str) -> list[Table]:
+def _on_test(race: Race, level: str) -> list[Table]:
     keys = ("mean", "low", "high", "difference", "difference_low", "difference_high")
-    rows: list[list[Cell]] = [
-        [str(one["label"]), name, *(told.get(key) for key in (*keys, "p_value", "p_holm"))]
-        for one in finalists
-        for name, told in one["test"].items()
-    ]
+    rows: list[list[Cell]] = []
+    faint = []
+    for one in race["finalists"]:
+        for name, told in one["test"].items():
+            seen, difference = _seen(race, name), told.get("difference")
+            if seen is not None and difference is not None and abs(difference) < seen:
+                faint.append(len(rows))
+            values = (told.get(key) for key in (*keys, "p_value", "p_holm"))
+            rows.append([str(one["label"]), name, *values])
     header = ["configuration", "measure", "mean", "low", "high"]
     header += ["to the recipe", "low", "high", "p", "p (Holm)"]
     caption = f"On the test split, {level} intervals"
+    table = Table(header=header, rows=rows, caption=caption, faint=frozenset(faint))
+    return [table] if rows else []
+
+
+def _floors(race: Race, level: str) -> list[Table]:
+    """Return what the recipe's own seeds tell of the smallest differences to be seen."""
+    floors: Mapping[str, Mapping[str, Any]] = race.get("noise_floors", {})
+    keys = ("seeds", "sd", "one_seed", "unpaired", "paired")
+    rows: list[list[Cell]] = [[name, *(f.get(key) for key in keys)] for name, f in floors.items()]
+    header = ["measure", "seeds", "sd over seeds", "two single runs", "two means", "paired means"]
+    caption = f"Noise floor: the smallest differences to be seen, two-sided {level}"
     return [Table(header=header, rows=rows, caption=caption)] if rows else []

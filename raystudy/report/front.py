@@ -101,29 +101,39 @@ def _spot(summary: TrialSummary, one: Objective, other: Objective) -> Spot:
     return Spot(x, y, f"trial {summary.number}: {measured(x)}, {measured(y)}")
 
 
-def table(
+def tables(
     study: StoredStudy, recipe: TrialSummary | None, uncertainty: Uncertainty | None
-) -> Table:
-    """Return the front's trials in order of the first objective, the recipe before them."""
-    space, _ = study.composed
+) -> list[Table]:
+    """Return what the front's trials came to, the recipe before them, and their settings."""
     metrics = [objective.metric for objective in study.spec.objectives]
     ordered = sorted(study.best, key=lambda s: s.last[metrics[0]])
-    beside = [] if recipe is None or recipe in ordered else [recipe]
-    header = ["trial"]
-    for metric in metrics:
-        header += [metric, "95% interval"] if uncertainty else [metric]
-    header += ["chance"] if uncertainty else []
+    shown = [*([] if recipe is None or recipe in ordered else [recipe]), *ordered]
     rows: list[list[Cell]] = []
-    for summary in [*beside, *ordered]:
-        params = study.trial(summary.number).params
-        is_recipe = summary.number == RECIPE
-        row: list[Cell] = [f"{summary.number} (recipe)" if is_recipe else str(summary.number)]
+    for summary in shown:
+        row: list[Cell] = [_name(summary)]
         for metric in metrics:
             row += [summary.last[metric], *interval(uncertainty, summary, metric)]
         if uncertainty:
             row.append(uncertainty.chances.get(summary.number))
-        rows.append([*row, *(params.get(path) for path in space.distributions)])
-    return Table(header=[*header, *space.distributions], rows=rows)
+        rows.append(row)
+    header = ["trial"]
+    for metric in metrics:
+        header += [metric, "95% interval"] if uncertainty else [metric]
+    values = Table(header=[*header, "chance"] if uncertainty else header, rows=rows)
+    return [values, *_settings(study, shown)]
+
+
+def _settings(study: StoredStudy, shown: Sequence[TrialSummary]) -> list[Table]:
+    space, _ = study.composed
+    rows: list[list[Cell]] = [
+        [_name(one), *map(study.trial(one.number).params.get, space.distributions)] for one in shown
+    ]
+    header = ["trial", *space.distributions]
+    return [Table(header=header, rows=rows, caption="Their settings")] if len(header) > 1 else []
+
+
+def _name(summary: TrialSummary) -> str:
+    return f"{summary.number} (recipe)" if summary.number == RECIPE else str(summary.number)
 
 
 def interval(uncertainty: Uncertainty | None, summary: TrialSummary, metric: str) -> list[Cell]:

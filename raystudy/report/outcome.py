@@ -49,7 +49,7 @@ def section(study: StoredStudy) -> Section | None:
         words=f"{words} {front.how_sure(doubt)}" if doubt else words,
         facts=_facts(best, doubt),
         figures=figures,
-        tables=[front.table(study, recipe, doubt) if several else _beside(best[0], recipe, doubt)],
+        tables=front.tables(study, recipe, doubt) if several else [_beside(best[0], recipe, doubt)],
         measured=how_measured.words(study),
         warning=f"{_of_constraints(study, best)}{ONE_SEED} {_race_words(study)}",
         source="Values at the last epoch, as in the table of all trials.",

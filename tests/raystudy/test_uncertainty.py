@@ -90,3 +90,22 @@ def test_the_hypervolume_is_the_area_below_the_stairs():
     area = uncertainty.of(trials(COUNTS), BOTH).hypervolume
     assert area.value == pytest.approx(uncertainty.hypervolume(np.array(COUNTS) / 360))
     assert area.low < area.value < area.high
+
+
+def test_over_seeds_the_chance_of_two_is_that_of_the_paired_t_test():
+    values = np.random.default_rng(0).normal([0.5, 0.52], 0.01, size=(5, 2))
+    chances, area = uncertainty.over_seeds(values[..., None])
+    p_value = stats.ttest_rel(values[:, 1], values[:, 0], alternative="less").pvalue
+    assert chances[1] == pytest.approx(p_value, abs=0.03)
+    assert area is None
+
+
+def test_over_seeds_a_front_is_as_wide_as_its_seeds_vary():
+    scatter = np.random.default_rng(1).normal(0, 0.01, size=(5, 3, 2))
+    means = np.array([[0.9, 0.3], [0.7, 0.5], [0.5, 0.2]])
+    chances, area = uncertainty.over_seeds(means + scatter)
+    assert chances == [1, 1, 0]
+    assert area.low < area.value < area.high
+    assert uncertainty.hypervolume(means) == pytest.approx(area.value, abs=0.02)
+    tenth = uncertainty.over_seeds(means + scatter / 10)[1]
+    assert tenth.high - tenth.low == pytest.approx((area.high - area.low) / 10, rel=0.1)

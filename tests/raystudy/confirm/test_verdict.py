@@ -163,3 +163,23 @@ def test_the_table_has_a_row_for_everybody():
     assert list(table.columns[0].cells) == ["published recipe", "trial 7", "trial 3"]
     assert list(table.columns[-1].cells) == ["", "", "left: worse"]
     assert list(table.columns[4].cells)[:2] == ["-", "+4.7 points"]
+
+
+def test_what_the_seeds_cannot_see_is_dim():
+    test = {0: 0.38 + SCATTER, 7: 0.43 + 0.3 * SCATTER, 3: 0.381 - SCATTER}
+    table = findings.table(sum_up(outcomes(VAL, test)), ROBUST.metric)
+    assert [row.style for row in table.rows] == [None, None, "dim"]
+
+
+def test_of_two_objectives_each_has_its_chance_to_be_on_the_front():
+    clean = Objective(metric="val/accuracy")
+    both = dataclasses.replace(outcomes(VAL, TEST), objectives=(ROBUST, clean))
+    for (who, _), run in both.runs.items():
+        run.last[clean.metric] = {0: 0.9, 7: 0.8, 3: 0.7}[who]
+    summary = sum_up(both)
+    recipe, seven, three = (entry["front_chance"] for entry in summary["finalists"])
+    assert (recipe, seven) == (1, pytest.approx(1, abs=0.05))
+    assert three < 0.1
+    area = summary["hypervolume"]
+    assert area["value"] == pytest.approx(0.9 * VAL[0].mean() + 0.8 * (VAL[7] - VAL[0]).mean())
+    assert area["low"] < area["value"] < area["high"]

@@ -7,7 +7,7 @@ import pytest
 
 from raystudy.confirm import verdict
 from raystudy.confirm.contest import Contest
-from raystudy.report import confirmed, outcome
+from raystudy.report import confirmed, looks, outcome
 from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary
 
@@ -44,8 +44,8 @@ def race(gain):
     )
 
 
-def raced(study_of, gain):
-    study = study_of([robust(0.5)])
+def raced(study_of, gain, study_id="mine"):
+    study = study_of([robust(0.5)], study_id=study_id)
     (study.folder.path / "confirm.json").write_text(json.dumps(race(gain)))
     return study
 
@@ -53,10 +53,9 @@ def raced(study_of, gain):
 def test_a_race_is_told_as_its_verdict_has_it(study_of):
     section, summary = confirmed.section(raced(study_of, 0.1)), race(0.1)
     recipe, finalist = summary["finalists"]
-    on_val, on_test = section.tables
-    assert on_val.rows[1][:6] == [
+    on_val, on_test, floors = section.tables
+    assert on_val.rows[1] == [
         "trial 3",
-        3,
         4,
         finalist["mean"],
         finalist["low"],
@@ -66,8 +65,16 @@ def test_a_race_is_told_as_its_verdict_has_it(study_of):
     keys = ("mean", "low", "high", "difference", "difference_low", "difference_high")
     assert on_test.rows[1][2:] == [*(told[key] for key in keys), told["p_value"], told["p_holm"]]
     assert on_test.rows[0][2:5] == [recipe["test"][TEST][key] for key in ("mean", "low", "high")]
-    assert list(section.figures) == ["race-val", "race-test"]
-    assert section.warning.startswith("Noise floor of val/robust_accuracy")
+    assert list(section.figures) == [
+        "race-val-robust-accuracy",
+        "race-test-robust-accuracy",
+    ]
+    floor = summary["noise_floors"][TEST]
+    assert floors.rows[1] == [
+        TEST,
+        4,
+        *(floor[k] for k in ("sd", "one_seed", "unpaired", "paired")),
+    ]
 
 
 @pytest.mark.parametrize(("gain", "words"), [(0.1, "beats"), (0.0, "no finalist differs")])
@@ -81,7 +88,7 @@ def test_the_verdict_is_the_headline(study_of, gain, words):
 
 def test_differences_stand_between_the_noise_floors(study_of):
     """The recipe at 0 in the middle of the floors, the finalist to the right of both."""
-    picture = confirmed.section(raced(study_of, 0.1)).figures["race-test"]
+    picture = confirmed.section(raced(study_of, 0.1)).figures["race-test-robust-accuracy"]
     dashed = [path for path in re.findall(r"<path[^>]+>", picture) if "5 3" in path and "L" in path]
     zero, high, low = (float(re.search(r'd="M([\d.]+)', path)[1]) for path in dashed)
     assert zero - low == pytest.approx(high - zero, abs=0.15)
@@ -94,8 +101,8 @@ def test_a_race_without_a_test_reading_is_told_so_far(study_of):
     for one in summary["finalists"]:
         one["test"] = {}
     (study.folder.path / "confirm.json").write_text(json.dumps(summary))
-    assert list(confirmed.section(study).figures) == ["race-val"]
-    assert len(confirmed.section(study).tables) == 1
+    assert list(confirmed.section(study).figures) == ["race-val-robust-accuracy"]
+    assert len(confirmed.section(study).tables) == 2
 
 
 @pytest.mark.parametrize("text", [None, "", '{"finalists": [', "[]", '{"finalists": []}'])
@@ -106,3 +113,11 @@ def test_a_torn_or_empty_race_is_no_race(study_of, text):
     assert confirmed.section(study) is None
     assert confirmed.headlines(study) == []
     assert "raystudy confirm mine" in outcome.section(study).warning
+
+
+def test_a_difference_below_the_floor_is_grey_and_one_above_is_not(study_of):
+    for gain, faint in ((0.1, frozenset()), (0.0, frozenset({1}))):
+        section = confirmed.section(raced(study_of, gain, f"gain-{gain}"))
+        assert section.tables[1].faint == faint
+        grey = looks.PALE in section.figures["race-test-robust-accuracy"]
+        assert grey == bool(faint)
