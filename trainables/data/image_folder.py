@@ -138,6 +138,11 @@ def _list(folder: Path, part: str) -> _Part:
         found = _images(folder, f"{part}/{name}" if part else name)
         files += found
         labels += [label] * len(found)
+    if len(classes) == 1:
+        raise ValueError(
+            f"data.root={folder} has one class folder only, '{classes[0]}'; with nothing to tell "
+            f"apart every measure would be perfect: give images of at least two classes."
+        )
     return _Part(tuple(classes), files, torch.tensor(labels))
 
 

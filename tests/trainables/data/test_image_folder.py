@@ -149,6 +149,13 @@ def test_no_class_folders(tmp_path):
     )
 
 
+def test_a_single_class(tmp_path):
+    fill(tmp_path / "cat")
+    assert sentence(tmp_path).startswith(
+        f"data.root={tmp_path} has one class folder only, 'cat'; with nothing to tell apart"
+    )
+
+
 def test_an_empty_class(tree):
     (tree / "cow").mkdir()
     (tree / "cow" / "notes.txt").write_text("moo")
