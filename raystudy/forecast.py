@@ -28,7 +28,7 @@ from trainables.rehearsal import Rehearsal
 STARTUP_S = 8.0  # of Ray and the trials' processes, once
 TRIAL_S = 0.3  # of a trial of one worker, before and after its epochs
 WORKERS_S = 15.0  # of a trial of several, whose processes start anew
-REPEATS, ENOUGH_S = 9, 4.0  # of the made-up study
+REPEATS, ENOUGH_S = 9, 2.5  # of the made-up study
 LOOKS = 24  # epochs of a trial at which the made-up study looks at it
 TRIAL_BYTES, EPOCH_BYTES = 8 << 10, 2 << 10  # configuration; journal and spool
 MLFLOW_TRIAL_BYTES, MLFLOW_EPOCH_BYTES = 48 << 10, 7 << 10  # picture; rows of its database
@@ -126,7 +126,8 @@ def most_bytes(settings: DictConfig, sizes: Sizes) -> float:
 
 
 def _bytes(settings: DictConfig, sizes: Sizes, trials: int, complete: int, epochs: int) -> float:
-    weights, each, per_epoch, once = sizes.weights, TRIAL_BYTES, EPOCH_BYTES, 0
+    weights = sizes.weights * len(StudySpec.read(settings.study).objectives)
+    each, per_epoch, once = TRIAL_BYTES, EPOCH_BYTES, 0
     uri = store_uri(settings.tracker.uri, settings.output_dir) if settings.tracker.enabled else ""
     if uri and not uri.startswith(("http://", "https://", "databricks")):
         weights, each, once = 2 * weights, each + MLFLOW_TRIAL_BYTES, MLFLOW_BYTES

@@ -2,9 +2,8 @@
 
 import functools
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -12,10 +11,11 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import checkpoint
+from raystudy import best_weights, checkpoint
+from raystudy.best_weights import BestWeights
 from raystudy.errors import UserError
 from raystudy.sessions.base import Session
-from raystudy.spec import Objective, StudySpec
+from raystudy.spec import StudySpec
 from raystudy.study_folder import write_atomically
 from trainables import distributed
 from trainables.data.image_set import Splits
@@ -49,49 +49,30 @@ def run_trial(config: DictConfig, session: Session) -> None:
     splits = load_splits(config)
     trainer = build_trainer(config, splits)
     evaluators = build_evaluators(config)
-    best = Best(StudySpec.read(config.study).objectives[0])
+    best = BestWeights(StudySpec.read(config.study), session.folder.path)
     if distributed.rank() == 0:
         session.folder.path.mkdir(parents=True, exist_ok=True)
         write_atomically(session.folder.config, OmegaConf.to_yaml(config, resolve=True))
     if session.folder.last_checkpoint.exists():
         state = checkpoint.load(session.folder.last_checkpoint)
         trainer.load_state_dict(state["trainer"])
-        best.value = state["best"]
+        best.state = state["best"]
         session.report(trainer.epoch, state["metrics"])
     for result in trainer.epochs():
         metrics = {**result.metrics, "time/epoch_seconds": result.seconds}
         if _is_evaluated(result, config):
             for evaluate in evaluators.values():
                 metrics |= evaluate(trainer.method, splits)
-        improved = best.improves(metrics)
+        improved = best.improved(result.epoch, metrics)
         if distributed.rank() == 0:
-            if improved:
-                checkpoint.save_weights(trainer.method, session.folder.best_weights)
-            state = {"trainer": trainer.state_dict(), "metrics": metrics, "best": best.value}
+            best_weights.save(trainer.method, improved)
+            state = {"trainer": trainer.state_dict(), "metrics": metrics, "best": best.state}
             checkpoint.save(state, session.folder.last_checkpoint)
         session.report(result.epoch, metrics)
 
 
 def _is_evaluated(result: EpochResult, config: DictConfig) -> bool:
     return bool(result.epoch % config.evaluate_every == 0 or result.epoch == config.max_epochs)
-
-
-@dataclass
-class Best:
-    """The best value of an objective so far."""
-
-    objective: Objective
-    value: float | None = None
-
-    def improves(self, metrics: Mapping[str, float]) -> bool:
-        """Return whether `metrics` beat every epoch before, and remember them if so."""
-        value = metrics.get(self.objective.metric)
-        if value is None or (
-            self.value is not None and not self.objective.is_better(value, than=self.value)
-        ):
-            return False
-        self.value = value
-        return True
 
 
 def build_trainer(config: DictConfig, splits: Splits) -> Trainer:

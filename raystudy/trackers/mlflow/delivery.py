@@ -103,15 +103,18 @@ class Delivery:
         """Yield the files there are; those of text without credentials."""
         # Paths are taken from the spool's place: the folder may have been moved or copied here.
         if key == STUDY:
-            texts, weights = [self._folder.path / "study.json"], None
+            texts, weights = [self._folder.path / "study.json"], []
         else:
             trial = self._folder.trial(int(key))
-            texts, weights = [trial.config, trial.error], trial.best_weights
+            texts = [trial.config, trial.error]
+            weights = (
+                sorted(trial.path.glob("best*.safetensors")) if patch.ended is not None else []
+            )
         for path in texts:
             if path.is_file():
                 yield path.name, redact(path.read_text(errors="replace")).encode()
-        if weights is not None and patch.ended is not None and weights.is_file():
-            yield weights.name, weights
+        for path in weights:
+            yield path.name, path
         if patch.history:
             names = [objective.metric for objective in self.chronicle.objectives]
             with contextlib.suppress(Exception):  # a picture must not hold numbers up
