@@ -1,5 +1,6 @@
 """Tune's trial scheduler: tells the study and does what it says."""
 
+import contextlib
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,7 @@ import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
 from raystudy.endings import DISK_FULL
+from raystudy.on_ray.deaths import Deaths
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import release_placement_group
@@ -14,6 +16,7 @@ from raystudy.study_folder import TrialFolder
 from raystudy.trial_record import Outcome
 
 METRIC_PREFIX = "metrics/"
+LONGEST_ERROR = 4000  # characters
 
 
 class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
@@ -25,12 +28,15 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     job : Job
         Trials of several workers are asked to end by their ``stop`` file instead of being ended:
         Ray leaks the workers' placement group when their driver is taken away.
+    deaths : Deaths
+        Hears of processes that died.
     """
 
-    def __init__(self, study: Guard, job: Job) -> None:
+    def __init__(self, study: Guard, job: Job, deaths: Deaths) -> None:
         super().__init__()
         self._study = study
         self._job = job
+        self._deaths = deaths
         self._trials: dict[int, Any] = {}
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
@@ -53,8 +59,15 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         return str(TrialScheduler.STOP)
 
     def on_trial_error(self, controller: Any, trial: Any) -> None:
-        """Clean up after a trial whose driver died; it is tried again or has failed."""
-        release_placement_group(self._job.group_file(trial.config["number"]))
+        """Clean up after a trial whose process died; it is tried again or has failed."""
+        number, folder = trial.config["number"], TrialFolder(Path(trial.config["folder"]))
+        told = Path(trial.error_file).read_text() if trial.error_file else ""
+        self._deaths.note(number, told)
+        with contextlib.suppress(OSError):
+            folder.path.mkdir(parents=True, exist_ok=True)
+            with folder.error.open("x") as file:
+                file.write(told[:LONGEST_ERROR])
+        release_placement_group(self._job.group_file(number))
 
     def cut(self) -> None:
         """End the processes of all trials at once.

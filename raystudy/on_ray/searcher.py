@@ -4,6 +4,7 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
+from raystudy.on_ray.deaths import Deaths
 from raystudy.on_ray.guard import Guard
 from raystudy.trial_record import Outcome
 
@@ -17,12 +18,15 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     concurrency : int
         Trials at a time. A trial is proposed only once it can start, so that the sampler has
         seen all there is to see.
+    deaths : Deaths
+        Knows why processes died.
     """
 
-    def __init__(self, study: Guard, concurrency: int) -> None:
+    def __init__(self, study: Guard, concurrency: int, deaths: Deaths) -> None:
         super().__init__()
         self._study = study
         self._concurrency = concurrency
+        self._deaths = deaths
         self._numbers: dict[str, int] = {}
 
     @property
@@ -50,9 +54,8 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         """Forget a trial; one that died too often has failed."""
         number = self._numbers.pop(trial_id)
         if error:
-            failures = self._study.info.spec.max_failures
-            reason = f"its process died {failures + 1} times, for instance out of memory"
-            self._study.finish(number, Outcome("failed", reason))
+            times = self._study.info.spec.max_failures + 1
+            self._study.finish(number, Outcome("failed", self._deaths.reason(number, times)))
 
     # The study's journal is the state; Tune's own snapshots are never restored.
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:

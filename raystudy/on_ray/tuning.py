@@ -7,6 +7,7 @@ from ray import tune
 from raystudy.errors import StudyStalledError
 from raystudy.executors.base import TrialSource
 from raystudy.on_ray import trainables
+from raystudy.on_ray.deaths import Deaths
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.scheduler import StudyScheduler
@@ -31,8 +32,9 @@ def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
     if isinstance(study, Study):  # a race has no budget
         study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
     guard = Guard(study)
-    searcher = StudySearcher(guard, at_a_time)
-    scheduler = StudyScheduler(guard, job)
+    deaths = Deaths()
+    searcher = StudySearcher(guard, at_a_time, deaths)
+    scheduler = StudyScheduler(guard, job, deaths)
     watchdog = Watchdog(guard, job.scaling, searcher, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S)
     tuner = tune.Tuner(
         _trainable(job),

@@ -14,7 +14,7 @@ TOGETHER = 3  # failures that make a region
 CHANCE = 0.05  # of a region where there is none, over all axes together
 LONG_LOG = 20_000  # bytes from its end
 CAUSES: Mapping[str, str] = {  # the first whose pattern is in the reason
-    "out of memory": r"(?i)out of ?memory|cannot allocate",
+    "out of memory": r"(?i)out of ?memory|cannot allocate|unable to allocate|MemoryError",
     "lost worker": r"(?i)process died|worker|node (died|lost)|actor.*(died|unavailable)",
     "not measured": r"was never reported",
     "disk": r"(?i)no space left|disk quota|read-only file system",
