@@ -25,7 +25,7 @@ from trainables.rehearsal import Rehearsal, rehearse
 from trainables.trainer import Trainer
 
 FIRST = 8  # trials that are looked at
-EACH_S, ALL_S = 1.5, 10.0  # for rehearsing the trials after the recipe
+EACH_S, ALL_S = 1.0, 6.0  # for rehearsing the trials after the recipe
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,27 +4,25 @@ Nothing heavy is imported before a verb needs it, so that ``--help`` answers at 
 """
 
 import argparse
+import difflib
 import logging
 import os
+import re
 import sys
+import textwrap
 import traceback
 from collections.abc import Sequence
+from typing import NoReturn
 
 from raystudy import __version__, disk
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, EXIT_KILLED, EXIT_WRONG_INPUT, UserError
+from raystudy.examples import EXAMPLES, GROUPS
 from raystudy.verbs import VERBS
 
-EXAMPLES = """\
-examples:
-  raystudy sweep swaro                                  the main job, on this machine
-  raystudy sweep swaro study.num_trials=32 sampler=gp   more trials, another sampler
-  raystudy sweep swaro clusters.probability=0.5         pin a setting that is searched
-  raystudy sweep swaro 'optimizer.lr=interval(0.1,2)'   search another range
-  raystudy sweep swaro data=cifar10 data.root=~/data scaling.use_gpu=true
-  raystudy train swaro max_epochs=3                     one trial, here, without Ray
-  raystudy show swaro                                   every setting and where its number is from
-  raystudy resume swaro-1                               go on after Ctrl-C, crash or reboot
-  raystudy ui                                           MLflow on this store
+BEGIN = """\
+begin with:
+  raystudy sweep swaro              the main job, on this machine
+  raystudy sweep --help             examples, as every COMMAND has
 
 Settings are written path=value in Hydra's syntax; 'raystudy show STUDY' lists them.
 Results lie in ~/raystudy; output_dir=FOLDER or the variable RAYSTUDY_HOME moves them.
@@ -38,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     _show_progress_of("trainables.data")
     try:
         code: int = options.run(options)
+        sys.stdout.flush()
     except UserError as error:
         print(f"raystudy: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_INPUT
@@ -58,6 +57,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     """Read a command line on which options and settings may stand in any order."""
     parser = _parser()
+    if not (sys.argv[1:] if arguments is None else arguments):
+        parser.print_help(sys.stderr)
+        parser.exit(EXIT_WRONG_INPUT)
     options, more = parser.parse_known_args(arguments)
     unknown = [word for word in more if word.startswith("-") or not hasattr(options, "overrides")]
     if unknown:
@@ -75,25 +77,54 @@ def _show_progress_of(logger: str) -> None:
     logging.getLogger(logger).setLevel(logging.INFO)
 
 
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in a sentence, not by the list of all there is."""
+
+    def error(self, message: str) -> NoReturn:
+        """Print it and leave with 2."""
+        found = re.search(r"invalid choice: '(.*?)' \(choose from (.*)\)", message)
+        if found:
+            word, choices = found[1], re.findall(r"[\w-]+", found[2])
+            near = difflib.get_close_matches(word, choices, 1)
+            hint = f"did you mean '{near[0]}'?" if near else f"there are {', '.join(choices)}."
+            message = f"no '{word}' here; {hint}"
+        self.exit(EXIT_WRONG_INPUT, f"raystudy: {message}\n('{self.prog} --help' has examples)\n")
+
+
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(
+    raw = argparse.RawDescriptionHelpFormatter
+    parser = Parser(
         prog="raystudy",
-        description="Hyperparameter studies of robust and self-supervised training.",
-        epilog=EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        usage="raystudy COMMAND ...",
+        description="Hyperparameter studies of robust and self-supervised training.\n\n"
+        + _groups(),
+        epilog=BEGIN,
+        formatter_class=raw,
     )
     parser.add_argument("--version", action="version", version=f"raystudy {__version__}")
-    verbs = parser.add_subparsers(metavar="COMMAND", required=True)
+    verbs = parser.add_subparsers(
+        prog="raystudy", metavar="COMMAND", required=True, help=argparse.SUPPRESS
+    )
     for verb, add_arguments in VERBS.items():
+        name = verb.__name__.rstrip("_")
         verb_parser = verbs.add_parser(
-            verb.__name__.rstrip("_"),
-            help=(verb.__doc__ or "").splitlines()[0],
+            name,
             description=verb.__doc__,
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            epilog="examples:\n" + textwrap.indent(EXAMPLES[name], "  "),
+            formatter_class=raw,
         )
         verb_parser.set_defaults(run=verb)
         add_arguments(verb_parser)
     return parser
+
+
+def _groups() -> str:
+    """Return all verbs with what they do, in the order of a study's life."""
+    does = {verb.__name__.rstrip("_"): (verb.__doc__ or "").splitlines()[0] for verb in VERBS}
+    lines = []
+    for title, names in GROUPS.items():
+        lines += [f"{title}:", *(f"  {name:<11} {does[name]}" for name in names), ""]
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

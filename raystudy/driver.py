@@ -1,8 +1,7 @@
-"""``raystudy stop`` and ``rm``: what is done to a study from another terminal."""
+"""``raystudy stop`` and ``pause``: what is done to a study from another terminal."""
 
 import contextlib
 import os
-import shutil
 import signal
 import time
 from collections.abc import Sequence
@@ -51,21 +50,6 @@ def pause(study_id: str, overrides: Sequence[str]) -> int:
         f"{study_id} begins no more trials; once those that run have ended, go on with: "
         f"raystudy resume {study_id}"
     )
-    return EXIT_DONE
-
-
-def remove(study_id: str, overrides: Sequence[str], *, sure: bool) -> int:
-    """Delete a study's folder; its runs in MLflow stay."""
-    folder = open_study_folder(results_folder(overrides), study_id)
-    if is_locked(folder):
-        raise UserError(f"{study_id} is running; 'raystudy stop {study_id}' ends it first.")
-    if not sure:
-        size = sum(path.stat().st_size for path in folder.path.rglob("*") if path.is_file())
-        raise UserError(
-            f"rm deletes {folder.path} ({size / 2**20:.0f} MiB) for good; add --yes if you mean it."
-        )
-    shutil.rmtree(folder.path)
-    terminal.console().print(f"{study_id} is gone; its runs in MLflow are still there")
     return EXIT_DONE
 
 

@@ -1,33 +1,42 @@
 """``raystudy list``: what there is to choose from."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE
 
 
-def list_choices(search_path: Sequence[str]) -> int:
+def list_choices(search_path: Sequence[str], *, as_json: bool = False) -> int:
     """Print the studies and the options of every group, with the first line of each file."""
-    console = terminal.console()
-    _print(console, "studies", "", config.study_names(search_path), search_path)
+    there = {"studies": _options("", config.study_names(search_path), search_path)}
     for group in (*config.GROUPS, *config.MEASURING):
-        _print(console, group, f"{group}/", config.options(group, search_path), search_path)
+        names = config.options(group, search_path)
+        there[group] = _options(f"{group}/", names, search_path)
+    if as_json:
+        terminal.print_json(there)
+        return EXIT_DONE
+    console = terminal.console()
+    for title, options in there.items():
+        _print(console, title, options)
     return EXIT_DONE
 
 
-def _print(
-    console: Console, title: str, prefix: str, names: Sequence[str], search_path: Sequence[str]
-) -> None:
+def _options(prefix: str, names: Sequence[str], search_path: Sequence[str]) -> dict[str, str]:
+    paths = {name: config.find_yaml(f"{prefix}{name}", search_path) for name in names}
+    return {name: _headline(path) if path else "" for name, path in paths.items()}
+
+
+def _print(console: Console, title: str, options: Mapping[str, str]) -> None:
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(no_wrap=True, min_width=16)
     table.add_column()
-    for name in names:
-        path = config.find_yaml(f"{prefix}{name}", search_path)
-        table.add_row(f"  {name}", _headline(path) if path else "")
+    for name, headline in options.items():
+        table.add_row(f"  {name}", Text(headline))
     console.print(f"[bold]{title}[/bold]")
     console.print(table)
 

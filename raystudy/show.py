@@ -1,6 +1,7 @@
 """``raystudy show``: a study's settings, its search space and the source of each number."""
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from rich.console import Console
 from rich.table import Table
@@ -12,12 +13,16 @@ from raystudy.search_space import SearchSpace
 from raystudy.sources import Source
 
 
-def show(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
+def show(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool) -> int:
     """Print every setting with its value and source, then the axes of the search."""
     space, composed = SearchSpace.load(name, overrides, search_path)
     said = sources.find(name, composed.choices, tuple(search_path))
+    leaves = config.flatten(composed.config)
+    if as_json:
+        terminal.print_json(_plain(name, space, leaves, composed.choices, said))
+        return EXIT_DONE
     console = terminal.console()
-    _print_settings(console, name, config.flatten(composed.config), composed.choices, said)
+    _print_settings(console, name, leaves, composed.choices, said)
     console.print("\n[bold]search[/bold]  (trial 0 runs the published value)")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("  setting", "range", "published", "source"):
@@ -30,6 +35,36 @@ def show(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int
     for note in space.notes:
         console.print(f"  note: {note}")
     return EXIT_DONE
+
+
+def _plain(
+    name: str,
+    space: SearchSpace,
+    leaves: Mapping[str, object],
+    choices: Mapping[str, str],
+    said: Mapping[str, Source],
+) -> dict[str, Any]:
+    def source(path: str) -> str | None:
+        return str(said[path]) if path in said else None
+
+    return {
+        "study": name,
+        "choices": dict(choices),
+        "settings": {
+            path: {"value": value, "source": source(path)}
+            for path, value in leaves.items()
+            if path.split(".")[0] != "search"
+        },
+        "search": {
+            path: {
+                "range": axis,
+                "published": space.published.get(path),
+                "source": source(f"search.{path}"),
+            }
+            for path, axis in space.axes.items()
+        },
+        "notes": list(space.notes),
+    }
 
 
 def _print_settings(

@@ -16,6 +16,7 @@ from raystudy import config, split_ledger, terminal, uncertainty
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import replay_command
 from raystudy.stored import StoredStudy, StoredTrial, all_folders, is_locked
+from raystudy.study_folder import StudyFolder
 from raystudy.trackers.console import ConsoleTracker, short
 from raystudy.uncertainty import Uncertainty
 
@@ -26,14 +27,11 @@ def studies(overrides: Sequence[str], *, as_json: bool) -> int:
     """List everything in the results folder."""
     entries: list[dict[str, Any]] = []
     for folder in all_folders(results_folder(overrides)):
-        if folder.read_manifest()["kind"] == "train":
-            state = "running" if is_locked(folder) else "ended"
-            entries.append({"study": folder.id, "kind": "train", "state": state})
-            continue
         try:
-            entries.append(describe(StoredStudy(folder)))
-        except UserError as error:  # its database, say, is out of reach
-            entries.append({"study": folder.id, "kind": "sweep", "state": str(error)})
+            entries.append(_entry(folder))
+        except Exception as error:  # its database is out of reach, a file was cut off, ...
+            words = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
+            entries.append({"study": folder.id, "state": words})
     if as_json:
         terminal.print_json(entries)
         return EXIT_DONE
@@ -50,6 +48,13 @@ def studies(overrides: Sequence[str], *, as_json: bool) -> int:
         table if entries else "no studies yet; begin by 'raystudy sweep swaro'"
     )
     return EXIT_DONE
+
+
+def _entry(folder: StudyFolder) -> dict[str, Any]:
+    if folder.read_manifest()["kind"] == "train":
+        state = "running" if is_locked(folder) else "ended"
+        return {"study": folder.id, "kind": "train", "state": state}
+    return describe(StoredStudy(folder))
 
 
 def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bool) -> int:
@@ -132,7 +137,8 @@ def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) 
         text = folder.log.read_text(errors="replace") if folder.log.exists() else ""
         console.print(Text(text[shown:]), soft_wrap=True, end="")
         shown = len(text)
-        if not follow or not is_locked(study.folder) or _has_ended(study, number):
+        gone = console.quiet  # who read it went away
+        if gone or not follow or not is_locked(study.folder) or _has_ended(study, number):
             break
         time.sleep(LOOK_EVERY_S)
     if folder.error.exists():

@@ -13,6 +13,7 @@
         ray/            Ray Tune's own files, of no use once the study has ended
 """
 
+import difflib
 import fcntl
 import json
 import os
@@ -26,6 +27,8 @@ from typing import Any
 
 from raystudy import disk
 from raystudy.errors import UserError
+
+SHOWN = 8  # ids in a sentence
 
 
 def default_output_dir() -> Path:
@@ -170,7 +173,18 @@ def open_study_folder(output_dir: Path, study_id: str) -> StudyFolder:
     """Return an existing study's folder."""
     folder = output_dir / "studies" / study_id
     if not (folder / "study.json").is_file():
-        there = sorted(path.parent.name for path in output_dir.glob("studies/*/study.json"))
-        known = ", ".join(there) if there else "none yet"
-        raise UserError(f"no study '{study_id}' in {output_dir}; studies there: {known}.")
+        raise UserError(f"no study '{study_id}' in {output_dir}; {_there(output_dir, study_id)}")
     return StudyFolder(folder)
+
+
+def _there(output_dir: Path, study_id: str) -> str:
+    """Return what may have been meant, in words."""
+    paths = output_dir.glob("studies/*/study.json")
+    newest = sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
+    there = [path.parent.name for path in newest]
+    if near := difflib.get_close_matches(study_id, there, 1):
+        return f"did you mean '{near[0]}'?"
+    if not there:
+        return "there is none yet: 'raystudy sweep swaro' begins one."
+    more = f" and {len(there) - SHOWN} more ('raystudy studies')" if len(there) > SHOWN else ""
+    return f"there are {', '.join(there[:SHOWN])}{more}."

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from typing import Any
@@ -25,7 +26,16 @@ def finite(value: Any) -> Any:
     return [finite(own) for own in value] if isinstance(value, (list, tuple)) else value
 
 
+class Terminal(Console):
+    """Falls silent when its reader (head, less) goes away; a study goes on all the same."""
+
+    def on_broken_pipe(self) -> None:
+        """Say nothing any more, to nobody."""
+        self.quiet = True
+        os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return the user's terminal, or whatever stands in its place."""
     file = sys.stderr if stderr else sys.stdout
-    return Console(highlight=False, stderr=stderr, width=None if file.isatty() else WIDE)
+    return Terminal(highlight=False, stderr=stderr, width=None if file.isatty() else WIDE)

@@ -147,10 +147,15 @@ def replay(options: argparse.Namespace) -> int:
 
 
 def rm(options: argparse.Namespace) -> int:
-    """Delete a study's folder."""
-    from raystudy.driver import remove
+    """Delete a study: its folder, and its runs in MLflow.
 
-    return remove(options.study, options.overrides, sure=options.yes)
+    Without --yes it only says what would go. A study that runs must be stopped first.
+    """
+    from raystudy.removal import remove
+
+    return remove(
+        options.study, options.overrides, sure=options.yes, keep_mlflow=options.keep_mlflow
+    )
 
 
 def evaluate(options: argparse.Namespace) -> int:
@@ -206,7 +211,11 @@ def report(options: argparse.Namespace) -> int:
     from raystudy.report import report
 
     return report(
-        options.study, options.overrides, output=options.output, importance=options.importance
+        options.study,
+        options.overrides,
+        output=options.output,
+        importance=options.importance,
+        as_json=options.json,
     )
 
 
@@ -214,14 +223,14 @@ def show(options: argparse.Namespace) -> int:
     """Show a study's settings, its search space and where each number is from."""
     from raystudy.show import show
 
-    return show(options.study, options.overrides, options.search_path)
+    return show(options.study, options.overrides, options.search_path, as_json=options.json)
 
 
 def list_(options: argparse.Namespace) -> int:
     """List the studies, and the choices of every group of settings."""
     from raystudy.listing import list_choices
 
-    return list_choices(options.search_path)
+    return list_choices(options.search_path, as_json=options.json)
 
 
 def ui(options: argparse.Namespace) -> int:
@@ -249,7 +258,7 @@ def doctor(options: argparse.Namespace) -> int:
     words = [*([options.study] if options.study else []), *options.overrides]
     named = [word for word in words if "=" not in word]
     settings = [word for word in words if "=" in word]
-    return doctor(named[0] if named else None, settings, as_json=options.json)
+    return doctor(named[0] if named else None, settings, options.search_path, as_json=options.json)
 
 
 def completion(options: argparse.Namespace) -> int:
@@ -266,9 +275,9 @@ def completion(options: argparse.Namespace) -> int:
 
 VERBS = {
     sweep: arguments.sweep_arguments,
-    plan: arguments.plan_arguments,
+    plan: arguments.json_study_arguments,
     train: arguments.study_arguments,
-    resume: arguments.folder_arguments,
+    resume: arguments.resume_arguments,
     extend: arguments.extend_arguments,
     pause: arguments.folder_arguments,
     stop: arguments.folder_arguments,
@@ -285,10 +294,10 @@ VERBS = {
     report: arguments.report_arguments,
     replay: arguments.replay_arguments,
     rm: arguments.rm_arguments,
-    show: arguments.study_arguments,
-    list_: arguments.override_arguments,
+    show: arguments.json_study_arguments,
+    list_: arguments.list_arguments,
     ui: arguments.ui_arguments,
-    sync: arguments.folder_arguments,
+    sync: arguments.sync_arguments,
     doctor: arguments.doctor_arguments,
     completion: arguments.completion_arguments,
 }

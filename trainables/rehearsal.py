@@ -68,7 +68,7 @@ class _Epochs:
 
 
 def rehearse(
-    trainer: Trainer, evaluators: Iterable[Evaluator], splits: Splits, *, enough_s: float = 4.0
+    trainer: Trainer, evaluators: Iterable[Evaluator], splits: Splits, *, enough_s: float = 3.0
 ) -> Rehearsal:
     """Train a few steps of epochs all over the training, and evaluate once; the trainer is spent.
 

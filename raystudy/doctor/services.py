@@ -2,6 +2,7 @@
 
 import json
 import os
+import socket
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ MLFLOW_LIMIT_S = 20.0
 DATABASE_LIMIT_S = 10.0
 RAY_LIMIT_S = 60.0
 DASHBOARD_LIMIT_S = 3.0
+CONNECT_LIMIT_S = 5.0
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 _SEARCH = """
@@ -69,6 +71,9 @@ def ray(scaling: Scaling) -> list[Check]:
         "import sys; from raystudy.on_ray.probe import probe; "
         "probe(sys.argv[1] or None, int(sys.argv[2]), sys.argv[3] == 'dashboard')"
     )
+    if scaling.address and (silence := unreachable(scaling.address)):
+        advice = "'ray start --head' or 'ray up cluster.yaml' starts one; or scaling.address=null"
+        return [Check("ray", "wrong", silence, advice)]
     dashboard = "dashboard" if scaling.num_workers > 1 else ""
     answer, wrong = python(
         code,
@@ -84,6 +89,18 @@ def ray(scaling: Scaling) -> list[Check]:
     where = scaling.address or "starts here, on 127.0.0.1 alone"
     found = f"{where}: {told['cpus']:g} CPUs, {told['gpus']:g} GPUs, {size(told['store'])} store"
     return [Check("ray", "well", found), dashboard_check(told["dashboard"], scaling)]
+
+
+def unreachable(address: str) -> str:
+    """Return why nothing answers at ``host:port``, on which Ray itself would wait a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):  # auto, say
+        return ""
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_LIMIT_S):
+            return ""
+    except OSError as error:
+        return f"nothing answers at {address}: {error}"
 
 
 def dashboard_check(url: str, scaling: Scaling) -> Check:

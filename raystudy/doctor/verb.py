@@ -17,7 +17,9 @@ LIMIT_S = 70.0  # for all together; each has a shorter one of its own
 MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
 
 
-def doctor(study: str | None, overrides: Sequence[str], *, as_json: bool) -> int:
+def doctor(
+    study: str | None, overrides: Sequence[str], search_path: Sequence[str] = (), *, as_json: bool
+) -> int:
     """Print every check; 1 if anything is wrong.
 
     Parameters
@@ -25,9 +27,14 @@ def doctor(study: str | None, overrides: Sequence[str], *, as_json: bool) -> int
     study : str, optional
         A study's name, whose need of disk is held against what there is.
     overrides : sequence of str
+    search_path : sequence of str
+        The user's own folders.
     as_json : bool
     """
-    settings = config.load(study, overrides) if study else config.load_shared(overrides)
+    if study:
+        settings = config.load(study, overrides, search_path)
+    else:
+        settings = config.load_shared(overrides)
     console, checks = terminal.console(), []
     for check in in_time(looks(settings, study), LIMIT_S):
         checks.append(check)

@@ -25,6 +25,7 @@ def report(
     *,
     output: str | None = None,
     importance: Kind = "ped_anova",
+    as_json: bool = False,
 ) -> int:
     """Write the report of a study, finished or not, and add it to the study's run in MLflow."""
     study = StoredStudy.open(results_folder(overrides), study_id)
@@ -38,10 +39,15 @@ def report(
     parts = page.sections(study, importance)
     html = page.render(study, parts)
     write_atomically(path, html)
-    console = terminal.console()
-    console.print(Text(f"report of {study_id}: {path} ({len(html.encode()) / 1000:.0f} kB)"))
-    settings = _settings(study, overrides)
-    if reason := _log(study, settings, html, parts):
+    size = len(html.encode())
+    reason = _log(study, _settings(study, overrides), html, parts)
+    if as_json:
+        told = {"study": study_id, "report": str(path.resolve()), "bytes": size}
+        terminal.print_json({**told, "sections": [part.title for part in parts]})
+    else:
+        words = f"report of {study_id}: {path} ({size / 1000:.0f} kB)"
+        terminal.console().print(Text(words), soft_wrap=True)
+    if reason:
         terminal.console(stderr=True).print(Text(reason, style="yellow"), soft_wrap=True)
     return EXIT_DONE
 

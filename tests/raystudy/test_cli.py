@@ -1,5 +1,7 @@
 """The command line as a user meets it."""
 
+import re
+import shlex
 import subprocess
 import sys
 
@@ -7,6 +9,7 @@ import pytest
 
 from raystudy import cli, verbs
 from raystudy.completion import VERBS, words
+from raystudy.examples import EXAMPLES, GROUPS
 
 HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
 
@@ -27,6 +30,7 @@ def test_help_imports_nothing_heavy():
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
     assert "raystudy sweep swaro" in done.stdout
+    assert "  sweep       Search a study's space" in done.stdout
     assert "exit codes: 0 done" in done.stdout
 
 
@@ -35,7 +39,9 @@ def test_every_verb_has_help(capsys):
         with pytest.raises(SystemExit) as left:
             cli.main([verb, "--help"])
         assert left.value.code == 0
-        assert len(capsys.readouterr().out) > 100
+        out = capsys.readouterr().out
+        assert f"usage: raystudy {verb} " in out
+        assert "examples:\n  " in out
 
 
 @pytest.mark.parametrize(
@@ -45,7 +51,7 @@ def test_every_verb_has_help(capsys):
         (["train", "swarro"], "did you mean 'swaro'?"),
         (["train", "swaro", "max_epochs=0"], "max_epochs must be at least 1, got 0"),
         (["train", "swaro", "attack.steps=-1"], "attack.steps must be at least 0, got -1"),
-        (["train", "swaro", "batch_size=5000"], "batch_size must lie between 1 and"),
+        (["train", "swaro", "batch_size=5000"], "batch_size must lie between 2 and"),
         (["train", "swaro", "clusters.probability=2"], "clusters.probability must lie in [0, 1]"),
         (["train", "swaro", "device=tpu"], "device must be one of auto, cpu, cuda"),
         (["train", "swaro", "clusters.num_clusters=2000"], "number of training images, 1079"),
@@ -73,11 +79,43 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch
 
 
 def test_options_and_settings_stand_in_any_order(capsys):
-    words = ["--dry-run", "study.num_trials=3", "optimizer.lr=1"]
-    plans = [run(capsys, "sweep", "swaro", *order) for order in (words, words[::-1])]
+    words = ["--dry-run", "study.num_trials=3", "optimizer.lr=1", "max_epochs=1"]
+    plans = [run(capsys, "sweep", "simclr", *order) for order in (words, words[::-1])]
     one, other = (out.partition("measuring")[0] for code, out, _ in plans if code == 0)
     assert one == other
     assert "trials      3;" in one
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["swep", "swaro"], "no 'swep' here; did you mean 'sweep'?"),
+        (["xyz"], "no 'xyz' here; there are sweep, plan, train"),
+        (["sweep"], "the following arguments are required: STUDY\n('raystudy sweep --help'"),
+        (["logs", "swaro-1", "x"], "argument TRIAL: invalid int value: 'x'"),
+        (["export", "swaro-1", "--format", "cvs"], "no 'cvs' here; did you mean 'csv'?"),
+        ([], "begin with:"),
+    ],
+)
+def test_a_wrong_word_is_told_in_a_sentence(capsys, arguments, words):
+    with pytest.raises(SystemExit) as left:
+        cli.main(arguments)
+    assert left.value.code == 2
+    assert words in capsys.readouterr().err
+
+
+def test_every_verb_is_in_one_group_and_has_examples_that_parse():
+    names = [verb.__name__.rstrip("_") for verb in verbs.VERBS]
+    assert sorted(name for group in GROUPS.values() for name in group) == sorted(names)
+    assert set(EXAMPLES) == set(names)
+    for name, text in EXAMPLES.items():
+        for line in text.splitlines():
+            _, verb, *arguments = shlex.split(
+                re.sub(r'^eval "\$\((.*)\)"', r"\1", line), comments=True
+            )
+            assert verb == name
+            arguments = arguments[: arguments.index("|")] if "|" in arguments else arguments
+            assert cli._parse([verb, *arguments]).run.__name__.rstrip("_") == name
 
 
 def test_an_unknown_option_is_refused(capsys):

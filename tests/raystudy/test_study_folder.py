@@ -19,10 +19,15 @@ def test_an_id_is_taken_once(tmp_path):
         create_study_folder(tmp_path, "swaro", "mine")
 
 
-def test_opening_an_unknown_study_names_the_known_ones(tmp_path):
-    create_study_folder(tmp_path, "swaro").write_manifest({"name": "swaro"})
-    with pytest.raises(UserError, match=r"no study 'swaro-9' .* studies there: swaro-1"):
-        open_study_folder(tmp_path, "swaro-9")
+def test_opening_an_unknown_study_names_the_near_one_or_the_newest(tmp_path):
+    with pytest.raises(UserError, match="there is none yet: 'raystudy sweep swaro' begins one"):
+        open_study_folder(tmp_path, "swaro-1")
+    for _ in range(10):
+        create_study_folder(tmp_path, "swaro").write_manifest({"name": "swaro"})
+    with pytest.raises(UserError, match=r"no study 'swarro-1' in .*; did you mean 'swaro-1'\?"):
+        open_study_folder(tmp_path, "swarro-1")
+    with pytest.raises(UserError, match=r"there are swaro-\d+, .* and 2 more \('raystudy studies'"):
+        open_study_folder(tmp_path, "something")
 
 
 def test_the_manifest_comes_back(tmp_path):

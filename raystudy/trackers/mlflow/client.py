@@ -5,6 +5,7 @@ import functools
 import logging
 import os
 import re
+import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import zip_longest
@@ -151,6 +152,17 @@ class MlflowStore:
             path = Path(parent, name)
             path.write_bytes(content)
             self._try(name, lambda: log(path), is_file=True)
+
+    def delete_run(self, run_id: str) -> None:
+        """Put a run into MLflow's bin, and remove its files where they lie on this machine."""
+
+        def delete() -> None:
+            location = self._client.get_run(run_id).info.artifact_uri.removeprefix("file://")
+            self._client.delete_run(run_id)
+            if not self._is_server and location.startswith("/"):
+                shutil.rmtree(Path(location).parent, ignore_errors=True)
+
+        self._try("", delete)
 
     def _write_batch(
         self, run_id: str, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]
