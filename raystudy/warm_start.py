@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from raystudy import axes, config, constraint, pareto
 from raystudy.axes import Value
+from raystudy.confirm import result
 from raystudy.earlier import Earlier, EarlierTrial
 from raystudy.errors import UserError
 from raystudy.halving import spread
@@ -86,7 +87,9 @@ def gather(space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Earlier
         and (params := before.on(space, trial, settings)) is not None
     ]
     known = [(trial, params) for trial, params in fitting if _is_measured(trial.summary, spec)]
-    finalists = distinct(_finalists(known, spec), space.distributions)
+    finalists = distinct(
+        _confirmed(earlier, known, spec) or _finalists(known, spec), space.distributions
+    )
     if not finalists:
         raise UserError(
             f"study.warm_start: none of the {len(earlier.trials)} trials of {earlier.id} is "
@@ -201,6 +204,16 @@ def _is_measured(summary: TrialSummary, spec: StudySpec) -> bool:
 def _taken(summary: TrialSummary, params: Params, spec: StudySpec) -> EarlierTrial:
     judged = {m: summary.metrics[m] for m in spec.metrics} if summary.state == "complete" else {}
     return EarlierTrial(summary.number, summary.state, params, judged)
+
+
+def _confirmed(
+    earlier: StoredStudy, known: list[tuple[StoredTrial, Params]], spec: StudySpec
+) -> list[Params]:
+    """Return what a race on fresh seeds left of the earlier study, the winner first."""
+    race = result.read(earlier.folder.path)
+    stayed = result.ranked(race, spec.objectives[0]) if race else []
+    params = {trial.summary.number: one for trial, one in known}
+    return [params[number] for number in stayed if number in params][:MAX_FINALISTS]
 
 
 def _finalists(

@@ -9,6 +9,7 @@ from rich.table import Table
 from raystudy.confirm.contest import RECIPE
 from raystudy.confirm.race_space import turned
 from raystudy.confirm.racing import ALPHA
+from raystudy.confirm.result import is_noise
 from raystudy.confirm.significance import CONFIDENCE
 from raystudy.confirm.split_reading import as_test
 from raystudy.spec import Objective
@@ -121,13 +122,6 @@ def table(summary: Mapping[str, Any], metric: str) -> Table:
             style="dim" if is_noise(summary, measured, test) else None,
         )
     return shown
-
-
-def is_noise(summary: Mapping[str, Any], measured: Mapping[str, Any], metric: str) -> bool:
-    """Return whether a difference on test images is too small for the race's seeds to see."""
-    floor = summary["noise_floors"].get(metric, {})
-    seen = floor.get("paired") or floor.get("unpaired")
-    return seen is not None and "difference" in measured and abs(measured["difference"]) < seen
 
 
 def floor_words(floor: Mapping[str, Any]) -> str:

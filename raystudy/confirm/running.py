@@ -16,6 +16,7 @@ from raystudy.confirm import announcement, contest, findings, verdict
 from raystudy.confirm.contest import Contest
 from raystudy.confirm.race_space import FINALIST, SEED, point_of
 from raystudy.confirm.race_study import RaceStudy
+from raystudy.confirm.result import FILE
 from raystudy.confirm.split_reading import SplitReading, measure
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
 from raystudy.executors.base import Executor
@@ -26,8 +27,6 @@ from raystudy.study import Study
 from raystudy.study_folder import StudyFolder, default_output_dir, write_atomically
 from raystudy.trackers.base import StudyInfo, Tracker
 from raystudy.trackers.console import ConsoleTracker
-
-FILE = "confirm.json"
 
 
 def run(

@@ -1,12 +1,11 @@
 """The finalists on fresh seeds, if they were raced."""
 
-import json
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
-from pathlib import Path
 from typing import Any
 
+from raystudy.confirm.result import FILE, Entry, Race, is_noise, read, seen
 from raystudy.confirm.split_reading import as_test
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
@@ -16,10 +15,6 @@ from raystudy.stored import StoredStudy
 from raystudy.study import RECIPE
 from raystudy.uncertainty import area_words
 from trainables.evaluate.intervals import Interval
-
-FILE = "confirm.json"
-Race = Mapping[str, Any]
-Entry = Mapping[str, Any]
 
 
 def section(study: StoredStudy) -> Section | None:
@@ -48,15 +43,6 @@ def section(study: StoredStudy) -> Section | None:
     )
 
 
-def read(folder: Path) -> Race | None:
-    """Return what `raystudy confirm` wrote; None if there is none, or it is torn."""
-    try:
-        race: Race = json.loads((folder / FILE).read_text())
-    except (OSError, ValueError):
-        return None
-    return race if isinstance(race, dict) and race.get("finalists") else None
-
-
 def headlines(study: StoredStudy) -> list[str]:
     """Return what the race came to, a sentence for each objective."""
     race = read(study.folder.path)
@@ -73,13 +59,6 @@ def _on(one: Entry, metric: str) -> Entry:
     """Return a finalist's values of an objective over seeds, with mean and interval."""
     own: Entry = one.get("objectives", {}).get(metric, one)
     return own
-
-
-def _seen(race: Race, metric: str) -> float | None:
-    """Return the smallest difference that the race's seeds tell from noise."""
-    floor = race.get("noise_floors", {}).get(metric, {})
-    seen: float | None = floor.get("paired") or floor.get("unpaired")
-    return seen
 
 
 def _figures(race: Race, level: str) -> Iterator[tuple[str, str]]:
@@ -137,22 +116,21 @@ def draw_differences(race: Race, metric: str, level: str) -> str:
         for one in race["finalists"]
         if "difference" in one["test"].get(metric, {})
     }
-    seen = _seen(race, metric)
-    edges = (seen, -seen) if seen else ()
+    floor = seen(race, metric)
+    edges = (floor, -floor) if floor else ()
     ends = [v for t in told.values() for v in (t["difference_low"], t["difference_high"])]
     label = f"{metric}: difference to the published recipe, {level} interval"
     plot = _rows(list(told), [0.0, *ends, *edges], label)
     plot.upright(0.0, "", looks.INK)
     for edge in edges:
         plot.upright(edge, "")
-    if seen:
+    if floor:
         plot.key(
             "smallest difference these seeds can tell from noise", line=looks.FAINT, dash="5 3"
         )
     for name, t in told.items():
-        noise = seen is not None and abs(t["difference"]) < seen
         low, high = t["difference_low"], t["difference_high"]
-        _whisker(plot, name, t["difference"], low, high, faint=noise)
+        _whisker(plot, name, t["difference"], low, high, faint=is_noise(race, t, metric))
     return plot.svg(f"difference in {metric} of {len(told)} finalists to the published recipe")
 
 
@@ -217,8 +195,7 @@ def _on_test(race: Race, level: str) -> list[Table]:
     faint = []
     for one in race["finalists"]:
         for name, told in one["test"].items():
-            seen, difference = _seen(race, name), told.get("difference")
-            if seen is not None and difference is not None and abs(difference) < seen:
+            if is_noise(race, told, name):
                 faint.append(len(rows))
             values = (told.get(key) for key in (*keys, "p_value", "p_holm"))
             rows.append([str(one["label"]), name, *values])

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 
 from raystudy import measured as how_measured
 from raystudy import uncertainty
-from raystudy.report import confirmed, front
+from raystudy.confirm import result
+from raystudy.report import front
 from raystudy.report.section import Cell, Section, Table, counted, measured, slug
 from raystudy.spec import Objective
 from raystudy.stored import StoredStudy
@@ -57,7 +58,7 @@ def section(study: StoredStudy) -> Section | None:
 
 
 def _race_words(study: StoredStudy) -> str:
-    return NO_RACE.format(study=study.id) if confirmed.read(study.folder.path) is None else RACE
+    return NO_RACE.format(study=study.id) if result.read(study.folder.path) is None else RACE
 
 
 def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:

@@ -1,5 +1,7 @@
 """Learning from an earlier study: what fits, what is refused, what the sampler sees."""
 
+import json
+
 import pytest
 from surrogate_study import as_optuna_sees_it, recipe
 
@@ -252,3 +254,34 @@ def test_constraints_are_judged_anew(home, first):
     values = [one.last[ROBUST] for one in first.summaries() if one.state == "complete"]
     best = params_of(home, "first").index(earlier.finalists[0])
     assert first.summaries()[best].last[ROBUST] == max(v for v in values if v <= bound)
+
+
+def race(*entries):
+    """Return a race's result: trial, mean on validation images, difference, p, why it left."""
+    return {
+        "finalists": [
+            {
+                "trial": trial,
+                "objectives": {ROBUST: {"mean": mean}},
+                "left": left and {"round": 2, "reason": left},
+                "test": {"test/robust_accuracy": {"difference": difference, "p_holm": p}},
+            }
+            for trial, mean, difference, p, left in entries
+        ]
+    }
+
+
+def test_what_won_a_race_runs_before_what_was_merely_lucky(home, first):
+    told = {one.number: one for one in first.summaries() if one.state == "complete"}
+    lucky, *others = sorted(told, key=lambda number: -told[number].last[ROBUST])
+    better, ahead = others[:2]
+    entries = [
+        (lucky, 0.9, 0.2, 0.001, "significantly worse than trial 9"),
+        (ahead, 0.7, 0.1, 0.3, None),
+        (better, 0.6, 0.1, 0.01, None),
+    ]
+    (home / "studies" / "first" / "confirm.json").write_text(json.dumps(race(*entries)))
+    params = params_of(home, "first")
+    assert list(gathered([]).finalists) == [params[better], params[ahead]]
+    (home / "studies" / "first" / "confirm.json").write_text('{"finalists": [')
+    assert list(gathered([]).finalists) == [params[lucky]]
