@@ -112,8 +112,8 @@ def sizes_of(trainer: Trainer) -> Sizes:
     An optimizer has its memory only after a step.
     """
     for group in trainer.optimizer.param_groups:
-        for parameter in group["params"]:
-            parameter.grad = torch.zeros_like(parameter)
+        for parameter in group["params"]:  # of those that move: no averaged copies
+            parameter.grad = torch.zeros_like(parameter) if parameter.requires_grad else None
     trainer.optimizer.step()
     state = io.BytesIO()
     torch.save(trainer.state_dict(), state)

@@ -22,7 +22,7 @@ def sync_study(study_id: str, overrides: Sequence[str]) -> int:
     settings = config.load_shared([*begun_with, *overrides])
     uri = store_uri(settings.tracker.uri, settings.output_dir)
     console = terminal.console(stderr=True)
-    with Progress(console=console, transient=True) as bar:
+    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task: TaskID = bar.add_task(f"to {redact(uri)}", total=None)
         result = sync(
             folder,

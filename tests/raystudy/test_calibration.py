@@ -29,11 +29,12 @@ def test_the_first_trials_are_those_a_sweep_runs(tmp_path):
         assert [trial.params for trial in foreseen] == [study.next_trial().params for _ in foreseen]
 
 
-def test_sizes_are_those_of_the_files_a_trial_writes(tmp_path):
-    words = ["simclr", "max_epochs=1", "tracker=none", "study.id=once", f"output_dir={tmp_path}"]
+@pytest.mark.parametrize("study", ["simclr", "msr"])  # msr keeps an averaged copy
+def test_sizes_are_those_of_the_files_a_trial_writes(tmp_path, study):
+    words = [study, "max_epochs=1", "tracker=none", "study.id=once", f"output_dir={tmp_path}"]
     assert cli.main(["train", *words]) == 0
     trial = StudyFolder(tmp_path / "studies" / "once").trial(0)
-    sizes = calibration.size_of_trial(config.load("simclr", ["max_epochs=1"]))
+    sizes = calibration.size_of_trial(config.load(study, ["max_epochs=1"]))
     assert sizes.weights == pytest.approx(trial.best_weights.stat().st_size, rel=0.01)
     assert sizes.checkpoint == pytest.approx(trial.last_checkpoint.stat().st_size, rel=0.03)
 
