@@ -8,6 +8,7 @@ from rich.text import Text
 
 from raystudy import uncertainty
 from raystudy.budget import WORDS
+from raystudy.confirm import result
 from raystudy.spec import Objective
 from raystudy.study import RECIPE, Study
 from raystudy.trackers.base import TrialSummary
@@ -79,7 +80,7 @@ def _show_best(
     if best.number == RECIPE:
         _say(console, "               that is the published recipe itself")
     elif recipe is not None:
-        gains = "  ".join(_gain(best, recipe, objective) for objective in objectives)
+        gains = "  ".join(_gain(study, best, recipe, objective) for objective in objectives)
         _say(console, f"recipe:        {RECIPE}  {_values(recipe)}\ndifference:    {gains}")
         _say(console, "               one seed each on validation images; not a conclusion yet")
     else:
@@ -87,9 +88,13 @@ def _show_best(
     _say(console, f"replay it:     {study.command(best.number)}")
 
 
-def _gain(best: TrialSummary, recipe: TrialSummary, objective: Objective) -> str:
-    difference = best.last[objective.metric] - recipe.last[objective.metric]
-    return f"{short(objective.metric)} {difference:+.4f}"
+def _gain(study: Study, best: TrialSummary, recipe: TrialSummary, objective: Objective) -> str:
+    metric = objective.metric
+    difference = best.last[metric] - recipe.last[metric]
+    floor = result.floor_of_one_run(study.info.folder, metric)
+    noise = floor is not None and abs(difference) < floor
+    below = f" (below the noise floor of single runs, {floor:.4f})" if noise else ""
+    return f"{short(metric)} {difference:+.4f}{below}"
 
 
 def _values(trial: TrialSummary) -> str:

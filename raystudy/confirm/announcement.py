@@ -27,13 +27,15 @@ def show_plan(
     runners = Contest.read(folder.read_manifest()["confirm"])
     seconds = [study.trial(number).summary.seconds for number in runners.params]
     runs = len(runners.params) * len(runners.seeds)
-    finalists = [str(number) for number in runners.race.challengers]
+    finalists = ", ".join(map(str, runners.race.challengers))
+    of_trials = f"trials {finalists}; and trial {RECIPE}, the published recipe"
+    of_test = "read once, at the end, with the weights of the last epoch"
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     for row in (
         ("confirm", f"{folder.id}, of the search {study.id}"),
-        ("finalists", f"trials {', '.join(finalists)}; and trial {RECIPE}, the published recipe"),
+        ("finalists", of_trials if finalists else f"none: trial {RECIPE}, the recipe, alone"),
         ("seeds", f"{', '.join(map(str, runners.seeds))}: fresh, the same for all"),
         (
             "runs",
@@ -43,7 +45,7 @@ def show_plan(
         ("each run", plan.read_scaling(settings).words),
         ("data", f"{settings.data.name}: {found.images}"),
         ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
-        ("test split", "read once, at the end, with the weights of the last epoch"),
+        ("test split", of_test if finalists else "not read"),
         ("results", str(folder.path)),
     ):
         table.add_row(*row)

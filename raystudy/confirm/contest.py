@@ -1,19 +1,19 @@
 """What a confirm is about: who runs against the published recipe, and on which seeds."""
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
+from raystudy.budget import Budget
 from raystudy.confirm.race_space import RaceSpace
 from raystudy.confirm.racing import Race
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 
 RECIPE = 0
-BUDGET = "confirm.wall_hours"
+LIMITS = ("study.budget.", "study.num_trials=")
 SAMPLER = "raystudy.confirm.race_space.RaceSampler"
 
 
@@ -26,7 +26,7 @@ class Contest:
     study : str
         The search whose finalists run.
     top : int
-        How many were asked for; there may be fewer.
+        How many were asked for; there may be fewer. None: the recipe alone shows its noise.
     seeds : tuple of int
         Fresh ones, common to all.
     params : mapping of int to mapping
@@ -78,25 +78,22 @@ class Contest:
         return RaceSpace.of(self.race, self.overrides)
 
 
-def wall_hours(overrides: Sequence[str]) -> float | None:
-    """Return how long a confirm may take, as the last of the overrides says."""
-    given = [text.partition("=")[2] for text in overrides if text.startswith(f"{BUDGET}=")]
-    if not given or given[-1] == "null":
-        return None
-    try:
-        hours = float(given[-1])
-    except ValueError:
-        hours = math.nan
-    if not (math.isfinite(hours) and hours > 0):
-        raise UserError(f"{BUDGET} must be a number above 0, got {given[-1]}.")
-    return hours
+def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
+    """Return what a confirm may spend and how many runs it may take, as its overrides say.
+
+    The names are those of a search: ``study.budget.wall_hours=2``, ``study.num_trials=20``.
+    """
+    section = OmegaConf.from_dotlist([text for text in overrides if text.startswith(LIMITS)])
+    most = OmegaConf.select(section, "study.num_trials")
+    if most is not None and not (isinstance(most, int) and most > 0):
+        raise UserError(f"study.num_trials must be a whole number above 0, got {most}.")
+    given = OmegaConf.to_container(section).get("study", {})  # type: ignore[union-attr]
+    return Budget.read(given.get("budget")), most
 
 
 def settings(manifest: Mapping[str, Any]) -> DictConfig:
     """Return the recipe's configuration under what a confirm's ``study.json`` says."""
-    plain = [text for text in manifest["overrides"] if not text.startswith(f"{BUDGET}=")]
-    _, composed = SearchSpace.load(
-        manifest["name"], [*plain, "trial_scheduler=none"], manifest["search_path"]
-    )
+    overrides = [*manifest["overrides"], "trial_scheduler=none"]
+    _, composed = SearchSpace.load(manifest["name"], overrides, manifest["search_path"])
     composed.config.sampler = {"_target_": SAMPLER}
     return composed.config

@@ -18,7 +18,9 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
     Parameters
     ----------
     study : StoredStudy
-    top, seeds : int
+    top : int
+        0: the recipe alone.
+    seeds : int
     more : sequence of str
         Overrides for every run.
 
@@ -27,8 +29,8 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
     UserError
         If there is nobody to run against the recipe.
     """
-    best = finalists(study, top)
-    if not best:
+    best = finalists(study, top) if top else []
+    if top and not best:
         raise UserError(
             f"{study.id} has no complete trial besides the recipe's, so there is nothing to "
             f"confirm; 'raystudy extend {study.id} study.num_trials=+8' runs more."

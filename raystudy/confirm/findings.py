@@ -10,7 +10,7 @@ from raystudy.confirm.contest import RECIPE
 from raystudy.confirm.race_space import turned
 from raystudy.confirm.racing import ALPHA
 from raystudy.confirm.result import is_noise
-from raystudy.confirm.significance import CONFIDENCE
+from raystudy.confirm.significance import CONFIDENCE, seeds_to_see
 from raystudy.confirm.split_reading import as_test
 from raystudy.spec import Objective
 
@@ -25,6 +25,8 @@ def conclude(
     The finalist spoken of is the one with the best mean on validation images among those whose
     difference on test images is significant after Holm, or among all if there is none.
     """
+    if len(entries) == 1:
+        return _of_recipe(floors.get(objective.metric), objective.metric)
     metric = as_test(objective.metric)
     there = [
         e for e in entries if e["trial"] != RECIPE and "difference" in e["test"].get(metric, {})
@@ -44,6 +46,19 @@ def conclude(
             f"no finalist beats the published recipe; {_words(sure[0], metric, 'loses', objective)}"
         )
     return _nothing(there[0], metric, floors.get(metric, {}))
+
+
+def _of_recipe(floor: Mapping[str, Any] | None, metric: str) -> str:
+    if floor is None:
+        return "the published recipe has not run on two seeds"
+    sd = floor["sd"]
+    said = f"the published recipe's {metric} varies by {amount(sd, metric)} (sd of "
+    said += f"{floor['seeds']} seeds)"
+    point = 0.01 if is_share(metric) else sd
+    if not sd:
+        return said
+    seeds = seeds_to_see(point, sd)
+    return f"{said}; to see {amount(point, metric)} takes {seeds} seeds of each configuration"
 
 
 def _words(entry: Entry, metric: str, verb: str, objective: Objective) -> str:

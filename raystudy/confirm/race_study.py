@@ -1,16 +1,15 @@
 """A race as an executor sees it: trials that come in rounds."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
+from raystudy.budget import Budget
 from raystudy.confirm.race_space import point_of, result_of
 from raystudy.confirm.racing import Point, Race, Standing
 from raystudy.study import Outcome, Study
-from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 
-HOUR = 3600.0
+NO_BUDGET = Budget()
 
 
 class RaceStudy:
@@ -27,9 +26,9 @@ class RaceStudy:
         What the trials run that were begun by earlier drivers.
     say : callable (str) -> None
         Hears of every round.
-    wall_hours : float, optional
-    clock : callable () -> float
-        Seconds.
+    budget : Budget
+    most : int, optional
+        Runs.
     """
 
     def __init__(
@@ -39,19 +38,17 @@ class RaceStudy:
         points: Mapping[int, Point],
         *,
         say: Callable[[str], None] = lambda _: None,
-        wall_hours: float | None = None,
-        clock: Callable[[], float] = time.monotonic,
+        budget: Budget = NO_BUDGET,
+        most: int | None = None,
     ) -> None:
         self._study = study
         self._race = race
         self._points = dict(points)
         self._left = self._points.keys() - {summary.number for summary in study.summaries()}
         self._say = say
-        self._wall_hours = wall_hours
-        self._clock = clock
-        self._seconds_file = StudyFolder(study.info.folder).path / "seconds"
-        self._began = clock() - self._seconds_before()
-        self._spent = False
+        self._budget = budget
+        self._most = most
+        self._spent = ""
         self._standing: Standing | None = None
         self._told = self.standing
 
@@ -94,9 +91,7 @@ class RaceStudy:
         """Why no more runs are handed out; empty if some may be."""
         if self._study.ended_early:
             return self._study.ended_early
-        if self._spent:
-            return f"{self._wall_hours:g} hours were spent"
-        return self.standing.over
+        return self._spent or self.standing.over
 
     @property
     def is_finished(self) -> bool:
@@ -107,8 +102,8 @@ class RaceStudy:
         """Return a run of this round; None: there is none left, or not before another has ended."""
         pending = set(self.standing.pending)
         new = pending - set(self._points.values())
-        if new == pending and self._budget_is_spent():
-            self._spent = bool(self._points)
+        if new and new == pending:
+            self._spent = self._exhausted(len(new)) if self._points else ""
         if self.over or not (new or self._left):
             return None
         info = self._study.next_trial()
@@ -138,7 +133,6 @@ class RaceStudy:
     def _changed(self) -> None:
         self._standing = None
         self._left -= {summary.number for summary in self._study.summaries()}
-        write_atomically(self._seconds_file, f"{self._clock() - self._began:.3f}\n")
         standing, told = self.standing, self._told
         if standing.round == told.round:
             return
@@ -152,10 +146,8 @@ class RaceStudy:
         seeds = len(self._race.seeds)
         self._say(f"{standing.round} of {seeds} seeds; in the race: {', '.join(names)}")
 
-    def _budget_is_spent(self) -> bool:
-        if self._wall_hours is None:
-            return False
-        return self._clock() - self._began >= self._wall_hours * HOUR
-
-    def _seconds_before(self) -> float:
-        return float(self._seconds_file.read_text()) if self._seconds_file.exists() else 0.0
+    def _exhausted(self, runs: int) -> str:
+        """Return which limit forbids another round of so many runs; empty if none does."""
+        if self._most is not None and len(self._points) + runs > self._most:
+            return f"study.num_trials={self._most} leaves no room for another round"
+        return self._budget.exhausted(self._study.spent)

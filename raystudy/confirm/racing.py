@@ -111,7 +111,8 @@ class Race:
         racing: tuple[int, ...] = (self.recipe, *self.challengers)
         departures: dict[int, Departure] = {}
         for round_ in range(1, len(self.seeds) + 1):
-            seeds = self.seeds[: max(round_, FIRST_LOOK)]
+            # Nobody can leave a race of the recipe alone.
+            seeds = self.seeds[: max(round_, FIRST_LOOK)] if self.challengers else self.seeds
             points = [(configuration, seed) for seed in seeds for configuration in racing]
             pending = tuple(point for point in points if point not in results)
             if pending:
@@ -142,11 +143,11 @@ class Race:
         return leavers
 
     def _over(self, racing: Sequence[int], round_: int, results: Mapping[Point, Result]) -> str:
-        if len(racing) == 1:
+        if len(racing) == 1 and self.challengers:
             return "no finalist is left"
         if round_ == len(self.seeds):
             return f"all {round_} seeds were run"
-        if round_ < FIRST_END or len(racing) > 2:
+        if round_ < FIRST_END or len(racing) != 2:
             return ""
         beaten = self._beaten(racing, self.seeds[:round_], results, SEPARATED)
         return "the intervals have separated" if self.recipe in beaten else ""

@@ -11,15 +11,15 @@ from raystudy.confirm.racing import ALPHA
 from raystudy.confirm.split_reading import as_test
 from raystudy.spec import Objective
 
-FILE = "confirm.json"
+FILE, FLOOR = "confirm.json", "floor.json"
 Race = Mapping[str, Any]
 Entry = Mapping[str, Any]
 
 
-def read(folder: Path) -> Race | None:
+def read(folder: Path, name: str = FILE) -> Race | None:
     """Return what `raystudy confirm` wrote; None if there is none, or it is torn."""
     try:
-        race: Race = json.loads((folder / FILE).read_text())
+        race: Race = json.loads((folder / name).read_text())
     except (OSError, ValueError):
         return None
     return race if isinstance(race, dict) and race.get("finalists") else None
@@ -37,6 +37,16 @@ def is_noise(race: Race, measured: Entry, metric: str) -> bool:
     """Return whether a difference to the recipe is too small for the race's seeds to see."""
     floor, difference = seen(race, metric), measured.get("difference")
     return floor is not None and difference is not None and abs(difference) < floor
+
+
+def floor_of_one_run(folder: Path, metric: str) -> float | None:
+    """Return from which difference on two single runs differ, if a race or a floor told."""
+    for name in (FILE, FLOOR):
+        race = read(folder, name)
+        floor = race.get("noise_floors", {}).get(metric, {}) if race else {}
+        if "one_seed" in floor:
+            return float(floor["one_seed"])
+    return None
 
 
 def ranked(race: Race, objective: Objective) -> list[int]:

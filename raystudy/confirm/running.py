@@ -16,7 +16,7 @@ from raystudy.confirm import announcement, contest, findings, verdict
 from raystudy.confirm.contest import Contest
 from raystudy.confirm.race_space import FINALIST, SEED, point_of
 from raystudy.confirm.race_study import RaceStudy
-from raystudy.confirm.result import FILE
+from raystudy.confirm.result import FILE, FLOOR
 from raystudy.confirm.split_reading import SplitReading, measure
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
 from raystudy.executors.base import Executor
@@ -54,7 +54,8 @@ def run(
         write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
         searched = folder.path.with_name(summary["study"])
         if searched.is_dir():  # where the search's report looks for it
-            write_atomically(searched / FILE, json.dumps(summary, indent=2) + "\n")
+            kept = FILE if len(summary["finalists"]) > 1 else FLOOR
+            write_atomically(searched / kept, json.dumps(summary, indent=2) + "\n")
         _attach(console, folder, settings, summary)
     return announcement.show(console, folder, summary, as_json=as_json)
 
@@ -108,19 +109,23 @@ def _race(
 
     folder, runners = StudyFolder(study.info.folder), Contest.read(manifest["confirm"])
     trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
+    scaling = plan.read_scaling(settings)
+    study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
+    budget, most = contest.limits(manifest["overrides"])
     race = RaceStudy(
         study,
         runners.race,
         {trial.summary.number: point_of(trial.params) for trial in trials},
         say=lambda words: _say(console, words),
-        wall_hours=contest.wall_hours(manifest["overrides"]),
+        budget=budget,
+        most=most,
     )
     reading = SplitReading(study.info, trackers=[t for t in trackers if not _is_console(t)])
 
     def end() -> None:
         race.interrupted = reading.interrupted = True
 
-    executor = RayExecutor(plan.read_scaling(settings))
+    executor = RayExecutor(scaling)
     with study, graceful(end) as interruption, executor.connected():
         try:
             if not race.is_finished:
@@ -129,15 +134,15 @@ def _race(
                 race.settle()
                 manifest["study"]["num_trials"] = race.info.spec.num_trials
                 folder.write_manifest(manifest)
-                _read_test(
-                    race, runners, reading, RayExecutor(plan.read_scaling(settings), measure)
-                )
+                if runners.race.challengers:
+                    _read_test(race, runners, reading, RayExecutor(scaling, measure))
         except StudyStalledError as error:
             console.print(f"{error}", style="red")
             return EXIT_FAILED, None
-    if interruption.signal is not None and not reading.is_finished:
+    measured_all = reading.is_finished or (race.is_finished and not runners.race.challengers)
+    if interruption.signal is not None and not measured_all:
         return interruption.exit_code, None
-    if study.ended_early or reading.failures or not reading.is_finished:
+    if study.ended_early or reading.failures or not measured_all:
         _say(console, study.ended_early or _failures(reading), style="red")
         return EXIT_FAILED, None
     return EXIT_DONE, verdict.sum_up(_outcomes(race, runners, reading))

@@ -8,6 +8,7 @@ import functools
 import itertools
 import math
 from collections.abc import Sequence
+from statistics import NormalDist
 from typing import NamedTuple
 
 import numpy as np
@@ -210,6 +211,26 @@ def noise_floor(
         unpaired=quantile(2 * n - 2) * sd * math.sqrt(2 / n),
         paired=paired,
     )
+
+
+def seeds_to_see(difference: float, sd: float) -> int:
+    r"""Return from how many seeds on two means of as many tell a difference from none.
+
+    .. math:: t_{2n-2} \, s \sqrt{2/n} \le \delta
+
+    Parameters
+    ----------
+    difference : float
+        Delta, above 0.
+    sd : float
+        s, of one configuration over its seeds.
+    """
+    level = (1 + CONFIDENCE) / 2
+    # Even if s were known, which makes the quantile the normal distribution's, it takes so many.
+    n = max(2, math.ceil(2 * (NormalDist().inv_cdf(level) * sd / difference) ** 2))
+    while _t_quantile(level, 2 * n - 2) * sd * math.sqrt(2 / n) > difference:
+        n += 1
+    return n
 
 
 def _sd(values: Sequence[float]) -> float:

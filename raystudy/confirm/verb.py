@@ -9,7 +9,7 @@ from rich.console import Console
 
 from raystudy import __version__, config, plan, terminal
 from raystudy.confirm import announcement, contest, finalists, running
-from raystudy.confirm.contest import BUDGET, Contest
+from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
 from raystudy.replay import CHANGEABLE
 from raystudy.stored import StoredStudy
@@ -17,10 +17,9 @@ from raystudy.study_folder import StudyFolder, create_study_folder, open_study_f
 
 FOR_EVERY_RUN = ("device=", "evaluate=", "evaluate.")  # no training of a finalist hears of them
 LATER_TOO = (
-    *(text for text in CHANGEABLE if text != "study.num_trials"),
+    *CHANGEABLE,
     "scaling=",
     "tracker=",
-    f"{BUDGET}=",
 )
 
 
@@ -32,24 +31,25 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
     study_id : str
         A search.
     overrides : sequence of str
-        ``study.id``, ``confirm.wall_hours``, ``output_dir`` and settings of scaling, tracker,
-        device and evaluators; the finalists themselves run as they were found.
+        ``study.id``, ``study.budget``, ``study.num_trials`` (runs at most), ``output_dir`` and
+        settings of scaling, tracker, device and evaluators; the finalists themselves run as they
+        were found.
     top : int
-        Finalists, the recipe not counted.
+        Finalists, the recipe not counted; 0 runs the recipe alone, for the noise floor.
     seeds : int
         Rounds at most.
     as_json : bool
         Print the content of ``confirm.json`` instead of tables.
     """
     _check(f"confirm {study_id}", overrides, (*LATER_TOO, *FOR_EVERY_RUN, "study.id="))
-    if top < 1:
-        raise UserError(f"--top must be at least 1, got {top}.")
+    if top < 0:
+        raise UserError(f"--top must be at least 0, got {top}.")
     if seeds < 2:
         raise UserError(f"--seeds must be at least 2, for one seed is no result; got {seeds}.")
-    contest.wall_hours(overrides)
+    contest.limits(overrides)
     output_dir = _output_dir(overrides)
     own_id = [text.partition("=")[2] for text in overrides if text.startswith("study.id=")]
-    confirm_id = own_id[-1] if own_id else f"{study_id}-confirm"
+    confirm_id = own_id[-1] if own_id else f"{study_id}-{'confirm' if top else 'floor'}"
     console = terminal.console(stderr=as_json)
     if (output_dir / "studies" / confirm_id / "study.json").is_file():
         folder = open_study_folder(output_dir, confirm_id)

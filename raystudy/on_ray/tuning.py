@@ -29,7 +29,7 @@ def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
     Exception
         What the study itself raised.
     """
-    if isinstance(study, Study):  # a race has no budget
+    if isinstance(study, Study):  # the study of a race was told already
         study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
     guard = Guard(study)
     deaths = Deaths()

@@ -48,9 +48,11 @@ def section(study: StoredStudy) -> Section | None:
     return Section(
         title="Pareto front" if several else "Best trial",
         words=f"{words} {front.how_sure(doubt)}" if doubt else words,
-        facts=_facts(best, doubt),
+        facts=_facts(best, doubt) | _floor(study),
         figures=figures,
-        tables=front.tables(study, recipe, doubt) if several else [_beside(best[0], recipe, doubt)],
+        tables=front.tables(study, recipe, doubt)
+        if several
+        else [_beside(study, best[0], recipe, doubt)],
         measured=how_measured.words(study),
         warning=f"{_of_constraints(study, best)}{ONE_SEED} {_race_words(study)}",
         source="Values at the last epoch, as in the table of all trials.",
@@ -124,10 +126,24 @@ def _facts(best: Sequence[TrialSummary], doubt: Uncertainty | None) -> dict[str,
     return {"hypervolume": uncertainty.area_words(area)}
 
 
-def _beside(found: TrialSummary, recipe: TrialSummary | None, doubt: Uncertainty | None) -> Table:
+def _floor(study: StoredStudy) -> dict[str, str]:
+    """Return from where on single runs differ, if fresh seeds have told."""
+    told = {o.metric: _noise(study, o.metric) for o in study.spec.objectives}
+    known = [f"{metric} {floor:.4f}" for metric, floor in told.items() if floor is not None]
+    what = "single runs differ by more than the luck of their seeds from here on: "
+    return {"noise floor": what + ", ".join(known)} if known else {}
+
+
+def _noise(study: StoredStudy, metric: str) -> float | None:
+    return result.floor_of_one_run(study.folder.path, metric)
+
+
+def _beside(
+    study: StoredStudy, found: TrialSummary, recipe: TrialSummary | None, doubt: Uncertainty | None
+) -> Table:
     """Return the best trial beside the recipe, measure by measure."""
     told = [name for name in found.metrics if name.startswith("val/")]
-    interval = ["95% interval"] if doubt else []
+    interval, faint = ["95% interval"] if doubt else [], set[int]()
     rows: list[list[Cell]] = []
     for name in sorted(told, key=lambda name: name not in found.last):
         before = None if recipe is None else recipe.metrics.get(name)
@@ -135,5 +151,13 @@ def _beside(found: TrialSummary, recipe: TrialSummary | None, doubt: Uncertainty
         theirs = front.interval(doubt, recipe, name) if recipe else ["" for _ in interval]
         ours = front.interval(doubt, found, name)
         rows.append([name, before, *theirs, found.metrics[name], *ours, gain])
+        floor = _noise(study, name)
+        if gain is not None and floor is not None and abs(gain) < floor:
+            faint.add(len(rows) - 1)
     header = ["measure", "recipe (trial 0)", *interval, f"best (trial {found.number})", *interval]
-    return Table(header=[*header, "difference"], rows=rows, strong=frozenset({0}))
+    return Table(
+        header=[*header, "difference"],
+        rows=rows,
+        strong=frozenset({0} - faint),
+        faint=frozenset(faint),
+    )

@@ -1,6 +1,7 @@
 """What a study says in the end."""
 
 import io
+import json
 
 import pytest
 from omegaconf import OmegaConf
@@ -84,3 +85,11 @@ def test_a_study_without_a_complete_trial_has_no_best(tmp_path, objectives):
     words = said(run_study(tmp_path / "s", crash, objectives=objectives, num_trials=2))
     assert "none of the 2 trials completed: 2 failed" in words
     assert "best" not in words
+
+
+def test_a_gain_below_the_noise_floor_is_called_so(tmp_path):
+    study = tell(open_study(tmp_path / "s", num_trials=2), (0.9, 0.3), (0.8, 0.35))
+    floor = {"finalists": [{"trial": 0}], "noise_floors": {ROBUST: {"one_seed": 0.06}}}
+    assert "noise floor" not in said(study)
+    (tmp_path / "s" / "floor.json").write_text(json.dumps(floor))
+    assert "robust +0.0500 (below the noise floor of single runs, 0.0600)" in said(study)

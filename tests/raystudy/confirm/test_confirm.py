@@ -25,12 +25,14 @@ def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
 @pytest.mark.parametrize(
     ("settings", "words"),
     [
-        ({"top": 0}, "--top must be at least 1, got 0"),
+        ({"top": -1}, "--top must be at least 0, got -1"),
         ({"seeds": 1}, "--seeds must be at least 2, for one seed is no result; got 1"),
         ({"overrides": ["optimizer.lr=1"]}, "'optimizer.lr' cannot change"),
         ({"overrides": ["seed=7"]}, "'seed' cannot change"),
-        ({"overrides": ["study.num_trials=9"]}, "'study.num_trials' cannot change"),
-        ({"overrides": ["confirm.wall_hours=0"]}, "confirm.wall_hours must be a number above 0"),
+        ({"overrides": ["study.seed=9"]}, "'study.seed' cannot change"),
+        ({"overrides": ["study.num_trials=0"]}, "study.num_trials must be a whole number above 0"),
+        ({"overrides": ["study.budget.wall_hours=0"]}, "study.budget.wall_hours must be above 0"),
+        ({"overrides": ["study.budget.money=1"]}, "study.budget has passes"),
         ({"of": "rocl-1"}, "no study 'rocl-1'"),
         ({"overrides": ["study.id=cross_entropy-1"]}, "'cross_entropy-1' is no confirm"),
     ],

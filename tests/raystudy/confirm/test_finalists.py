@@ -3,6 +3,7 @@
 import pytest
 from stored_search import search
 
+from raystudy.budget import Budget
 from raystudy.confirm import contest, finalists
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
@@ -84,12 +85,15 @@ def test_a_search_of_the_recipe_alone_has_nothing_to_confirm(tmp_path):
         finalists.choose(study, top=2, seeds=2)
 
 
-@pytest.mark.parametrize("hours", ["0", "-1", "soon", "inf"])
-def test_a_budget_is_a_number_of_hours(hours):
-    with pytest.raises(UserError, match="must be a number above 0"):
-        contest.wall_hours([f"confirm.wall_hours={hours}"])
+def test_budgets_have_the_names_of_a_search_and_the_last_counts():
+    texts = ["study.budget.wall_hours=1", "device=cpu", "study.num_trials=20"]
+    budget, most = contest.limits(
+        [*texts, "study.budget.wall_hours=2.5", "study.budget.passes=1e6"]
+    )
+    assert (budget, most) == (Budget(wall_hours=2.5, passes=1e6), 20)
+    assert contest.limits([*texts, "study.budget.wall_hours=null"])[0] == Budget()
 
 
-def test_the_last_budget_counts_and_null_is_none():
-    assert contest.wall_hours(["confirm.wall_hours=1", "confirm.wall_hours=2.5"]) == 2.5
-    assert contest.wall_hours(["confirm.wall_hours=1", "confirm.wall_hours=null"]) is None
+def test_without_finalists_the_recipe_runs_alone_on_fresh_seeds(tmp_path):
+    chosen = finalists.choose(search(tmp_path, [0.5], "study.num_trials=1"), top=0, seeds=3)
+    assert (list(chosen.params), chosen.seeds) == ([0], (1, 2, 3))

@@ -4,10 +4,10 @@ import json
 from dataclasses import asdict
 
 import numpy as np
-import pytest
 
+from raystudy.budget import Budget
 from raystudy.confirm.race_space import RaceSpace, point_of
-from raystudy.confirm.race_study import RaceStudy
+from raystudy.confirm.race_study import NO_BUDGET, RaceStudy
 from raystudy.confirm.racing import Race
 from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
 from raystudy.spec import Objective, StudySpec
@@ -31,12 +31,23 @@ def curves(trial):
         yield Report(epoch, {OBJECTIVE.metric: value if epoch == EPOCHS else 0.0}, 10.0 + number)
 
 
-def race(folder, *, run=curves, max_events=None, workers=2, clock=None, hours=None, of=RACE):
+def race(
+    folder,
+    *,
+    run=curves,
+    max_events=None,
+    workers=2,
+    clock=None,
+    budget=NO_BUDGET,
+    most=None,
+    of=RACE,
+):
     """Run a race as one driver does; return it, what it said and what its tracker heard."""
     folder.mkdir(exist_ok=True)
     space = RaceSpace.of(of, {number: [f"lr={number}"] for number in MEANS})
     resumed = (folder / "journal.log").exists()
-    spec = StudySpec(name="x", objectives=(OBJECTIVE,), num_trials=16)
+    runs = (1 + len(of.challengers)) * len(of.seeds)
+    spec = StudySpec(name="x", objectives=(OBJECTIVE,), num_trials=runs)
     info = StudyInfo(
         id=folder.name,
         folder=folder,
@@ -60,7 +71,7 @@ def race(folder, *, run=curves, max_events=None, workers=2, clock=None, hours=No
         clock=clock,
     )
     begun = {trial.number: point_of(trial.params) for trial in study._ledger.trials()}
-    racing = RaceStudy(study, of, begun, say=said.append, wall_hours=hours, clock=clock)
+    racing = RaceStudy(study, of, begun, say=said.append, budget=budget, most=most)
     with study:
         InlineExecutor(run, workers=workers, clock=clock, max_events=max_events).run(racing)
         if racing.is_finished:
@@ -129,15 +140,18 @@ def test_no_round_begins_once_the_hours_are_spent_downtime_not_counted(tmp_path)
         yield Report(1, {OBJECTIVE.metric: value}, 600.0)
 
     # The first two rounds are 8 runs of 10 minutes, two at a time.
-    unhurried, _, _ = race(tmp_path / "all", run=alike, hours=2.0)
+    unhurried, _, _ = race(tmp_path / "all", run=alike, budget=Budget(wall_hours=2.0))
     assert unhurried.standing.round == 4
-    first, _, _ = race(tmp_path / "s", run=alike, hours=0.6, max_events=6, clock=clock)
+    first, _, _ = race(
+        tmp_path / "s", run=alike, budget=Budget(wall_hours=0.6), max_events=6, clock=clock
+    )
     assert not first.is_finished
     clock.now += 1e6
-    second, _, _ = race(tmp_path / "s", run=alike, hours=0.6, clock=clock)
+    second, _, _ = race(tmp_path / "s", run=alike, budget=Budget(wall_hours=0.6), clock=clock)
     assert second.is_finished
-    assert (second.standing.round, second.over) == (2, "0.6 hours were spent")
-    third, _, _ = race(tmp_path / "t", run=alike, hours=0.75)
+    assert second.standing.round == 2
+    assert second.over.startswith("study.budget.wall_hours=0.6 is spent")
+    third, _, _ = race(tmp_path / "t", run=alike, budget=Budget(wall_hours=0.75))
     assert third.standing.round == 3
 
 
@@ -165,14 +179,40 @@ def test_a_race_in_which_all_fails_ends(tmp_path):
     assert len(racing.runs) <= 5
 
 
-def test_the_seconds_of_all_drivers_are_kept(tmp_path):
-    clock = VirtualClock()
-    race(tmp_path / "s", clock=clock)
-    assert float((tmp_path / "s" / "seconds").read_text()) == pytest.approx(clock.now)
-
-
 def test_the_journal_is_optunas_and_tells_finalist_and_seed(tmp_path):
     racing, _, _ = race(tmp_path / "s")
     lines = [json.loads(line) for line in (tmp_path / "s/journal.log").read_text().splitlines()]
     named = [line["param_name"] for line in lines if "param_name" in line]
     assert named.count("finalist") == named.count("seed") == len(racing.runs)
+
+
+def alike(trial):
+    number, seed = point_of(trial.params)
+    value = 0.5 + 0.1 * np.random.default_rng([number, seed]).normal()
+    yield Report(1, {OBJECTIVE.metric: value, "cost/forward_passes": 100.0}, 60.0)
+
+
+def test_passes_are_counted_over_all_drivers(tmp_path):
+    budget = Budget(passes=1000)  # two rounds are 8 runs of 100
+    drivers = 0
+    while True:
+        racing, _, _ = race(tmp_path / "s", run=alike, budget=budget, max_events=8)
+        drivers += 1
+        if racing.is_finished:
+            break
+    assert drivers > 1
+    assert (racing.standing.round, len(racing.runs)) == (3, 12)
+    assert "study.budget.passes=1000 is spent (1200 passes)" in racing.over
+
+
+def test_no_round_begins_that_the_number_of_runs_has_no_room_for(tmp_path):
+    racing, _, _ = race(tmp_path / "s", run=alike, most=11)
+    assert (racing.standing.round, len(racing.runs)) == (2, 8)
+    assert racing.over == "study.num_trials=11 leaves no room for another round"
+
+
+def test_the_recipe_alone_runs_on_all_seeds(tmp_path):
+    alone = Race(recipe=0, challengers=(), seeds=(1, 2, 3, 4))
+    racing, _, _ = race(tmp_path / "s", run=alike, of=alone)
+    assert sorted(racing.runs) == [(0, seed) for seed in alone.seeds]
+    assert racing.over == "all 4 seeds were run"

@@ -14,6 +14,7 @@ from raystudy.confirm.significance import (
     honest_difference,
     noise_floor,
     paired_t,
+    seeds_to_see,
     sign_flip,
     t_p_value,
 )
@@ -109,6 +110,16 @@ def test_what_all_share_of_a_seed_does_not_count():
     values = np.random.default_rng(0).normal(0, 1, (4, 3))
     luck = np.array([5.0, -7.0, 0.5])
     assert honest_difference(values + luck, 0.05) == pytest.approx(honest_difference(values, 0.05))
+
+
+@pytest.mark.parametrize(("difference", "sd"), [(0.01, 0.02), (0.5, 0.1), (0.03, 0.01), (1, 0)])
+def test_so_many_seeds_see_a_difference_and_one_fewer_do_not(difference, sd):
+    def seen_from(n):
+        return stats.t.ppf(0.975, 2 * n - 2) * sd * np.sqrt(2 / n)
+
+    n = seeds_to_see(difference, sd)
+    assert seen_from(n) <= difference
+    assert n == 2 or seen_from(n - 1) > difference
 
 
 def test_the_noise_floor_is_where_t_tests_begin_to_see():

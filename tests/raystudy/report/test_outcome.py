@@ -1,5 +1,6 @@
 """Best trial, front and history, against values worked out by hand."""
 
+import json
 import re
 
 import numpy as np
@@ -140,3 +141,15 @@ def test_a_front_of_counts_has_intervals_chances_and_a_hypervolume(study_of):
     assert section.facts["hypervolume"] == uncertainty.area_words(found.hypervolume)
     assert f"fingerprint {measured.fingerprint(study)}" in section.measured
     assert "PGD(LinfBall(epsilon=0.1), step_size=0.01, steps=20, start=ball)" in section.measured
+
+
+def test_a_gain_below_the_noise_floor_is_grey_and_one_above_is_bold(study_of):
+    study = study_of([robust(0.3), robust(0.35)])
+    assert "noise floor" not in outcome.section(study).facts
+    for floor, faint in ((0.06, {0}), (0.04, set())):
+        told = {"finalists": [{"trial": 0}], "noise_floors": {ROBUST: {"one_seed": floor}}}
+        (study.folder.path / "floor.json").write_text(json.dumps(told))
+        section = outcome.section(study)
+        assert section.tables[0].faint == faint
+        assert section.tables[0].strong == {0} - faint
+        assert f"{floor:.4f}" in section.facts["noise floor"]
