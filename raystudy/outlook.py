@@ -97,7 +97,7 @@ def _rows(
         f"{recipe.preparation_s:.2g} s to prepare it, {recipe.evaluation_s:.2g} s to evaluate it",
     )
     others = f"; the others {_range(each[1:])}" if len(each) > 1 else ""
-    yield "a trial", f"the recipe {duration(each[0])} for {epochs} epochs{others}"
+    yield "a trial", f"the recipe {duration(each[0])} for {_epochs(epochs)}{others}"
     yield "trials", _trials(spec, settings, forecast)
     if calibration.at_a_time is None:
         at_a_time = "one after another; the cluster says how many run at a time"
@@ -124,6 +124,10 @@ def _trials(spec: StudySpec, settings: DictConfig, forecast: Forecast) -> str:
     if begun.mean - complete.mean < 0.5:
         return f"{words}, each to its last epoch"
     return f"{words}, about {_span(complete, _whole)} to the last epoch; others are stopped{at}"
+
+
+def _epochs(count: int) -> str:
+    return "1 epoch" if count == 1 else f"{count} epochs"
 
 
 def _span(span: Span, words: Any) -> str:

@@ -12,6 +12,8 @@ from raystudy.errors import EXIT_DONE
 from raystudy.search_space import SearchSpace
 from raystudy.sources import Source
 
+NARROW = 100  # columns
+
 
 def show(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool) -> int:
     """Print every setting with its value and source, then the axes of the search."""
@@ -75,18 +77,29 @@ def _print_settings(
     said: Mapping[str, Source],
 ) -> None:
     console.print(f"[bold]{name}[/bold]")
+    rows = [
+        (group, choices.get(group, ""), "'raystudy list' has others") for group in config.GROUPS
+    ]
+    rows += [
+        (path, _value(value), str(said.get(path, "")))
+        for path, value in leaves.items()
+        if path.split(".")[0] != "search"
+    ]
+    if console.width < NARROW:  # three columns would be a few letters each
+        for path, value, source in rows:
+            console.print(Text(f"  {path}={value}").append(f"  {source}", style="dim"))
+        return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)
     table.add_column(overflow="fold")
     table.add_column(overflow="fold", style="dim")
-    for group in config.GROUPS:
-        table.add_row(f"  {group}", choices.get(group, ""), "'raystudy list' shows the others")
-    for path, value in leaves.items():
-        if path.split(".")[0] != "search":
-            source = said.get(path)
-            table.add_row(f"  {path}", _value(value), Text(str(source) if source else ""))
+    for path, value, source in rows:
+        table.add_row(f"  {path}", Text(value), Text(source))
     console.print(table)
 
 
 def _value(value: object) -> str:
+    """Return a value as it is written in an override."""
+    if isinstance(value, bool) or value is None:
+        return "null" if value is None else str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)

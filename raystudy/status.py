@@ -21,6 +21,8 @@ from raystudy.trackers.console import ConsoleTracker, short
 from raystudy.uncertainty import Uncertainty
 
 LOOK_EVERY_S = 2.0
+NARROW = 80  # columns, below which a terminal shows only what is
+ESSENTIAL = ("study", "state", "trials", "best")
 
 
 def studies(overrides: Sequence[str], *, as_json: bool) -> int:
@@ -35,19 +37,32 @@ def studies(overrides: Sequence[str], *, as_json: bool) -> int:
     if as_json:
         terminal.print_json(entries)
         return EXIT_DONE
+    console = terminal.console()
+    if not entries:
+        console.print("no studies yet; begin by 'raystudy sweep swaro'", soft_wrap=True)
+        return EXIT_DONE
+    rows = [_row(entry) for entry in entries]
+    titles = [title for title in rows[0] if console.width >= NARROW or title in ESSENTIAL]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("study", "state", "data", "trials", "best", "last change"):
-        table.add_column(title, no_wrap=True, justify="right" if title == "trials" else "left")
-    for entry in entries:
-        trials = f"{entry['ended']}/{entry['num_trials']}" if "ended" in entry else ""
-        best = values(entry["best"][0]["last"]) if entry.get("best") else ""
-        table.add_row(
-            entry["study"], entry["state"], entry.get("data", ""), trials, best, ago(entry)
-        )
-    terminal.console().print(
-        table if entries else "no studies yet; begin by 'raystudy sweep swaro'"
-    )
+    for title in titles:
+        # A broken id could not be typed again.
+        width = max(len(row[title]) for row in rows) if title in ("study", "trials") else None
+        table.add_column(title, min_width=width, justify="right" if title == "trials" else "left")
+    for row in rows:
+        table.add_row(*(Text(row[title]) for title in titles))
+    console.print(table)
     return EXIT_DONE
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "study": entry["study"],
+        "state": entry["state"],
+        "data": entry.get("data", ""),
+        "trials": f"{entry['ended']}/{entry['num_trials']}" if "ended" in entry else "",
+        "best": values(entry["best"][0]["last"]) if entry.get("best") else "",
+        "last change": ago(entry),
+    }
 
 
 def _entry(folder: StudyFolder) -> dict[str, Any]:

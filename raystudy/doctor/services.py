@@ -24,6 +24,7 @@ CONNECT_LIMIT_S = 5.0
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
 _SEARCH = """
+import sys
 from mlflow import MlflowClient
 print(len(MlflowClient(sys.argv[1]).search_experiments(max_results=1)))
 """

@@ -7,9 +7,10 @@ import sys
 
 import pytest
 
-from raystudy import cli, verbs
+from raystudy import cli, terminal, verbs
 from raystudy.completion import VERBS, words
 from raystudy.examples import EXAMPLES, GROUPS
+from raystudy.study_folder import create_study_folder
 
 HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
 
@@ -157,3 +158,21 @@ def test_completion_scripts_ask_for_words(capsys, shell):
     code, out, _ = run(capsys, "completion", shell)
     assert code == 0
     assert "raystudy-words" in out
+
+
+def test_show_writes_values_as_one_types_them(capsys):
+    lines = run(capsys, "show", "swaro")[1].splitlines()
+    settings = dict(line.split()[:2] for line in lines if line.startswith("  ") and "=" not in line)
+    assert settings["data.mirror"] == "false"
+    assert settings["trainer.clip_grad_norm"] == "null"
+
+
+@pytest.mark.parametrize("words", [["studies"], ["show", "swaro"], ["list"]])
+def test_names_are_whole_on_a_narrow_terminal(capsys, monkeypatch, tmp_path, words):
+    create_study_folder(tmp_path, "a_rather_long_name").write_manifest({"kind": "train"})
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    monkeypatch.setattr(terminal, "WIDE", 60)
+    _, out, _ = run(capsys, *words)
+    assert max(map(len, out.splitlines())) <= 60
+    known = {"studies": "a_rather_long_name-1", "show": "clusters.probability=", "list": "pgd_linf"}
+    assert known[words[0]] in out
