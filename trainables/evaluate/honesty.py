@@ -9,13 +9,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.attacks.adversary import Adversary
+from trainables.attacks.adversary import Adversary, LogitsOf, with_slope
 from trainables.attacks.balls import Ball, L1Ball, LinfBall
+from trainables.attacks.objectives import Margin
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
 from trainables.evaluate.masking import Evidence
 from trainables.modes import isolated_rng
+
+OTHERWISE = 0.01  # relative: arithmetic on a GPU differs by less from batch to batch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,8 +26,8 @@ class HonestyChecks:
     """Attack a few images in ways that tell whether gradients mislead [1]_ [2]_.
 
     In the given ball: one step; more and more steps, each 2.5 epsilon / steps long; several
-    starts; queries without gradients; and a ball that holds every image. What they say is in
-    `masking.signs_of_masking`.
+    starts; as many steps up the margin, which cross-entropy may hide; queries without gradients;
+    and a ball that holds every image. What they say is in `masking.signs_of_masking`.
 
     Parameters
     ----------
@@ -48,6 +51,14 @@ class HonestyChecks:
     restarts: int = 5
     queries: int = 500
     unbounded_steps: int = 100
+
+    def __post_init__(self) -> None:
+        numbers = (self.max_images, self.restarts, self.queries, self.unbounded_steps, *self.steps)
+        if not self.steps or not all(isinstance(n, int) and n >= 1 for n in numbers):
+            raise ValueError(
+                f"suite.checks needs whole numbers of at least 1, and at least one in steps; got "
+                f"{self}."
+            )
 
     def share(self, evidence: Evidence) -> float:
         """Return how much of all evidence is gathered, in [0, 1]."""
@@ -79,11 +90,18 @@ class HonestyChecks:
             What is not gathered again.
         """
         few, evidence = images.rows(slice(self.max_images)), known or Evidence()
-        attacked = partial(_attacked, classifier, few, batch_size, seed)
+        logits_of = with_slope(classifier)
+        attacked = partial(_attacked, logits_of, few, batch_size, seed)
         if evidence.one_step is None:
             one = WhiteBoxPGD(ball=ball, relative_step=1.0, steps=1, start="zero", keep_best=False)
-            silent = _without_gradient(classifier, few, batch_size)
-            yield (evidence := replace(evidence, one_step=attacked(one)[0], zero_gradients=silent))
+            evidence = replace(
+                evidence,
+                images=len(few),
+                one_step=attacked(one)[0],
+                zero_gradients=_without_gradient(logits_of, few, batch_size),
+                changing=_changing(logits_of, few, batch_size, seed),
+            )
+            yield evidence
         for steps in self.steps:
             if steps not in evidence.by_steps:
                 accuracy, loss = attacked(_pgd(ball, steps))
@@ -94,8 +112,12 @@ class HonestyChecks:
             most = max(self.steps)
             several = attacked(replace(_pgd(ball, most), restarts=self.restarts))[0]
             by_restarts = {1: evidence.by_steps[most], self.restarts: several}
-            strongest = min(*evidence.by_steps.values(), several)
-            yield (evidence := replace(evidence, by_restarts=by_restarts, many_steps=strongest))
+            up_the_margin = attacked(replace(_pgd(ball, most), objective=Margin()))[0]
+            strongest = min(*evidence.by_steps.values(), several, up_the_margin)
+            evidence = replace(
+                evidence, by_restarts=by_restarts, by_margin=up_the_margin, many_steps=strongest
+            )
+            yield evidence
         if not evidence.black_box:
             square = attacked(Square(ball=ball, queries=self.queries))[0]
             yield (evidence := replace(evidence, black_box={"Square": square}))
@@ -117,7 +139,7 @@ def _unbounded(ball: Ball, images: ImageSet) -> Ball:
 
 
 def _attacked(
-    classifier: nn.Module, images: ImageSet, batch_size: int, seed: int, adversary: Adversary
+    classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int, adversary: Adversary
 ) -> tuple[float, float]:
     """Return accuracy and mean cross-entropy under attack."""
     right, loss = 0, 0.0
@@ -131,13 +153,29 @@ def _attacked(
     return right / len(images), loss / len(images)
 
 
-def _without_gradient(classifier: nn.Module, images: ImageSet, batch_size: int) -> float:
-    """Return the share of images whose cross-entropy has a gradient of exactly zero."""
+def _without_gradient(classifier: LogitsOf, images: ImageSet, batch_size: int) -> float:
+    """Return the share of images whose cross-entropy has no gradient, or one of exactly zero."""
     silent = 0
     for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
         x: Tensor = images.pixels(chunk).requires_grad_()
         with torch.enable_grad():
             loss = F.cross_entropy(classifier(x), images.labels[chunk], reduction="sum")
             (gradient,) = torch.autograd.grad(loss, x)
-        silent += int((gradient.flatten(1) == 0).all(dim=1).sum())
+        slope = gradient.flatten(1).abs().sum(dim=1)
+        silent += int(((slope == 0) | slope.isnan()).sum())
     return silent / len(images)
+
+
+@torch.no_grad()
+def _changing(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int) -> float:
+    """Return the share of images to which the logits are others in smaller batches, drawn anew."""
+    changing = 0
+    for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
+        x = images.pixels(chunk)
+        with isolated_rng(seed):
+            once = classifier(x)
+        with isolated_rng(seed + 1):
+            again = torch.cat([classifier(part) for part in x.chunk(8)])
+        scale = once.abs().amax(dim=1).clamp(min=torch.finfo(once.dtype).tiny)
+        changing += int(((once - again).abs().amax(dim=1) > OTHERWISE * scale).sum())
+    return changing / len(images)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor, nn
 
-from trainables.attacks.adversary import Adversary
+from trainables.attacks.adversary import Adversary, LogitsOf, with_slope
 from trainables.attacks.balls import Ball
 from trainables.attacks.epsilons import in_growing_balls
 from trainables.data.image_set import ImageSet
@@ -67,18 +67,19 @@ class Assault:
             On the CPU, a row for each of the `radii`.
         """
         rows = torch.split(torch.arange(len(images), device=images.images.device), batch_size)
+        logits_of = with_slope(classifier)
         for number, chunk in list(enumerate(rows))[done:]:
             with isolated_rng(seed + number), torch.no_grad():
-                right = self._verdicts(classifier, images.pixels(chunk), images.labels[chunk])
+                right = self._verdicts(logits_of, images.pixels(chunk), images.labels[chunk])
             yield right.cpu()
 
-    def _verdicts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+    def _verdicts(self, classifier: LogitsOf, images: Tensor, labels: Tensor) -> Tensor:
         def right(copies: Tensor) -> Tensor:
             return torch.as_tensor(classifier(copies).argmax(dim=1) == labels)
 
         def low_precision(x: Tensor) -> Tensor:
             with torch.autocast(x.device.type, torch.bfloat16):
-                logits: Tensor = classifier(x)
+                logits = classifier(x)
             return logits.float()
 
         verdicts = torch.ones(len(self.radii), len(labels), dtype=torch.bool, device=labels.device)
