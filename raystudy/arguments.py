@@ -109,7 +109,12 @@ def look_arguments(parser: argparse.ArgumentParser) -> None:
 
 def confirm_arguments(parser: argparse.ArgumentParser) -> None:
     _id(parser)
-    parser.add_argument("--top", type=int, default=3, help="finalists besides the recipe (3)")
+    parser.add_argument(
+        "--top",
+        type=int,
+        default=3,
+        help="finalists besides the recipe (3); 0 tells the noise floor",
+    )
     parser.add_argument("--seeds", type=int, default=5, help="seeds of each, at most (5)")
     _json(parser)
     _settings(parser, "study.id=, study.budget., scaling., tracker. or output_dir=")

@@ -1,10 +1,9 @@
-"""``raystudy compare``, ``diff`` and ``export``: studies and trials side by side."""
+"""``raystudy compare`` and ``diff``: studies and trials side by side."""
 
 import math
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from rich.table import Table
 
@@ -13,12 +12,9 @@ from raystudy.budget import MEASURES
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import trial_overrides
 from raystudy.status import results_folder, values
-from raystudy.stored import StoredStudy, StoredTrial, find_run
+from raystudy.stored import StoredStudy, find_run
 from raystudy.study import RECIPE
 from raystudy.trackers.base import TrialSummary
-
-if TYPE_CHECKING:
-    import pandas as pd
 
 COSTS = (
     "cost/updates",
@@ -180,50 +176,6 @@ def _settings_and_measures(
         if path not in twice and not path.startswith("search.")
     }
     return own, trial.summary.metrics
-
-
-def export(study_id: str, overrides: Sequence[str], *, file_format: str, output: str | None) -> int:
-    """Write a study's trials as a table."""
-    import pandas as pd
-
-    study = StoredStudy.open(results_folder(overrides), study_id)
-    table = pd.DataFrame([_row(trial) for trial in study.trials])
-    if file_format == "parquet":
-        output = output or f"{study_id}.parquet"
-        table.to_parquet(output)
-    else:
-        text = {
-            "csv": lambda: table.to_csv(index=False),
-            "json": lambda: table.to_json(orient="records", indent=2) + "\n",
-            "latex": lambda: _for_paper(table).to_latex(index=False, escape=True, na_rep="-"),
-        }[file_format]()
-        if output is None:
-            sys.stdout.write(text)
-            return EXIT_DONE
-        Path(output).write_text(text)
-    terminal.console(stderr=True).print(f"{len(table)} trials in {output}")
-    return EXIT_DONE
-
-
-def _row(trial: StoredTrial) -> dict[str, Any]:
-    summary = trial.summary
-    return {
-        "trial": summary.number,
-        "state": summary.state,
-        "epochs": summary.epoch,
-        "seconds": round(summary.seconds, 3),
-        **trial.params,
-        **summary.metrics,
-        "reason": summary.reason,
-    }
-
-
-def _for_paper(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Leave out what a paper does not print, and round the rest."""
-    shown = [c for c in table if not c.startswith(("train/", "cost/", "time/")) and c != "reason"]
-    return table[shown].apply(
-        lambda column: column.map("{:.4g}".format) if column.dtype.kind == "f" else column
-    )
 
 
 def _readable(value: object) -> str:

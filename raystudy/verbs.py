@@ -125,6 +125,8 @@ def diff(options: argparse.Namespace) -> int:
 def export(options: argparse.Namespace) -> int:
     """Write a study's trials as a table, or a trained encoder for other programs.
 
+    Of a confirm it is the table of its race: with --format latex as a paper prints it.
+
     With --format safetensors, STUDY may also be STUDY/TRIAL or the id of a run in MLflow; a ResNet
     gets torchvision's names.
     """
@@ -132,7 +134,7 @@ def export(options: argparse.Namespace) -> int:
         from raystudy.weights import export_weights
 
         return export_weights(options.study, options.overrides, output=options.output)
-    from raystudy.comparison import export
+    from raystudy.export import export
 
     return export(
         options.study, options.overrides, file_format=options.format, output=options.output

@@ -83,7 +83,7 @@ def test_each_section_has_a_sentence_and_says_where_its_numbers_are_from(study_o
 
 
 def test_the_table_of_all_trials_is_what_export_writes(study_of, capsys, page_in):
-    from raystudy.comparison import export
+    from raystudy.export import export
 
     study = study_of([trial(n) for n in range(5)] + [([], Outcome("failed", "ValueError: no"))])
     html = write(study)
