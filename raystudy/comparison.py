@@ -9,6 +9,8 @@ from rich.table import Table
 
 from raystudy import config, measured, pareto, terminal
 from raystudy.budget import MEASURES
+from raystudy.confirm import across, result
+from raystudy.confirm.split_reading import as_test
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import trial_overrides
 from raystudy.status import results_folder, values
@@ -63,6 +65,9 @@ def compare(
         measured.refuse_unlike(studies)
     limit = _budget(budget) if budget else None
     entries = [_entry(study, limit) for study in studies]
+    tests = _tests(studies, force=force)
+    for entry in entries:
+        entry["tests"] = [test for test in tests if entry["study"] in test["studies"]]
     if as_json:
         terminal.print_json(entries)
         return EXIT_DONE
@@ -87,7 +92,29 @@ def compare(
     if len({entry["fingerprint"] for entry in entries}) > 1:
         console.print("these were not measured alike: the numbers say nothing side by side")
     console.print("one seed each on validation images; not a conclusion yet")
+    if tests:
+        console.print(across.table(tests), soft_wrap=True)
+        console.print(
+            "winners of the studies' races on fresh seeds and test images, paired by seed; p after "
+            "Holm's correction for all of these tests",
+            soft_wrap=True,
+        )
+    elif len(studies) > 1:
+        console.print("'raystudy confirm' of each study lets them be tested on common fresh seeds")
     return EXIT_DONE
+
+
+def _tests(studies: Sequence[StoredStudy], *, force: bool) -> list[dict[str, Any]]:
+    """Return paired tests of the studies' winners if all were raced on the same objective."""
+    races = {study.id: result.read(study.folder.path) for study in studies}
+    raced = {study: race for study, race in races.items() if race is not None}
+    objective = studies[0].spec.objectives[0]
+    alike = {study.spec.objectives[0] for study in studies} == {objective}
+    if len(raced) < len(studies) or not alike:
+        return []
+    if len({race.get("measured") for race in raced.values()}) > 1 and not force:
+        return []
+    return across.tests(raced, objective, as_test(objective.metric))
 
 
 def _budget(text: str) -> tuple[str, float]:

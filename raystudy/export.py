@@ -51,7 +51,7 @@ def _as_text(
     study: StoredStudy, race: result.Race | None, table: "pd.DataFrame", file_format: str
 ) -> str:
     if file_format == "csv":
-        return table.to_csv(index=False)
+        return str(table.to_csv(index=False))
     if file_format == "json":
         return f"{table.to_json(orient='records', indent=2)}\n"
     if race is not None:

@@ -84,8 +84,8 @@ def _told(summaries: Iterable[TrialSummary], metric: str) -> Iterator[float]:
 
 def chance_words(found: Uncertainty, number: int) -> str:
     """Return how surely a trial is what it seems."""
-    what = "best of all complete" if len(found.images) == 1 else "on the true front"
-    return f"({found.chances[number]:.0%} {what})"
+    what = "the best of all complete" if len(found.images) == 1 else "on the true front"
+    return f"({what} by {found.chances[number]:.0%}, going by the images)"
 
 
 def area_words(area: Interval, *, what: str = "images") -> str:

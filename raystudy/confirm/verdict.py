@@ -178,7 +178,8 @@ def _test(outcomes: Outcomes, entries: Sequence[Entry], metric: str) -> None:
         values = outcomes.on_test(entry["trial"], metric)
         if not values:
             continue
-        entry["test"][metric] = {"values": list(values.values()), **_interval([*values.values()])}
+        told = list(values.values())
+        entry["test"][metric] = {"seeds": list(values), "values": told, **_interval(told)}
         seeds = [seed for seed in values if seed in recipe]
         if entry["trial"] != RECIPE and len(seeds) > 1:
             ours, theirs = [values[seed] for seed in seeds], [recipe[seed] for seed in seeds]
