@@ -83,5 +83,5 @@ def test_three_epochs_of_digits_keep_embeddings_apart(study):
     with torch.no_grad():
         images = splits.val.pixels(slice(256))
         embeddings = F.normalize(method.projector(method.encoder(images)), dim=1)
-    # 1 if directions are uniform on the sphere, 0 if all are one.
-    assert embeddings.std(dim=0).norm() > 0.5
+    # 1 if directions are uniform on the sphere, 0 if all are one; untrained, MoCo has 0.03.
+    assert embeddings.std(dim=0).norm() > 0.25
