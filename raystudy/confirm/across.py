@@ -27,16 +27,16 @@ def tests(races: Mapping[str, Race], objective: Objective, metric: str) -> list[
         On test images.
     """
     winners = {study: _winner(race, objective) for study, race in races.items()}
-    found = []
+    found: list[dict[str, Any]] = []
     for studies in combinations(races, 2):
         both = [winners[study] for study in studies]
         ours, theirs = (_by_seed(entry, metric) for entry in both)
         seeds = sorted(ours.keys() & theirs.keys())
         if len(seeds) >= FEWEST:
-            test = paired_t([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
+            paired = paired_t([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
             names = [entry["label"] for entry in both]
             told = {"studies": list(studies), "configurations": names, "seeds": seeds}
-            found.append({**told, "metric": metric, **test._asdict()})
+            found.append({**told, "metric": metric, **paired._asdict()})
     for test, p_value in zip(found, holm([test["p_value"] for test in found]), strict=True):
         test["p_holm"] = p_value
     return found
