@@ -85,6 +85,9 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
     """
     scaling = read_scaling(settings)
     torch.set_num_threads(max(1, int(scaling.cpus_per_worker)))
+    if not scaling.use_gpu:  # trials see none
+        settings = settings.copy()
+        settings.device = "cpu"
     splits = load_splits(settings)
     trainer = build_trainer(settings, splits)
     recipe = rehearse(trainer, build_evaluators(settings).values(), splits)
@@ -92,13 +95,14 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
     for trial in trials[1:]:
         if time.perf_counter() - began > ALL_S:
             break
-        rehearsals.append(_rehearsed(trial, info, recipe))
+        rehearsals.append(_rehearsed(trial, info, recipe, settings.device))
     return Calibration(rehearsals=rehearsals, sizes=sizes_of(trainer), at_a_time=at_a_time(scaling))
 
 
-def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal) -> Rehearsal:
+def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal, device: str) -> Rehearsal:
     try:
-        settings = config.load(info.name, trial.overrides, info.search_path)
+        overrides = [*trial.overrides, f"device={device}"]
+        settings = config.load(info.name, overrides, info.search_path)
         splits = load_splits(settings)
         own = rehearse(build_trainer(settings, splits), [], splits, enough_s=EACH_S)
     except UserError:  # the trial will fail by it, and tell so

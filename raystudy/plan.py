@@ -8,7 +8,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from raystudy import samplers, warm_start
+from raystudy import provenance, samplers, warm_start
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.search_space import SearchSpace
@@ -50,7 +50,7 @@ def check(config: DictConfig) -> Findings:
     from raystudy.trial import build_evaluators, build_trainer, load_splits
 
     value_types.check(config)
-    read_scaling(config)
+    _refuse_other_device(config.device, read_scaling(config))
     store_uri(config.tracker.uri, config.output_dir)
     on_cpu = config.copy()
     on_cpu.device = "cpu"
@@ -66,6 +66,15 @@ def check(config: DictConfig) -> Findings:
         f"{splits.num_classes} classes, {channels}x{height}x{width}"
     )
     return Findings(images, sum(p.numel() for p in trainer.method.parameters() if p.requires_grad))
+
+
+def _refuse_other_device(device: str, scaling: Scaling) -> None:
+    other = "cpu" if scaling.use_gpu else "cuda"
+    if device == other:
+        raise UserError(
+            f"device={device}, but scaling.use_gpu={str(scaling.use_gpu).lower()}: what a trial "
+            f"of a sweep is given decides what it trains on; leave device=auto."
+        )
 
 
 def _refuse_unmeasured(spec: StudySpec, evaluators: Mapping[str, "Evaluator"]) -> None:
@@ -142,7 +151,10 @@ def _warm_start(config: DictConfig, space: SearchSpace, spec: StudySpec) -> str:
 
 
 def _notes(config: DictConfig, spec: StudySpec) -> Iterator[str]:
-    """Yield what the choices for this study cannot do."""
+    """Yield what the choices for this study cannot do, or leave undone."""
+    scaling = read_scaling(config)
+    if not (scaling.use_gpu or scaling.address) and (gpus := provenance.gpus()):
+        yield f"trials run on CPUs; scaling.use_gpu=true has them use {gpus}."
     if spec.constraints and samplers.is_blind(config.sampler):
         yield (
             f"{_class_name(config.sampler)} draws without a look at study.constraints; they only "

@@ -103,16 +103,21 @@ def versions() -> dict[str, str]:
 
 def device(proc: Path = Path("/proc")) -> str:
     """Return this machine's GPUs, or its processor, without importing torch."""
-    names = [
-        _entry(path.read_text(), "Model")
-        for path in sorted(proc.glob("driver/nvidia/gpus/*/information"))
-    ]
-    if names:
-        return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
+    if names := gpus(proc):
+        return names
     try:
         return _entry((proc / "cpuinfo").read_text(), "model name") or platform.machine()
     except OSError:
         return platform.machine()
+
+
+def gpus(proc: Path = Path("/proc")) -> str:
+    """Return how many of which GPUs this machine has; empty if it has none."""
+    names = [
+        _entry(path.read_text(), "Model")
+        for path in sorted(proc.glob("driver/nvidia/gpus/*/information"))
+    ]
+    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
 
 
 def _entry(text: str, key: str) -> str:

@@ -28,7 +28,8 @@ def capture() -> dict[str, Any]:
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
-        "cuda": torch.cuda.get_rng_state_all() if torch.cuda.is_available() else [],
+        # Of the GPU in use alone: others draw nothing, and there may be fewer when it goes on.
+        "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached_gaussian],
         "python": [version, list(internal), gauss],
     }
@@ -38,7 +39,7 @@ def restore(state: dict[str, Any]) -> None:
     """Put every stream back to where `capture` found it."""
     torch.set_rng_state(state["torch"])
     if state["cuda"] and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
+        torch.cuda.set_rng_state(state["cuda"][0])
     name, keys, *rest = state["numpy"]
     np.random.set_state((name, np.array(keys, dtype=np.uint32), *rest))
     version, internal, gauss = state["python"]

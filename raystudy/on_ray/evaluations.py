@@ -1,5 +1,6 @@
 """Several networks measured at once, spread over Ray."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import ray
 
 from raystudy.evaluation.runner import Order, measure
 from raystudy.on_ray.cluster import connected
+from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.scaling import Scaling
 from raystudy.plan import read_scaling
 from trainables.evaluate.suite import Step
@@ -58,9 +60,8 @@ def _result(task: Any) -> dict[str, Any] | None:
 
 
 def _measure(order: Order, board: Any, place: int, scaling: Scaling) -> dict[str, Any] | None:
-    import torch
-
-    torch.set_num_threads(max(1, int(scaling.cpus_per_worker)))
+    # A measuring is of one process, however many trained the network.
+    use_devices(dataclasses.replace(scaling, num_workers=1))
     return measure(order, lambda step: bool(ray.get(board.tell.remote(place, step))))
 
 

@@ -17,10 +17,10 @@ from ray.exceptions import RayError
 from raystudy import disk
 from raystudy.endings import DISK_FULL, ending_of
 from raystudy.errors import TrialStoppedError
+from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import note_placement_group
 from raystudy.on_ray.mailbox import open_mailbox
-from raystudy.on_ray.scaling import Scaling
 from raystudy.sessions.base import Session
 from raystudy.study_folder import TrialFolder
 
@@ -33,7 +33,6 @@ def one_worker(job: Job) -> Callable[[dict[str, Any]], None]:
 
         folder = TrialFolder(Path(config["folder"]))
         _leave_if_gpu_is_broken()
-        _use_threads(job.scaling)
         with _full_disk_told() as ending:
             _prepare(folder)
             session = TuneSession(folder, tune.report)
@@ -94,7 +93,6 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
     def worker() -> dict[str, str]:
         from raystudy.sessions.train import TrainSession
 
-        _use_threads(scaling)
         if train.get_context().get_world_rank() == 0:
             note_placement_group(job.group_file(config["number"]))
         session = TrainSession(folder, lambda report: bool(ray.get(mailbox.ask.remote(report))))
@@ -121,6 +119,7 @@ def _ending(
     """Run a trial; whatever becomes of it is a result, so that Tune never sees an error."""
     try:
         with _printing_to(folder.log):
+            use_devices(job.scaling)
             job.run(job.name, overrides, job.search_path, session)
     except TrialStoppedError:
         return {"outcome": "stopped", "reason": ""}
@@ -179,12 +178,6 @@ def _printing_to(path: Path) -> Iterator[None]:
         contextlib.redirect_stderr(log),
     ):
         yield
-
-
-def _use_threads(scaling: Scaling) -> None:
-    import torch
-
-    torch.set_num_threads(max(1, int(scaling.cpus_per_worker)))
 
 
 def _leave_if_gpu_is_broken() -> None:

@@ -5,7 +5,7 @@ import io
 import pytest
 from rich.console import Console
 
-from raystudy import plan
+from raystudy import plan, provenance
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
@@ -18,6 +18,17 @@ def told(*overrides):
     console = Console(file=io.StringIO(), width=250)
     plan.show(console, composed.config, space, FINDINGS, None)
     return console.file.getvalue()
+
+
+@pytest.fixture(autouse=True)
+def no_gpus(monkeypatch):
+    monkeypatch.setattr(provenance, "gpus", str)
+
+
+def test_gpus_that_lie_idle_are_told(monkeypatch):
+    monkeypatch.setattr(provenance, "gpus", lambda: "2 x NVIDIA H100")
+    assert "scaling.use_gpu=true has them use 2 x NVIDIA H100" in told()
+    assert "NVIDIA" not in told("scaling.use_gpu=true")
 
 
 def test_a_plain_plan_tells_nothing_of_what_was_not_asked():
@@ -71,6 +82,7 @@ def test_an_earlier_study_that_is_not_there_is_told(tmp_path):
         ("study.constraints=[val/accuracy]", "study.constraints: cannot read 'val/accuracy'"),
         ("study.budget.images=-1", "study.budget.images must be above 0 or null, got -1"),
         ("study.warm_start=x-1", "no study 'x-1'"),
+        ("device=cuda", "device=cuda, but scaling.use_gpu=false"),
     ],
 )
 def test_what_no_trial_could_satisfy_is_refused(tmp_path, override, words):
@@ -78,6 +90,12 @@ def test_what_no_trial_could_satisfy_is_refused(tmp_path, override, words):
     with pytest.raises(UserError) as error:
         plan.check(composed.config)
     assert words in str(error.value)
+
+
+def test_a_gpu_that_is_asked_for_is_used():
+    _, composed = SearchSpace.load("swaro", ["device=cpu", "scaling.use_gpu=true"])
+    with pytest.raises(UserError, match="device=cpu, but scaling"):
+        plan.check(composed.config)
 
 
 def test_several_objectives_refuse_a_median():
