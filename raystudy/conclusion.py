@@ -82,6 +82,8 @@ def _show_best(
     elif recipe is not None:
         gains = "  ".join(_gain(study, best, recipe, objective) for objective in objectives)
         _say(console, f"recipe:        {RECIPE}  {_values(recipe)}\ndifference:    {gains}")
+        if recipe.violation > best.violation:
+            _say(console, f"               the recipe is {recipe.reason}")
         _say(console, "               one seed each on validation images; not a conclusion yet")
     else:
         _say(console, "recipe:        trial 0 did not complete; there is nothing to compare with")

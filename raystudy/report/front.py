@@ -16,7 +16,7 @@ from raystudy.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
 TOLD = 15  # trials of a front that are named and have bars
 HOW_SURE = (
     "Intervals are exact 95% ones of shares of {images}: of the draw of images, not of the seed. "
-    "The chance of being on the true front comes of {draws} draws of all accuracies from what "
+    "The chance of {what} comes of {draws} draws of all accuracies from what "
     "their counts leave open (Jeffreys' Beta, seed 0), each by itself; as all trials share the "
     "images, it is nearer to even than it needs to be."
 )
@@ -26,7 +26,9 @@ def how_sure(uncertainty: Uncertainty) -> str:
     """Return what intervals and chances are."""
     counts = sorted(set(uncertainty.images.values()))
     draws = DRAWS if len(uncertainty.images) < 3 else FEWER_DRAWS
-    return HOW_SURE.format(images=f"{' and '.join(map(str, counts))} images", draws=draws)
+    what = "being on the true front" if len(uncertainty.images) > 1 else "being truly the best"
+    images = f"{' and '.join(map(str, counts))} images"
+    return HOW_SURE.format(images=images, draws=draws, what=what)
 
 
 def draw(

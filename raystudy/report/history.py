@@ -21,13 +21,19 @@ def section(study: StoredStudy) -> Section | None:
         title="History",
         words="Every trial's last value in the order in which the trials began, and the best value "
         "that a complete trial had reached by then. A stopped trial stands at the value it had "
-        "when it was stopped, which is of an earlier epoch.",
+        f"when it was stopped, which is of an earlier epoch.{_of_constraints(study)}",
         figures={
             f"history-{slug(objective.metric)}": draw(study.trials, objective)
             for objective in study.spec.objectives
         },
         source="Column of the objective in the table of all trials.",
     )
+
+
+def _of_constraints(study: StoredStudy) -> str:
+    if not study.spec.constraints:
+        return ""
+    return " The best so far is among those that exceed the constraints least."
 
 
 def best_so_far(trials: Sequence[StoredTrial], objective: Objective) -> Iterator[tuple[int, float]]:

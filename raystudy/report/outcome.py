@@ -67,7 +67,7 @@ def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:
     """Return what a reader must know of the constraints; empty without any."""
     if not study.spec.constraints:
         return ""
-    bounds = " and ".join(map(str, study.spec.constraints))
+    bounds = _bounds(study)
     if best[0].violation > 0:
         return f"No complete trial keeps to {bounds}; shown is what exceeds it least. "
     complete = [s for s in study.ended if s.state == "complete"]
@@ -78,6 +78,10 @@ def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:
         f"{beyond} of {len(complete)} complete trials do not keep to {bounds} and are left "
         f"out.{fails} "
     )
+
+
+def _bounds(study: StoredStudy) -> str:
+    return " and ".join(map(str, study.spec.constraints))
 
 
 def headline(study: StoredStudy) -> str:
@@ -99,7 +103,10 @@ def headline(study: StoredStudy) -> str:
     if best[0].number == RECIPE:
         return f"{said}, which is the published recipe itself."
     gain = measured(best[0].last[metric] - recipe.last[metric], sign=True)
-    return f"{said}; the published recipe (trial 0) has {measured(recipe.last[metric])} ({gain})."
+    beyond = recipe.violation > best[0].violation
+    bounds = f", but does not keep to {_bounds(study)}" if beyond else ""
+    theirs = measured(recipe.last[metric])
+    return f"{said}; the published recipe (trial 0) has {theirs} ({gain}){bounds}."
 
 
 def recipe_of(study: StoredStudy) -> TrialSummary | None:
@@ -119,7 +126,7 @@ def _facts(best: Sequence[TrialSummary], doubt: Uncertainty | None) -> dict[str,
         return {}
     if len(doubt.images) == 1:
         chance = doubt.chances[best[0].number]
-        return {"chance": f"{chance:.0%} that trial {best[0].number} is the best of all complete"}
+        return {"chance": f"{chance:.0%} that trial {best[0].number} is truly the best of these"}
     area = doubt.hypervolume
     if area is None:
         return {}

@@ -93,3 +93,10 @@ def test_a_gain_below_the_noise_floor_is_called_so(tmp_path):
     assert "noise floor" not in said(study)
     (tmp_path / "s" / "floor.json").write_text(json.dumps(floor))
     assert "robust +0.0500 (below the noise floor of single runs, 0.0600)" in said(study)
+
+
+def test_a_recipe_beyond_a_constraint_is_said_to_be(tmp_path):
+    spec = {"constraints": (Constraint(ROBUST, ">=", 0.35),)}
+    study = open_study(tmp_path / "s", objectives=(CLEAN,), spec=spec, num_trials=2)
+    words = said(tell(study, (0.9, 0.3), (0.8, 0.5)))
+    assert f"the recipe is infeasible: {ROBUST} is 0.3, not >= 0.35" in words

@@ -153,3 +153,9 @@ def test_a_gain_below_the_noise_floor_is_grey_and_one_above_is_bold(study_of):
         assert section.tables[0].faint == faint
         assert section.tables[0].strong == {0} - faint
         assert f"{floor:.4f}" in section.facts["noise floor"]
+
+
+def test_a_recipe_beyond_a_constraint_is_said_to_be(study_of):
+    trials = [[{ROBUST: r, CLEAN: c}] for r, c in ((0.6, 0.2), (0.4, 0.9))]
+    study = study_of(trials, f"study.constraints=['{CLEAN} >= 0.5']")
+    assert outcome.headline(study).endswith(f"(-0.2000), but does not keep to {CLEAN} >= 0.5.")
