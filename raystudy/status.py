@@ -1,8 +1,9 @@
-"""``raystudy studies``, ``status``, ``best`` and ``logs``: what is known, read from disk."""
+"""``raystudy studies``, ``status`` and ``best``: what is known, read from disk."""
 
 import dataclasses
 import json
 import time
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -105,7 +106,11 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
         return EXIT_DONE
     console = terminal.console()
     if not trials:
-        console.print(f"{study.id}: no trial has completed yet")
+        states = Counter(summary.state for summary in study.ended)
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        yet = f"none of the {len(study.ended)} trials completed: {counts}"
+        words = yet if study.ended else "no trial has ended yet"
+        console.print(f"{study.id}: {words}", soft_wrap=True)
     for trial in trials:
         summary = trial.summary
         chance = f"  {uncertainty.chance_words(doubt, summary.number)}" if doubt else ""
@@ -140,31 +145,6 @@ def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
         words = "; ".join(found["conclusion"]) if found else f"not over; raystudy resume {study.id}"
         terminal.console().print(Text(f"{study.id}: {words}"), soft_wrap=True)
     return EXIT_DONE
-
-
-def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) -> int:
-    """Print what a trial's processes printed, and its traceback if it failed."""
-    study = StoredStudy.open(results_folder(overrides), study_id)
-    study.trial(number)
-    folder = study.trial_folder(number)
-    console, shown = terminal.console(), 0
-    while True:
-        text = folder.log.read_text(errors="replace") if folder.log.exists() else ""
-        console.print(Text(text[shown:]), soft_wrap=True, end="")
-        shown = len(text)
-        gone = console.quiet  # who read it went away
-        if gone or not follow or not is_locked(study.folder) or _has_ended(study, number):
-            break
-        time.sleep(LOOK_EVERY_S)
-    if folder.error.exists():
-        console.print(Text(folder.error.read_text()), soft_wrap=True)
-    elif not shown:
-        console.print(f"trial {number} of {study.id} has printed nothing")
-    return EXIT_DONE
-
-
-def _has_ended(study: StoredStudy, number: int) -> bool:
-    return StoredStudy(study.folder).trial(number).summary.state != "running"
 
 
 def results_folder(overrides: Sequence[str]) -> Path:
@@ -208,9 +188,9 @@ def ago(entry: Mapping[str, Any]) -> str:
         return ""
     minutes = (time.time() - entry["changed"]) / 60
     for unit, size in (("days", 1440), ("hours", 60), ("minutes", 1)):
-        if minutes >= 2 * size or unit == "minutes":
+        if minutes >= 2 * size:
             return f"{minutes / size:.0f} {unit} ago"
-    raise AssertionError
+    return "just now" if minutes < 1 else "a minute ago"
 
 
 def _changed(study: StoredStudy) -> float:

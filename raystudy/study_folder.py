@@ -133,7 +133,8 @@ class StudyFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(
-                    f"study '{self.id}' is being run by another process; wait for it or stop it."
+                    f"study '{self.id}' is being run by another process; 'raystudy status "
+                    f"{self.id} -f' follows it, 'raystudy stop {self.id}' ends it."
                 ) from error
             file.truncate(0)
             file.write(str(os.getpid()))  # for `raystudy stop`

@@ -95,8 +95,8 @@ def best(options: argparse.Namespace) -> int:
 
 
 def logs(options: argparse.Namespace) -> int:
-    """Print what a trial printed, and its traceback if it failed."""
-    from raystudy.status import logs
+    """Print a trial's epochs, what its processes printed, and how it ended."""
+    from raystudy.logs import logs
 
     return logs(options.study, options.trial, options.overrides, follow=options.follow)
 

@@ -211,7 +211,47 @@ def test_logs_show_print_and_traceback(home, capsys):
     folder.log.write_text("hello from the worker\n")
     folder.error.write_text("Traceback: it broke\n")
     _, out, _ = run(capsys, "logs", "mine", "2")
-    assert out == "hello from the worker\nTraceback: it broke\n\n"
+    assert out == (
+        "epoch   1/10  robust 0.05\nepoch   2/10  robust 0.1\n"
+        "hello from the worker\nTraceback: it broke\ntrial 2 of mine failed after 2 epochs\n"
+    )
+
+
+FOLLOWER = """
+import sys
+from raystudy import cli, logs
+logs.LOOK_EVERY_S = 0.01
+sys.exit(cli.main(["logs", "other", "0", "-f"]))
+"""
+
+
+def test_logs_follow_a_trial_until_it_ends(home):
+    study = begin(home, "other")
+    trial = study.next_trial()
+    folder = StudyFolder(home / "studies" / "other").trial(0)
+    folder.path.mkdir(parents=True)
+    with StudyFolder(home / "studies" / "other").locked(), study:
+        follower = subprocess.Popen(
+            [sys.executable, "-c", FOLLOWER], stdout=subprocess.PIPE, text=True
+        )
+        study.report(trial.number, 1, {ROBUST: 0.25, "train/loss": 2.0, "cost/flops": 1.0})
+        assert follower.stdout.readline() == "epoch   1/10  robust 0.25  loss 2\n"
+        folder.log.write_text("rank 0 says this\nrank 1 ")
+        assert follower.stdout.readline() == "rank 0 says this\n"
+        with folder.log.open("a") as log:
+            log.write("says that\n")
+        assert follower.stdout.readline() == "rank 1 says that\n"
+        study.finish(trial.number, Outcome("completed"))
+        assert "trial 0 of other is complete after 1 epoch\n" in follower.communicate()[0]
+    assert follower.returncode == 0
+
+
+def test_logs_of_a_trial_that_nobody_runs_say_how_to_go_on(home, capsys):
+    with begin(home, "other") as other:
+        other.next_trial()
+        other.interrupted = True
+    _, out, _ = run(capsys, "logs", "other", "0", "-f")
+    assert out == "trial 0 of other waits for 'raystudy resume other' after 0 epochs\n"
 
 
 def test_rm_wants_to_be_sure(home, capsys):
