@@ -1,6 +1,9 @@
 """Checkpoints: whole, verified, and never code."""
 
+import multiprocessing
 import pickle
+import resource
+import signal
 
 import pytest
 import torch
@@ -33,6 +36,27 @@ def test_saving_leaves_nothing_beside_the_checkpoint(tmp_path):
     checkpoint.save({"epoch": 1}, tmp_path / "last.ckpt")
     checkpoint.save({"epoch": 2}, tmp_path / "last.ckpt")
     assert [path.name for path in tmp_path.iterdir()] == ["last.ckpt"]
+
+
+def _save_until_killed(path):
+    signal.signal(signal.SIGXFSZ, signal.SIG_DFL)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (5000, resource.RLIM_INFINITY))
+    checkpoint.save({"weights": torch.ones(10_000)}, path)
+
+
+def test_a_process_killed_within_a_write_leaves_the_checkpoint_before(tmp_path):
+    path = tmp_path / "last.ckpt"
+    checkpoint.save({"epoch": 1}, path)
+    killed = multiprocessing.get_context("fork").Process(target=_save_until_killed, args=(path,))
+    killed.start()
+    killed.join()
+    assert killed.exitcode == -signal.SIGXFSZ
+    assert (tmp_path / "last.ckpt.part").stat().st_size == 5000
+    assert checkpoint.load(path) == {"epoch": 1}
+    checkpoint.save({"epoch": 2}, path)
+    assert [(there.name, checkpoint.load(there)["epoch"]) for there in tmp_path.iterdir()] == [
+        ("last.ckpt", 2)
+    ]
 
 
 def test_a_flipped_bit_is_noticed(tmp_path):

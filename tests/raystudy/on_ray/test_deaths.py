@@ -7,7 +7,8 @@ from raystudy.on_ray.deaths import Deaths
 
 MONITOR = (
     "Failure # 1 (occurred at 2026-11-21_12-07-24)\n2 worker(s) were killed due to the node "
-    "running low on memory. Memory on the node (IP: 127.0.0.1, ID: 737e) was 8.99GB used / 23.54GB limit"
+    "running low on memory. Memory on the node (IP: 127.0.0.1, ID: 737e) was 8.99GB used / "
+    "23.54GB limit (0.38)"
 )
 CONNECTION = (
     "The actor is dead because its worker process has died. Some common causes include: (1) the "
