@@ -25,6 +25,8 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
     arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]
     arguments += ["--uvicorn-opts", "--log-level warning"]
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
+    # Jobs are for language models; each server would leave a folder in /dev/shm behind.
+    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
     os.environ["PYTHONWARNINGS"] = "ignore"
     os.execv(sys.executable, [sys.executable, *arguments])
 

@@ -27,7 +27,11 @@ def server(folder, port):
         stderr=subprocess.STDOUT,
         text=True,
         start_new_session=True,
-        env={**os.environ, "MLFLOW_DISABLE_TELEMETRY": "true"},
+        env={
+            **os.environ,
+            "MLFLOW_DISABLE_TELEMETRY": "true",
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",  # which leaves a folder in /dev/shm
+        },
     )
     try:
         assert any("Application startup complete" in line for line in process.stdout)
