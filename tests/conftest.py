@@ -2,7 +2,9 @@
 
 import os
 
-os.environ.setdefault("OMP_NUM_THREADS", "1")  # tests run side by side; before torch is imported
+# Before torch is imported: tests run side by side, and what they claim to the last bit holds on CPUs.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import hypothesis
 import pytest
