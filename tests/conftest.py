@@ -2,7 +2,7 @@
 
 import os
 
-# Before torch is imported: tests run side by side, and what they claim to the last bit holds on CPUs.
+# Before torch is imported: tests run side by side, and what is exact to the last bit is so on CPUs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
