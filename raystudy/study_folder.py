@@ -155,9 +155,11 @@ def create_study_folder(output_dir: Path, name: str, study_id: str | None = None
         try:
             folder.mkdir()
         except FileExistsError:
+            begun = (folder / "study.json").is_file()
+            advice = f"go on with it by 'raystudy resume {study_id}'" if begun else "remove it"
+            what = "exists" if begun else "is a folder without a study"
             raise UserError(
-                f"study.id: '{study_id}' exists in {studies}; go on with it by "
-                f"'raystudy resume {study_id}', or choose another id."
+                f"study.id: '{study_id}' {what} in {studies}; {advice}, or choose another id."
             ) from None
         return StudyFolder(folder)
     number = 1

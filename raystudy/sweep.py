@@ -51,23 +51,22 @@ def sweep(
         _foresee(name, space, settings, findings, search_path, as_json=as_json)
         return EXIT_DONE
     console = terminal.console()
+    manifest = {
+        "format": 1,
+        "kind": "sweep",
+        "name": name,
+        "overrides": list(overrides),
+        "search_path": [str(Path(path).resolve()) for path in search_path],
+        "raystudy": __version__,
+        "data": str(settings.data.name),
+        "study": config.plain(settings.study),
+        "provenance": asdict(provenance.collect()),
+    }
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
-    folder.write_manifest(
-        {
-            "format": 1,
-            "kind": "sweep",
-            "name": name,
-            "overrides": list(overrides),
-            "search_path": [str(Path(path).resolve()) for path in search_path],
-            "raystudy": __version__,
-            "data": str(settings.data.name),
-            "study": config.plain(settings.study),
-            "provenance": asdict(provenance.collect()),
-        }
-    )
-    plan.show(console, settings, space, findings, folder)
     try:
-        return _run(console, folder, space, settings, folder.read_manifest(), resumed=False)
+        folder.write_manifest(manifest)
+        plan.show(console, settings, space, findings, folder)
+        return _run(console, folder, space, settings, manifest, resumed=False)
     except (UserError, OSError):
         folder.discard()
         raise

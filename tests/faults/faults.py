@@ -105,7 +105,7 @@ class Server:
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
             self._port = free.getsockname()[1]
-        self.settings = [f"tracker.uri=http://127.0.0.1:{self._port}"]
+        self.uri = f"http://127.0.0.1:{self._port}"
         self._start()
 
     def _start(self):
@@ -122,7 +122,7 @@ class Server:
         )
         while self._process.poll() is None:
             with contextlib.suppress(OSError):
-                urllib.request.urlopen(f"http://127.0.0.1:{port}/health", timeout=5).close()
+                urllib.request.urlopen(f"{self.uri}/health", timeout=5).close()
                 return
             time.sleep(0.3)
 

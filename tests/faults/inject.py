@@ -45,19 +45,20 @@ def undisturbed(kind):
 
 def disturbed(home, name, moment, reference):
     """Run a study, strike, resume; return whether it struck and what is wrong, in words."""
-    fault, strike, settings = FAULTS[name], FAULTS[name].strike, []
+    fault, strike, uri = FAULTS[name], FAULTS[name].strike, None
+    begin = sweep(fault.kind)
     with contextlib.ExitStack() as stack:
         if fault.on_small_disk:
             stack.enter_context(small_disk(home))
         if name == "server":
             server = Server(home)
             stack.callback(server.stop)
-            strike, settings = server.strike, server.settings
-        driver = raystudy(home, *sweep([*fault.kind, *settings]))
+            strike, uri = server.strike, server.uri
+            begin.append(f"tracker.uri={uri}")
+        driver = raystudy(home, *begin)
         time.sleep(1.0 if fault.at_once else moment)
         struck = driver.poll() is None and strike(home, driver)
-        wrong = after(home, driver, sweep([*fault.kind, *settings]))
-        wrong += compared(home, reference)
+        wrong = [*after(home, driver, begin), *compared(home, reference, uri)]
     return struck, wrong
 
 
@@ -80,12 +81,12 @@ def after(home, driver, begin):
     return wrong
 
 
-def compared(home, reference):
+def compared(home, reference, uri):
     """Return in what a study that was disturbed differs from one that was not."""
     wrong = []
     if outcome(home) != reference["trials"]:
         wrong.append(f"the trials are others: {outcome(home)}")
-    if (told := in_mlflow(home)) != reference["mlflow"]:
+    if (told := in_mlflow(home, uri)) != reference["mlflow"]:
         wrong.append(f"MLflow has something else: {told}")
     if left := [path.name for path in home.rglob("*.part")]:
         wrong.append(f"half-written files are left: {left}")

@@ -70,8 +70,8 @@ def outcome(home):
     return [{k: v for k, v in row.items() if "seconds" not in k} for row in rows]
 
 
-def in_mlflow(home):
-    """Return status, last measures and epochs of every run in MLflow."""
+def in_mlflow(home, uri=None):
+    """Return status, last measures, epochs and files of every run in MLflow."""
     code = (
         "import json, logging, sys; logging.disable(logging.CRITICAL)\n"
         "from mlflow import MlflowClient\n"
@@ -88,7 +88,7 @@ def in_mlflow(home):
         "    return [number, state, kept, sorted(set(steps)), files]\n"
         "print(json.dumps(sorted(map(told, runs), key=lambda run: run[0])))\n"
     )
-    uri = f"sqlite:///{home}/mlflow.db"
+    uri = uri or f"sqlite:///{home}/mlflow.db"
     done = subprocess.run([sys.executable, "-c", code, uri], capture_output=True, text=True)
     return json.loads(done.stdout.strip().splitlines()[-1]) if done.returncode == 0 else done.stderr
 

@@ -14,8 +14,14 @@ def test_studies_without_an_id_are_numbered(tmp_path):
 
 
 def test_an_id_is_taken_once(tmp_path):
-    create_study_folder(tmp_path, "swaro", "mine")
+    create_study_folder(tmp_path, "swaro", "mine").write_manifest({"name": "swaro"})
     with pytest.raises(UserError, match=r"'mine' exists .*raystudy resume mine"):
+        create_study_folder(tmp_path, "swaro", "mine")
+
+
+def test_a_folder_whose_study_never_began_is_no_dead_end(tmp_path):
+    create_study_folder(tmp_path, "swaro", "mine")
+    with pytest.raises(UserError, match=r"'mine' is a folder without a study .*; remove it"):
         create_study_folder(tmp_path, "swaro", "mine")
 
 
