@@ -44,6 +44,13 @@ class ImageSet:
         """Return the chosen rows, all labelled, as a set of their own."""
         return ImageSet(self.images[rows], self.labels[rows])
 
+    def evenly(self, limit: int) -> "ImageSet":
+        """Return at most `limit` labelled images, evenly spread: a set may be sorted by class."""
+        count = min(limit, len(self.labels))
+        return self.rows(
+            torch.arange(count, device=self.labels.device) * len(self.labels) // max(count, 1)
+        )
+
 
 @dataclass(frozen=True, eq=False)
 class Splits:

@@ -32,7 +32,7 @@ class CollapseGuard:
     share : float
         Training has collapsed when PGD leaves less than this share of FGSM's accuracy.
     max_images : int
-        The first so many training images, the same every epoch.
+        So many training images, evenly spread and the same every epoch.
     batch_size : int
         Images at once over all ranks.
     seed : int
@@ -64,7 +64,7 @@ class CollapseGuard:
         """
         one = relative_pgd(ball=self.ball, relative_step=1.0, steps=1, start="zero")
         many = relative_pgd(ball=self.ball, relative_step=2.5 / self.steps, steps=self.steps)
-        images, size = splits.train.labelled.rows(slice(self.max_images)), self.batch_size
+        images, size = splits.train.evenly(self.max_images), self.batch_size
         with isolated_rng(self.seed), in_mode(method, "eval"):
             fgsm = accuracy(method, images, attack=one, batch_size=size)
             pgd = accuracy(method, images, attack=many, batch_size=size)

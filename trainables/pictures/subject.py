@@ -109,17 +109,10 @@ def with_linear_layer(
     max_images : int
         Enough for a picture, and features of more take long.
     """
-    train = evenly(splits.train.labelled, max_images)
+    train = splits.train.evenly(max_images)
     features = encode(encoder, train)
     head = fit_linear(features, train.labels, num_classes=splits.num_classes, penalty=penalty)
     return Classifier(encoder, head)
-
-
-def evenly(images: ImageSet, limit: int) -> ImageSet:
-    """Return at most `limit` labelled images, evenly spread: a set may be sorted by class."""
-    count = min(limit, len(images.labels))
-    rows = torch.arange(count, device=images.labels.device) * len(images.labels) // max(count, 1)
-    return images.rows(rows)
 
 
 def some_classes(images: ImageSet, limit: int) -> list[int]:

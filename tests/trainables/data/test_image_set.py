@@ -78,6 +78,18 @@ def test_no_digit_is_in_two_splits():
     assert len(rows.unique(dim=0)) == len(digits(split_seed=5).train) + 718
 
 
+def test_some_images_of_a_set_sorted_by_class_are_of_every_class():
+    images = ImageSet(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.arange(5).repeat(10))
+    by_class = ImageSet(images.images, images.labels.sort().values)
+    assert by_class.evenly(10).labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
+    assert images.evenly(100).labels.tolist() == images.labels.tolist()
+
+
+def test_images_without_a_label_are_not_among_the_evenly_spread():
+    images = ImageSet(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.arange(5))
+    assert images.evenly(10).labels.tolist() == [0, 1, 2, 3, 4]
+
+
 def test_fingerprint_is_of_content_and_split(tiny):
     known = tiny.labelled
     splits = Splits(known, known, known, ("a", "b"))

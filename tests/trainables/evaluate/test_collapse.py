@@ -61,6 +61,19 @@ def test_a_network_that_resists_both_is_measured():
     }
 
 
+def test_a_training_set_sorted_by_class_is_looked_at_in_every_class():
+    labels = torch.arange(30) // 15
+    ordered = ImageSet(splits().train.images, labels)
+    nothing = ordered.rows(slice(0))
+
+    def the_first(images):
+        level = images.mean(dim=(1, 2, 3))
+        return torch.stack([level + 1, level], dim=1)
+
+    measured = GUARD(Classifier(the_first), Splits(ordered, nothing, nothing, ("right", "wrong")))
+    assert measured["train/fgsm_accuracy"] == 0.5
+
+
 def test_with_low_fgsm_accuracy_nothing_is_said():
     guard = replace(GUARD, high=1.1)
     assert guard(Classifier(wave), splits())["train/pgd_accuracy"] == 0.0

@@ -15,7 +15,6 @@ from trainables.pictures.interpolation import Interpolation
 from trainables.pictures.large import LargePerturbations
 from trainables.pictures.subject import (
     Subject,
-    evenly,
     one_of_each,
     some_classes,
     with_linear_layer,
@@ -87,10 +86,3 @@ def test_a_picture_of_a_classifier_says_that_there_is_none():
     bare = Subject(encoder=toy.encoder, splits=Splits(*[toy.images] * 3, ("a", "b", "c")))
     with pytest.raises(ValueError, match="needs a classifier"):
         LargePerturbations(steps=1)(bare)
-
-
-def test_some_images_of_a_set_sorted_by_class_are_of_every_class():
-    images = ImageSet(torch.zeros(50, 1, 2, 2, dtype=torch.uint8), torch.arange(5).repeat(10))
-    by_class = ImageSet(images.images, images.labels.sort().values)
-    assert evenly(by_class, 10).labels.tolist() == [0, 0, 1, 1, 2, 2, 3, 3, 4, 4]
-    assert evenly(images, 100).labels.tolist() == images.labels.tolist()
