@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.attacks.adversary import Adversary, LogitsOf, with_slope
+from trainables.attacks.adversary import Adversary, LogitsOf, nth_wrong_class, with_slope
 from trainables.attacks.balls import Ball, L1Ball, LinfBall
 from trainables.attacks.objectives import Margin
 from trainables.attacks.square import Square
@@ -18,6 +18,7 @@ from trainables.data.image_set import ImageSet
 from trainables.evaluate.masking import Evidence
 from trainables.modes import isolated_rng
 
+GREY_LEVEL = 1 / 255
 OTHERWISE = 0.01  # relative: arithmetic on a GPU differs by less from batch to batch
 
 
@@ -99,6 +100,7 @@ class HonestyChecks:
                 images=len(few),
                 one_step=attacked(one)[0],
                 zero_gradients=_without_gradient(logits_of, few, batch_size),
+                slope_error=_slope_error(logits_of, few, batch_size, seed),
                 changing=_changing(logits_of, few, batch_size, seed),
             )
             yield evidence
@@ -164,6 +166,34 @@ def _without_gradient(classifier: LogitsOf, images: ImageSet, batch_size: int) -
         slope = gradient.flatten(1).abs().sum(dim=1)
         silent += int(((slope == 0) | slope.isnan()).sum())
     return silent / len(images)
+
+
+@torch.no_grad()
+def _slope_error(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int) -> float:
+    """Return how far the margin's gradient is from its change along a random direction.
+
+    The gradient is taken in the middle of a step, and the rival class is held fast: what is left
+    is of the third order, and the network's kinks.
+    """
+    off = total = 0.0
+    for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
+        x, labels = images.pixels(chunk), images.labels[chunk]
+        with isolated_rng(seed):
+            step = GREY_LEVEL * (2.0 * (torch.rand_like(x) < 0.5) - 1)
+        step = torch.where(x < GREY_LEVEL, step.abs(), step)
+        step = torch.where(x > 1 - GREY_LEVEL, -step.abs(), step)
+        middle = (x + step / 2).requires_grad_()
+        with torch.enable_grad():
+            logits = classifier(middle)
+            rivals = nth_wrong_class(logits, labels, 1)
+            lead = Margin()(logits, labels, rivals, middle - x)
+            (gradient,) = torch.autograd.grad(lead.sum(), middle)
+        ends = [Margin()(classifier(end), labels, rivals, end - x) for end in (x, x + step)]
+        said, done = (gradient * step).sum(dim=(1, 2, 3)), ends[1] - ends[0]
+        off += (said - done).abs().sum().item()
+        total += (said.abs() + done.abs()).sum().item()
+    error = off / total if total > 0 else 0.0
+    return error if math.isfinite(error) else 1.0
 
 
 @torch.no_grad()

@@ -26,6 +26,7 @@ SOUND = {
     "by_epsilon": {0.0: 0.82, 4 / 255: 0.64, 8 / 255: 0.45},
     "by_margin": 0.45,
     "zero_gradients": 0.0,
+    "slope_error": 0.02,
     "changing": 0.0,
 }
 # What one thing must become to be a sign, and words of the warning.
@@ -39,6 +40,7 @@ SIGNS = [
     ("by_epsilon", {4 / 255: 0.42, 8 / 255: 0.48}, "rises with epsilon"),
     ("by_margin", 0.2, "up the margin of the logits breaks more"),
     ("zero_gradients", 0.3, "30.0 %"),
+    ("slope_error", 0.4, "The gradient is not the slope"),
     ("changing", 0.005, "answers otherwise to 0.5 %"),
 ]
 

@@ -242,9 +242,22 @@ class Unhinged(nn.Module):
         return logits + 0 * (images - images.detach()).abs().sqrt().sum()
 
 
+class HalfDetached(nn.Module):
+    """A classifier whose gradient knows of half the image only."""
+
+    def __init__(self, model):
+        super().__init__()
+        self.model = model
+
+    def forward(self, images):
+        left, right = images.chunk(2, dim=3)
+        return self.model(torch.cat([left.detach(), right], dim=3))
+
+
 @pytest.mark.parametrize(
     ("wrap", "words"),
     [
+        (HalfDetached, "The gradient is not the slope"),
         (AtRandom, "Asked again, the network answers otherwise"),
         (lambda model: model.train(), "Asked again, the network answers otherwise"),
         (lambda model: Unhinged(model, slope=None), "100.0 % of the images have a gradient of"),
