@@ -11,7 +11,7 @@ from torch import Tensor
 
 from trainables.features import encode
 from trainables.pictures.figures import Scatter
-from trainables.pictures.subject import Subject, evenly, refuse_bad_settings, some_classes
+from trainables.pictures.subject import Subject, refuse_bad_settings, some_classes
 
 Array = NDArray[np.float32]
 
@@ -109,7 +109,7 @@ def _map(settings: TSNEMap | UMAPMap, subject: Subject, name: str, how: str) -> 
     val = subject.images.labelled
     shown = some_classes(val, settings.classes)
     rows = torch.isin(val.labels, torch.tensor(shown, device=val.labels.device)).nonzero()
-    chosen = evenly(val.rows(rows.squeeze(1)), settings.images)
+    chosen = val.rows(rows.squeeze(1)).evenly(settings.images)
     with subject.at_rest(settings.seed):
         features = encode(subject.encoder, chosen)
         points = settings.place(features)

@@ -13,7 +13,6 @@ from trainables.pictures.figures import Grid, Tile
 from trainables.pictures.straight_through import last_relu_open
 from trainables.pictures.subject import (
     Subject,
-    evenly,
     one_of_each,
     refuse_bad_settings,
     some_classes,
@@ -62,7 +61,7 @@ class FeatureVisualisation:
         with subject.at_rest(self.seed):
             rows = one_of_each(val, some_classes(val, self.images))
             begin = torch.cat([val.pixels(rows), _noise(val.pixels(rows))])
-            features = self._draw(encode(subject.encoder, evenly(val, 1000)))
+            features = self._draw(encode(subject.encoder, val.evenly(1000)))
             raised = maximise(subject.encoder, begin, features, climb)
             with torch.no_grad():
                 before = subject.encoder(begin)[:, features].cpu()
