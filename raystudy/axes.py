@@ -111,6 +111,15 @@ def describe(axis: BaseDistribution) -> str:
     return f"{axis.low:.6g} to {axis.high:.6g}{tail}"
 
 
+def largest(axis: BaseDistribution) -> Value:
+    """Return an axis' upper end; of choices the largest number, or the last of words."""
+    if not isinstance(axis, CategoricalDistribution):
+        high: Value = axis.high  # type: ignore[attr-defined]
+        return high
+    numbers = [choice for choice in axis.choices if isinstance(choice, (int, float))]
+    return max(numbers, default=axis.choices[-1])
+
+
 def word(value: Value) -> str:
     """Return a value as it is read in YAML."""
     if isinstance(value, bool) or value is None:

@@ -20,6 +20,7 @@ from raystudy.trackers.base import Metrics, StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
 from raystudy.trial_scheduler import TrialScheduler
 
+LET_THROUGH = "let_through"  # user attribute of a control: at which epoch it would have ended
 ENDED_EARLY = "ended_early"  # user attribute of a study that ended before all its trials were run
 
 
@@ -171,9 +172,18 @@ class Ledger:
         self._storage.set_trial_user_attr(trial_id, key, entry)
 
     def is_behind(self, record: TrialRecord, metrics: Metrics) -> bool:
-        """Return whether the trial scheduler would end the trial after the epoch just kept."""
+        """Return whether the trial scheduler ends the trial after the epoch just kept.
+
+        One that it lets through as a control is never asked about again.
+        """
         trial = self._storage.get_trial(self._id(record.number))
-        return self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
+        if LET_THROUGH in trial.user_attrs:
+            return False
+        behind = self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
+        if not behind or not self._scheduler.lets_through(record.number):
+            return behind
+        self._storage.set_trial_user_attr(trial._trial_id, LET_THROUGH, record.epoch)
+        return False
 
     def tell(self, record: TrialRecord, summary: TrialSummary) -> None:
         """Give a trial its final state; a diverged one is a result, infeasible and the worst."""

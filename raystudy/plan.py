@@ -8,9 +8,10 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from raystudy import provenance, samplers, warm_start
+from raystudy import axes, provenance, samplers, warm_start
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
+from raystudy.report import rungs
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.study_folder import StudyFolder
@@ -139,7 +140,7 @@ def show(
     table.add_row("MLflow", redact(uri) if config.tracker.enabled else "not told (tracker=none)")
     console.print(table)
     console.print(_axes(space))
-    for note in (*space.notes, *_notes(config, spec)):
+    for note in (*space.notes, *_notes(config, spec, space)):
         console.print(f"note: {note}")
 
 
@@ -150,7 +151,7 @@ def _warm_start(config: DictConfig, space: SearchSpace, spec: StudySpec) -> str:
         return str(error)
 
 
-def _notes(config: DictConfig, spec: StudySpec) -> Iterator[str]:
+def _notes(config: DictConfig, spec: StudySpec, space: SearchSpace) -> Iterator[str]:
     """Yield what the choices for this study cannot do, or leave undone."""
     scaling = read_scaling(config)
     if not (scaling.use_gpu or scaling.address) and (gpus := provenance.gpus()):
@@ -162,6 +163,9 @@ def _notes(config: DictConfig, spec: StudySpec) -> Iterator[str]:
         )
     if spec.constraints and _class_name(config.trial_scheduler) == "MedianPruner":
         yield "MedianPruner stops trials by the objective alone, whatever the constraints."
+    latest = {path: axes.largest(axis) for path, axis in space.distributions.items()}
+    if blind := rungs.blind(config, [latest], rungs.of_scheduler(config)):
+        yield blind
 
 
 def _axes(space: SearchSpace) -> Table:

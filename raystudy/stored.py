@@ -18,7 +18,7 @@ from raystudy.database import open_database
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
 from raystudy.journal import Snapshot
-from raystudy.ledger import ENDED_EARLY
+from raystudy.ledger import ENDED_EARLY, LET_THROUGH
 from raystudy.samplers import quiet
 from raystudy.search_space import SearchSpace
 from raystudy.spec import Objective, StudySpec
@@ -40,11 +40,14 @@ class StoredTrial:
     params : mapping of str to value
     curve : mapping of int to mapping of str to float
         Measures by epoch.
+    let_through : int
+        Of a control the epoch at which the trial scheduler would have ended it; else 0.
     """
 
     summary: TrialSummary
     params: Mapping[str, Any]
     curve: Mapping[int, Mapping[str, float]]
+    let_through: int = 0
 
     @classmethod
     def read(cls, trial: FrozenTrial, objectives: tuple[Objective, ...]) -> "StoredTrial":
@@ -54,7 +57,8 @@ class StoredTrial:
         else:
             record = TrialRecord.read(trial, objectives)
             summary = record.summary("running", "")
-        return cls(summary, trial.params, trial_record.curve(trial))
+        let_through = int(trial.user_attrs.get(LET_THROUGH, 0))
+        return cls(summary, trial.params, trial_record.curve(trial), let_through)
 
 
 class StoredStudy:

@@ -1,5 +1,6 @@
 """Which running trial is so far behind the others that it shall end."""
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -22,7 +23,8 @@ class TrialScheduler:
     Parameters
     ----------
     recipe : mapping
-        ``_target_`` and settings of an Optuna pruner. ``SuccessiveHalvingPruner`` stands for
+        ``_target_`` and settings of an Optuna pruner, and ``control``: of the trials it would end,
+        the share that goes on to the end all the same. ``SuccessiveHalvingPruner`` stands for
         `ParetoHalving` where several measures count, each constraint by how much it is exceeded:
         by the objective alone, trials that keep to the constraints would be stopped.
     spec : StudySpec
@@ -34,12 +36,16 @@ class TrialScheduler:
     """
 
     def __init__(self, recipe: Mapping[str, Any], spec: StudySpec) -> None:
+        recipe = dict(recipe)
+        self._control: float = recipe.pop("control", 0.0)
+        if not (isinstance(self._control, (int, float)) and 0 <= self._control < 1):
+            raise UserError(f"trial_scheduler.control must lie in [0, 1), got {self._control}.")
         self._spec = spec
         self._halving: ParetoHalving | None = None
         several = len(spec.objectives) > 1
         try:
             with quiet():
-                self.pruner: BasePruner = instantiate(dict(recipe), _convert_="all")
+                self.pruner: BasePruner = instantiate(recipe, _convert_="all")
             if (several or spec.constraints) and isinstance(self.pruner, SuccessiveHalvingPruner):
                 settings = {key: value for key, value in recipe.items() if key != "_target_"}
                 self._halving, self.pruner = ParetoHalving(**settings), NopPruner()
@@ -66,6 +72,10 @@ class TrialScheduler:
         if self._halving is None:
             return not isinstance(self.pruner, NopPruner) and self.pruner.prune(study, trial)
         return self._misses_a_rung(self._halving, study, trial, epoch, metrics)
+
+    def lets_through(self, number: int) -> bool:
+        """Return whether a trial is one of the control, whatever it comes to."""
+        return random.Random(f"{self._spec.seed}:{number}").random() < self._control
 
     @property
     def _judged(self) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 from raystudy import config
-from raystudy.report import looks
+from raystudy.report import control, looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Section, Table, slug
@@ -68,14 +68,16 @@ def section(study: StoredStudy) -> Section | None:
         title="Rung audit",
         words="Would the ranking at an earlier epoch have been the final one? Kendall's tau "
         f"between the objective at each epoch and at the last, over complete trials; {stops}.",
+        facts=control.facts(study.trials, study.spec.objectives),
         figures={
             f"rungs-{slug(metric)}": draw(found, at, metric) for metric, found in audits.items()
         },
         tables=[_table(found, at, metric) for metric, found in audits.items()],
-        warning=_warning(settings, study, at),
+        warning=blind(settings, [trial.params for trial in study.trials], at),
         source="Values of complete trials by epoch, in the study's journal; interval by Fisher's z "
         "with variance 0.437 / (n - 4) (Fieller, Hartley & Pearson 1957). Stopped trials have no "
-        "final value, so tau is over survivors only and too small rather than too large.",
+        "final value, so tau is over survivors and control (trial_scheduler.control) only and too "
+        "small rather than too large.",
     )
 
 
@@ -188,9 +190,10 @@ def alike_until(settings: DictConfig, params: Sequence[Mapping[str, object]]) ->
     return found
 
 
-def _warning(settings: DictConfig, study: StoredStudy, at: Sequence[int]) -> str:
-    late = alike_until(settings, [trial.params for trial in study.trials])
-    blind = {
+def blind(settings: DictConfig, params: Sequence[Mapping[str, object]], at: Sequence[int]) -> str:
+    """Return which rungs come before a setting acts that `params` tried; empty if none does."""
+    late = alike_until(settings, params)
+    early = {
         path: [epoch for epoch in at if epoch < until]
         for path, until in late.items()
         if at and at[0] < until
@@ -198,7 +201,7 @@ def _warning(settings: DictConfig, study: StoredStudy, at: Sequence[int]) -> str
     return " ".join(
         f"The rung{'s' if len(epochs) > 1 else ''} at epoch {', '.join(map(str, epochs))} "
         f"cannot see {path} yet, which acts up to epoch {late[path]:.4g}: raise min_epochs."
-        for path, epochs in blind.items()
+        for path, epochs in early.items()
     )
 
 

@@ -103,3 +103,9 @@ def test_several_objectives_refuse_a_median():
     _, composed = SearchSpace.load("swaro", ["trial_scheduler=median", both])
     with pytest.raises(UserError, match="must be asha or none with several objectives"):
         plan.read_trial_scheduler(composed.config, StudySpec.read(composed.config.study))
+
+
+def test_a_rung_before_the_latest_switch_is_told_before_anything_runs():
+    words = told("clusters.warmup=interval(0.1,0.7)")
+    assert "The rung at epoch 5 cannot see clusters.warmup yet, which acts up to epoch 7" in words
+    assert "cannot see" not in told("clusters.warmup=interval(0.1,0.7)", "min_epochs=8")

@@ -131,3 +131,40 @@ def test_a_setting_that_several_objectives_do_not_have_is_named():
     asha = recipe("trial_scheduler", "asha", bootstrap_count=3)
     with pytest.raises(UserError, match=r"trial_scheduler: .*bootstrap_count"):
         TrialScheduler(asha, spec_of(CLEAN, ROBUST))
+
+
+def run_with_control(folder, control, **settings):
+    asha = recipe("trial_scheduler", "asha") | {"control": control}
+    return run_study(folder, trial_scheduler=asha, num_trials=40, **settings)
+
+
+@pytest.mark.parametrize("objectives", [(ROBUST,), BOTH])
+def test_a_share_of_what_would_be_stopped_runs_to_the_end(tmp_path, objectives):
+    study = run_with_control(tmp_path / "s", 0.3, objectives=objectives)
+    attributes = [t.user_attrs for t in as_optuna_sees_it(tmp_path / "s").trials]
+    through = {n: told["let_through"] for n, told in enumerate(attributes) if "let_through" in told}
+    ended = {one.number: one for one in study.summaries()}
+    pruned = [one for one in ended.values() if one.state == "pruned"]
+    assert {ended[number].state for number in through} == {"complete"}
+    assert set(through.values()) <= {2, 6}
+    assert 0.1 < len(through) / (len(through) + len(pruned)) < 0.5
+    none = run_with_control(tmp_path / "none", 0.0, objectives=objectives)
+    assert not any(
+        "let_through" in t.user_attrs for t in as_optuna_sees_it(tmp_path / "none").trials
+    )
+    assert any(one.state == "pruned" for one in none.summaries())
+
+
+def test_a_control_is_the_same_after_any_interruption(tmp_path):
+    straight = run_with_control(tmp_path / "a", 0.3)
+    for max_events in (13, 40, 80, None):
+        resumed = run_with_control(tmp_path / "b", 0.3, max_events=max_events)
+    assert told(resumed.summaries()) == told(straight.summaries())
+
+
+@pytest.mark.parametrize("control", [-0.1, 1.0, "some"])
+def test_a_share_that_is_none_is_refused(control):
+    with pytest.raises(UserError, match=r"trial_scheduler.control must lie in \[0, 1\)"):
+        TrialScheduler(
+            {"_target_": "optuna.pruners.NopPruner", "control": control}, spec_of(ROBUST)
+        )

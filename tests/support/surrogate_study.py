@@ -67,7 +67,9 @@ def open_study(
         replace(about, spec=replace(about.spec, **(spec or {}))),
         space,
         sampler=recipe("sampler", sampler) if isinstance(sampler, str) else sampler,
-        trial_scheduler=recipe("trial_scheduler", trial_scheduler),
+        trial_scheduler=recipe("trial_scheduler", trial_scheduler)
+        if isinstance(trial_scheduler, str)
+        else trial_scheduler,
         trackers=trackers,
         storage_url=url,
         max_epochs=Surrogate().epochs,

@@ -1,6 +1,7 @@
 """The rung audit: agreement of ranks, and what a rung cannot see."""
 
 import math
+from dataclasses import replace
 
 import pytest
 import scipy.stats
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from raystudy.report import rungs
+from raystudy.report import control, rungs
 from raystudy.spec import Objective
 
 ROBUST = "val/robust_accuracy"
@@ -66,3 +67,15 @@ def test_a_rung_before_configurations_can_differ_is_called_blind(study_of):
     assert "epoch 1, 3 cannot see clusters.warmup yet, which acts up to epoch 4" in early.warning
     late = rungs.section(study_of(trials, "min_epochs=5", *overrides, study_id="late"))
     assert late.warning == ""
+
+
+def test_what_came_of_the_control_is_told_by_its_ranks(study_of):
+    finals = [0.5, 0.6, 0.9, 0.1, 0.2, 0.3]
+    study = study_of([[{ROBUST: 0.1}, {ROBUST: value}] for value in finals])
+    marked = [replace(t, let_through=2 * (t.summary.number in (0, 3, 4))) for t in study.trials]
+    facts = control.facts(marked, study.spec.objectives)
+    assert facts == {
+        "control": "2 trials let through, 0 stopped",
+        f"ranks in {ROBUST}": "5, 6 of 6 complete",
+    }
+    assert control.facts(study.trials, study.spec.objectives) == {}
