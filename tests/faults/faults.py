@@ -18,6 +18,7 @@ from dataclasses import dataclass
 
 from studies import ONE_WORKER, STUDY, TWO_WORKERS, ours
 
+COURIER = "raystudy.trackers.mlflow.carry"
 DISK_BYTES = 64 * 2**20
 SPARE_BYTES = 300_000  # left on the disk at most: a checkpoint does not fit, an event may
 LOCKED_S = 8.0
@@ -46,8 +47,17 @@ def kill_trainer(home, driver):
 
 
 def kill_rank(home, driver):
-    """Kill one of several processes that train a trial together, or what drives them."""
-    return kill(random.sample(trainers(home), min(1, len(trainers(home)))))
+    """Kill one of several processes that train a trial together."""
+    ranks = [pid for pid, line in ours(home) if "RayTrainWorker" in line]
+    return kill(random.sample(ranks, min(1, len(ranks))))
+
+
+def kill_helper(home, driver):
+    """Kill what drives such a trial, or another of Ray's processes around it."""
+    helpers = [
+        pid for pid in trainers(home) if "RayTrainWorker" not in dict(ours(home)).get(pid, "")
+    ]
+    return kill(random.sample(helpers, min(1, len(helpers))))
 
 
 def trainers(home):
@@ -61,17 +71,35 @@ def kill(pids):
     return bool(pids)
 
 
-def kill_within_a_checkpoint(victims: Callable[..., Sequence[int]]):
-    """Kill as soon as a checkpoint is half-written."""
+def kill_when(sign, victims):
+    """Kill as soon as there is a sign in the study's folder."""
 
     def strike(home, driver):
-        folder = home / "studies" / STUDY / "trials"
         while driver.poll() is None:
-            if any(folder.glob("*/*.part")):
+            if sign(home / "studies" / STUDY):
                 return kill(victims(home, driver))
         return False
 
     return strike
+
+
+def half_written(study):
+    """Whether a checkpoint is being written."""
+    return any(study.glob("trials/*/*.part"))
+
+
+def at_the_end(study):
+    """Whether MLflow is about to be told that the study has ended."""
+    spool = study / "mlflow.spool"
+    return spool.exists() and b'"study_finished"' in spool.read_bytes()
+
+
+def the_driver(home, driver):
+    return [driver.pid]
+
+
+def couriers(home, driver):
+    return [pid for pid, line in ours(home) if COURIER in line]
 
 
 def fill_disk(home, driver):
@@ -167,12 +195,13 @@ FAULTS = {
     "trainer": Fault(kill_trainer),
     "head": Fault(kill_one("gcs_server")),
     "node": Fault(kill_one("raylet/raylet")),
-    "courier": Fault(kill_one("raystudy.trackers.mlflow.carry")),
+    "courier": Fault(kill_one(COURIER)),
     "rank": Fault(kill_rank, tuple(TWO_WORKERS)),
-    "checkpoint": Fault(kill_within_a_checkpoint(lambda home, _: trainers(home)), at_once=True),
-    "checkpoint_driver": Fault(
-        kill_within_a_checkpoint(lambda _, driver: [driver.pid]), at_once=True
-    ),
+    "helper": Fault(kill_helper, tuple(TWO_WORKERS)),
+    "checkpoint": Fault(kill_when(half_written, lambda home, _: trainers(home)), at_once=True),
+    "checkpoint_driver": Fault(kill_when(half_written, the_driver), at_once=True),
+    "end": Fault(kill_when(at_the_end, the_driver), at_once=True),
+    "end_courier": Fault(kill_when(at_the_end, couriers), at_once=True),
     "server": Fault(Server.strike),
     "locked": Fault(lock_database),
     "disk": Fault(fill_disk, on_small_disk=True),

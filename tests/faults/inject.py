@@ -2,14 +2,15 @@
 
 ``python tests/faults/inject.py [--times 52] [--seed 0] [--only driver,disk]``
 
-Each time a small study of SwARo on digits is begun in a folder of its own. At a random moment one
-of its processes is killed: the driver (SIGKILL, SIGTERM, SIGINT), a process that trains, a rank of
-a trial of two workers, Ray's head, Ray's node, the one that carries events to MLflow, a trainer or
-the driver while a checkpoint is half-written, an MLflow server, which comes back. Or the disk is
-full, or MLflow's database locked for a while. `raystudy resume` and `sync` follow. In the end the
-study must be what an undisturbed one is, to the last digit, in Optuna's journal and in MLflow,
-every run there closed with its files, and no process and no temporary file may be left. Prints a
-line each; exits 1 if anything was lost. A full disk needs the right to mount one.
+Each time a small study of SwARo on digits is begun in a folder of its own, and one of the things
+in `faults.py` happens to it at a random moment: its driver, a process that trains, Ray's head or
+node, or the process that carries events to MLflow is killed; so is a rank of a trial of two workers
+or what Ray has around them; a trainer or the driver while a checkpoint is half-written; the driver
+or the carrier just as the study ends; an MLflow server, which comes back. Or the disk is full, or
+MLflow's database locked for a while. `raystudy resume` and `sync` follow. In the end the study must
+be what an undisturbed one is, to the last digit, in Optuna's journal and in MLflow, every run there
+closed with its files, and no process and no temporary file may be left. Prints a line each; exits 1
+if anything was lost. A full disk needs the right to mount one.
 """
 # ruff: noqa: T201  (what it prints is what it is for)
 

@@ -41,7 +41,8 @@ def accident(name, number, epoch, *, resumed):
         os.kill(os.getpid(), signal.SIGKILL)
     if name == "one_rank_killed" and (distributed.rank(), epoch, resumed) == (1, 3, False):
         os.kill(os.getpid(), signal.SIGKILL)
-    if name == "full_disk" and (number, epoch, resumed) == (1, 3, False):
+    first = (distributed.rank(), epoch, resumed) == (0, 3, False)
+    if name == f"disk_full_in_{number}" and first:
         Path("/dev/full").write_text("as a checkpoint would")
     if name == "mixed" and number == 1:
         raise ValueError("bad\nluck")

@@ -92,7 +92,7 @@ def test_a_killed_process_costs_no_epoch_and_one_that_always_dies_fails(tmp_path
 def test_a_full_disk_ends_the_study_and_no_trial(tmp_path):
     first = Events()
     with open_study(tmp_path / "s", trackers=[first], num_trials=3) as study:
-        object.__setattr__(study.info, "name", "full_disk")
+        object.__setattr__(study.info, "name", "disk_full_in_1")
         with pytest.raises(StudyStalledError, match=r"No space left .*raystudy resume s"):
             RayExecutor(TWO_CPUS, curve).run(study)
     assert 1 not in states(study)

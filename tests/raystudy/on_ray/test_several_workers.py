@@ -1,5 +1,6 @@
 """DDP trials on a Ray cluster of several nodes whose dashboard is off."""
 
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,7 @@ from ray.util import placement_group_table
 from ray_trials import EPOCHS, curve
 from surrogate_study import Events, open_study
 
+from raystudy.errors import StudyStalledError
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.executor import RayExecutor
 from raystudy.on_ray.scaling import Scaling
@@ -33,9 +35,9 @@ def scaling():
         cluster.shutdown()
 
 
-def run(folder, scaling, *, name, **settings):
+def run(folder, scaling, *, name, ends=None, **settings):
     events = Events()
-    with open_study(folder, trackers=[events], **settings) as study:
+    with open_study(folder, trackers=[events], **settings) as study, ends or nullcontext():
         object.__setattr__(study.info, "name", name)
         RayExecutor(scaling, curve).run(study)
     return study, events.of("trial_reported")
@@ -65,4 +67,12 @@ def test_a_lost_rank_costs_no_epoch(tmp_path, scaling):
     study, reports = run(tmp_path / "s", scaling, name="one_rank_killed", num_trials=1)
     assert [summary.state for summary in study.summaries()] == ["complete"]
     assert reports == [(0, epoch) for epoch in range(1, EPOCHS + 1)]
+    assert_nothing_is_held()
+
+
+def test_a_rank_whose_disk_is_full_ends_the_study_and_not_the_trial(tmp_path, scaling):
+    ends = pytest.raises(StudyStalledError, match="No space left")
+    study, reports = run(tmp_path / "s", scaling, name="disk_full_in_0", ends=ends, num_trials=1)
+    assert study.summaries() == []
+    assert reports == [(0, 1), (0, 2), (0, 3)]
     assert_nothing_is_held()
