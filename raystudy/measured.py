@@ -51,6 +51,11 @@ def _word(found: dict[str, Any], path: str) -> str:
     return str(found[path]) if path in found else "absent"
 
 
+def stamp(study: StoredStudy) -> str:
+    """Return the fingerprint for places where `words` stand elsewhere on the page."""
+    return f"fingerprint {fingerprint(study)}, in words in Setup"
+
+
 def words(study: StoredStudy, images: str = "the validation images") -> str:
     """Return how a study's measures were taken in a line, with the fingerprint of all of it."""
     found = how(study)

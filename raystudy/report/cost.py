@@ -3,6 +3,7 @@
 import math
 from collections.abc import Sequence
 
+from raystudy import measured as measured_how
 from raystudy.report import looks
 from raystudy.report.history import explain
 from raystudy.report.plot import Plot, Spot
@@ -39,6 +40,7 @@ def section(study: StoredStudy) -> Section | None:
             f"cost-{slug(o.metric)}": draw(trials, kind, o.metric) for o in study.spec.objectives
         },
         tables=[totals(trials, kinds)],
+        measured=measured_how.stamp(study),
         source="Columns of cost in the table of all trials, summed.",
     )
 

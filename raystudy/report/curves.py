@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from raystudy import measured as measured_how
 from raystudy.report import looks
 from raystudy.report.history import explain
 from raystudy.report.plot import TOLD_APART, Plot, Spot
@@ -34,6 +35,7 @@ def section(study: StoredStudy, rungs: Sequence[int] = ()) -> Section | None:
         "published recipe stand out, trials that did not complete end in a mark."
         f"{marked}{left_out}",
         figures=figures,
+        measured=measured_how.stamp(study),
         source="The study's journal (attributes epoch:1, epoch:2, ...); MLflow has them, too.",
     )
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
+from raystudy import measured as measured_how
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
@@ -26,6 +27,7 @@ def section(study: StoredStudy) -> Section | None:
             f"history-{slug(objective.metric)}": draw(study.trials, objective)
             for objective in study.spec.objectives
         },
+        measured=measured_how.stamp(study),
         source="Column of the objective in the table of all trials.",
     )
 
@@ -66,12 +68,14 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
     recipe = _recipe(trials, metric)
     if recipe is not None:
         plot.level(recipe, "")
-    plot.line(stairs(best_so_far(trials, objective), last), looks.GREEN, width=2.0)
+    climbed = stairs(best_so_far(trials, objective), last)
+    plot.line(climbed, looks.GREEN, width=2.0)
     for state, look in looks.STATES.items():
         spots = [_spot(trial, metric) for trial in trials if looks.kind(trial.summary) == state]
         plot.marks(spots, look)
     explain(plot, trials)
-    plot.key("best complete trial so far", line=looks.GREEN)
+    if climbed:
+        plot.key("best complete trial so far", line=looks.GREEN)
     if recipe is not None:
         plot.key(f"published recipe (trial 0): {measured(recipe)}", line=looks.INK, dash="5 3")
     return plot.svg(f"{metric} of {len(values)} trials in order, with the best so far")

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from raystudy import measured as measured_how
 from raystudy.report import looks
 from raystudy.report.section import Cell, Section, Table
 from raystudy.stored import StoredStudy, StoredTrial
@@ -32,6 +33,7 @@ def section(study: StoredStudy) -> Section:
                 folded=len(rows) > OPEN,
             )
         ],
+        measured=measured_how.stamp(study),
         source=f"'raystudy export {study.id} --format csv' writes all digits of all measures.",
     )
 

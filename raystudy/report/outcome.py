@@ -17,6 +17,7 @@ ONE_SEED = (
     "One seed each, chosen as the best of many on the same validation images: the difference is "
     "too large by selection and may be noise."
 )
+RECIPE_WON = "No trial beat the published recipe, on one seed each and on validation images."
 NO_RACE = "A conclusion needs fresh seeds and the test split: 'raystudy confirm {study}'."
 RACE = "What is left of it on fresh seeds and test images is in the next section."
 
@@ -54,9 +55,13 @@ def section(study: StoredStudy) -> Section | None:
         if several
         else [_beside(study, best[0], recipe, doubt)],
         measured=how_measured.words(study),
-        warning=f"{_of_constraints(study, best)}{ONE_SEED} {_race_words(study)}",
+        warning=f"{_of_constraints(study, best)}{_luck(best)} {_race_words(study)}",
         source="Values at the last epoch, as in the table of all trials.",
     )
+
+
+def _luck(best: Sequence[TrialSummary]) -> str:
+    return RECIPE_WON if [one.number for one in best] == [RECIPE] else ONE_SEED
 
 
 def _race_words(study: StoredStudy) -> str:

@@ -9,6 +9,7 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 import raystudy
+from raystudy import split_ledger
 from raystudy.report import (
     confirmed,
     cost,
@@ -88,4 +89,6 @@ def _state(study: StoredStudy) -> str:
     running = len(study.trials) - len(ended)
     going = f", {running} not ended" if running else ""
     planned = counted(study.spec.num_trials, "trial")
-    return f"{study.state}; {len(ended)} of {planned} ended ({words or 'none'}{going})"
+    touched = split_ledger.count(study.folder.path)
+    test = f"test split read {counted(touched, 'time')}" if touched else "test split never read"
+    return f"{study.state}; {len(ended)} of {planned} ended ({words or 'none'}{going}); {test}"

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from raystudy import config, sources
+from raystudy import config, measured, sources
 from raystudy.config import Composed
 from raystudy.report import rungs
 from raystudy.report.section import Cell, Section, Table, counted
@@ -78,6 +78,7 @@ def setup(study: StoredStudy) -> Section:
                 folded=True,
             ),
         ],
+        measured=measured.words(study),
         source=f"'raystudy show {study.manifest['name']}' prints the same.",
     )
 

@@ -4,6 +4,7 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from raystudy import measured as measured_how
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Choices, Linear, Scale, of_axis
@@ -13,6 +14,7 @@ from raystudy.study import RECIPE
 
 MARKS = 15_000  # of all pictures together; of more trials every second, third, ... is drawn
 BEYOND = 1.0  # times the complete trials' range is shown on either side of it
+DRAWN = ("pruned", "diverged", "collapsed", "complete")
 SPREAD = 0.5  # of a category's share, over which its marks are spread to be seen
 
 
@@ -20,7 +22,9 @@ def section(study: StoredStudy) -> Section | None:
     """Return a small picture for each axis and objective."""
     space, _ = study.composed
     panels = len(space.distributions) * len(study.spec.objectives)
-    told, left_out = thinned([t for t in study.trials if t.summary.last], panels, MARKS)
+    told, left_out = thinned(
+        [t for t in study.trials if t.summary.last and t.summary.state in DRAWN], panels, MARKS
+    )
     if not space.distributions or not told:
         return None
     figures = {
@@ -37,6 +41,7 @@ def section(study: StoredStudy) -> Section | None:
         "the published recipe as a diamond. What lies far off the complete trials stands on the "
         f"edge.{left_out}",
         figures=figures,
+        measured=measured_how.stamp(study),
         source="Columns of the setting and of the objective in the table of all trials.",
         small=True,
     )
@@ -53,7 +58,7 @@ def draw(trials: Sequence[StoredTrial], path: str, scale: Scale, metric: str) ->
         height=210,
     )
     own = [t for t in trials if path in t.params and metric in t.summary.last]
-    for state in ("pruned", "diverged", "collapsed", "infeasible", "complete"):
+    for state in (*DRAWN[:-1], "infeasible", "complete"):
         spots = [_spot(t, path, metric, scale) for t in own if looks.kind(t.summary) == state]
         plot.marks(spots, looks.STATES[state])
     recipe = [_spot(t, path, metric, scale) for t in own if t.summary.number == RECIPE]

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from raystudy import measured, uncertainty
-from raystudy.report import front, history, outcome
+from raystudy.report import front, history, outcome, slices
 from raystudy.spec import Objective
 from raystudy.study import Outcome
 
@@ -159,3 +159,14 @@ def test_a_recipe_beyond_a_constraint_is_said_to_be(study_of):
     trials = [[{ROBUST: r, CLEAN: c}] for r, c in ((0.6, 0.2), (0.4, 0.9))]
     study = study_of(trials, f"study.constraints=['{CLEAN} >= 0.5']")
     assert outcome.headline(study).endswith(f"(-0.2000), but does not keep to {CLEAN} >= 0.5.")
+
+
+def test_where_all_failed_nothing_is_drawn_of_a_best_and_no_slices(study_of):
+    study = study_of([(robust(0.1), Outcome("failed", "RuntimeError: no")) for _ in range(2)])
+    (picture,) = history.section(study).figures.values()
+    assert "best complete" not in picture
+    assert slices.section(study) is None
+
+
+def test_a_recipe_that_nothing_beat_is_said_to_be(study_of):
+    assert "No trial beat the published recipe" in outcome.section(study_of([robust(0.5)])).warning

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 
+from raystudy import measured
 from raystudy.errors import UserError
 from raystudy.report import figures, page, report
 from raystudy.report.section import number
@@ -227,3 +228,18 @@ def test_mlflow_keeps_the_page_and_its_figures_with_the_study(study_of, home):
     assert kept.read_text() == (study.folder.path / "report.html").read_text()
     names = {path.stem for path in (kept.parent / "figures").iterdir()}
     assert names == set(figures(StoredStudy(study.folder)))
+
+
+def test_every_part_with_accuracies_says_how_they_were_measured(study_of):
+    study = study_of([trial(n) for n in range(3)])
+    stamp = f"fingerprint {measured.fingerprint(study)}"
+    told = [part.title for part in page.sections(study) if stamp in part.measured]
+    assert told == [
+        "Best trial",
+        "History",
+        "Slices",
+        "Learning curves",
+        "Cost",
+        "Setup",
+        "All trials",
+    ]
