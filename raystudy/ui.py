@@ -1,5 +1,6 @@
 """``raystudy ui``: MLflow's user interface on the right store."""
 
+import errno
 import os
 import socket
 import sys
@@ -18,12 +19,13 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
     if uri.startswith(("http://", "https://")):
         print(f"the store is a server; open {redact(uri)} in a browser")  # noqa: T201
         return EXIT_DONE
-    _require_free(host, port)
+    require_free(host, port)
     print(f"MLflow on {redact(uri)}\nopen http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
     arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
     arguments += ["--backend-store-uri", uri]
     arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]
-    arguments += ["--uvicorn-opts", "--log-level warning"]
+    # More would be started anew for ever where another takes the port in this moment.
+    arguments += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
     # Jobs are for language models; each server would leave a folder in /dev/shm behind.
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
@@ -31,13 +33,30 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
     os.execv(sys.executable, [sys.executable, *arguments])
 
 
-def _require_free(host: str, port: int) -> None:
+def require_free(host: str, port: int) -> None:
+    """Refuse a port that is taken, or none, and a host that is not this machine.
+
+    Raises
+    ------
+    UserError
+        Says what to choose instead.
+    """
+    if not 1 <= port <= 65535:
+        raise UserError(f"--port must lie between 1 and 65535, got {port}.")
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, port))
+        except PermissionError as error:
+            raise UserError(f"--port {port} is for root only; choose one above 1023.") from error
         except OSError as error:
+            if error.errno != errno.EADDRINUSE:
+                raise UserError(
+                    f"--host {host} is no address of this machine ({error.strerror}); 127.0.0.1 is "
+                    f"for this machine alone, 0.0.0.0 for everybody."
+                ) from error
+            other = port + 1 if port < 65535 else port - 1
             raise UserError(
-                f"--port {port} on {host} is not free ({error.strerror}); choose another, such as "
-                f"--port {port + 1}."
+                f"--port {port} on {host} is taken, perhaps by another 'raystudy ui'; choose "
+                f"another, such as --port {other}."
             ) from error
