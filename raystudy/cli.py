@@ -15,7 +15,14 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from raystudy import __version__, disk
-from raystudy.errors import EXIT_DONE, EXIT_FAILED, EXIT_KILLED, EXIT_WRONG_INPUT, UserError
+from raystudy.errors import (
+    EXIT_DONE,
+    EXIT_FAILED,
+    EXIT_KILLED,
+    EXIT_WRONG_INPUT,
+    StudyStalledError,
+    UserError,
+)
 from raystudy.examples import EXAMPLES, GROUPS
 from raystudy.verbs import VERBS
 
@@ -40,6 +47,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except UserError as error:
         print(f"raystudy: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_INPUT
+    except StudyStalledError as error:
+        print(f"raystudy: {error}", file=sys.stderr)  # noqa: T201
+        return EXIT_FAILED
     except KeyboardInterrupt:
         return EXIT_KILLED
     except BrokenPipeError:  # the reader (head, less) went away; that is no failure

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ray
 
-from raystudy.errors import UserError
+from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.on_ray.strays import MARK, no_strays
 
@@ -71,7 +71,7 @@ def usable_cpus(scaling: Scaling) -> int:
 def _local(scaling: Scaling) -> Iterator[None]:
     with _temporary_folder() as temporary, _local_token(), no_strays(temporary):
         marked = {MARK: str(temporary), **_preloading(scaling)}
-        with _signal_handlers_kept(), _loopback(), _environment(marked):
+        with _signal_handlers_kept(), _loopback(), _environment(marked), _failure_told(temporary):
             ray.init(
                 address="local",
                 num_cpus=usable_cpus(scaling),
@@ -89,6 +89,21 @@ def _local(scaling: Scaling) -> Iterator[None]:
             yield
         finally:
             ray.shutdown()
+
+
+@contextlib.contextmanager
+def _failure_told(temporary: Path) -> Iterator[None]:
+    """Say in a sentence that Ray does not start; why, it knows itself only by half."""
+    try:
+        yield
+    except Exception as error:
+        said = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        free = shutil.disk_usage(temporary).free / 2**20
+        raise StudyStalledError(
+            f"Ray did not start on this machine ({said}; {free:.0f} MiB are free in "
+            f"{temporary.parent}). 'raystudy doctor' looks for the cause; then repeat the command, "
+            f"or go on with what it began by 'raystudy resume'."
+        ) from error
 
 
 @contextlib.contextmanager
