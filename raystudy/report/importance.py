@@ -12,6 +12,7 @@ from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raystudy.report import looks
+from raystudy.report.ped_anova import PedAnova
 from raystudy.report.plot import Plot
 from raystudy.report.scales import Choices, Linear
 from raystudy.report.section import Section, Table, slug
@@ -22,8 +23,11 @@ Kind = Literal["ped_anova", "fanova"]
 RELIABLE = 50  # trials; PED-ANOVA looks at the best tenth, which should be 5 at least (its manual)
 FEWEST = 10  # trials: of fewer the best tenth is a single one
 CONFIDENCE = 0.95
-SLOW = 10  # draws with fANOVA, one of whose forests takes 6 s for 1,000 trials
+# Resamples, and shuffles; one of fANOVA's forests takes 6 s for 1,000 trials.
+DRAWS: dict[Kind, tuple[int, int]] = {"ped_anova": (200, 200), "fanova": (10, 10)}
 Targets = NDArray[np.float64]
+Rows = NDArray[np.int64]
+Raw = dict[str, float]
 
 
 @dataclass(frozen=True)
@@ -59,7 +63,7 @@ def section(study: StoredStudy, kind: Kind = "ped_anova") -> Section | None:
         objective.metric: assess(study, trials, number, kind)
         for number, objective in enumerate(study.spec.objectives)
     }
-    resamples, shuffles = draws(kind, len(trials))
+    resamples, shuffles = DRAWS[kind]
     few = f"Only {len(trials)} trials ran to a result" if len(trials) < RELIABLE else ""
     return Section(
         title="Importance",
@@ -121,15 +125,16 @@ def assess(
     """Return the axes' importance for one of the objectives, the largest first."""
     sign = 1.0 if study.spec.objectives[objective].direction == "minimize" else -1.0
     values = np.array([sign * trial.values[objective] for trial in trials])
-    evaluate = _Evaluation(trials, kind)
-    raw = evaluate(trials, values)
-    resamples, shuffles = draws(kind, len(trials))
+    evaluate = _evaluation(trials, kind)
+    every = np.arange(len(trials))
+    raw = evaluate(every, values)
+    resamples, shuffles = DRAWS[kind]
     rng = np.random.default_rng(0)
     again = [
-        _shares(evaluate([trials[i] for i in rows], values))
+        _shares(evaluate(rows, values))
         for rows in rng.integers(len(trials), size=(resamples, len(trials)))
     ]
-    chance = [max(evaluate(trials, rng.permutation(values)).values()) for _ in range(shuffles)]
+    chance = [max(evaluate(every, rng.permutation(values)).values()) for _ in range(shuffles)]
     limit = float(np.quantile(chance, CONFIDENCE))
     tails = ((1 - CONFIDENCE) / 2, (1 + CONFIDENCE) / 2)
     importances = []
@@ -139,31 +144,23 @@ def assess(
     return sorted(importances, key=lambda one: -one.share)
 
 
-def draws(kind: Kind, trials: int) -> tuple[int, int]:
-    """Return how many resamples and how many shuffles to make: 1 to 2 s of them."""
-    if kind == "fanova":
-        return SLOW, SLOW
-    return min(max(50_000 // trials, 60), 100), min(max(30_000 // trials, 40), 60)
+def _evaluation(trials: Sequence[FrozenTrial], kind: Kind) -> Callable[[Rows, Targets], Raw]:
+    """Return what gives importance for some of the trials and values of all, small being good."""
+    if kind == "ped_anova":
+        return PedAnova(trials[0].distributions, [trial.params for trial in trials])
+    from optuna import importance  # which imports scikit-learn, 2 s
 
+    evaluator = importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
+    paths = list(trials[0].distributions)
 
-class _Evaluation:
-    """Optuna's evaluator on trials and values of our own, small being good."""
-
-    def __init__(self, trials: Sequence[FrozenTrial], kind: Kind) -> None:
-        from optuna import importance  # which imports scikit-learn, 2 s
-
-        self._paths = list(trials[0].distributions)
-        self._evaluator = (
-            importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
-            if kind == "fanova"
-            else importance.PedAnovaImportanceEvaluator()
-        )
-
-    def __call__(self, trials: Sequence[FrozenTrial], values: Targets) -> dict[str, float]:
+    def evaluate(rows: Rows, values: Targets) -> Raw:
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            found = self._evaluator.evaluate(_Trials(trials), self._paths, target=_target(values))
-        return {path: float(found[path]) for path in self._paths}
+            some = _Trials([trials[row] for row in rows])
+            found = evaluator.evaluate(some, paths, target=_target(values))
+        return {path: float(found[path]) for path in paths}
+
+    return evaluate
 
 
 def _target(values: Targets) -> Callable[[FrozenTrial], float]:

@@ -2,13 +2,16 @@
 
 import math
 
+import numpy as np
 import optuna
 import pytest
+from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.importance import PedAnovaImportanceEvaluator
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from raystudy.report import importance
+from raystudy.report.ped_anova import PedAnova
 from raystudy.study import Outcome
 
 ROBUST = "val/robust_accuracy"
@@ -59,3 +62,34 @@ def test_a_diverged_trial_counts_for_importance_at_the_worst_value(study_of):
     values = [trial.value for trial in importance.full_trials(study)]
     assert values[5] == 0.0
     assert len(values) == 6
+
+
+AXES = {
+    "float": FloatDistribution(0.5, 3.0),
+    "log": FloatDistribution(1e-4, 1.0, log=True),
+    "stepped": FloatDistribution(0.0, 1.0, step=0.25),
+    "whole": IntDistribution(1, 9),
+    "whole_log": IntDistribution(10, 200, log=True),
+    "many": IntDistribution(0, 1000),
+    "words": CategoricalDistribution(("a", "b", None, 3)),
+    "single": IntDistribution(4, 4),
+}
+
+
+@pytest.mark.parametrize("count", [10, 45, 300])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_any_axis_and_any_resample_has_the_importance_that_optuna_gives_it(count, seed):
+    rng = np.random.default_rng(seed)
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    params = [study.ask(AXES).params for _ in range(count)]
+    values = np.round(rng.normal(size=count), 1)  # with ties
+    rows = rng.integers(count, size=count)
+    again = optuna.create_study()
+    again.add_trials(
+        [
+            optuna.trial.create_trial(params=params[row], distributions=AXES, value=values[row])
+            for row in rows
+        ]
+    )
+    expected = PedAnovaImportanceEvaluator().evaluate(again, list(AXES))
+    assert PedAnova(AXES, params)(rows, values) == pytest.approx(expected)
