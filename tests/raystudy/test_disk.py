@@ -11,7 +11,10 @@ from torch import nn
 
 from raystudy import checkpoint, disk
 from raystudy.journal import Journal
+from raystudy.sessions.local import LocalSession
 from raystudy.study_folder import write_atomically
+from raystudy.surrogates import study_info
+from raystudy.trackers.base import TrialInfo
 from raystudy.trackers.mlflow.spool import Spool, read
 
 
@@ -106,3 +109,15 @@ def test_an_epoch_that_a_tracker_could_not_keep_is_run_again(tmp_path):
     second = Events()
     run_study(tmp_path / "s", trackers=[second], num_trials=2)
     assert (1, 2) in second.of("trial_reported")
+
+
+def test_a_trial_without_ray_is_left_to_be_gone_on_with(tmp_path):
+    told, folder = Events(), tmp_path / "trials/0000"
+    trial = TrialInfo(number=0, params={}, overrides=(), folder=folder, command="", resumed=False)
+    session = LocalSession(study_info(tmp_path), trial, [told])
+    with pytest.raises(OSError, match="No space left"), session:
+        Path("/dev/full").write_text("as a checkpoint would")
+    assert session.summary is None
+    assert not session.folder.error.exists()
+    assert told.heard[-1] == ("study_finished", "interrupted")
+    assert told.of("trial_finished") == []
