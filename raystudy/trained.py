@@ -1,6 +1,5 @@
-"""From what a user names to a trained network: a study, a trial, a run in MLflow, a file."""
+"""Trained networks, loaded without running code from any file."""
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,59 +9,14 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from raystudy import checkpoint, config
+from raystudy import checkpoint
 from raystudy.errors import UserError
-from raystudy.replay import NOT_A_TRIALS, trial_overrides
-from raystudy.stored import StoredStudy
-from raystudy.study_folder import StudyFolder, TrialFolder, open_study_folder
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import store_uri
+from raystudy.origins import Origin, find
 from raystudy.trial import build_encoder, build_method, load_splits
 from trainables.data.image_set import Splits
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.networks.interchange import load_encoder, read_weights
-
-FIRST_TRIAL = 0
-FOREIGN = "simclr"  # the study that lends its settings to an encoder from elsewhere
-OURS = (".safetensors", ".ckpt")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Origin:
-    """Where a trained network is, and how it was made.
-
-    Parameters
-    ----------
-    label : str
-        What to call it, such as ``swaro-1/3``.
-    name : str
-        Name of the study's YAML.
-    overrides : tuple of str
-        The whole trial.
-    search_path : tuple of str
-    weights : Path
-    study : StudyFolder, optional
-    number : int
-        Of the trial.
-    """
-
-    label: str
-    name: str
-    overrides: tuple[str, ...]
-    search_path: tuple[str, ...]
-    weights: Path
-    study: StudyFolder | None = None
-    number: int = FIRST_TRIAL
-
-    @property
-    def folder(self) -> Path | None:
-        """The trial's folder, if it is a trial of raystudy's."""
-        return self.study.trial(self.number).path if self.study else None
-
-    def settings(self, overrides: Sequence[str] = ()) -> DictConfig:
-        """Return the trial's configuration under further overrides."""
-        return config.load(self.name, [*self.overrides, *overrides], self.search_path)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +57,7 @@ def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str]
     ----------
     what : str
         A study's id (its best trial), STUDY/NUMBER, the id of a run in MLflow, or a file with
-        weights.
+        weights; FILE:PREFIX where that holds several encoders.
     overrides : sequence of str
         ``output_dir``, ``tracker``, ``device``; for weights from elsewhere ``encoder`` and
         ``data`` too.
@@ -115,27 +69,17 @@ def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str]
     UserError
         If there is no such thing, or its weights do not fit.
     """
-    return load(find(what, overrides, search_path), overrides)
+    origin = find(what, overrides, search_path)
+    if origin.study and (data := [text for text in overrides if text.startswith("data")]):
+        raise UserError(
+            f"{origin.label} is looked at on the data it was trained on, not {data[0]}."
+        )
+    return load(origin, overrides)
 
 
 def use_threads(settings: DictConfig) -> None:
     """Have as many threads as a trial has: more are slower on small networks."""
     torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
-
-
-def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:
-    """Return where a trained network is; see `open_trained`."""
-    shared = config.load_shared([t for t in overrides if t.startswith(("output_dir=", "tracker"))])
-    output_dir = Path(shared.output_dir).expanduser().resolve()
-    if Path(what).suffix or Path(what).is_file():
-        return _of_file(Path(what).expanduser().resolve(), overrides, search_path)
-    if re.fullmatch("[0-9a-f]{32}", what):
-        what = _trial_of_run(store_uri(shared.tracker.uri, shared.output_dir), what)
-    study_id, _, number = what.partition("/")
-    if number and not number.isdigit():
-        raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{what}'.")
-    folder = open_study_folder(output_dir, study_id)
-    return _of_trial(folder, int(number) if number else None)
 
 
 def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
@@ -145,7 +89,8 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
     where = splits.train.images.device
     if origin.study is None:
         encoder = build_encoder(settings)
-        _put_in(lambda: load_encoder(encoder, read_weights(origin.weights)), origin)
+        prefix = origin.prefix
+        _put_in(lambda: load_encoder(encoder, read_weights(origin.weights), prefix=prefix), origin)
         return Trained(
             origin=origin,
             config=settings,
@@ -170,64 +115,6 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
     )
 
 
-def _of_file(path: Path, overrides: Sequence[str], search_path: Sequence[str]) -> Origin:
-    if not path.is_file():
-        raise UserError(f"there is no file {path}.")
-    folder = path.parent
-    if folder.parent.name == "trials" and (folder.parent.parent / "study.json").is_file():
-        study = StudyFolder(folder.parent.parent)
-        return _of_trial(study, int(folder.name), path)
-    own = [text for text in overrides if not text.startswith(("suite", "+suite"))]
-    return Origin(
-        label=path.name,
-        name=FOREIGN,
-        overrides=tuple(own),
-        search_path=tuple(search_path),
-        weights=path,
-    )
-
-
-def _of_trial(folder: StudyFolder, number: int | None, weights: Path | None = None) -> Origin:
-    manifest = folder.read_manifest()
-    if manifest["kind"] == "train":
-        number, overrides = FIRST_TRIAL, manifest["overrides"]
-        label = folder.id
-    else:
-        study = StoredStudy(folder)
-        if number is None:
-            if not study.best:
-                raise UserError(f"{folder.id} has no complete trial yet; name one: {folder.id}/0.")
-            number = study.best[0].number
-        overrides = trial_overrides(study, study.trial(number))
-        label = f"{folder.id}/{number}"
-    return Origin(
-        label=label,
-        name=manifest["name"],
-        overrides=tuple(t for t in overrides if not t.startswith(NOT_A_TRIALS)),
-        search_path=tuple(manifest["search_path"]),
-        weights=weights or _kept(folder.trial(number), label),
-        study=folder,
-        number=number,
-    )
-
-
-def _kept(trial: TrialFolder, label: str) -> Path:
-    """Return a trial's last weights, or its best where those are gone."""
-    for path in (trial.last_checkpoint, trial.best_weights):
-        if path.is_file():
-            return path
-    raise UserError(f"{label} has left no weights in {trial.path}; replay it first.")
-
-
-def _trial_of_run(uri: str, run_id: str) -> str:
-    from raystudy.trackers.mlflow.client import MlflowStore
-
-    tags = MlflowStore(uri, artifacts=None, refused=lambda _: None).tags(run_id)
-    if tags.get("raystudy.kind") != "trial":
-        raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
-    return f"{tags['raystudy.study_id']}/{tags['raystudy.trial_number']}"
-
-
 def _weights(path: Path) -> dict[str, Any]:
     if path.suffix != ".ckpt":
         return dict(read_weights(path))
@@ -247,6 +134,8 @@ def _load_method(method: Method, weights: dict[str, Any]) -> None:
         raise ValueError(f"{missing[0]} and {len(missing) - 1} others are missing")
     if extra := sorted(given - tensors):
         raise ValueError(f"{extra[0]} and {len(extra) - 1} others are not of this method")
+    if broken := sorted(name for name in tensors if not weights[name].isfinite().all()):
+        raise ValueError(f"{broken[0]} and {len(broken) - 1} others are not finite")
     # Safetensors hold no state that is not a tensor; an evaluation needs none.
     with torch.no_grad():
         method.load_state_dict({**own, **weights})

@@ -164,12 +164,14 @@ def evaluate(options: argparse.Namespace) -> int:
     """Measure trained networks by a suite: protocols, attacks, honesty checks.
 
     WHAT is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with
-    weights (then say encoder=... and data=...). Several are measured at once on Ray.
+    weights (then say encoder=... and data=...; FILE:PREFIX where it holds several encoders).
+    Several are measured at once on Ray.
     """
     from raystudy.evaluation.verb import evaluate
+    from raystudy.origins import is_network
 
-    overrides = [word for word in options.what if "=" in word]
-    what = [word for word in options.what if "=" not in word]
+    overrides = [word for word in options.what if not is_network(word)]
+    what = [word for word in options.what if is_network(word)]
     return evaluate(
         what, [*overrides, *options.overrides], options.search_path, as_json=options.json
     )

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -9,9 +10,10 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from raystudy.origins import Origin
 from raystudy.provenance import Provenance
 from raystudy.replay import train_command
-from raystudy.trained import Origin
+from trainables.data import fingerprint as data_fingerprint
 from trainables.data.image_set import Splits
 from trainables.evaluate.intervals import clopper_pearson
 from trainables.evaluate.suite import Suite
@@ -41,6 +43,7 @@ def make(
     images = len(suite.images(splits))
     context = {
         "data": settings.data.name,
+        "data_fingerprint": data_fingerprint.fingerprint(splits),
         "split": suite.split,
         "images": images,
         "seed": suite.seed,
@@ -90,10 +93,18 @@ def _protocol(
         "robust": rows,
         "worst": _worst(found, recipe),
         "warnings": dict(found["warnings"]),
-        "evidence": found["evidence"],
+        "evidence": _finite(found["evidence"]),
+        "batch_size": found["batch_size"],
         "flattering": found["flattering"],
         "seconds": {task: round(spent, 3) for task, spent in found["seconds"].items()},
     }
+
+
+def _finite(value: Any) -> Any:
+    """Return the same values with None for numbers that JSON has no word for."""
+    if isinstance(value, Mapping):
+        return {key: _finite(one) for key, one in value.items()}
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def _worst(found: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
@@ -132,7 +143,7 @@ def fingerprint(
 ) -> str:
     """Return what two numbers share only if they were measured alike.
 
-    Of protocol, attack with all its settings, radius, data, split, images and seed.
+    Of protocol, attack with all its settings, radius, the very images, split and seed.
     """
     settings = [recipe["protocols"][protocol], recipe["attacks"][attack] if attack else None]
     text = json.dumps([settings, epsilon, dict(context)], sort_keys=True)

@@ -1,5 +1,6 @@
 """One suite on one trained network: measured, kept on disk, resumed."""
 
+import functools
 import hashlib
 import json
 import time
@@ -14,14 +15,15 @@ from raystudy import checkpoint, provenance, split_ledger, trained
 from raystudy.errors import UserError
 from raystudy.evaluation import published, record
 from raystudy.evaluation.published import Published
+from raystudy.origins import Origin
 from raystudy.study_folder import write_atomically
-from raystudy.trained import Origin
 from raystudy.trial import build_suite, load_splits
 from trainables.data.image_set import Splits
 from trainables.evaluate.suite import Measurement, Step, Suite
 from trainables.evaluate.transfer import Transfer
 
 SAVE_EVERY_S = 2.0
+SAVE_SHARE = 20  # of the time a saving takes, at least between two: a large network's takes long
 Progress = Callable[[Step], bool]
 
 
@@ -48,8 +50,12 @@ class Order:
     @property
     def folder(self) -> Path:
         """Where the results lie."""
-        home = self.origin.folder or self.output_dir / "weights" / self.origin.weights.stem
-        return home / "evaluations"
+        weights = self.origin.weights
+        if self.origin.folder is None:  # others may have files of the same name
+            name = f"{weights.stem}-{_digest(weights)[:8]}"
+            return self.output_dir / "weights" / name / "evaluations"
+        home = self.origin.folder / "evaluations"
+        return home if self.origin.usual else home / weights.stem
 
     @property
     def results(self) -> Path:
@@ -60,6 +66,11 @@ class Order:
     def state(self) -> Path:
         """What an unfinished measuring goes on from."""
         return self.folder / f"{self.suite}.ckpt"
+
+    @property
+    def key(self) -> str:
+        """What two measurings share only if they are of the same network by the same suite."""
+        return _key(self, self.settings())
 
     def settings(self) -> DictConfig:
         """Return the trial's configuration with the suite and the user's overrides."""
@@ -81,24 +92,21 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
         return known
     measurement, suite, splits = build(order, settings)
     order.folder.mkdir(parents=True, exist_ok=True)
-    if suite.split == "test" and order.origin.study and not order.state.is_file():
-        number = [order.origin.number]
-        split_ledger.record(
-            order.origin.study.path, f"evaluate suite={order.suite}", configurations=number
-        )
-    seconds = _restore(measurement, order, key)
-    started = saved = time.monotonic()
+    before = _restore(measurement, order, key)
+    if before is None:
+        note_reading(order, suite, f"evaluate suite={order.suite}")
+    seconds = before or 0.0
+    started = time.monotonic()
 
     def save() -> None:
         spent = seconds + time.monotonic() - started
         state = {"key": key, "seconds": spent, "measurement": measurement.state_dict()}
         checkpoint.save(state, order.state)
 
+    saving = Saving(save)
     for step in _steps(measurement):
         going_on = progress(step)
-        if not going_on or time.monotonic() - saved > SAVE_EVERY_S:
-            save()
-            saved = time.monotonic()
+        saving.now_and_then(at_once=not going_on)
         if not going_on and not measurement.is_done:
             return None
     found = record.make(
@@ -142,7 +150,7 @@ def build(order: Order, settings: DictConfig) -> tuple[Measurement, Suite, Split
             f"that."
         )
     # A head knows the classes it was trained on.
-    head = network.head if settings.data.name == network.config.data.name else None
+    head = network.head if splits.classes == network.splits.classes else None
     return Measurement(suite, network.encoder, splits, head), suite, splits
 
 
@@ -154,18 +162,60 @@ def _steps(measurement: Measurement) -> Iterator[Step]:
 
 
 def _key(order: Order, settings: DictConfig) -> str:
-    """Return what a measuring may be gone on with only if it is the same: suite, data, weights."""
-    plain = [OmegaConf.to_container(settings[name], resolve=True) for name in ("suite", "data")]
-    weights = hashlib.sha256(order.origin.weights.read_bytes()).hexdigest()
-    return hashlib.sha256(json.dumps([plain, weights], sort_keys=True).encode()).hexdigest()[:16]
+    """Return what a measuring may be gone on with only if it is the same.
+
+    Suite, data, network and weights.
+    """
+    parts = ("suite", "data", "encoder")
+    plain = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
+    text = json.dumps([plain, order.origin.prefix, _digest(order.origin.weights)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _digest(weights: Path) -> str:
+    return _digest_of(weights, weights.stat().st_mtime_ns)
+
+
+@functools.lru_cache(maxsize=64)
+def _digest_of(weights: Path, _changed: int) -> str:
+    return hashlib.sha256(weights.read_bytes()).hexdigest()
 
 
 def finished_measurement(order: Order) -> tuple[Measurement, Suite, Splits]:
-    """Return a measuring that is done and whose classifiers can be had again."""
+    """Return a measuring whose classifiers can be had again, fitted anew where they are gone."""
     settings = order.settings()
     measurement, suite, splits = build(order, settings)
     _restore(measurement, order, _key(order, settings))
     return measurement, suite, splits
+
+
+def note_reading(order: Order, suite: Suite, what: str) -> None:
+    """Note in the study's ledger that its test images are about to be read."""
+    if suite.split == "test" and order.origin.study:
+        number = [order.origin.number]
+        split_ledger.record(order.origin.study.path, what, configurations=number)
+
+
+class Saving:
+    """Saves now and then: often enough to lose little, seldom enough to cost little.
+
+    Parameters
+    ----------
+    save : callable
+    """
+
+    def __init__(self, save: Callable[[], None]) -> None:
+        self._save = save
+        self._next = time.monotonic() + SAVE_EVERY_S
+
+    def now_and_then(self, *, at_once: bool = False) -> None:
+        """Save if it is time to, or `at_once`."""
+        if not at_once and time.monotonic() < self._next:
+            return
+        started = time.monotonic()
+        self._save()
+        ended = time.monotonic()
+        self._next = ended + max(SAVE_EVERY_S, SAVE_SHARE * (ended - started))
 
 
 def _finished(order: Order, key: str) -> dict[str, Any] | None:
@@ -175,12 +225,12 @@ def _finished(order: Order, key: str) -> dict[str, Any] | None:
     return known if known.get("key") == key else None
 
 
-def _restore(measurement: Measurement, order: Order, key: str) -> float:
-    """Take over what an interrupted measuring left, and return the seconds it took."""
+def _restore(measurement: Measurement, order: Order, key: str) -> float | None:
+    """Take over what an interrupted measuring left; return the seconds it took, None if nothing."""
     if not order.state.is_file():
-        return 0.0
+        return None
     state = checkpoint.load(order.state)
     if state["key"] != key:
-        return 0.0
+        return None
     measurement.load_state_dict(state["measurement"])
     return float(state["seconds"])

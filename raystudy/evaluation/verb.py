@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from raystudy import config, terminal, trained
+from raystudy import config, origins, split_ledger, terminal, trained
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import tables, transfers
 from raystudy.evaluation.runner import Order, measure
@@ -37,18 +37,21 @@ def evaluate(
     as_json : bool
         Print the records instead of a table.
     """
+    if not what:
+        raise UserError("name what to measure: a study, STUDY/TRIAL, a run in MLflow or a file.")
     suite, own = _suite(overrides, search_path)
     shared = config.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
     output_dir = Path(shared.output_dir).expanduser().resolve()
     orders = [
         Order(
-            origin=trained.find(one, own, search_path),
+            origin=origins.find(one, own, search_path),
             suite=suite,
             overrides=tuple(t for t in own if not t.startswith("tracker")),
             output_dir=output_dir,
         )
         for one in what
     ]
+    _refuse_twins(orders)
     console = terminal.console(stderr=as_json)
     with _shown(console, len(orders)) as hear:
         interrupted = False
@@ -63,11 +66,14 @@ def evaluate(
 
         with graceful(end) as interruption:
             records = _measure_all(orders, told)
-    if records is None:
+            matrix = None
+            if records is not None and transfers.asked_for(orders):
+                matrix = transfers.measure(orders, lambda step: told(orders[0], step))
+    if interrupted and (records is None or (matrix is None and transfers.asked_for(orders))):
         console.print("interrupted; the same command goes on where it was")
         return interruption.exit_code
-    matrix = transfers.measure(orders) if len(orders) > 1 else None
-    _deliver(console, orders, records, shared)
+    assert records is not None
+    _deliver(console, orders, records, matrix, shared)
     if as_json:
         terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
         return EXIT_DONE
@@ -76,7 +82,32 @@ def evaluate(
         transfers.show(console, matrix)
     for order in orders:
         console.print(f"[dim]{order.results}[/dim]", soft_wrap=True)
+    _show_readings(console, orders, records[0]["split"])
     return EXIT_DONE
+
+
+def _refuse_twins(orders: Sequence[Order]) -> None:
+    """Raise if two names stand for one network: as two they would pass for two seeds."""
+    first: dict[Path, Order] = {}
+    for order in orders:
+        other = first.setdefault(order.origin.weights, order)
+        if other is not order and other.origin.prefix == order.origin.prefix:
+            raise UserError(
+                f"{other.origin.label} and {order.origin.label} are the same network, "
+                f"{order.origin.weights}; name it once."
+            )
+
+
+def _times(number: int) -> str:
+    return "once so far" if number == 1 else f"{number} times so far"
+
+
+def _show_readings(console: Console, orders: Sequence[Order], split: str) -> None:
+    """Say how often the test images have been read: each reading makes the next less honest."""
+    folders = {o.origin.study.id: o.origin.study.path for o in orders if o.origin.study}
+    for name, folder in folders.items() if split == "test" else ():
+        times = split_ledger.count(folder)
+        console.print(f"[dim]the test images of {name} have been read {_times(times)}[/dim]")
 
 
 def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
@@ -105,15 +136,19 @@ def _deliver(
     console: Console,
     orders: Sequence[Order],
     records: Sequence[dict[str, Any]],
+    matrix: dict[str, Any] | None,
     shared: DictConfig,
 ) -> None:
-    for order, record in zip(orders, records, strict=True):
+    for place, (order, record) in enumerate(zip(orders, records, strict=True)):
         origin = order.origin
-        if origin.study is None:
+        if origin.study is None or not origin.usual:
             continue
         document = json.dumps(record, indent=2).encode()
-        added = tables.attachment(record, order.suite, document)
-        if trouble := attach(origin.study, origin.number, shared, added):
+        added = [tables.attachment(record, order.suite, document)]
+        if matrix is not None:
+            added.append(transfers.attachment(matrix, order.suite, place))
+        troubles = (attach(origin.study, origin.number, shared, one) for one in added)
+        if trouble := next(filter(None, troubles), ""):
             console.print(Text(trouble, style="yellow"), soft_wrap=True)
 
 

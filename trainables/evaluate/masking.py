@@ -19,6 +19,11 @@ SLOPE_ERROR = 0.25  # of honest networks trained on digits and CIFAR-10 it was 0
 ROUNDING = 1e-9
 
 
+def chance(images: int) -> float:
+    """Return by how much the accuracies of two equal attacks on so many images may differ."""
+    return max(MARGIN, FEWEST / images)
+
+
 def single_step_beats_many(single: float, many: float, *, margin: float = MARGIN) -> list[str]:
     """Compare the accuracies that a one-step and a many-step attack of the same ball leave."""
     if many - single <= margin + ROUNDING:
@@ -203,7 +208,7 @@ class Evidence:
     @property
     def margin(self) -> float:
         """By how much two attacks may differ by chance."""
-        return max(MARGIN, FEWEST / self.images) if self.images else MARGIN
+        return chance(self.images) if self.images else MARGIN
 
 
 def signs_of_masking(evidence: Evidence) -> list[str]:

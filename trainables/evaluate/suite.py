@@ -13,7 +13,7 @@ from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.batch_size import fitting_batch_size
 from trainables.evaluate.honesty import HonestyChecks
 from trainables.evaluate.masking import Evidence, signs_of_masking
-from trainables.evaluate.protocol import EvaluationProtocol, Fitting, Split, is_right
+from trainables.evaluate.protocol import EvaluationProtocol, Fitting, Split, finish, is_right
 from trainables.evaluate.withstanding import Assault
 from trainables.networks.encoder import Encoder
 
@@ -130,8 +130,8 @@ class Measurement:
             done["finished"] = True
 
     def classifier(self, protocol: str) -> nn.Module:
-        """Return a protocol's classifier as far as it is fitted, in eval mode."""
-        return self._fitting(protocol).classifier
+        """Return a protocol's classifier, fitted to the end, in eval mode."""
+        return finish(self._fitting(protocol))
 
     def _fitting(self, name: str) -> Fitting:
         fitting = self._suite.protocols[name](self._encoder, self._splits, head=self._head)
@@ -144,7 +144,7 @@ class Measurement:
         for result in fitting.epochs():
             done["fitting"] = fitting.state_dict()
             done["flattering"] = {
-                key: value for key, value in result.metrics.items() if key.startswith("test/")
+                key: value for key, value in result.metrics.items() if "best_on_test" in key
             }
             _add_seconds(done, "fit", result.seconds)
             yield Step(f"{name}: fitting", result.epoch / fitting.max_epochs)
@@ -199,8 +199,9 @@ class Measurement:
     def results(self) -> dict[str, Any]:
         """Return what is measured so far, as plain values.
 
-        By protocol: which images are right, clean and by attack; the seconds each took; evidence
-        of masked gradients by ball, and what it says in words.
+        By protocol: which images are right, clean and by attack; how many were attacked at once,
+        for each batch has random starts of its own; the seconds each took; evidence of masked
+        gradients by ball, and what it says in words.
         """
         return {name: self._result(name) for name in self._suite.protocols if name in self._done}
 
@@ -213,6 +214,7 @@ class Measurement:
         }
         return {
             "clean": done.get("clean"),
+            "batch_size": done.get("batch_size"),
             "attacks": attacks,
             "seconds": dict(done["seconds"]),
             "flattering": dict(done.get("flattering", {})),

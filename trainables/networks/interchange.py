@@ -81,7 +81,10 @@ def read_weights(path: Path) -> dict[str, Tensor]:
             f"{path} is neither safetensors nor a torch checkpoint of tensors and plain values; "
             f"nothing in it has been run."
         ) from error
-    weights = dict(_tensors(found, ""))
+    try:
+        weights = dict(_tensors(found, ""))
+    except RecursionError as error:
+        raise ValueError(f"{path} holds itself, without end.") from error
     if not weights:
         raise ValueError(f"{path} holds no tensors.")
     return weights
@@ -153,11 +156,13 @@ def _prefix(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> str:
     if not hits:
         raise ValueError(
             f"the weights are no encoder of this kind: none of {_some(list(wanted))} is there, "
-            f"but {_some(list(given))}."
+            f"but {_some([name or 'one without a name' for name in given])}."
         )
     best = [start for start, count in hits.items() if count == max(hits.values())]
     if len(best) > 1 and OURS not in best:
-        raise ValueError(f"the weights hold several encoders; choose a prefix of {_some(best)}.")
+        raise ValueError(
+            f"the weights hold several encoders; name one, FILE:PREFIX, of {_some(best)}."
+        )
     return OURS if OURS in best else best[0]
 
 
@@ -173,8 +178,17 @@ def _complaints(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> It
     if other := [name for name in both if given[name].shape != wanted[name].shape]:
         sizes = [f"{n} {_size(given[n])} instead of {_size(wanted[n])}" for n in other]
         yield f"another size of {_some(sizes)}"
-    if broken := [name for name in both if not given[name].isfinite().all()]:
+    if odd := [name for name in both if not _can_stand_for(given[name], wanted[name])]:
+        yield f"no plain real numbers in {_some(odd)}"
+    elif broken := [name for name in both if not given[name].float().isfinite().all()]:
         yield f"not finite {_some(broken)}"
+
+
+def _can_stand_for(given: Tensor, wanted: Tensor) -> bool:
+    """Return whether nothing is lost but digits: integers are of quantised networks."""
+    if given.layout != torch.strided or given.is_meta or given.is_complex() or given.is_quantized:
+        return False
+    return given.is_floating_point() or not wanted.is_floating_point()
 
 
 def _size(tensor: Tensor) -> str:
