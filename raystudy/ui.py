@@ -11,6 +11,8 @@ from raystudy.errors import EXIT_DONE, UserError
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import default_artifacts, store_uri
 
+EXPERIMENTS = "#/experiments?workflowType=machine_learning"  # not the side for language models
+
 
 def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET503
     """Become the MLflow server; does not return while it runs."""
@@ -20,7 +22,8 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
         print(f"the store is a server; open {redact(uri)} in a browser")  # noqa: T201
         return EXIT_DONE
     require_free(host, port)
-    print(f"MLflow on {redact(uri)}\nopen http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
+    where = f"http://{host}:{port}/{EXPERIMENTS}"
+    print(f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)", flush=True)  # noqa: T201
     arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
     arguments += ["--backend-store-uri", uri]
     arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]

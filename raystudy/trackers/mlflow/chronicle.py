@@ -113,7 +113,13 @@ class Chronicle:
         patch = self._trial_patch(event["number"], event)
         patch.files = patch.files or trial.epoch == 0  # the resolved configuration is there now
         trial.epoch = event["epoch"]
-        for name, value in event["metrics"].items():
+        # MLflow's plots begin with the measure it heard of first.
+        first = {
+            o.metric: event["metrics"][o.metric]
+            for o in self.objectives
+            if o.metric in event["metrics"]
+        }
+        for name, value in (first | event["metrics"]).items():
             patch.metrics.append(Point(name, value, event["time"], trial.epoch))
             trial.history.setdefault(name, []).append((trial.epoch, value))
 

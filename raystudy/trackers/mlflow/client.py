@@ -27,6 +27,11 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the spool is the retry
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
+NOTE = """\
+Each study is a run, and its trials are the runs below it (press +). Select trials and press
+*Compare*: parallel coordinates show which settings made the difference. `last/...` and `best/...`
+are an objective at a trial's last and at its best epoch; the study's own run has the best of all.
+"""
 # What repeating a request cannot cure, such as a run that was deleted in the user interface.
 REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
 Item = TypeVar("Item")
@@ -70,7 +75,10 @@ class MlflowStore:
             if self._artifacts is not None and not self._is_server:
                 location = str(Path(self._artifacts) / name.replace("/", "-"))
             # The UI then shows runs and charts first, not traces and prompts.
-            tags = {"mlflow.experimentKind": "custom_model_development"}
+            tags = {
+                "mlflow.experimentKind": "custom_model_development",
+                "mlflow.note.content": NOTE,
+            }
             self._experiment = self._client.create_experiment(name, location, tags)
             return
         self._experiment = experiment.experiment_id

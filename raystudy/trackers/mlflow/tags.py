@@ -72,13 +72,16 @@ def study_tags(event: Event) -> dict[str, str]:
     """Return the tags of a study that begins or goes on."""
     lines = [f"    {path}: {axis}" for path, axis in event["axes"].items()]
     objectives = ", ".join(f"{o['metric']} ({o['direction']})" for o in event["objectives"])
+    limits = {
+        "raystudy.constraints": ", ".join(event.get("constraints", ())),
+        "raystudy.budget": event.get("budget", ""),
+    }
     return {
         **_common_tags(event, event["command"]),
         "raystudy.state": "running",
         "raystudy.resumed": word(event["resumed"]),
         "raystudy.objectives": objectives,
-        "raystudy.constraints": ", ".join(event.get("constraints", ())),
-        "raystudy.budget": event.get("budget", ""),
+        **{name: value for name, value in limits.items() if value},
         "raystudy.num_trials": str(event["num_trials"]),
         "raystudy.space": json.dumps(event["axes"]),
         "raystudy.published": json.dumps(event["published"]),

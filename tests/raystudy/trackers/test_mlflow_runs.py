@@ -57,6 +57,27 @@ def test_metrics_have_the_epoch_as_step_and_the_time_of_their_event(store, folde
     assert sorted((point.step, point.timestamp) for point in points) == [(1, told[0]), (2, told[1])]
 
 
+def test_plots_begin_with_the_objective_and_the_experiment_says_how_to_read_it(
+    store, folder, study
+):
+    tracker = MlflowTracker(None)
+    tracker.study_started(study)
+    tracker.trial_started(trial(folder))
+    tracker.trial_reported(0, 1, {"a": 1.0, "train/loss": 2.0, ROBUST: 0.5})
+    store.sync(folder)
+    run = store.runs(folder)["trial 0000"]
+    assert next(iter(run.data.metrics)) == ROBUST
+    experiment = store.client.get_experiment(run.info.experiment_id)
+    assert "press +" in experiment.tags["mlflow.note.content"]
+
+
+def test_no_tag_is_empty(store, folder, study):
+    tell(MlflowTracker(None), study)
+    store.sync(folder)
+    for run in store.runs(folder).values():
+        assert "" not in {n: v for n, v in run.data.tags.items() if n != "raystudy.reason"}.values()
+
+
 def test_last_and_best_of_an_objective_are_measures_of_their_own(store, folder, study):
     tell(MlflowTracker(None), study)
     store.sync(folder)
