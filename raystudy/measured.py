@@ -9,6 +9,7 @@ from raystudy import axes, config
 from raystudy.errors import UserError
 from raystudy.stored import StoredStudy
 
+VALIDATION = "the validation images"
 SPEED_ONLY = ("batch_size", "root", "download", "cache_dir")  # leave the numbers as they are
 
 
@@ -56,7 +57,7 @@ def stamp(study: StoredStudy) -> str:
     return f"fingerprint {fingerprint(study)}, in words in Setup"
 
 
-def words(study: StoredStudy, images: str = "the validation images") -> str:
+def words(study: StoredStudy, images: str = VALIDATION) -> str:
     """Return how a study's measures were taken in a line, with the fingerprint of all of it."""
     found = how(study)
     attacks = dict.fromkeys(

@@ -197,7 +197,9 @@ def look(options: argparse.Namespace) -> int:
 def confirm(options: argparse.Namespace) -> int:
     """Race a study's best trials and the published recipe on fresh seeds.
 
-    Only then is the test split read. 'raystudy resume' goes on with a race that was cut off.
+    Only then is the test split read. 'raystudy resume' goes on with a race that was cut off. With
+    --top 0 the recipe runs alone and no test image is read: how large must a difference be to be
+    more than the luck of a seed?
     """
     from raystudy.confirm.verb import confirm
 

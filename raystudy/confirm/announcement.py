@@ -64,10 +64,12 @@ def show(
         console.print(findings.table(summary, metric), soft_wrap=True)
     for floor in summary["noise_floors"].values():
         _say(console, findings.floor_words(floor))
-    _say(
-        console,
-        "intervals are Student's over seeds, on these very test images; tests are paired by seed",
-    )
+    if len(summary["finalists"]) > 1:
+        _say(
+            console,
+            "intervals are Student's over seeds, on these very test images; tests are paired by "
+            "seed",
+        )
     _say(console, f"test evaluations of {summary['study']} by then: {summary['test_evaluations']}")
     if "measured" in summary:
         _say(console, f"measured: {summary['measured']}")

@@ -120,15 +120,23 @@ def table(summary: Mapping[str, Any], metric: str) -> Table:
     """
     test = as_test(metric)
     shown = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("configuration", "seeds", metric, test, "to the recipe", "p", "p Holm", ""):
+    titles = ("configuration", "seeds", metric, test, "to the recipe", "p", "p Holm", "")
+    is_floor = len(summary["finalists"]) == 1  # nothing was compared, and no test image read
+    for title in titles[:3] if is_floor else titles:
         justify: JustifyMethod = "left" if title in ("configuration", "") else "right"
         shown.add_column(title, justify=justify, no_wrap=True)
     for entry in summary["finalists"]:
         measured = entry["test"].get(test, {})
-        shown.add_row(
-            entry["label"],
+        own = (
+            str(entry["label"]),
             str(len(entry["seeds"])),
             _half_width(entry["objectives"][metric]),
+        )
+        if is_floor:
+            shown.add_row(*own)
+            continue
+        shown.add_row(
+            *own,
             _interval(measured),
             _difference(measured, metric),
             _p_value(measured.get("p_value")),

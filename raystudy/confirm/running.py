@@ -49,7 +49,9 @@ def run(
                 _say(console, f"go on with:    raystudy resume {folder.id}{_moved(settings)}")
             return code
         touches = split_ledger.count(_ledger_folder(folder, summary["study"]))
-        how = measured.words(StoredStudy(folder), "the validation images, then the test images,")
+        raced = len(summary["finalists"]) > 1
+        images = "the validation images, then the test images," if raced else measured.VALIDATION
+        how = measured.words(StoredStudy(folder), images)
         summary |= {"confirm": folder.id, "test_evaluations": touches, "measured": how}
         write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
         searched = folder.path.with_name(summary["study"])

@@ -183,3 +183,15 @@ def test_of_two_objectives_each_has_its_chance_to_be_on_the_front():
     area = summary["hypervolume"]
     assert area["value"] == pytest.approx(0.9 * VAL[0].mean() + 0.8 * (VAL[7] - VAL[0]).mean())
     assert area["low"] < area["value"] < area["high"]
+
+
+def test_the_recipe_alone_tells_its_noise_and_what_it_takes_to_see_a_point():
+    summary = sum_up(outcomes({0: VAL[0]}, {}))
+    sd = np.std(VAL[0], ddof=1)
+    floor = summary["noise_floors"]["val/robust_accuracy"]
+    assert floor["one_seed"] == pytest.approx(stats.t.ppf(0.975, 3) * sd * np.sqrt(2))
+    (sentence,) = summary["conclusion"]
+    assert f"varies by {100 * sd:.1f} points (sd of 4 seeds); to see 1.0 points takes " in sentence
+    (row,) = zip(*(c.cells for c in findings.table(summary, ROBUST.metric).columns), strict=True)
+    assert row[:2] == ("published recipe", "4")
+    assert len(row) == 3
