@@ -34,10 +34,21 @@ def prepare(
     if channels_last:
         method = method.to(memory_format=torch.channels_last)
     if compile_backend is not None:
+        _refuse_unknown_backend(compile_backend)
+        # The compiler gives up on code it has met in eight ways; trials of one process count.
+        # torch.compiler.reset()
         for module in method.modules():
             if isinstance(module, Encoder):  # the target of a momentum method is another
                 module.compile(backend=compile_backend)
     return method
+
+
+def _refuse_unknown_backend(name: str) -> None:
+    known = torch.compiler.list_backends(exclude_tags=())
+    if name not in known:
+        raise ValueError(
+            f"trainer.compile_backend must be one of {', '.join(known)}, got '{name}'."
+        )
 
 
 def build_optimizer(factory: OptimizerFactory, method: Method) -> Optimizer:
