@@ -47,11 +47,14 @@ class Calibration:
     sizes : Sizes
     at_a_time : int, optional
         Trials; none where a cluster decides.
+    slowness : float
+        How much longer things take than they would on an idle machine: 1 if it is idle.
     """
 
     rehearsals: Sequence[Rehearsal]
     sizes: Sizes
     at_a_time: int | None
+    slowness: float = 1.0
 
 
 def first_trials(space: SearchSpace, info: StudyInfo, settings: DictConfig) -> list[TrialInfo]:
@@ -90,13 +93,20 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
         settings.device = "cpu"
     splits = load_splits(settings)
     trainer = build_trainer(settings, splits)
+    started, worked = time.perf_counter(), time.process_time()
     recipe = rehearse(trainer, build_evaluators(settings).values(), splits)
     rehearsals, began = [recipe], time.perf_counter()
+    slowness = (began - started) / max(time.process_time() - worked, 1e-3)
     for trial in trials[1:]:
         if time.perf_counter() - began > ALL_S:
             break
         rehearsals.append(_rehearsed(trial, info, recipe, settings.device))
-    return Calibration(rehearsals=rehearsals, sizes=sizes_of(trainer), at_a_time=at_a_time(scaling))
+    return Calibration(
+        rehearsals=rehearsals,
+        sizes=sizes_of(trainer),
+        at_a_time=at_a_time(scaling),
+        slowness=max(1.0, slowness),
+    )
 
 
 def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal, device: str) -> Rehearsal:

@@ -25,7 +25,7 @@ from raystudy.trackers.base import StudyInfo, TrialInfo
 from raystudy.trackers.store import store_uri
 from trainables.rehearsal import Rehearsal
 
-STARTUP_S = 8.0  # of Ray and the trials' processes, once
+STARTUP_S = 8.0  # of Ray and the trials' processes, once, on an idle machine
 TRIAL_S = 0.3  # of a trial of one worker, before and after its epochs
 WORKERS_S = 15.0  # of a trial of several, whose processes start anew
 REPEATS, ENOUGH_S = 9, 2.5  # of the made-up study
@@ -151,7 +151,8 @@ def _make_up(
         known = trial.number < len(costs)
         cost = costs[trial.number] if known else draw.choice(costs[1:] or costs)
         worth = {metric: draw.random() for metric in info.spec.metrics}
-        return _curve(cost, looks, settings.evaluate_every, scaling.num_workers, worth)
+        start_s = calibration.slowness * (WORKERS_S if scaling.num_workers > 1 else TRIAL_S)
+        return _curve(cost, looks, settings.evaluate_every, scaling.num_workers, worth, start_s)
 
     with TemporaryDirectory() as folder:
         alone = replace(info, folder=Path(folder), spec=replace(info.spec, warm_start=None))
@@ -164,7 +165,7 @@ def _make_up(
             clock=clock,
         )
         study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
-        clock.now = STARTUP_S
+        clock.now = STARTUP_S * calibration.slowness
         with study:
             InlineExecutor(curves, workers=calibration.at_a_time or 1, clock=clock).run(study)
             ended, spent = study.summaries(), study.spent
@@ -204,8 +205,9 @@ def _curve(
     every: int,
     workers: int,
     worth: Mapping[str, float],
+    start_s: float,
 ) -> Iterator[Report]:
-    before, start_s = 0, WORKERS_S if workers > 1 else TRIAL_S
+    before = 0
     for epoch in looks:
         evaluations = epoch // every - before // every
         if epoch == looks[-1] and epoch % every:

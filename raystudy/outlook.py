@@ -21,6 +21,7 @@ from raystudy.trackers.base import TrialInfo
 from raystudy.units import duration, size
 
 SHOWN = 4  # of the first trials
+BUSY = 1.3  # times as slow as an idle machine
 
 
 def show(
@@ -43,9 +44,14 @@ def show(
     known = len(calibration.rehearsals)
     others = f" and {known - 1} more of the first trials" if known > 1 else " alone"
     console.print(
-        f"[dim]measured on the recipe{others}, one at a time and while the machine did what else "
-        f"it does; which trials are stopped is played through with made-up values[/dim]"
+        f"[dim]measured on the recipe{others}, one at a time; which trials are stopped is played "
+        f"through with made-up values[/dim]"
     )
+    if calibration.slowness > BUSY:
+        console.print(
+            f"note: the machine is busy with other things, everything takes "
+            f"{calibration.slowness:.1f} times as long as it would otherwise"
+        )
 
 
 def as_json(
@@ -76,6 +82,7 @@ def as_json(
         "recipe": dict(space.published),
         "notes": list(space.notes),
         "at_a_time": calibration.at_a_time,
+        "slowness": calibration.slowness,
         "checkpoint_bytes": calibration.sizes.checkpoint,
         "weights_bytes": calibration.sizes.weights,
         "measured": [dataclasses.asdict(one) for one in calibration.rehearsals],

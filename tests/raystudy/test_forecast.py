@@ -29,13 +29,15 @@ def cost(seconds=10.0, passes=7.0):
     )
 
 
-def foresee(*overrides, costs=None, at_a_time=1):
+def foresee(*overrides, costs=None, at_a_time=1, slowness=1.0):
     words = ["tracker=none", "max_epochs=10", "min_epochs=1", *overrides]
     space, composed = SearchSpace.load("swaro", words)
     manifest = {"name": "swaro", "search_path": []}
     folder = StudyFolder(forecast.Path("nowhere"))
     info = study_info(folder, space, composed.config, manifest, resumed=False)
-    measured = Calibration(rehearsals=costs or [cost()], sizes=SIZES, at_a_time=at_a_time)
+    measured = Calibration(
+        rehearsals=costs or [cost()], sizes=SIZES, at_a_time=at_a_time, slowness=slowness
+    )
     return forecast.foresee(space, info, composed.config, measured)
 
 
@@ -51,6 +53,12 @@ def test_without_a_scheduler_all_trials_run_to_their_end():
     assert told.ends_by == ""
     of_each = SIZES.checkpoint + SIZES.weights + forecast.TRIAL_BYTES + 10 * forecast.EPOCH_BYTES
     assert told.disk.mean == 12 * of_each
+
+
+def test_a_busy_machine_also_starts_more_slowly():
+    words = ["study.num_trials=1", "trial_scheduler=none"]
+    idle, busy = (foresee(*words, slowness=times).seconds.mean for times in (1.0, 3.0))
+    assert busy - idle == pytest.approx(2 * (forecast.STARTUP_S + forecast.TRIAL_S))
 
 
 def test_mlflow_on_this_disk_keeps_the_weights_once_more():
