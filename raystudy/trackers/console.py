@@ -173,7 +173,7 @@ class ConsoleTracker:
             f"{row.epoch}/{self._max_epochs}",
             *values,
             f"{row.elapsed():.0f} s",
-            self._remark(row),
+            Text(self._remark(row)),
         ]
 
     def _remark(self, row: _Row) -> str:

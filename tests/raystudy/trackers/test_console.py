@@ -1,6 +1,7 @@
 """What a study shows."""
 
 import io
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,14 @@ def test_a_terminal_gets_one_live_table(study):
     text = shown(study, one_trial, terminal=True)
     assert "\x1b" in text
     assert "1 of 60 trials ended: 1 complete" in text
+
+
+def test_brackets_in_a_reason_are_no_markup(study):
+    def tell(tracker):
+        tracker.trial_started(trial(FOLDER))
+        tracker.trial_finished(replace(summary(state="failed"), reason="[a:127] none in [/tmp]"))
+
+    assert "[a:127] none in [/tmp]" in shown(study, tell, terminal=True)
 
 
 def test_a_long_study_still_fits_a_screen(study):
