@@ -109,3 +109,20 @@ def test_over_seeds_a_front_is_as_wide_as_its_seeds_vary():
     assert uncertainty.hypervolume(means) == pytest.approx(area.value, abs=0.02)
     tenth = uncertainty.over_seeds(means + scatter / 10)[1]
     assert tenth.high - tenth.low == pytest.approx((area.high - area.low) / 10, rel=0.1)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("alike", [0.0, 1.0])
+def test_the_area_lies_in_its_interval_whether_trials_err_on_the_same_images_or_not(alike):
+    """60 studies of 8 trials on 360 images, some of which are hard for all trials."""
+    rng = np.random.default_rng(0)
+    held = 0
+    for _ in range(60):
+        strength = rng.uniform(-1, 1, 8)
+        true = np.stack([0.75 + 0.05 * strength, 0.45 - 0.05 * strength], axis=1)
+        true = np.clip(true + 0.02 * rng.normal(size=true.shape), 0, 1)
+        ease = alike * rng.normal(size=(360, 1, 1)) + rng.normal(size=(360, 8, 1))
+        right = ease < stats.norm.ppf(true) * np.sqrt(1 + alike**2)
+        area = uncertainty.of(trials(right.sum(axis=0).tolist()), BOTH).hypervolume
+        held += area.low <= uncertainty.hypervolume(true) <= area.high
+    assert held >= 57
