@@ -11,6 +11,7 @@ from trainables.methods.base import Method
 from trainables.networks import sync_batch_norm
 from trainables.networks.encoder import Encoder
 
+WAYS = 256  # to run an encoder
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
 
 
@@ -35,12 +36,23 @@ def prepare(
         method = method.to(memory_format=torch.channels_last)
     if compile_backend is not None:
         _refuse_unknown_backend(compile_backend)
-        # The compiler gives up on code it has met in eight ways; trials of one process count.
-        # torch.compiler.reset()
+        _let_trials_compile()
         for module in method.modules():
             if isinstance(module, Encoder):  # the target of a momentum method is another
                 module.compile(backend=compile_backend)
     return method
+
+
+def _let_trials_compile() -> None:
+    """Let the compiler meet an encoder's code in more ways than eight before it gives up.
+
+    A process that runs many trials compiles for every kind of encoder, mode and batch; trials
+    alike share what was compiled.
+    """
+    import torch._dynamo  # takes seconds
+
+    torch._dynamo.config.recompile_limit = WAYS
+    torch._dynamo.config.accumulated_recompile_limit = 8 * WAYS
 
 
 def _refuse_unknown_backend(name: str) -> None:
