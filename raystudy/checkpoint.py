@@ -1,6 +1,5 @@
 """Checkpoints: written whole or not at all, loaded without running code from them."""
 
-import os
 import pickle
 import zipfile
 from pathlib import Path
@@ -16,10 +15,8 @@ from raystudy.errors import UserError
 
 def save(state: dict[str, Any], path: Path) -> None:
     """Write tensors and plain values, replacing an older file only once all is on disk."""
-    with disk.replacing(path) as part, part.open("wb") as file:
+    with disk.replacing(path) as file:
         torch.save(state, file)
-        file.flush()
-        os.fsync(file.fileno())
 
 
 def load(path: Path) -> dict[str, Any]:
@@ -51,5 +48,5 @@ def save_weights(module: nn.Module, path: Path) -> None:
         for name, value in module.state_dict().items()
         if isinstance(value, Tensor)
     }
-    with disk.replacing(path) as part:
-        part.write_bytes(safetensors_bytes(tensors))
+    with disk.replacing(path) as file:
+        file.write(safetensors_bytes(tensors))

@@ -1,10 +1,12 @@
 """A disk that takes nothing more: no trial's fault, and nothing half-written may be left of it."""
 
+import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from io import FileIO
 from pathlib import Path
+from typing import BinaryIO
 
 WORDS = ("No space left on device", "Disk quota exceeded", "disk is full")  # the last is sqlite's
 
@@ -30,11 +32,14 @@ def ending(study: Path, shortage: str) -> str:
 
 
 @contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """Yield where to write a file's new content; it takes the old one's place when all is well."""
+def replacing(path: Path) -> Iterator[BinaryIO]:
+    """Yield where to write a file's new content; once on disk it takes the old one's place."""
     part = path.with_name(f"{path.name}.part")
     try:
-        yield part
+        with part.open("wb") as file:
+            yield file
+            file.flush()
+            os.fsync(file.fileno())
         part.replace(path)
     except BaseException:
         part.unlink(missing_ok=True)

@@ -38,10 +38,8 @@ def default_output_dir() -> Path:
 
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content, or leave the old one if the process dies on the way."""
-    with disk.replacing(path) as part, part.open("w") as file:
-        file.write(text)
-        file.flush()
-        os.fsync(file.fileno())
+    with disk.replacing(path) as file:
+        file.write(text.encode())
 
 
 @dataclass(frozen=True)
