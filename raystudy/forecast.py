@@ -25,13 +25,13 @@ from raystudy.trackers.base import StudyInfo, TrialInfo
 from raystudy.trackers.store import store_uri
 from trainables.rehearsal import Rehearsal
 
-STARTUP_S = 8.0  # of Ray and the trials' processes, once, on an idle machine
+STARTUP_S = 10.0  # of Ray and the trials' processes, once, on an idle machine
 TRIAL_S = 0.3  # of a trial of one worker, before and after its epochs
 WORKERS_S = 15.0  # of a trial of several, whose processes start anew
 REPEATS, ENOUGH_S = 9, 2.5  # of the made-up study
 LOOKS = 24  # epochs of a trial at which the made-up study looks at it
 TRIAL_BYTES, EPOCH_BYTES = 8 << 10, 2 << 10  # configuration; journal and spool
-MLFLOW_TRIAL_BYTES, MLFLOW_EPOCH_BYTES = 48 << 10, 7 << 10  # picture; rows of its database
+MLFLOW_TRIAL_BYTES, MLFLOW_EPOCH_BYTES = 48 << 10, 6 << 10  # picture; rows of its database
 MLFLOW_BYTES = 1 << 20  # its empty database
 RANDOM = {"_target_": "optuna.samplers.RandomSampler"}
 

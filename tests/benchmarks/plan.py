@@ -6,7 +6,22 @@ Each study is planned and run on digits, without a trial scheduler and with ASHA
 time. Told are actual over foreseen passes, seconds and bytes in the results folder. Passes and
 bytes are exact where no trial is stopped; seconds follow whatever else the machine does.
 
-On four shared cores with a load of 5 to 20 (2026-11-21, 6 trials each):
+On four cores shared with others (load 9 to 30, 2026-11-21), 6 trials each, actual over foreseen:
+
+    study    scheduler  passes  disk  complete (foreseen)
+    swaro    none         1.00  0.98  6 (6)
+    swaro    asha         1.00  0.98  3 (2.9, 2 to 5)
+    fast_at  none         1.00  0.97  6 (6)
+    fast_at  asha         0.94  0.94  2 (2.3, 1 to 4)
+    msr      none         1.00  0.98  6 (6)
+    msr      asha         1.05  1.02  3 (2.6, 1 to 4)
+    suncet   none         1.00  0.83  6 (6)
+    suncet   asha         1.00  0.81  2 (2.4, 1 to 5)
+    rocl     none         1.00  0.97  6 (6)
+    rocl     asha         0.90  0.89  2 (2.8, 2 to 4)
+
+Seconds of the whole study: 0.96 at a load of 9. At a load of 25 a trial took 33 to 40 s where 35 to
+38 s were foreseen, but Ray took two minutes to start, and so the whole 1.5 to 4 times as long.
 """
 
 import argparse
