@@ -18,8 +18,9 @@ from trainables.evaluate.intervals import Interval, clopper_pearson
 
 MOST_IMAGES = 100_000
 FEWEST_IMAGES = 10
-FEWEST_VALUES = 6  # different ones, of which a count that fits is no accident
-ROUNDING = 1.2e-7  # of a share that was computed in single precision
+FEWEST_VALUES = 3  # different ones
+ACCIDENT = 1e-3  # chance of a count that fits values which are no shares
+ROUNDING = 2.0**-24  # of a share that was computed in single precision
 DRAWS, FEWER_DRAWS = 2000, 300  # with two objectives at most, with more
 RECIPE = 0
 Floats = NDArray[np.float64]
@@ -110,7 +111,11 @@ def count_images(values: Iterable[float]) -> int | None:
     for share in shares:
         counts = share * numbers
         numbers = numbers[np.abs(counts - np.round(counts)) <= ROUNDING * numbers]
-    return int(numbers[0]) if len(numbers) else None
+    if not len(numbers):
+        return None
+    least = int(numbers[0])
+    by_accident = least * (2 * ROUNDING * least) ** len(shares)
+    return least if by_accident < ACCIDENT else None
 
 
 def _chances(

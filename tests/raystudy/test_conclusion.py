@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from surrogate_study import open_study, run_study
 
-from raystudy import conclusion
+from raystudy import conclusion, uncertainty
 from raystudy.budget import Budget
 from raystudy.constraint import Constraint
 from raystudy.executors.inline import Report
@@ -42,10 +42,13 @@ def test_the_best_is_told_with_its_gain_over_the_recipe(tmp_path):
 
 def test_a_front_is_told_trial_by_trial(tmp_path):
     study = open_study(tmp_path / "s", objectives=BOTH, num_trials=3)
-    words = said(tell(study, (0.9, 0.3), (0.8, 0.5), (0.7, 0.4)))
+    words = said(tell(study, (0.9, 0.3), (0.8, 0.51), (0.7, 0.4)))
+    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives)
     assert "front:         2 trials that no complete one beats" in words
-    assert "  0  clean 0.9000  robust 0.3000  the published recipe" in words
-    assert "  1  clean 0.8000  robust 0.5000" in words
+    chance = uncertainty.chance_words(doubt, 0)
+    assert f"  0  clean 0.9000  robust 0.3000  {chance}  the published recipe" in words
+    assert "  1  clean 0.8000  robust 0.5100" in words
+    assert f"hypervolume:   {uncertainty.area_words(doubt.hypervolume)}" in words
     assert "0.7000" not in words
     assert "raystudy best s" in words
 

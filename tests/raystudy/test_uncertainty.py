@@ -37,11 +37,17 @@ def test_the_images_are_found_from_shares_in_single_precision(images):
     assert uncertainty.count_images(shares) == images
 
 
+def test_a_few_values_tell_few_images_and_not_very_many():
+    assert uncertainty.count_images([251 / 359, 264 / 359, 267 / 359]) == 359
+    assert uncertainty.count_images([31_231 / 49_999, 7 / 49_999, 40_001 / 49_999]) is None
+
+
 def test_what_is_no_share_of_images_has_no_count():
     rng = np.random.default_rng(0)
     assert uncertainty.count_images(rng.uniform(size=30)) is None
     assert uncertainty.count_images(1 + np.arange(20) / 360) is None
-    assert uncertainty.count_images([0.25, 0.5, 0.25, 0.75]) is None
+    assert uncertainty.count_images([0.25, 0.5, 0.25]) is None
+    assert uncertainty.count_images([0.123456, 0.654321]) is None
     assert uncertainty.of(trials(rng.uniform(0, 360, size=(9, 2))), BOTH) is None
 
 
