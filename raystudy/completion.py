@@ -1,5 +1,6 @@
 """``raystudy completion``: scripts for shells, and the words they ask for."""
 
+import argparse
 import sys
 from collections.abc import Sequence
 
@@ -22,6 +23,8 @@ OF_A_STUDY = (
     "rm",
     "sync",
 )
+OF_TRIALS = ("diff", "replay", "look", "evaluate", "export")
+OF_SEVERAL = ("compare", "diff", "evaluate")
 VERBS = (
     "sweep",
     "plan",
@@ -86,17 +89,30 @@ def words(typed: Sequence[str]) -> list[str]:
 def _candidates(before: Sequence[str], last: str) -> Sequence[str]:
     if not before:
         return VERBS
-    if before == ["completion"]:
+    verb = before[0]
+    options = _options(verb)
+    if last.startswith("-"):
+        return tuple(options)
+    if before[-1] in options and options[before[-1]]:
+        return options[before[-1]]
+    if verb == "completion":
         return tuple(SCRIPTS)
-    if before[0] == "compare" or (before[0] in OF_A_STUDY and len(before) == 1):
-        return _study_ids()
+    if verb in OF_TRIALS and "/" in last:
+        study_id = last.partition("/")[0]
+        return [f"{study_id}/{number}" for number in _trials(study_id)]
+    if verb == "logs" and len(before) == 2:
+        return _trials(before[1])
+    if verb in OF_SEVERAL or (verb in (*OF_A_STUDY, *OF_TRIALS) and len(before) == 1):
+        return [*_study_ids(), *(_suites() if verb == "evaluate" else [])]
+    return _settings(verb, before, last)
+
+
+def _settings(verb: str, before: Sequence[str], last: str) -> Sequence[str]:
+    """Return names of studies, then settings and what they may be."""
+    if verb not in ("sweep", "plan", "train", "show", "doctor"):
+        return ()
     from raystudy import config
 
-    if before[0] == "evaluate":
-        suites = [f"suite={name}" for name in config.options("suite")]
-        return [*suites, *_study_ids()]
-    if before[0] not in ("sweep", "plan", "train", "show"):
-        return ()
     if len(before) == 1:
         return config.study_names()
     group = last.split("=", 1)[0]
@@ -105,7 +121,35 @@ def _candidates(before: Sequence[str], last: str) -> Sequence[str]:
     return [f"{path}=" for path in config.settings(before[1])]
 
 
+def _options(verb: str) -> dict[str, Sequence[str]]:
+    """Return a verb's options, each with the values it may have if they are few."""
+    from raystudy import verbs
+
+    parser = argparse.ArgumentParser()
+    for function, add_arguments in verbs.VERBS.items():
+        if function.__name__.rstrip("_") == verb:
+            add_arguments(parser)
+    return {
+        text: tuple(action.choices or ())
+        for action in parser._actions
+        for text in action.option_strings
+    }
+
+
+def _suites() -> list[str]:
+    from raystudy import config
+
+    return [f"suite={name}" for name in config.options("suite")]
+
+
 def _study_ids() -> list[str]:
     from raystudy.study_folder import default_output_dir
 
     return [path.parent.name for path in default_output_dir().glob("studies/*/study.json")]
+
+
+def _trials(study_id: str) -> list[str]:
+    from raystudy.study_folder import default_output_dir
+
+    folders = default_output_dir().glob(f"studies/{study_id}/trials/[0-9]*")
+    return [str(int(folder.name)) for folder in folders]

@@ -149,6 +149,26 @@ def test_completion_knows_verbs_studies_options_and_settings():
     assert words(["evaluate", "suite=swaro_table1"]) == ["suite=swaro_table1"]
 
 
+def test_completion_knows_options_and_their_values():
+    assert words(["status", "--f"]) == ["--follow"]
+    assert words(["export", "swaro-1", "--format", "l"]) == ["latex"]
+    assert words(["report", "x", "--importance", ""]) == ["fanova", "ped_anova"]
+
+
+def test_completion_knows_studies_and_their_trials(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    folder = create_study_folder(tmp_path, "swaro")
+    folder.write_manifest({"kind": "sweep"})
+    for number in (0, 12):
+        folder.trial(number).path.mkdir(parents=True)
+    assert words(["status", ""]) == ["swaro-1"]
+    assert words(["compare", "swaro-1", "sw"]) == ["swaro-1"]
+    assert words(["logs", "swaro-1", ""]) == ["0", "12"]
+    for verb in ("replay", "look", "evaluate", "export", "diff"):
+        assert words([verb, "swaro-1/1"]) == ["swaro-1/12"]
+    assert words(["diff", "swaro-1/0", "swaro-1/"]) == ["swaro-1/0", "swaro-1/12"]
+
+
 def test_completion_knows_every_verb():
     assert set(VERBS) == {verb.__name__.rstrip("_") for verb in verbs.VERBS}
 
