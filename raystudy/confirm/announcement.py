@@ -14,6 +14,8 @@ from raystudy.confirm.contest import RECIPE, Contest
 from raystudy.errors import EXIT_DONE
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder
+from raystudy.uncertainty import area_words
+from trainables.evaluate.intervals import Interval
 
 
 def show_plan(
@@ -71,6 +73,12 @@ def show(
             "seed",
         )
     _say(console, f"test evaluations of {summary['study']} by then: {summary['test_evaluations']}")
+    if area := summary.get("hypervolume"):
+        words = area_words(Interval(**area), what="seeds")
+        _say(console, f"hypervolume on validation images: {words}")
+        chances = [(e["label"], e["front_chance"]) for e in summary["finalists"]]
+        told = ", ".join(f"{label} {c:.0%}" for label, c in chances if c is not None)
+        _say(console, f"on the true front: {told}")
     if "measured" in summary:
         _say(console, f"measured: {summary['measured']}")
     for sentence in summary["conclusion"]:

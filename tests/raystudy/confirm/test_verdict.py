@@ -108,11 +108,11 @@ def test_a_difference_within_the_noise_is_called_noise():
     test = {0: 0.38 + SCATTER, 7: 0.3975 - SCATTER}
     (sentence,) = sum_up(outcomes({0: VAL[0], 7: VAL[7]}, test))["conclusion"]
     assert sentence.startswith(
-        "no finalist differs from the published recipe by more than the noise: trial 7, the best "
+        "no finalist differs by more than noise from the published recipe: trial 7, the best "
         "on validation images, by +1.0 points of test/robust_accuracy (95% interval -"
     )
     reach = stats.t.ppf(0.975, 3) * np.std(test[7] - test[0], ddof=1) / 2
-    assert sentence.endswith(f"4 seeds see differences from {100 * reach:.1f} points on")
+    assert sentence.endswith(f"4 seeds see single differences from {100 * reach:.1f} points on")
 
 
 def test_a_finalist_that_is_surely_worse_is_no_winner():
@@ -195,3 +195,14 @@ def test_the_recipe_alone_tells_its_noise_and_what_it_takes_to_see_a_point():
     (row,) = zip(*(c.cells for c in findings.table(summary, ROBUST.metric).columns), strict=True)
     assert row[:2] == ("published recipe", "4")
     assert len(row) == 3
+
+
+def test_what_one_test_shows_but_several_do_not_is_not_called_noise():
+    test = {0: 0.38 + SCATTER, 7: 0.40 + SCATTER[::-1] / 3, 3: 0.38 + SCATTER}
+    summary = sum_up(outcomes(VAL, test))
+    told = summary["finalists"][1]["test"]["test/robust_accuracy"]
+    told |= {"p_holm": 0.07, "difference": 0.09}
+    objective, floors = ROBUST, {"test/robust_accuracy": {"paired": 0.08}}
+    sentence = findings.conclude(summary["finalists"], floors, objective)
+    assert sentence.startswith("no finalist surely differs from the published recipe: trial 7")
+    assert "p = 0.07 after Holm's correction; 4 seeds see single differences from 8.0" in sentence
