@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from studies import ONE_WORKER, STUDY, TWO_WORKERS, ours
 
-COURIER = "raystudy.trackers.mlflow.carry"
+COURIER, HEAD = "raystudy.trackers.mlflow.carry", "gcs_server"
 DISK_BYTES = 64 * 2**20
 SPARE_BYTES = 300_000  # left on the disk at most: a checkpoint does not fit, an event may
 LOCKED_S = 8.0
@@ -69,6 +69,15 @@ def kill(pids):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     return bool(pids)
+
+
+def kill_starting_head(home, driver):
+    """Kill Ray's head before its node has found it."""
+    strike = kill_one(HEAD)
+    while driver.poll() is None:
+        if strike(home, driver):
+            return True
+    return False
 
 
 def kill_when(sign, victims):
@@ -193,7 +202,8 @@ FAULTS = {
     "driver_term": Fault(kill_driver(signal.SIGTERM)),
     "driver_int": Fault(kill_driver(signal.SIGINT)),
     "trainer": Fault(kill_trainer),
-    "head": Fault(kill_one("gcs_server")),
+    "head": Fault(kill_one(HEAD)),
+    "head_starting": Fault(kill_starting_head, at_once=True),
     "node": Fault(kill_one("raylet/raylet")),
     "courier": Fault(kill_one(COURIER)),
     "rank": Fault(kill_rank, tuple(TWO_WORKERS)),
