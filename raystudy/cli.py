@@ -5,6 +5,7 @@ Nothing heavy is imported before a verb needs it, so that ``--help`` answers at 
 
 import argparse
 import difflib
+import errno
 import logging
 import os
 import re
@@ -36,6 +37,8 @@ Results lie in ~/raystudy; output_dir=FOLDER or the variable RAYSTUDY_HOME moves
 
 exit codes: 0 done, 1 failed, 2 wrong input, 75 interrupted and resumable, 130 Ctrl-C"""
 
+NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
@@ -58,6 +61,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except Exception as error:
         if shortage := disk.shortage(error):
             print(f"raystudy: {shortage}; make room, then repeat it.", file=sys.stderr)  # noqa: T201
+            return EXIT_FAILED
+        if isinstance(error, OSError) and error.errno in NOT_ALLOWED and error.filename:
+            print(f"raystudy: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
             return EXIT_FAILED
         traceback.print_exc()
         return EXIT_FAILED

@@ -14,6 +14,7 @@
 """
 
 import difflib
+import errno
 import fcntl
 import json
 import os
@@ -147,7 +148,17 @@ def create_study_folder(output_dir: Path, name: str, study_id: str | None = None
             f"study.id names a folder: letters, digits and _ - . only, got '{study_id}'."
         )
     studies = output_dir / "studies"
-    studies.mkdir(parents=True, exist_ok=True)
+    try:
+        studies.mkdir(parents=True, exist_ok=True)
+        if not os.access(studies, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+    except OSError as error:
+        if disk.shortage(error):
+            raise
+        raise UserError(
+            f"output_dir: {studies} cannot be written ({error.strerror}); choose another by "
+            f"output_dir=FOLDER or the variable RAYSTUDY_HOME."
+        ) from error
     if study_id is not None:
         folder = studies / study_id
         try:

@@ -5,6 +5,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from raystudy import config
 from raystudy.errors import EXIT_DONE, UserError
@@ -22,6 +23,7 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
         print(f"the store is a server; open {redact(uri)} in a browser")  # noqa: T201
         return EXIT_DONE
     require_free(host, port)
+    Path(settings.output_dir).expanduser().mkdir(parents=True, exist_ok=True)
     where = f"http://{host}:{port}/{EXPERIMENTS}"
     print(f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)", flush=True)  # noqa: T201
     arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]

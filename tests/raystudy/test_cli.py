@@ -119,6 +119,13 @@ def test_every_verb_is_in_one_group_and_has_examples_that_parse():
             assert cli._parse([verb, *arguments]).run.__name__.rstrip("_") == name
 
 
+def test_what_may_not_be_written_is_told_without_a_traceback(capsys, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", "/dev/null/x")
+    code, _, err = run(capsys, "ui", "--port", "49151")
+    assert code == 1
+    assert err == "raystudy: /dev/null/x: Not a directory\n"
+
+
 def test_an_unknown_option_is_refused(capsys):
     with pytest.raises(SystemExit) as left:
         cli.main(["sweep", "swaro", "--dry", "seed=1", "--nothing"])

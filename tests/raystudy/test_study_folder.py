@@ -1,6 +1,7 @@
 """Study folders: names, locks, manifests."""
 
 import multiprocessing
+from pathlib import Path
 
 import pytest
 
@@ -23,6 +24,12 @@ def test_a_folder_whose_study_never_began_is_no_dead_end(tmp_path):
     create_study_folder(tmp_path, "swaro", "mine")
     with pytest.raises(UserError, match=r"'mine' is a folder without a study .*; remove it"):
         create_study_folder(tmp_path, "swaro", "mine")
+
+
+@pytest.mark.parametrize("place", ["/dev/null/x", "/proc/x"])
+def test_a_place_that_cannot_be_written_is_told(place):
+    with pytest.raises(UserError, match=r"output_dir: .* cannot be written .*RAYSTUDY_HOME"):
+        create_study_folder(Path(place), "swaro")
 
 
 def test_opening_an_unknown_study_names_the_near_one_or_the_newest(tmp_path):
