@@ -9,7 +9,9 @@
         lock            held by the driver that runs the study
         mlflow.spool    events for MLflow; mlflow.delivered says how far they got, and the process
                         that carries them holds mlflow.lock
-        trials/0007/    config.yaml, last.ckpt, best.safetensors, error.txt, stop (a request)
+        trials/0007/    config.yaml, last.ckpt, best.safetensors (and best-*.safetensors by further
+                        objectives), error.txt, stop (a request)
+        confirm.json    what its race came to; floor.json: the noise floor of its recipe
         ray/            Ray Tune's own files, of no use once the study has ended
 """
 

@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import plan, terminal
-from raystudy.confirm import findings
+from raystudy.confirm import contest, findings
 from raystudy.confirm.contest import RECIPE, Contest
 from raystudy.errors import EXIT_DONE
 from raystudy.stored import StoredStudy
@@ -26,7 +26,10 @@ def show_plan(
     found: plan.Findings,
 ) -> None:
     """Print what a confirm is going to do."""
-    runners = Contest.read(folder.read_manifest()["confirm"])
+    manifest = folder.read_manifest()
+    runners = Contest.read(manifest["confirm"])
+    budget, most = contest.limits(manifest["overrides"])
+    limits = [*([f"{most} runs"] if most else []), *([budget.words] if budget.limits else [])]
     seconds = [study.trial(number).summary.seconds for number in runners.params]
     runs = len(runners.params) * len(runners.seeds)
     finalists = ", ".join(map(str, runners.race.challengers))
@@ -44,6 +47,7 @@ def show_plan(
             f"at most {runs}, in rounds of one seed; all at full length, "
             f"{_duration(sum(seconds) * len(runners.seeds))} if one ran after the other",
         ),
+        *([("budget", f"{', '.join(limits)}; no round is begun beyond it")] if limits else []),
         ("each run", plan.read_scaling(settings).words),
         ("data", f"{settings.data.name}: {found.images}"),
         ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),

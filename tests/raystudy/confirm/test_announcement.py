@@ -1,0 +1,39 @@
+"""What a confirm says before it begins."""
+
+import io
+
+import pytest
+from rich.console import Console
+from stored_search import search
+
+from raystudy import plan
+from raystudy.confirm import announcement, contest, finalists
+
+
+def said(study, *overrides, top=1):
+    manifest = study.folder.read_manifest()
+    manifest["overrides"] = [*manifest["overrides"], *overrides]
+    manifest["confirm"] = finalists.choose(study, top=top, seeds=3).plain()
+    study.folder.write_manifest(manifest)
+    console = Console(file=io.StringIO(), width=200)
+    found = plan.Findings("8 train, 4 val, 4 test", 100)
+    settings = contest.settings(manifest)
+    announcement.show_plan(console, study.folder, study, settings, found)
+    rows = (line.split("  ", 1) for line in console.file.getvalue().splitlines())
+    return {name: words.strip() for name, words in rows}
+
+
+def test_a_budget_is_told_with_what_it_forbids(tmp_path):
+    study = search(tmp_path, [0.5, 0.6])
+    told = said(study, "study.budget.passes=1e6", "study.num_trials=5")
+    assert told["budget"] == "5 runs, 1e+06 passes; no round is begun beyond it"
+    assert told["finalists"] == "trials 1; and trial 0, the published recipe"
+    assert told["test split"].startswith("read once")
+
+
+@pytest.mark.parametrize("values", [[0.5], [0.5, 0.6]])
+def test_of_a_noise_floor_no_test_image_is_read(tmp_path, values):
+    told = said(search(tmp_path, values), top=0)
+    assert told["finalists"] == "none: trial 0, the recipe, alone"
+    assert told["test split"] == "not read"
+    assert "budget" not in told
