@@ -141,12 +141,16 @@ def run_with_control(folder, control, **settings):
 @pytest.mark.parametrize("objectives", [(ROBUST,), BOTH])
 def test_a_share_of_what_would_be_stopped_runs_to_the_end(tmp_path, objectives):
     study = run_with_control(tmp_path / "s", 0.3, objectives=objectives)
-    attributes = [t.user_attrs for t in as_optuna_sees_it(tmp_path / "s").trials]
+    trials = as_optuna_sees_it(tmp_path / "s").trials
+    attributes = [trial.user_attrs for trial in trials]
     through = {n: told["let_through"] for n, told in enumerate(attributes) if "let_through" in told}
     ended = {one.number: one for one in study.summaries()}
     pruned = [one for one in ended.values() if one.state == "pruned"]
     assert {ended[number].state for number in through} == {"complete"}
     assert set(through.values()) <= {2, 6}
+    for number, epoch in through.items():  # no longer a rival at later rungs
+        later = {"completed_rung_1", "rung:1"} & trials[number].system_attrs.keys()
+        assert bool(later) == (epoch == 6)
     assert 0.1 < len(through) / (len(through) + len(pruned)) < 0.5
     none = run_with_control(tmp_path / "none", 0.0, objectives=objectives)
     assert not any(
