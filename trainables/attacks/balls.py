@@ -1,5 +1,6 @@
 """Threat models: what a perturbation may be."""
 
+import math
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -55,7 +56,7 @@ def _clip(images: Tensor, delta: Tensor) -> Tensor:
 
 
 def _refuse_bad_radius(ball: object, epsilon: float) -> None:
-    if epsilon < 0:
+    if not isinstance(epsilon, (int, float)) or not 0 <= epsilon < math.inf:
         raise ValueError(f"{type(ball).__name__} needs epsilon >= 0, got epsilon={epsilon}.")
 
 

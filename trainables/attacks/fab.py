@@ -10,6 +10,7 @@ from trainables.attacks.balls import Ball
 from trainables.attacks.hyperplanes import reach
 from trainables.attacks.objectives import Margin
 from trainables.attacks.rows import per_row
+from trainables.demands import demand_whole
 
 BIAS = 0.1  # largest share of the step that starts from the image; alpha_max
 OVERSHOOT = 1.05  # beyond the boundary; eta
@@ -40,10 +41,8 @@ class FAB:
     targets: int = 9
 
     def __post_init__(self) -> None:
-        if self.steps < 1 or self.targets < 1:
-            raise ValueError(
-                f"FAB needs steps and targets of at least 1, got {self.steps} and {self.targets}."
-            )
+        demand_whole("steps of FAB", self.steps)
+        demand_whole("targets of FAB", self.targets)
 
     def __call__(
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None

@@ -16,6 +16,7 @@ from trainables.attacks.adversary import (
 from trainables.attacks.balls import Ball, Start
 from trainables.attacks.objectives import CrossEntropy, Objective
 from trainables.attacks.pgd import PGD
+from trainables.demands import demand_positive, demand_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,12 +59,11 @@ class WhiteBoxPGD:
     keep_best: bool = True
 
     def __post_init__(self) -> None:
-        if self.relative_step <= 0:
-            raise ValueError(f"relative_step must be above 0, got {self.relative_step}.")
+        demand_positive("relative_step", self.relative_step)
+        demand_whole("steps", self.steps, least=0)
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {self.target}.")
-        if self.restarts < 1:
-            raise ValueError(f"restarts must be at least 1, got {self.restarts}.")
+        demand_whole("restarts", self.restarts)
         if self.restarts > 1 and self.start == "zero":
             raise ValueError(
                 f"restarts need a random start, got {self.restarts} restarts and start=zero."

@@ -15,6 +15,7 @@ from trainables.attacks.objectives import Margin
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
+from trainables.demands import demand_ascending, demand_whole
 from trainables.evaluate.masking import Evidence
 from trainables.modes import isolated_rng
 
@@ -54,12 +55,12 @@ class HonestyChecks:
     unbounded_steps: int = 100
 
     def __post_init__(self) -> None:
-        numbers = (self.max_images, self.restarts, self.queries, self.unbounded_steps, *self.steps)
-        if not self.steps or not all(isinstance(n, int) and n >= 1 for n in numbers):
-            raise ValueError(
-                f"suite.checks needs whole numbers of at least 1, and at least one in steps; got "
-                f"{self}."
-            )
+        demand_ascending("suite.checks.steps", self.steps)
+        for steps in self.steps:
+            demand_whole("suite.checks.steps", steps)
+        for name in ("max_images", "queries", "unbounded_steps"):
+            demand_whole(f"suite.checks.{name}", getattr(self, name))
+        demand_whole("suite.checks.restarts", self.restarts, least=2)
 
     def share(self, evidence: Evidence) -> float:
         """Return how much of all evidence is gathered, in [0, 1]."""

@@ -42,5 +42,12 @@ class LabelShare:
         if self.fraction == 1:
             return labelled
         draw = Supervision(fraction=self.fraction, images_per_class=2, seed=self.seed)
-        rows = torch.cat(draw.members(labelled.labels)).sort().values
+        try:
+            members = draw.members(labelled.labels)
+        except ValueError as error:
+            raise ValueError(
+                f"labels.fraction={self.fraction} of {len(labelled)} images leaves a class fewer "
+                f"than two; raise it, or leave the protocol out: '~suite.protocols.NAME'."
+            ) from error
+        rows = torch.cat(members).sort().values
         return labelled.rows(rows.to(labelled.images.device))

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from trainables.augment.pipeline import Augmentation
 from trainables.data.image_set import ImageSet, Splits
+from trainables.demands import demand_positive, demand_whole
 from trainables.evaluate.fitting import ImmediateFitting
 from trainables.evaluate.knn import knn_logits
 from trainables.evaluate.label_share import LabelShare
@@ -38,6 +39,10 @@ class NearestNeighbours:
     temperature: float
     labels: LabelShare = field(default_factory=LabelShare)
     branch: str | None = None
+
+    def __post_init__(self) -> None:
+        demand_whole("neighbours", self.neighbours)
+        demand_positive("temperature", self.temperature)
 
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
@@ -116,11 +121,8 @@ class NonParametric:
     branch: str | None = None
 
     def __post_init__(self) -> None:
-        if self.temperature <= 0 or self.views < 1:
-            raise ValueError(
-                f"temperature must be above 0 and views at least 1, got {self.temperature} and "
-                f"{self.views}."
-            )
+        demand_positive("temperature", self.temperature)
+        demand_whole("views", self.views)
 
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None

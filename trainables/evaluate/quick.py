@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from torch import nn
 
 from trainables.data.image_set import Splits
+from trainables.demands import demand_positive
 from trainables.evaluate.fitting import ImmediateFitting
 from trainables.evaluate.linear import fit_linear
 from trainables.evaluate.protocol import Classifier, Fitting, own_copy
@@ -29,6 +30,9 @@ class Quick:
 
     penalty: float = 1e-4
     branch: str | None = None
+
+    def __post_init__(self) -> None:
+        demand_positive("penalty", self.penalty)
 
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None

@@ -10,8 +10,10 @@ from torch import Tensor, nn
 
 from trainables.attacks.balls import Ball
 from trainables.data.image_set import ImageSet, Splits
+from trainables.demands import demand_whole
 from trainables.evaluate.batch_size import fitting_batch_size
 from trainables.evaluate.honesty import HonestyChecks
+from trainables.evaluate.label_share import LabelShare
 from trainables.evaluate.masking import Evidence, signs_of_masking
 from trainables.evaluate.protocol import EvaluationProtocol, Fitting, Split, finish, is_right
 from trainables.evaluate.withstanding import Assault
@@ -56,9 +58,9 @@ class Suite:
         if self.split not in ("val", "test"):
             raise ValueError(f"suite.split must be val or test, got '{self.split}'.")
         for name in ("max_images", "batch_size"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ValueError(f"suite.{name} must be at least 1, or null, got {value}.")
+            if (value := getattr(self, name)) is not None:
+                demand_whole(f"suite.{name}, if not null,", value)
+        demand_whole("suite.seed", self.seed, least=0)
 
     def images(self, splits: Splits) -> ImageSet:
         """Return what is measured on."""
@@ -113,6 +115,9 @@ class Measurement:
 
     def steps(self) -> Iterator[Step]:
         """Do what is left and yield after every piece; between two, `state_dict` is whole."""
+        for protocol in self._suite.protocols.values():
+            if isinstance(labels := getattr(protocol, "labels", None), LabelShare):
+                labels.of(self._splits.train)  # refuses now what it would refuse after hours
         for name in self._suite.protocols:
             done = self._done.setdefault(name, {"attacks": {}, "evidence": {}, "seconds": {}})
             if done.get("finished"):

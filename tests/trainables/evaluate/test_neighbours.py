@@ -151,5 +151,11 @@ def test_only_those_with_a_label_are_asked(encoder, splits):
 
 @pytest.mark.parametrize("settings", [{"temperature": 0.0}, {"temperature": 1.0, "views": 0}])
 def test_what_cannot_be_is_refused(settings):
-    with pytest.raises(ValueError, match="temperature must be above 0 and views"):
+    with pytest.raises(ValueError, match=f"{[*settings][-1]} must be a"):
         NonParametric(augment=Pipeline(), **settings)
+
+
+@pytest.mark.parametrize("wrong", [{"neighbours": 0}, {"temperature": 0.0}])
+def test_neighbours_that_cannot_vote_are_refused(wrong):
+    with pytest.raises(ValueError, match=f"{next(iter(wrong))} must be a"):
+        NearestNeighbours(**{"neighbours": 5, "temperature": 0.1, **wrong})

@@ -2,6 +2,7 @@
 
 import copy
 import itertools
+import math
 
 import pytest
 import torch
@@ -16,8 +17,10 @@ from trainables.augment.pipeline import Pipeline
 from trainables.data.digits import digits
 from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.batch_size import fitting_batch_size
+from trainables.evaluate.finetuning import FineTuning
 from trainables.evaluate.fitting import Fit
 from trainables.evaluate.honesty import HonestyChecks
+from trainables.evaluate.label_share import LabelShare
 from trainables.evaluate.linear_evaluation import LinearEvaluation
 from trainables.evaluate.masking import signs_of_masking
 from trainables.evaluate.quick import Quick
@@ -282,9 +285,47 @@ def test_as_many_images_as_memory_holds_are_a_power_of_two():
     [
         ({"protocols": {}}, "at least one protocol"),
         ({"split": "train"}, "val or test, got 'train'"),
-        ({"max_images": 0}, "suite.max_images must be at least 1, or null, got 0"),
+        ({"max_images": 0}, "suite.max_images, if not null, must be a whole number of at least 1"),
+        ({"batch_size": 2.5}, "suite.batch_size, if not null, must be a whole number"),
+        ({"seed": "abc"}, "suite.seed must be a whole number of at least 0, got abc"),
     ],
 )
 def test_a_suite_that_makes_no_sense_is_refused(changes, words):
     with pytest.raises(ValueError, match=words):
         a_suite(**changes)
+
+
+@pytest.mark.parametrize(
+    "epsilons", [[], [0.2, 0.1], [0.1, 0.1], [-0.1], [math.nan], [math.inf], 0.1, ["a"]]
+)
+def test_radii_that_make_no_sense_are_refused_before_anything_is_measured(epsilons):
+    with pytest.raises(ValueError, match="epsilons of an attack must be a list of numbers"):
+        Assault(adversary=PGD, epsilons=epsilons)
+
+
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {"steps": []},
+        {"steps": [0]},
+        {"steps": [2.5]},
+        {"max_images": 0},
+        {"restarts": 1},
+        {"queries": 0},
+        {"unbounded_steps": 0},
+    ],
+)
+def test_checks_that_make_no_sense_are_refused(settings):
+    with pytest.raises(ValueError, match=f"suite.checks.{next(iter(settings))} must be a"):
+        HonestyChecks(**settings)
+
+
+def test_too_few_labels_are_refused_before_anything_is_measured(encoder, splits):
+    def sgd(parameters):
+        return torch.optim.SGD(parameters, lr=0.1)
+
+    fit = Fit(optimizer=sgd, lr_schedule=Constant(), max_epochs=2, batch_size=64)
+    few = FineTuning(fit=fit, augment=Pipeline(transforms={}), labels=LabelShare(fraction=0.005))
+    suite = a_suite(protocols={"quick": Quick(), "few": few})
+    with pytest.raises(ValueError, match=r"0\.005 of 256 images leaves a class"):
+        next(Measurement(suite, encoder, splits).steps())
