@@ -107,6 +107,8 @@ def build_encoder(config: DictConfig) -> Encoder:
 
 def build_evaluators(config: DictConfig) -> dict[str, Evaluator]:
     """Build what measures a method after an epoch."""
+    if config.evaluate_every < 1:
+        raise UserError(f"evaluate_every must be at least 1 epoch, got {config.evaluate_every}.")
     with _settings_at_fault():
         evaluators: dict[str, Evaluator] = _build(config.evaluate)
     return evaluators
@@ -126,6 +128,12 @@ def load_splits(config: DictConfig) -> Splits:
         splits = _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
     if OmegaConf.is_missing(config.data, "num_classes"):  # a folder tells when it is read
         config.data.num_classes = splits.num_classes
+    channels = splits.train.images.shape[1]
+    if "channels" in config.data and config.data.channels != channels:
+        raise UserError(
+            f"data.channels must be {channels}, as the images of data={config.data.name} have, "
+            f"got {config.data.channels}."
+        )
     return splits
 
 

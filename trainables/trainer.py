@@ -22,6 +22,7 @@ from trainables.methods.base import Method
 from trainables.optim.schedules import Schedule
 from trainables.preparation import OptimizerFactory, build_optimizer, prepare, spare_dynamo
 from trainables.progress import Progress
+from trainables.ranges import refuse_not_above_zero
 
 Precision = Literal["float32", "bfloat16"]
 
@@ -83,6 +84,8 @@ class TrainerOptions:
             raise ValueError(
                 f"trainer.precision must be float32 or bfloat16, got '{self.precision}'."
             )
+        if self.clip_grad_norm is not None:
+            refuse_not_above_zero("trainer", clip_grad_norm=self.clip_grad_norm)
 
 
 class _TrainingStep(nn.Module):

@@ -10,6 +10,7 @@ from trainables.data.image_set import Splits
 from trainables.evaluate.accuracy import accuracy
 from trainables.methods.base import Method
 from trainables.modes import in_mode, isolated_rng
+from trainables.ranges import refuse_below_one
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -37,6 +38,11 @@ class ClassifierAccuracy:
     max_images: int | None = None
     batch_size: int = 512
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        refuse_below_one(
+            "evaluate.classifier", max_images=self.max_images, batch_size=self.batch_size
+        )
 
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the two accuracies."""

@@ -9,6 +9,7 @@ from trainables.data.image_set import Splits
 from trainables.evaluate.accuracy import accuracy
 from trainables.methods.base import Method
 from trainables.modes import in_mode, isolated_rng
+from trainables.ranges import refuse_below_one
 from trainables.trainer import TrainingCollapsedError
 
 
@@ -53,6 +54,10 @@ class CollapseGuard:
     max_images: int = 512
     batch_size: int = 512
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("steps", "max_images", "batch_size")}
+        refuse_below_one("evaluate.collapse", **counts)
 
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the accuracies under one step and under several.

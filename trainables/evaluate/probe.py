@@ -16,6 +16,7 @@ from trainables.features import encode
 from trainables.methods.base import Method
 from trainables.modes import in_mode, isolated_rng
 from trainables.networks.encoder import Encoder
+from trainables.ranges import refuse_below_one, refuse_below_zero, refuse_not_above_zero
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +58,12 @@ class FrozenProbe:
     max_images: int | None = None
     batch_size: int = 512
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        counts = {name: getattr(self, name) for name in ("neighbours", "max_images", "batch_size")}
+        refuse_below_one("evaluate.probe", **counts)
+        refuse_not_above_zero("evaluate.probe", temperature=self.temperature)
+        refuse_below_zero("evaluate.probe", penalty=self.penalty)
 
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the three accuracies."""

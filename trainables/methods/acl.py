@@ -15,6 +15,7 @@ from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.networks.split_batch_norm import split, use_branch
 from trainables.progress import Progress
+from trainables.ranges import refuse_not_above_zero
 
 BRANCHES = ("normal", "pgd")
 
@@ -59,6 +60,7 @@ class ACL(Method):
         branch: Literal["normal", "pgd"],
     ) -> None:
         super().__init__()
+        refuse_not_above_zero("method", temperature=temperature)
         if branch not in BRANCHES:
             raise ValueError(f"method.branch must be normal or pgd, got '{branch}'.")
         names = sorted(BRANCHES, key=lambda name: name != branch)  # the first is in use

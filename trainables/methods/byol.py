@@ -11,6 +11,7 @@ from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.networks.target import Target, rising_momentum
 from trainables.progress import Progress
+from trainables.ranges import refuse_outside_unit
 
 
 class BYOL(Method):
@@ -47,8 +48,7 @@ class BYOL(Method):
         momentum: float,
     ) -> None:
         super().__init__()
-        if not 0 <= momentum <= 1:
-            raise ValueError(f"method.momentum must lie in [0, 1], got {momentum}.")
+        refuse_outside_unit("method", momentum=momentum)
         widths = [hidden_width], embedding_width
         self.encoder = encoder
         self.projector = mlp(encoder.num_features, *widths, batch_norm=True, last_bias=False)

@@ -13,6 +13,7 @@ from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.networks.target import Target
 from trainables.progress import Progress
+from trainables.ranges import refuse_not_above_zero, refuse_outside_unit
 
 
 class MoCo(Method):
@@ -53,6 +54,8 @@ class MoCo(Method):
         queue_length: int,
     ) -> None:
         super().__init__()
+        refuse_not_above_zero("method", temperature=temperature)
+        refuse_outside_unit("method", momentum=momentum)
         if queue_length < 1:
             raise ValueError(f"method.queue_length must be at least 1, got {queue_length}.")
         self.encoder = encoder

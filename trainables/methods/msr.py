@@ -14,6 +14,7 @@ from trainables.networks.heads import mlp
 from trainables.networks.target import Target, rising_momentum
 from trainables.optim.schedules import decayed
 from trainables.progress import Progress
+from trainables.ranges import refuse_outside_unit
 
 
 class MSR(Method):
@@ -61,9 +62,7 @@ class MSR(Method):
         stop_gradient: bool = True,
     ) -> None:
         super().__init__()
-        for name, value in (("beta_base", beta_base), ("momentum", momentum)):
-            if not 0 <= value <= 1:
-                raise ValueError(f"method.{name} must lie in [0, 1], got {value}.")
+        refuse_outside_unit("method", beta_base=beta_base, momentum=momentum)
         widths = [hidden_width], embedding_width
         self.encoder = encoder
         self.projector = mlp(encoder.num_features, *widths, batch_norm=True, last_bias=False)

@@ -13,6 +13,7 @@ from trainables.modes import in_mode
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
+from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
 
 class RoCL(Method):
@@ -52,6 +53,8 @@ class RoCL(Method):
         detach_keys: bool = False,
     ) -> None:
         super().__init__()
+        refuse_not_above_zero("method", temperature=temperature)
+        refuse_below_zero("method", regularisation=regularisation)
         self.encoder = encoder
         self.projector = mlp(encoder.num_features, [projector_width], embedding_width)
         self.augment = augment

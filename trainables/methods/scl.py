@@ -10,6 +10,7 @@ from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
+from trainables.ranges import refuse_not_above_zero
 
 
 class SCL(Method):
@@ -39,6 +40,7 @@ class SCL(Method):
         temperature: float,
     ) -> None:
         super().__init__()
+        refuse_not_above_zero("method", temperature=temperature)
         self.encoder = encoder
         self.projector = mlp(encoder.num_features, [projector_width], embedding_width)
         self.augment = augment

@@ -14,6 +14,7 @@ from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.optim.schedules import decayed
 from trainables.progress import Progress
+from trainables.ranges import refuse_outside_unit
 
 
 class SimSiamMSR(Method):
@@ -55,8 +56,7 @@ class SimSiamMSR(Method):
         decay: Literal["cosine", "constant"] = "cosine",
     ) -> None:
         super().__init__()
-        if not 0 <= beta_base <= 1:
-            raise ValueError(f"method.beta_base must lie in [0, 1], got {beta_base}.")
+        refuse_outside_unit("method", beta_base=beta_base)
         self.encoder = encoder
         self.projector = mlp(
             encoder.num_features,

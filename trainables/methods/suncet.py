@@ -11,6 +11,7 @@ from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
+from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
 
 class SuNCEt(Method):
@@ -50,8 +51,8 @@ class SuNCEt(Method):
         detach_keys: bool = False,
     ) -> None:
         super().__init__()
-        if weight < 0:
-            raise ValueError(f"method.weight must be at least 0, got {weight}.")
+        refuse_not_above_zero("method", temperature=temperature)
+        refuse_below_zero("method", weight=weight)
         self.encoder = encoder
         self.projector = mlp(encoder.num_features, [projector_width], embedding_width)
         self.augment = augment

@@ -12,6 +12,7 @@ from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.networks.prototypes import Prototypes
 from trainables.progress import Progress
+from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
 
 class SuNCEtSwAV(Method):
@@ -53,8 +54,8 @@ class SuNCEtSwAV(Method):
         weight: float = 1.0,
     ) -> None:
         super().__init__()
-        if weight < 0:
-            raise ValueError(f"method.weight must be at least 0, got {weight}.")
+        refuse_not_above_zero("method", temperature=temperature, epsilon=epsilon)
+        refuse_below_zero("method", weight=weight)
         self.encoder = encoder
         self.projector = mlp(
             encoder.num_features, [projector_width], prototypes.width, batch_norm=True

@@ -21,6 +21,7 @@ from trainables.modes import in_mode
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
+from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
 
 class SwARo(Method):
@@ -70,6 +71,8 @@ class SwARo(Method):
         detach_keys: bool = False,
     ) -> None:
         super().__init__()
+        refuse_not_above_zero("method", temperature=temperature)
+        refuse_below_zero("method", regularisation=regularisation)
         if objective not in ("rocl3", "alg1"):
             raise ValueError(f"method.objective must be rocl3 or alg1, got '{objective}'.")
         self.encoder = encoder

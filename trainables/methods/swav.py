@@ -11,6 +11,7 @@ from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.networks.prototypes import Prototypes
 from trainables.progress import Progress
+from trainables.ranges import refuse_not_above_zero
 
 
 class SwAV(Method):
@@ -47,6 +48,7 @@ class SwAV(Method):
         epsilon: float,
     ) -> None:
         super().__init__()
+        refuse_not_above_zero("method", temperature=temperature, epsilon=epsilon)
         self.encoder = encoder
         self.projector = mlp(
             encoder.num_features, [projector_width], prototypes.width, batch_norm=True

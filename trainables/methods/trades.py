@@ -12,6 +12,7 @@ from trainables.methods.base import Method
 from trainables.modes import Mode, in_mode
 from trainables.networks.encoder import Encoder
 from trainables.progress import Progress
+from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
 
 class TRADES(Method):
@@ -49,10 +50,8 @@ class TRADES(Method):
         attack_mode: Mode = "eval",
     ) -> None:
         super().__init__()
-        if weight < 0:
-            raise ValueError(f"method.weight must be at least 0, got {weight}.")
-        if noise <= 0:
-            raise ValueError(f"method.noise must be above 0, got {noise}.")
+        refuse_below_zero("method", weight=weight)
+        refuse_not_above_zero("method", noise=noise)
         self.encoder = encoder
         self.head = nn.Linear(encoder.num_features, num_classes)
         self.augment = augment

@@ -24,6 +24,11 @@ class Encoder(nn.Module):
 
     def __init__(self, *, num_features: int, mean: Sequence[float], std: Sequence[float]) -> None:
         super().__init__()
+        if len(mean) != len(std) or not min(std) > 0:
+            raise ValueError(
+                f"encoder.mean and encoder.std need a number per channel, the latter above 0, got "
+                f"{list(mean)} and {list(std)}."
+            )
         self.num_features = num_features
         self.register_buffer("mean", torch.tensor(mean).view(1, -1, 1, 1), persistent=False)
         self.register_buffer("std", torch.tensor(std).view(1, -1, 1, 1), persistent=False)

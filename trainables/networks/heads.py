@@ -41,6 +41,11 @@ def mlp(
     nn.Sequential
         (N, in_features) to (N, out_features).
     """
+    if min([*hidden_features, out_features]) < 1:
+        raise ValueError(
+            f"the widths of a projector or predictor must be at least 1, got "
+            f"{list(hidden_features)} and {out_features}."
+        )
     layers: list[nn.Module] = []
     before = in_features
     for width in hidden_features:

@@ -27,8 +27,10 @@ class SmallConv(Encoder):
         mean: Sequence[float],
         std: Sequence[float],
     ) -> None:
-        if not widths:
-            raise ValueError(f"encoder.widths needs at least one block, got {list(widths)}.")
+        if not widths or min(widths) < 1:
+            raise ValueError(
+                f"encoder.widths needs at least one block, each of at least 1, got {list(widths)}."
+            )
         super().__init__(num_features=widths[-1], mean=mean, std=std)
         blocks: list[nn.Module] = []
         before = channels

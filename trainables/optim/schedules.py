@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from itertools import pairwise
 from typing import Literal, Protocol
 
+from trainables.ranges import refuse_below_zero
+
 ROUNDING = 1e-6  # epochs
 
 
@@ -63,6 +65,7 @@ class WarmupCosine:
             raise ValueError(
                 f"lr_schedule.warmup is a share of training in [0, 1), got {self.warmup}."
             )
+        refuse_below_zero("lr_schedule", start=self.start, peak=self.peak, end=self.end)
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
         """Return the factor."""
