@@ -166,8 +166,12 @@ def _usual(trial: TrialFolder) -> Path | None:
 
 
 def _trial_of_run(uri: str, run_id: str) -> str:
-    from raystudy.trackers.mlflow.client import MlflowStore
+    from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
 
+    database = Path(uri.removeprefix("sqlite:///"))
+    if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
+        raise UserError(f"{run_id} is no trial of raystudy: there is no MLflow at {redact(uri)}.")
+    prepare_environment()
     tags = MlflowStore(uri, artifacts=None, refused=lambda _: None).tags(run_id)
     if tags.get("raystudy.kind") != "trial":
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")

@@ -128,6 +128,13 @@ def test_what_would_be_another_network_is_refused(capsys, words, sentence):
     assert len(err.strip().splitlines()) == 1
 
 
+def test_a_run_is_not_looked_for_in_an_mlflow_that_is_not_there(capsys, home):
+    code, _, err = evaluate(capsys, "0" * 32)
+    assert code == 2
+    assert "there is no MLflow at sqlite:///" in err
+    assert not (home / "mlflow.db").exists()
+
+
 def test_of_several_encoders_in_a_file_one_is_named(capsys, tmp_path):
     one = SmallConv(channels=1, widths=[32, 64, 128], mean=[0], std=[1]).body.state_dict()
     both = {
