@@ -16,8 +16,8 @@ from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import store_uri
 from raystudy.units import size
 
-MLFLOW_LIMIT_S = 20.0
-DATABASE_LIMIT_S = 10.0
+MLFLOW_LIMIT_S = 45.0
+DATABASE_LIMIT_S = 20.0
 RAY_LIMIT_S = 60.0
 DASHBOARD_LIMIT_S = 3.0
 CONNECT_LIMIT_S = 5.0

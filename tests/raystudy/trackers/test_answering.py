@@ -1,0 +1,8 @@
+"""The doctor asks an MLflow that is there."""
+
+from raystudy.doctor import services
+
+
+def test_an_mlflow_that_is_there_answers(store):
+    (check,) = services.mlflow(store.uri, "nowhere", enabled=True)
+    assert (check.verdict, check.found) == ("well", f"{store.uri} answers")
