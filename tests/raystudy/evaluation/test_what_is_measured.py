@@ -135,6 +135,11 @@ def test_a_run_is_not_looked_for_in_an_mlflow_that_is_not_there(capsys, home):
     assert not (home / "mlflow.db").exists()
 
 
+def test_pictures_are_of_the_data_it_was_trained_on(capsys):
+    assert cli.main(["look", "train-fast_at-1", "data=cifar10"]) == 2
+    assert "looked at on the data it was trained on, not data=cifar10" in capsys.readouterr().err
+
+
 def test_of_several_encoders_in_a_file_one_is_named(capsys, tmp_path):
     one = SmallConv(channels=1, widths=[32, 64, 128], mean=[0], std=[1]).body.state_dict()
     both = {

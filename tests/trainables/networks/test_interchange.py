@@ -247,3 +247,39 @@ def test_no_file_and_no_tensors_are_told(tmp_path):
     torch.save({"epoch": 1}, tmp_path / "b.pth")
     with pytest.raises(ValueError, match="no tensors"):
         read_weights(tmp_path / "b.pth")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda value: value.to(torch.complex64),
+        lambda value: value.to(torch.int8),  # of a quantised network, whose scales are elsewhere
+        lambda value: value.to("meta"),
+        lambda value: value.to_sparse(),
+    ],
+    ids=["complex", "whole", "meta", "sparse"],
+)
+def test_weights_that_are_no_plain_real_numbers_are_refused(change):
+    encoder = SmallConv(channels=3, widths=[4], **STATISTICS)
+    weights = {
+        name: change(value) if value.is_floating_point() else value
+        for name, value in encoder.body.state_dict().items()
+    }
+    with pytest.raises(ValueError, match="no plain real numbers in 0"):
+        load_encoder(encoder, weights)
+
+
+@pytest.mark.parametrize("kind", [torch.float16, torch.bfloat16, torch.float64])
+def test_weights_of_other_precision_are_taken(kind):
+    encoder = SmallConv(channels=3, widths=[4], **STATISTICS)
+    weights = {name: value.to(kind) for name, value in encoder.body.state_dict().items()}
+    load_encoder(encoder, weights)
+    assert all(value.dtype == torch.float32 for value in encoder.parameters())
+
+
+def test_a_file_that_holds_itself_is_refused(tmp_path):
+    endless = {"weight": torch.zeros(2)}
+    endless["again"] = endless
+    torch.save(endless, tmp_path / "endless.pt")
+    with pytest.raises(ValueError, match="holds itself, without end"):
+        read_weights(tmp_path / "endless.pt")
