@@ -248,4 +248,16 @@ def _first_contact(uri: str) -> Iterator[None]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with path.with_name(f"{path.name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
+        if not path.exists():
+            _make_database(path)
         yield
+
+
+def _make_database(path: Path) -> None:
+    """Make MLflow's tables in a file beside: one that a full disk left half-made stays so."""
+    from mlflow import MlflowClient
+
+    part = path.with_name(f"{path.name}.part")
+    part.unlink(missing_ok=True)
+    MlflowClient(tracking_uri=f"sqlite:///{part}")
+    part.replace(path)

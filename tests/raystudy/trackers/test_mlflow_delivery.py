@@ -243,6 +243,14 @@ def test_two_studies_may_begin_at_once_on_a_new_database(tmp_path):
 
 
 @pytest.mark.slow  # makes another database
+def test_a_database_that_was_left_half_made_is_made_anew(folder, study, tmp_path):
+    (tmp_path / "mlflow.db.part").write_text("as of a process that was killed")
+    tell(MlflowTracker(None), study)
+    assert sync(folder, f"sqlite:///{tmp_path}/mlflow.db").error == ""
+    assert not (tmp_path / "mlflow.db.part").exists()
+
+
+@pytest.mark.slow  # makes another database
 def test_another_store_gets_everything(store, folder, study, tmp_path):
     tell(MlflowTracker(None), study)
     told = store.sync(folder).delivered
