@@ -12,8 +12,8 @@ be what an undisturbed one is, to the last digit, in Optuna's journal and in MLf
 closed with its files, and no process and no temporary file may be left. Prints a line each; exits 1
 if anything was lost. A full disk needs the right to mount one.
 
-On 2026-11-21, on four cores with a load above 20: 44 rounds, 41 of which struck, each fault at least
-once (`head_starting`, `driver_int`, `disk` and others two to four times). In 40 nothing was lost.
+On 2026-11-21, on four cores with a load above 20: 44 rounds, 41 of which struck, each fault at
+least once, `disk` four times. In 40 nothing was lost.
 One met a traceback where Ray's head died as Ray started, mended and struck twice since. Two met an
 MLflow database that a full disk and a lock had left half-made for good; it is now made in a file
 beside, which has not been struck since. One was a fault of these files, mended.
