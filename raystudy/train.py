@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.text import Text
 
-from raystudy import __version__, config, disk, plan, terminal, tracking
+from raystudy import __version__, config, disk, plan, recipe, terminal, tracking
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
 from raystudy.sessions.local import LocalSession
@@ -32,6 +32,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         "overrides": list(overrides),
         "search_path": [str(Path(path).resolve()) for path in search_path],
         "raystudy": __version__,
+        recipe.KEY: recipe.of(settings),
     }
     folder.write_manifest(manifest)
     return _go_on(folder, settings, overrides, search_path, resumed=False)
@@ -41,6 +42,7 @@ def resume(folder: StudyFolder, manifest: Mapping[str, Any], overrides: Sequence
     """Go on with what `train` left unfinished."""
     search_path = manifest["search_path"]
     settings = config.load(manifest["name"], overrides, search_path)
+    recipe.refuse_another(folder.id, manifest, settings)
     return _go_on(folder, settings, overrides, search_path, resumed=True)
 
 

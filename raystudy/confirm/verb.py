@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from raystudy import __version__, config, plan, terminal
+from raystudy import __version__, config, plan, recipe, terminal
 from raystudy.confirm import announcement, contest, finalists, running
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
@@ -78,6 +78,7 @@ def _begin(
 ) -> int:
     manifest = _manifest(study, runners, overrides)
     settings = contest.settings(manifest)
+    manifest[recipe.KEY] = recipe.of(settings)
     found = plan.check(settings)
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
     folder.write_manifest(manifest)
@@ -95,6 +96,7 @@ def _go_on(
     if (summary := running.stored_summary(folder)) is not None:
         return announcement.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
+    recipe.refuse_another(folder.id, manifest, contest.settings(manifest))
     later = [text for text in overrides if text.startswith(LATER_TOO)]
     manifest["overrides"] = [*manifest["overrides"], *later]
     return running.run(console, folder, manifest, resumed=True, as_json=as_json)

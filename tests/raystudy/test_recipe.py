@@ -1,0 +1,51 @@
+"""A study goes on with the recipe it was begun with."""
+
+import json
+
+import pytest
+
+from raystudy import cli, config, recipe
+from raystudy.errors import UserError
+
+OWN = """
+defaults: [simclr, _self_]
+method: {{temperature: {temperature}}}
+study: {{name: own}}
+"""
+
+
+def kept(*overrides):
+    """What study.json holds of a recipe."""
+    return json.loads(json.dumps({recipe.KEY: recipe.of(config.load("swaro", [*overrides]))}))
+
+
+def test_the_same_recipe_goes_on():
+    recipe.refuse_another("s-1", kept(), config.load("swaro", []))
+
+
+@pytest.mark.parametrize(
+    "later",
+    ["study.num_trials=99", "scaling.num_workers=2", "output_dir=elsewhere", "data.cache_dir=b"],
+)
+def test_what_trains_no_other_network_may_change(later):
+    settings = config.load("swaro", ["data=image_folder", "data.root=a", later])
+    recipe.refuse_another("s-1", kept("data=image_folder", "data.root=a"), settings)
+
+
+@pytest.mark.parametrize("later", ["method.temperature=0.1", "encoder=resnet18", "seed=3"])
+def test_another_recipe_is_refused(later):
+    with pytest.raises(UserError, match="s-1 was begun with"):
+        recipe.refuse_another("s-1", kept(), config.load("swaro", [later]))
+
+
+def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path / "home"))
+    study = tmp_path / "own.yaml"
+    study.write_text(OWN.format(temperature=0.5))
+    words = ["own", "--search-path", str(tmp_path), "max_epochs=1", "tracker=none"]
+    assert cli.main(["train", *words]) == 0
+    study.write_text(OWN.format(temperature=0.25))
+    assert cli.main(["resume", "train-own-1"]) == 2
+    said = capsys.readouterr().err
+    assert "method.temperature=0.5, for which the YAML now says 0.25" in said
+    assert len(said.strip().splitlines()) == 1
