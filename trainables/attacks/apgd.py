@@ -9,7 +9,7 @@ from torch import Tensor
 from trainables.attacks.adversary import LogitsOf, Victims, Worst, attack_targets
 from trainables.attacks.balls import Ball, L1Ball, L2Ball, Start
 from trainables.attacks.objectives import CrossEntropy, Objective
-from trainables.demands import demand_whole
+from trainables.ranges import refuse_not_whole
 
 MOMENTUM = 0.75  # share of the new step; alpha in the paper
 RISES = 0.75  # share of steps that must raise the objective; rho
@@ -45,9 +45,9 @@ class APGD:
     def __post_init__(self) -> None:
         if isinstance(self.ball, L1Ball):
             raise ValueError(f"APGD needs an l-inf or l2 ball (APGDL1 is for l1), got {self.ball}.")
-        demand_whole("steps of APGD", self.steps)
-        demand_whole("restarts of APGD", self.restarts)
-        demand_whole("targets of APGD", self.targets, least=0)
+        refuse_not_whole("steps of APGD", self.steps)
+        refuse_not_whole("restarts of APGD", self.restarts)
+        refuse_not_whole("targets of APGD", self.targets, least=0)
 
     def __call__(
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None

@@ -10,7 +10,7 @@ from trainables.attacks.adversary import LogitsOf, Victims, Worst, attack_target
 from trainables.attacks.balls import L1Ball
 from trainables.attacks.objectives import CrossEntropy, Objective
 from trainables.attacks.rows import normal, stuck
-from trainables.demands import demand_whole
+from trainables.ranges import refuse_not_whole
 
 STAGES = ((3.0, 0.3), (2.0, 0.3), (1.0, 0.4))  # radius over epsilon, share of the steps
 REVIEW = 0.04  # share of a stage's steps between two reviews
@@ -49,9 +49,9 @@ class APGDL1:
     def __post_init__(self) -> None:
         if not isinstance(self.ball, L1Ball):
             raise ValueError(f"APGDL1 needs an l1 ball, got {self.ball}.")
-        demand_whole("steps of APGDL1", self.steps, least=len(STAGES))
-        demand_whole("restarts of APGDL1", self.restarts)
-        demand_whole("targets of APGDL1", self.targets, least=0)
+        refuse_not_whole("steps of APGDL1", self.steps, least=len(STAGES))
+        refuse_not_whole("restarts of APGDL1", self.restarts)
+        refuse_not_whole("targets of APGDL1", self.targets, least=0)
 
     def __call__(
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None

@@ -10,7 +10,7 @@ from trainables.attacks.balls import Ball
 from trainables.attacks.hyperplanes import reach
 from trainables.attacks.objectives import Margin
 from trainables.attacks.rows import per_row
-from trainables.demands import demand_whole
+from trainables.ranges import refuse_not_whole
 
 BIAS = 0.1  # largest share of the step that starts from the image; alpha_max
 OVERSHOOT = 1.05  # beyond the boundary; eta
@@ -41,8 +41,8 @@ class FAB:
     targets: int = 9
 
     def __post_init__(self) -> None:
-        demand_whole("steps of FAB", self.steps)
-        demand_whole("targets of FAB", self.targets)
+        refuse_not_whole("steps of FAB", self.steps)
+        refuse_not_whole("targets of FAB", self.targets)
 
     def __call__(
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None

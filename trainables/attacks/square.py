@@ -9,7 +9,7 @@ from torch import Tensor
 from trainables.attacks.adversary import LogitsOf, Worst
 from trainables.attacks.balls import Ball, L1Ball, LinfBall
 from trainables.attacks.rows import norm, per_row, uniform
-from trainables.demands import demand_whole
+from trainables.ranges import refuse_not_whole
 
 FIRST_SHARE = 0.8  # of the image that a window covers at first
 HALVINGS = (10, 50, 200, 500, 1000, 2000, 4000, 6000, 8000)  # queries after which the share halves
@@ -43,7 +43,7 @@ class Square:
     rescale: bool = True
 
     def __post_init__(self) -> None:
-        demand_whole("queries of Square", self.queries)
+        refuse_not_whole("queries of Square", self.queries)
 
     @torch.no_grad()
     def __call__(

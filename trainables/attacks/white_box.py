@@ -16,7 +16,7 @@ from trainables.attacks.adversary import (
 from trainables.attacks.balls import Ball, Start
 from trainables.attacks.objectives import CrossEntropy, Objective
 from trainables.attacks.pgd import PGD
-from trainables.demands import demand_positive, demand_whole
+from trainables.ranges import refuse_not_positive, refuse_not_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,11 +59,11 @@ class WhiteBoxPGD:
     keep_best: bool = True
 
     def __post_init__(self) -> None:
-        demand_positive("relative_step", self.relative_step)
-        demand_whole("steps", self.steps, least=0)
+        refuse_not_positive("relative_step", self.relative_step)
+        refuse_not_whole("steps", self.steps, least=0)
         if self.target not in TARGETS:
             raise ValueError(f"target must be one of {', '.join(TARGETS)}, got {self.target}.")
-        demand_whole("restarts", self.restarts)
+        refuse_not_whole("restarts", self.restarts)
         if self.restarts > 1 and self.start == "zero":
             raise ValueError(
                 f"restarts need a random start, got {self.restarts} restarts and start=zero."

@@ -15,9 +15,9 @@ from trainables.attacks.objectives import Margin
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
-from trainables.demands import demand_ascending, demand_whole
 from trainables.evaluate.masking import Evidence
 from trainables.modes import isolated_rng
+from trainables.ranges import refuse_not_ascending, refuse_not_whole
 
 GREY_LEVEL = 1 / 255
 OTHERWISE = 0.01  # relative: arithmetic on a GPU differs by less from batch to batch
@@ -55,12 +55,12 @@ class HonestyChecks:
     unbounded_steps: int = 100
 
     def __post_init__(self) -> None:
-        demand_ascending("suite.checks.steps", self.steps)
+        refuse_not_ascending("suite.checks.steps", self.steps)
         for steps in self.steps:
-            demand_whole("suite.checks.steps", steps)
+            refuse_not_whole("suite.checks.steps", steps)
         for name in ("max_images", "queries", "unbounded_steps"):
-            demand_whole(f"suite.checks.{name}", getattr(self, name))
-        demand_whole("suite.checks.restarts", self.restarts, least=2)
+            refuse_not_whole(f"suite.checks.{name}", getattr(self, name))
+        refuse_not_whole("suite.checks.restarts", self.restarts, least=2)
 
     def share(self, evidence: Evidence) -> float:
         """Return how much of all evidence is gathered, in [0, 1]."""

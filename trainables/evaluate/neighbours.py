@@ -8,13 +8,13 @@ from torch import Tensor, nn
 
 from trainables.augment.pipeline import Augmentation
 from trainables.data.image_set import ImageSet, Splits
-from trainables.demands import demand_positive, demand_whole
 from trainables.evaluate.fitting import ImmediateFitting
 from trainables.evaluate.knn import knn_logits
 from trainables.evaluate.label_share import LabelShare
 from trainables.evaluate.protocol import Fitting, own_copy
 from trainables.features import encode
 from trainables.networks.encoder import Encoder
+from trainables.ranges import refuse_not_positive, refuse_not_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,8 +41,8 @@ class NearestNeighbours:
     branch: str | None = None
 
     def __post_init__(self) -> None:
-        demand_whole("neighbours", self.neighbours)
-        demand_positive("temperature", self.temperature)
+        refuse_not_whole("neighbours", self.neighbours)
+        refuse_not_positive("temperature", self.temperature)
 
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
@@ -121,8 +121,8 @@ class NonParametric:
     branch: str | None = None
 
     def __post_init__(self) -> None:
-        demand_positive("temperature", self.temperature)
-        demand_whole("views", self.views)
+        refuse_not_positive("temperature", self.temperature)
+        refuse_not_whole("views", self.views)
 
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None

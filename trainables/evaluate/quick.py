@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from torch import nn
 
 from trainables.data.image_set import Splits
-from trainables.demands import demand_positive
 from trainables.evaluate.fitting import ImmediateFitting
 from trainables.evaluate.linear import fit_linear
 from trainables.evaluate.protocol import Classifier, Fitting, own_copy
 from trainables.features import encode
 from trainables.networks.encoder import Encoder
+from trainables.ranges import refuse_not_positive
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,7 +32,7 @@ class Quick:
     branch: str | None = None
 
     def __post_init__(self) -> None:
-        demand_positive("penalty", self.penalty)
+        refuse_not_positive("penalty", self.penalty)
 
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None

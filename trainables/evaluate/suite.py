@@ -10,7 +10,6 @@ from torch import Tensor, nn
 
 from trainables.attacks.balls import Ball
 from trainables.data.image_set import ImageSet, Splits
-from trainables.demands import demand_whole
 from trainables.evaluate.batch_size import fitting_batch_size
 from trainables.evaluate.honesty import HonestyChecks
 from trainables.evaluate.label_share import LabelShare
@@ -18,6 +17,7 @@ from trainables.evaluate.masking import Evidence, signs_of_masking
 from trainables.evaluate.protocol import EvaluationProtocol, Fitting, Split, finish, is_right
 from trainables.evaluate.withstanding import Assault
 from trainables.networks.encoder import Encoder
+from trainables.ranges import refuse_not_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +59,8 @@ class Suite:
             raise ValueError(f"suite.split must be val or test, got '{self.split}'.")
         for name in ("max_images", "batch_size"):
             if (value := getattr(self, name)) is not None:
-                demand_whole(f"suite.{name}, if not null,", value)
-        demand_whole("suite.seed", self.seed, least=0)
+                refuse_not_whole(f"suite.{name}, if not null,", value)
+        refuse_not_whole("suite.seed", self.seed, least=0)
 
     def images(self, splits: Splits) -> ImageSet:
         """Return what is measured on."""

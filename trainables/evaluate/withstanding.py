@@ -10,8 +10,8 @@ from trainables.attacks.adversary import Adversary, LogitsOf, with_slope
 from trainables.attacks.balls import Ball
 from trainables.attacks.epsilons import in_growing_balls
 from trainables.data.image_set import ImageSet
-from trainables.demands import demand_ascending
 from trainables.modes import isolated_rng
+from trainables.ranges import refuse_not_ascending
 from trainables.trainer import Precision
 
 
@@ -36,7 +36,7 @@ class Assault:
 
     def __post_init__(self) -> None:
         if self.epsilons is not None:
-            demand_ascending("epsilons of an attack", self.epsilons)
+            refuse_not_ascending("epsilons of an attack", self.epsilons)
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(
                 f"precision of an attack must be float32 or bfloat16, got '{self.precision}'."

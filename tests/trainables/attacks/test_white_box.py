@@ -220,7 +220,7 @@ def test_finds_what_torchattacks_finds_in_l2():
     ("wrong", "sentence"),
     [
         ({"relative_step": 0.0}, "relative_step must be a number above 0, got 0.0"),
-        ({"steps": -1}, "steps must be at least 0, got -1"),
+        ({"steps": -1}, "steps must be a whole number of at least 0, got -1"),
         ({"restarts": 0}, "restarts must be a whole number of at least 1, got 0"),
         ({"restarts": 2, "start": "zero"}, "restarts need a random start, got 2 restarts"),
         ({"target": "likely"}, "target must be one of none, .* got likely"),
