@@ -3,6 +3,7 @@
 import functools
 import math
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -146,9 +147,11 @@ class Trainer:
         if distributed.world_size() > 1:
             # Buffers stay equal by themselves (SyncBN, pseudo-labels); a method may leave some
             # parameters out of a step (SuNCEt after its switch-off).
-            self._step = DistributedDataParallel(
-                self._step, broadcast_buffers=False, find_unused_parameters=True
-            )
+            with warnings.catch_warnings():  # torch 2.15 has no other name yet for quite this
+                warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
+                self._step = DistributedDataParallel(
+                    self._step, broadcast_buffers=False, find_unused_parameters=True
+                )
         self._lr_schedule = lr_schedule
         self._train = train
         self._batches = batches

@@ -62,7 +62,8 @@ class RayExecutor:
 
     def _run_in(self, folder: StudyFolder, study: TrialSource) -> None:
         patience_s = HEAD_PATIENCE_S if self._scaling.address else LOCAL_HEAD_PATIENCE_S
-        with _quiet(), connected(self._scaling), lifeline(study.info.id, patience_s=patience_s):
+        held = lifeline(study.info.id, patience_s=patience_s, interrupted=lambda: study.interrupted)
+        with _quiet(), connected(self._scaling), held:
             at_a_time = concurrency(self._scaling, node_totals(), growth_limit())
             # Only now: importing Tune takes seconds in which the trials' processes start, too.
             from raystudy.on_ray.tuning import run_with_tune

@@ -7,18 +7,20 @@ import socket
 import sys
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import ray
 
-from raystudy.errors import EXIT_FAILED
+from raystudy.errors import EXIT_FAILED, EXIT_RESUMABLE
 
 LOOK_EVERY_S = 1.0
 
 
 @contextlib.contextmanager
-def lifeline(study_id: str, *, patience_s: float) -> Iterator[None]:
+def lifeline(
+    study_id: str, *, patience_s: float, interrupted: Callable[[], bool]
+) -> Iterator[None]:
     """End this process with a word when Ray's head, or a local Ray's node, is gone.
 
     Without its head Ray waits a minute in its own C++, where nothing can interrupt it, and then
@@ -30,12 +32,17 @@ def lifeline(study_id: str, *, patience_s: float) -> Iterator[None]:
     study_id : str
     patience_s : float
         How long the head may be out of reach; below Ray's 60 s.
+    interrupted : callable () -> bool
+        Whether the study was asked to end: who signals all its processes at once, as batch
+        systems do, ends Ray first.
     """
     over = threading.Event()
-    thread = threading.Thread(
-        target=_hold, args=(ray.get_runtime_context().gcs_address, study_id, patience_s, over)
-    )
-    thread.daemon = True
+
+    def leave(part: str) -> None:
+        _leave(study_id, part, interrupted=interrupted())
+
+    address = ray.get_runtime_context().gcs_address
+    thread = threading.Thread(target=_hold, args=(address, patience_s, over, leave), daemon=True)
     thread.start()
     try:
         yield
@@ -44,16 +51,18 @@ def lifeline(study_id: str, *, patience_s: float) -> Iterator[None]:
         thread.join()
 
 
-def _hold(address: str, study_id: str, patience_s: float, over: threading.Event) -> None:
+def _hold(
+    address: str, patience_s: float, over: threading.Event, leave: Callable[[str], None]
+) -> None:
     answered = time.monotonic()
     while not over.wait(LOOK_EVERY_S):
         now = time.monotonic()
         if _answers(address):
             answered = now
         elif now - answered > patience_s:
-            _leave(study_id, "head")
+            leave("head")
         if _local_node_is_gone():
-            _leave(study_id, "node")
+            leave("node")
 
 
 def _answers(address: str) -> bool:
@@ -72,7 +81,7 @@ def _local_node_is_gone() -> bool:
     return any(info.process.poll() is not None for info in raylets)
 
 
-def _leave(study_id: str, part: str) -> None:
+def _leave(study_id: str, part: str, *, interrupted: bool) -> None:
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
     sys.stdout.flush()
     sys.stderr.write(
@@ -82,7 +91,7 @@ def _leave(study_id: str, part: str) -> None:
     sys.stderr.flush()
     with contextlib.suppress(Exception):
         _end_local_ray()
-    os._exit(EXIT_FAILED)
+    os._exit(EXIT_RESUMABLE if interrupted else EXIT_FAILED)
 
 
 def _end_local_ray() -> None:
