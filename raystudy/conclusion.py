@@ -28,7 +28,9 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
     if study.earlier:
         _say(console, f"warm start:    {study.earlier.words}")
     if study.failure:
-        _say(console, f"{study.failure}; tracebacks: {study.info.folder}/trials/*/error.txt")
+        there = any(study.info.folder.glob("trials/*/error.txt"))
+        where = f"; tracebacks: {study.info.folder}/trials/*/error.txt" if there else ""
+        _say(console, f"{study.failure}{where}")
     for name in study.info.spec.budget.limits:
         _say(console, f"spent:         {getattr(study.spent, name):.4g} {WORDS[name]}")
     infeasible = sum(summary.violation > 0 for summary in ended)
@@ -44,7 +46,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _say(console, f"make sure:     raystudy confirm {study.info.id}{_moved(settings)}")
     if not study.is_finished:
         _say(console, f"go on with:    raystudy resume {study.info.id}{_moved(settings)}")
-    _say(console, f"look at it:    raystudy ui{_moved(settings)}")
+    if settings.tracker.enabled:
+        _say(console, f"look at it:    raystudy ui{_moved(settings)}")
 
 
 def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:

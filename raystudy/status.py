@@ -209,7 +209,8 @@ def _headline(study: StoredStudy) -> str:
 def _table(study: StoredStudy, console: Console) -> RenderableType:
     """Return the table that the driver shows."""
     _, settings = study.composed
-    tracker = ConsoleTracker(console, settings.max_epochs)
+    going = "running" if study.state == "running" else "interrupted"
+    tracker = ConsoleTracker(console, settings.max_epochs, going=going)
     tracker.expect(study.info)
     for trial in study.trials:
         tracker.add(trial.summary, trial.params)

@@ -49,9 +49,12 @@ class ConsoleTracker:
     console : Console
         A live table if it is a terminal, else a line per event without control codes.
     max_epochs : int
+    going : str
+        What to call trials that have not ended.
     """
 
-    def __init__(self, console: Console, max_epochs: int) -> None:
+    def __init__(self, console: Console, max_epochs: int, *, going: str = "running") -> None:
+        self._going = going
         self._console = console
         self._max_epochs = max_epochs
         self._rows: dict[int, _Row] = {}
@@ -169,12 +172,15 @@ class ConsoleTracker:
         ]
         return [
             str(row.number),
-            Text(row.state, style=STATE_STYLES.get(row.state, "")),
+            Text(self._name(row.state), style=STATE_STYLES.get(row.state, "")),
             f"{row.epoch}/{self._max_epochs}",
             *values,
             f"{row.elapsed():.0f} s",
             Text(self._remark(row)),
         ]
+
+    def _name(self, state: str) -> str:
+        return self._going if state == "running" else state
 
     def _remark(self, row: _Row) -> str:
         """Return why a trial failed, else its settings."""
@@ -183,7 +189,8 @@ class ConsoleTracker:
 
     def _footer(self) -> str:
         states = [row.state for row in self._rows.values()]
-        counts = [f"{states.count(state)} {state}" for state in STATE_STYLES if state in states]
+        there = [state for state in STATE_STYLES if state in states]
+        counts = [f"{states.count(state)} {self._name(state)}" for state in there]
         ended = len(states) - states.count("running")
         hidden = len(self._rows) - len(self._shown())
         more = f" ({hidden} not shown)" if hidden else ""

@@ -19,9 +19,10 @@ from raystudy.surrogates import CLEAN, ROBUST
 BOTH = (CLEAN, ROBUST)
 
 
-def said(study):
+def said(study, *, tracked=True):
     console = Console(file=io.StringIO(), width=200)
-    conclusion.show(console, study, OmegaConf.create({"output_dir": str(default_output_dir())}))
+    settings = {"output_dir": str(default_output_dir()), "tracker": {"enabled": tracked}}
+    conclusion.show(console, study, OmegaConf.create(settings))
     return console.file.getvalue()
 
 
@@ -38,6 +39,19 @@ def test_the_best_is_told_with_its_gain_over_the_recipe(tmp_path):
     assert "best trial:    1  robust 0.5000  clean 0.8000" in words
     assert "robust +0.2000" in words
     assert "infeasible" not in words
+
+
+def test_nobody_is_sent_to_what_is_not_there(tmp_path):
+    study = open_study(tmp_path / "s", num_trials=1)
+    study.report(study.next_trial().number, 1, {CLEAN: float("nan"), ROBUST: 0.1})
+    words = said(study, tracked=False)
+    assert "raystudy ui" not in words
+    assert "error.txt" not in words
+    (tmp_path / "s/trials/0000").mkdir(parents=True)
+    (tmp_path / "s/trials/0000/error.txt").write_text("Traceback")
+    words = said(study)
+    assert "raystudy ui" in words
+    assert "error.txt" in words
 
 
 def test_a_front_is_told_trial_by_trial(tmp_path):
