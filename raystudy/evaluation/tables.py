@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy.trackers.mlflow.attach import Attachment
+from trainables.evaluate.ball_name import ball_name
 from trainables.evaluate.intervals import over_seeds
 
 Record = Mapping[str, Any]
@@ -61,10 +62,10 @@ def _entries(record: Record) -> Iterator[tuple[tuple[str, str, str], Mapping[str
     for protocol, found in record["protocols"].items():
         yield (protocol, "none", ""), found["clean"]
         for row in found["robust"]:
-            yield (protocol, row["attack"], f"{row['norm']} {row['epsilon']:.4g}"), row
+            yield (protocol, row["attack"], ball_name(row["norm"], row["epsilon"])), row
         for row in found["worst"]:
             yield (
-                (protocol, f"all {row['attacks']}", f"{row['norm']} {row['epsilon']:.4g}"),
+                (protocol, f"all {row['attacks']}", ball_name(row["norm"], row["epsilon"])),
                 row,
             )
 

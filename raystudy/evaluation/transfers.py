@@ -20,6 +20,7 @@ from raystudy.trackers.mlflow.attach import Attachment
 from trainables.attacks.adversary import with_epsilon, with_slope
 from trainables.attacks.transfer import transfer
 from trainables.data.image_set import ImageSet
+from trainables.evaluate.ball_name import ball_name
 from trainables.evaluate.masking import black_box_beats_white_box, chance
 from trainables.evaluate.suite import Step, Suite, norm_of
 from trainables.modes import isolated_rng
@@ -203,4 +204,4 @@ def attachment(found: Found, suite: str, place: int) -> Attachment:
 
 
 def _title(matrix: Found) -> str:
-    return f"{matrix['attack']}, {matrix['norm']} {matrix['epsilon']:.4g}"
+    return f"{matrix['attack']}, {ball_name(matrix['norm'], matrix['epsilon'])}"

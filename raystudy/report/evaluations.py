@@ -7,6 +7,7 @@ from typing import Any
 
 from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.stored import StoredStudy
+from trainables.evaluate.ball_name import ball_name
 
 Record = Mapping[str, Any]
 
@@ -73,7 +74,7 @@ def _row(
 
 
 def _ball(row: Mapping[str, Any]) -> str:
-    return f"{row['norm']} {row['epsilon']:.4g}"
+    return ball_name(row["norm"], row["epsilon"])
 
 
 def _warnings(record: Record) -> Iterator[str]:

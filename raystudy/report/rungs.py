@@ -104,34 +104,15 @@ def audit(
 
 
 def _agreement(epoch: int, pairs: Sequence[tuple[float, float]], objective: Objective) -> Agreement:
-    tau = kendall_tau([now for now, _ in pairs], [final for _, final in pairs])
+    from scipy.stats import kendalltau
+
+    tau = float(kendalltau([now for now, _ in pairs], [final for _, final in pairs]).statistic)
     best_now, best = pairs[0]
     for now, final in pairs:
         if objective.is_better(final, than=best):
             best_now, best = now, final
     ahead = sum(objective.is_better(now, than=best_now) for now, _ in pairs)
     return Agreement(epoch, len(pairs), tau, *_interval(tau, len(pairs)), 1 + ahead)
-
-
-def kendall_tau(one: Sequence[float], other: Sequence[float]) -> float:
-    r"""Return Kendall's tau-b, which allows for ties [1]_.
-
-    .. math:: \tau_b = (P - Q) / \sqrt{(P + Q + X)(P + Q + Y)}
-
-    with P pairs in the same order, Q in reverse, X and Y tied in one of the two only.
-
-    References
-    ----------
-    .. [1] Kendall 1945, "The treatment of ties in ranking problems", Biometrika 33(3).
-    """
-    import numpy as np
-
-    a, b = np.asarray(one), np.asarray(other)
-    first, second = np.triu_indices(len(a), 1)
-    signs = np.sign(a[first] - a[second]), np.sign(b[first] - b[second])
-    product = float((signs[0] * signs[1]).sum())
-    untied = math.sqrt(float(np.abs(signs[0]).sum()) * float(np.abs(signs[1]).sum()))
-    return product / untied if untied else math.nan
 
 
 def _interval(tau: float, count: int) -> tuple[float, float]:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from trainables.attacks.balls import Ball
 from trainables.data.image_set import ImageSet, Splits
+from trainables.evaluate.ball_name import ball_name
 from trainables.evaluate.batch_size import fitting_batch_size
 from trainables.evaluate.honesty import HonestyChecks
 from trainables.evaluate.label_share import LabelShare
@@ -199,7 +200,7 @@ class Measurement:
             for ball in map(assault.within, filter(None, assault.radii)):
                 known = balls.get(norm_of(ball), ball)
                 balls[norm_of(ball)] = min(ball, known, key=lambda one: one.epsilon)
-        return {f"{norm} {ball.epsilon:.4g}": ball for norm, ball in balls.items()}
+        return {ball_name(norm, ball.epsilon): ball for norm, ball in balls.items()}
 
     def results(self) -> dict[str, Any]:
         """Return what is measured so far, as plain values.
