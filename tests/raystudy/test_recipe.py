@@ -6,6 +6,7 @@ import pytest
 
 from raystudy import cli, config, recipe
 from raystudy.errors import UserError
+from raystudy.study_folder import create_study_folder
 
 OWN = """
 defaults: [simclr, _self_]
@@ -39,13 +40,15 @@ def test_another_recipe_is_refused(later):
 
 
 def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path / "home"))
-    study = tmp_path / "own.yaml"
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    study, search_path = tmp_path / "own.yaml", [str(tmp_path)]
     study.write_text(OWN.format(temperature=0.5))
-    words = ["own", "--search-path", str(tmp_path), "max_epochs=1", "tracker=none"]
-    assert cli.main(["train", *words]) == 0
+    begun_with = recipe.of(config.load("own", ["max_epochs=1"], search_path))
+    manifest = {"kind": "train", "name": "own", "overrides": ["max_epochs=1"], "format": 1}
+    folder = create_study_folder(tmp_path, "own", None)
+    folder.write_manifest(manifest | {"search_path": search_path, recipe.KEY: begun_with})
     study.write_text(OWN.format(temperature=0.25))
-    assert cli.main(["resume", "train-own-1"]) == 2
+    assert cli.main(["resume", folder.id]) == 2
     said = capsys.readouterr().err
     assert "method.temperature=0.5, for which the YAML now says 0.25" in said
     assert len(said.strip().splitlines()) == 1

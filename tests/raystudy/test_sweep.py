@@ -59,7 +59,12 @@ def test_a_sweep_ends_with_a_conclusion_and_trial_0_is_what_train_trains(home):
     swept = run(home, "sweep", "swaro", "study.num_trials=2", *SHORT)
     assert swept.returncode == 0, swept.stderr
     assert swept.stderr == ""
-    for words in ("clusters.num_clusters", "trial   0  complete", "best trial:", "raystudy confirm"):
+    for words in (
+        "clusters.num_clusters",
+        "trial   0  complete",
+        "best trial:",
+        "raystudy confirm",
+    ):
         assert words in swept.stdout
     assert epochs_told(home, "swaro-1") == {0: [1, 2, 3], 1: [1, 2, 3]}
     trained = run(home, "train", "swaro", *SHORT)
