@@ -73,8 +73,9 @@ def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
         }
         _draw_state(plot, state, own)
     best = [study.trial(summary.number) for summary in study.best]
+    finest = max(FEWEST, room // 4 // max(1, len(best)))
     plot.lines(
-        [(points(t, metric), f"trial {t.summary.number}, best") for t in best],
+        [(sparse(points(t, metric), finest), f"trial {t.summary.number}, best") for t in best],
         looks.BLUE,
         width=2.4,
     )
