@@ -55,3 +55,9 @@ def test_it_is_refused_in_a_sentence(study, override, sentence):
         build(study, override)
     assert sentence in str(refusal.value)
     assert "\n" not in str(refusal.value)
+
+
+def test_statistics_that_are_alike_but_not_the_channels_are_refused():
+    settings = config.load("simclr", ["device=cpu", "data.mean=[0.1,0.2]", "data.std=[1.0,1.0]"])
+    with pytest.raises(UserError, match="a number per channel"):
+        build_trainer(settings, load_splits(settings))

@@ -16,15 +16,26 @@ class Encoder(nn.Module):
     num_features : int
         Width of the output.
     mean, std : sequence of C floats
-        Per-channel statistics subtracted from and divided into the pixels.
+        Per-channel statistics subtracted from and divided into the pixels; one of each serves all
+        channels.
+    channels : int, optional
+        C, if more than one of each is to be held to it.
     """
 
     mean: Tensor
     std: Tensor
 
-    def __init__(self, *, num_features: int, mean: Sequence[float], std: Sequence[float]) -> None:
+    def __init__(
+        self,
+        *,
+        num_features: int,
+        mean: Sequence[float],
+        std: Sequence[float],
+        channels: int | None = None,
+    ) -> None:
         super().__init__()
-        if len(mean) != len(std) or not min(std) > 0:
+        fits = len(mean) == len(std) and len(mean) in (1, channels or len(mean))
+        if not fits or not min(std) > 0:
             raise ValueError(
                 f"encoder.mean and encoder.std need a number per channel, the latter above 0, got "
                 f"{list(mean)} and {list(std)}."

@@ -50,7 +50,7 @@ class ResNet(Encoder):
         if stem not in ("cifar", "imagenet"):
             raise ValueError(f"encoder.stem must be cifar or imagenet, got '{stem}'.")
         body = BODIES[depth](zero_init_residual=zero_init_residual)
-        super().__init__(num_features=body.fc.in_features, mean=mean, std=std)
+        super().__init__(num_features=body.fc.in_features, mean=mean, std=std, channels=channels)
         body.fc = nn.Identity()
         if stem == "cifar":
             body.conv1 = _first_convolution(channels, 3, stride=1)

@@ -31,7 +31,7 @@ class SmallConv(Encoder):
             raise ValueError(
                 f"encoder.widths needs at least one block, each of at least 1, got {list(widths)}."
             )
-        super().__init__(num_features=widths[-1], mean=mean, std=std)
+        super().__init__(num_features=widths[-1], mean=mean, std=std, channels=channels)
         blocks: list[nn.Module] = []
         before = channels
         for index, width in enumerate(widths):
