@@ -15,13 +15,6 @@ hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("raystudy")
 
 
-def pytest_collection_modifyitems(items):
-    """Let tests that start a Ray, which takes the whole machine, run one after the other."""
-    for item in items:
-        if item.get_closest_marker("ray"):
-            item.add_marker(pytest.mark.xdist_group("ray"))
-
-
 @pytest.fixture(scope="session")
 def run_ranks():
     """Run a function on several ranks: ``run_ranks(fn, *arguments, world_size=2) -> list``.
