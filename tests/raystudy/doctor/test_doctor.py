@@ -177,6 +177,7 @@ def test_a_study_is_looked_at_if_named():
     assert set(looks(named, "simclr")) - set(looks(shared, None)) == {"disk"}
 
 
+@pytest.mark.slow
 @pytest.mark.ray
 def test_the_doctor_finds_this_machine_well(capsys, tmp_path):
     words = [f"output_dir={tmp_path}", "tracker=none", "scaling.num_workers=2"]

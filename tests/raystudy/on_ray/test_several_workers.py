@@ -70,6 +70,7 @@ def test_a_lost_rank_costs_no_epoch(tmp_path, scaling):
     assert_nothing_is_held()
 
 
+@pytest.mark.slow
 def test_a_rank_whose_disk_is_full_ends_the_study_and_not_the_trial(tmp_path, scaling):
     ends = pytest.raises(StudyStalledError, match="No space left")
     study, reports = run(tmp_path / "s", scaling, name="disk_full_in_0", ends=ends, num_trials=1)
