@@ -10,7 +10,7 @@ from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.methods.base import Method
-from trainables.modes import in_mode
+from trainables.modes import Mode, in_mode
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.networks.split_batch_norm import split, use_branch
@@ -37,11 +37,13 @@ class ACL(Method):
     embedding_width : int
     augment : Augmentation
     attack : PGD
-        On both views jointly, in eval mode, with every rank's images as negatives.
+        On both views jointly, with every rank's images as negatives.
     temperature : float
         Softmax temperature, in units of cosine similarity.
     branch : {"normal", "pgd"}
         Batch norms by which the encoder is judged and used after training.
+    attack_mode : {"eval", "train"}
+        Batch-norm mode during the attack.
 
     References
     ----------
@@ -58,6 +60,7 @@ class ACL(Method):
         attack: PGD,
         temperature: float,
         branch: Literal["normal", "pgd"],
+        attack_mode: Mode = "eval",
     ) -> None:
         super().__init__()
         refuse_not_above_zero("method", temperature=temperature)
@@ -77,6 +80,7 @@ class ACL(Method):
         self.augment = augment
         self.attack = attack
         self.temperature = temperature
+        self.attack_mode = attack_mode
 
     def forward(self, images: Tensor) -> Tensor:
         """Return embeddings, shape (N, D)."""
@@ -90,7 +94,7 @@ class ACL(Method):
         delta0 = torch.cat([self.attack.ball.sample(view, self.attack.start) for view in views])
         images = torch.cat(views)
         with use_branch(self, "pgd"):
-            with in_mode(self, "eval"):
+            with in_mode(self, self.attack_mode):
                 adversarial = self.attack(self._loss, images, delta0=delta0)
             attacked = self._loss(adversarial)
         with use_branch(self, "normal"):

@@ -9,7 +9,7 @@ from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.losses.rocl import rocl
 from trainables.methods.base import Method
-from trainables.modes import in_mode
+from trainables.modes import Mode, in_mode
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
@@ -26,13 +26,15 @@ class RoCL(Method):
         Hidden and output width of the projector, which has no batch norm.
     augment : Augmentation
     attack : PGD
-        On the embeddings, in eval mode, within the rank's own images.
+        On the embeddings, within the rank's own images.
     temperature : float
         Softmax temperature, in units of cosine similarity.
     regularisation : float
         Weight lambda of the pull towards the attacked view.
     detach_keys : bool
         As in the authors' code: gradient reaches an embedding only in its part as an anchor.
+    attack_mode : {"eval", "train"}
+        Batch-norm mode during the attack.
 
     References
     ----------
@@ -51,6 +53,7 @@ class RoCL(Method):
         temperature: float,
         regularisation: float,
         detach_keys: bool = False,
+        attack_mode: Mode = "eval",
     ) -> None:
         super().__init__()
         refuse_not_above_zero("method", temperature=temperature)
@@ -62,6 +65,7 @@ class RoCL(Method):
         self.temperature = temperature
         self.regularisation = regularisation
         self.detach_keys = detach_keys
+        self.attack_mode = attack_mode
 
     def forward(self, images: Tensor) -> Tensor:
         """Return embeddings, shape (N, D)."""
@@ -71,7 +75,7 @@ class RoCL(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return RoCL's loss of two views and the attacked first one."""
         view1, view2 = self.augment(batch.images), self.augment(batch.images)
-        with in_mode(self, "eval"):
+        with in_mode(self, self.attack_mode):
             with torch.no_grad():
                 targets = self(view2)
             adversarial = instance_wise(

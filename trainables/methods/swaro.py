@@ -17,7 +17,7 @@ from trainables.features import encode
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.losses.rocl import rocl
 from trainables.methods.base import Method
-from trainables.modes import in_mode
+from trainables.modes import Mode, in_mode
 from trainables.networks.encoder import Encoder
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
@@ -49,6 +49,8 @@ class SwARo(Method):
         attacked view and the second; the former is twice the latter's scale.
     detach_keys : bool
         As in RoCL's code: gradient reaches an embedding only in its part as an anchor.
+    attack_mode : {"eval", "train"}
+        Batch-norm mode during the attack.
 
     References
     ----------
@@ -69,6 +71,7 @@ class SwARo(Method):
         regularisation: float,
         objective: Literal["rocl3", "alg1"] = "rocl3",
         detach_keys: bool = False,
+        attack_mode: Mode = "eval",
     ) -> None:
         super().__init__()
         refuse_not_above_zero("method", temperature=temperature)
@@ -84,6 +87,7 @@ class SwARo(Method):
         self.regularisation = regularisation
         self.objective = objective
         self.detach_keys = detach_keys
+        self.attack_mode = attack_mode
         self.pseudo_labels = torch.empty(0, dtype=torch.int64)
 
     def forward(self, images: Tensor) -> Tensor:
@@ -112,7 +116,7 @@ class SwARo(Method):
         """Return the loss of the original pairs under the attack of this batch."""
         view1, view2 = self.augment(batch.images), self.augment(batch.images)
         permutation, sense = self._permutation(batch, progress)
-        with in_mode(self, "eval"):
+        with in_mode(self, self.attack_mode):
             with torch.no_grad():
                 targets = self(view2)
             adversarial = instance_wise(
