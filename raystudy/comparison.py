@@ -71,22 +71,8 @@ def compare(
     if as_json:
         terminal.print_json(entries)
         return EXIT_DONE
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("study", "data", "trials", "recipe", "best", "trial", "FLOPs of best", "seconds"):
-        table.add_column(title, justify="left" if title in ("study", "data") else "right")
-    for entry in entries:
-        table.add_row(
-            entry["study"],
-            entry["data"],
-            f"{entry['ended']}/{entry['num_trials']}",
-            values(entry["recipe"]),
-            values(entry["best"]),
-            str(entry["trial"]),
-            f"{entry['cost']['cost/flops']:.3g}" if "cost/flops" in entry["cost"] else "",
-            f"{entry['seconds']:.0f}",
-        )
     console = terminal.console()
-    console.print(table)
+    console.print(_table(entries))
     if limit is not None:
         console.print(f"of each study the first trials that cost {budget} together")
     if len({entry["fingerprint"] for entry in entries}) > 1:
@@ -102,6 +88,24 @@ def compare(
     elif len(studies) > 1:
         console.print("'raystudy confirm' of each study lets them be tested on common fresh seeds")
     return EXIT_DONE
+
+
+def _table(entries: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("study", "data", "trials", "recipe", "best", "trial", "FLOPs of best", "seconds"):
+        table.add_column(title, justify="left" if title in ("study", "data") else "right")
+    for entry in entries:
+        table.add_row(
+            entry["study"],
+            entry["data"],
+            f"{entry['ended']}/{entry['num_trials']}",
+            values(entry["recipe"]),
+            values(entry["best"]),
+            str(entry["trial"]),
+            f"{entry['cost']['cost/flops']:.3g}" if "cost/flops" in entry["cost"] else "",
+            f"{entry['seconds']:.0f}",
+        )
+    return table
 
 
 def _tests(studies: Sequence[StoredStudy], *, force: bool) -> list[dict[str, Any]]:
