@@ -3,129 +3,121 @@
 import logging
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import torch
-from PIL import Image, ImageOps
 from torch import Tensor
+
+from trainables.data.decoder import WHITE, Decoder, Pixels, Traits
 
 logger = logging.getLogger(__name__)
 
-Pixels = npt.NDArray[np.uint8]
-
 CHUNK = 64  # files handed to a thread at once
 SECONDS_BETWEEN_MESSAGES = 5.0
+EXAMPLES = 3  # shown at most
+COARSE = 64  # 14 bits or fewer of 16 fill less than this much of the upper 8
+
+Decoded = dict[str, Tensor]  # "pixels", one row of "traits" per image, and "white"
 
 
-@dataclass(frozen=True, kw_only=True)
-class Decoder:
-    """Read images as 8-bit pixels of one kind.
-
-    Parameters
-    ----------
-    image_size : int, optional
-        Shorten the shorter side to so many pixels and cut out the middle; None takes images as
-        they are.
-    channels : {1, 3}
-        Grey or colour.
-    convert : bool
-        Turn images of the other kind into this one; otherwise refuse them.
-    """
-
-    image_size: int | None
-    channels: int
-    convert: bool
-
-    def __post_init__(self) -> None:
-        if self.channels not in (1, 3):
-            raise ValueError(f"data.channels must be 1 (grey) or 3 (colour), got {self.channels}.")
-        if self.image_size is not None and self.image_size < 1:
-            raise ValueError(f"data.image_size must be at least 1, got {self.image_size}.")
-
-    def __call__(self, path: Path) -> Pixels:
-        """Return the image, shape (C, H, W).
-
-        Raises
-        ------
-        ValueError
-            With the end of a sentence that begins with the file's name.
-        """
-        try:
-            with Image.open(path) as file:
-                file.load()
-                image = ImageOps.exif_transpose(file)  # as the camera was held
-        except Exception as error:  # Pillow's decoders raise whatever they like
-            raise ValueError(f"is not a readable image ({error})") from None
-        image = self._in_kind(image)
-        if self.image_size is not None:
-            size = (self.image_size, self.image_size)
-            image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)
-        pixels = np.asarray(image)
-        return pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
-
-    def _in_kind(self, image: Image.Image) -> Image.Image:
-        if image.mode == "F":
-            raise ValueError("holds floating-point numbers, which have no common scale")
-        is_grey = image.mode in ("1", "L", "LA", "La", "I") or image.mode.startswith("I;16")
-        if is_grey != (self.channels == 1) and not self.convert:
-            found, wanted, other = ("grey", "colour", 1) if is_grey else ("colour", "grey", 3)
-            raise ValueError(
-                f"is {found} and data.channels={self.channels} asks for {wanted}; set "
-                f"data.convert=true to turn all images into {wanted}, or data.channels={other} if "
-                f"all are {found}"
-            )
-        if image.mode.startswith("I"):  # 16 bits, which convert() would clip instead of scale
-            image = Image.fromarray((np.asarray(image) // 257).clip(0, 255).astype(np.uint8))
-        if "transparency" in image.info:
-            image = image.convert("RGBA")  # or Pillow warns that it drops it
-        return image.convert("L" if self.channels == 1 else "RGB")
-
-
-def decode(root: Path, files: Sequence[str], decoder: Decoder) -> Tensor:
+def decode(root: Path, files: Sequence[str], decoder: Decoder) -> Decoded:
     """Return the images, shape (N, C, H, W), uint8, in the order of their names under `root`.
 
-    Threads share the work. Long work is logged now and then, at level INFO.
+    Threads share the work. Long work is logged now and then, at level INFO. Greys of more than 8
+    bits whose files do not tell what is white share the least white, of an even number of bits,
+    that none of them exceeds: a camera's 12 bits are kept in files of 16.
 
     Raises
     ------
     ValueError
         For the first file, in order, that cannot be read, or is of another kind or size.
     """
-    shape = _read(root, files[0], decoder).shape
+    shape = _read(root, files[0], decoder)[0].shape
     check_memory(len(files), shape)
     pixels = np.empty((len(files), *shape), dtype=np.uint8)
+    traits = np.empty((len(files), len(Traits._fields)), dtype=np.int64)
 
-    def fill(first: int) -> int:
-        for row in range(first, min(first + CHUNK, len(files))):
-            image = _read(root, files[row], decoder)
-            if image.shape != shape:
-                raise ValueError(
-                    f"data.root={root}: '{files[row]}' has {_size(image.shape)} pixels and "
-                    f"'{files[0]}' has {_size(shape)}; set data.image_size to resize and crop all "
-                    f"images to one size, for instance data.image_size={min(shape[1:])}."
-                )
-            pixels[row] = image
-        return min(first + CHUNK, len(files))
+    def fill(row: int, decoder: Decoder) -> None:
+        image, traits[row] = _read(root, files[row], decoder)
+        if image.shape != shape:
+            raise ValueError(
+                f"data.root={root}: {files[row]!r} has {_size(image.shape)} pixels and "
+                f"{files[0]!r} has {_size(shape)}; set data.image_size to resize and crop all "
+                f"images to one size, for instance data.image_size={min(shape[1:])}."
+            )
+        pixels[row] = image
+
+    _each(root, range(len(files)), lambda row: fill(row, decoder))
+    *_, peak, upper = traits.T
+    _refuse_dark_colours(root, files, upper)
+    deep = np.flatnonzero(peak >= 0)
+    white = _white(int(peak.max()))
+    if len(deep) and white != decoder.white:
+        _each(root, deep.tolist(), lambda row: fill(row, replace(decoder, white=white)))
+    return {
+        "pixels": torch.from_numpy(pixels),
+        "traits": torch.from_numpy(traits),
+        "white": torch.tensor(white),
+    }
+
+
+def _each(root: Path, rows: Sequence[int], work: Callable[[int], None]) -> None:
+    def several(first: int) -> int:
+        chunk = rows[first : first + CHUNK]
+        for row in chunk:
+            work(row)
+        return first + len(chunk)
 
     last_message = time.monotonic()
     with ThreadPoolExecutor() as threads:  # Pillow lets others work while it decodes
-        for done in threads.map(fill, range(0, len(files), CHUNK)):
+        for done in threads.map(several, range(0, len(rows), CHUNK)):
             if time.monotonic() - last_message > SECONDS_BETWEEN_MESSAGES:
                 last_message = time.monotonic()
-                logger.info("data.root=%s: decoded %d of %d images", root, done, len(files))
-    return torch.from_numpy(pixels)
+                logger.info("data.root=%s: decoded %d of %d images", root, done, len(rows))
 
 
-def _read(root: Path, file: str, decoder: Decoder) -> Pixels:
+def _white(peak: int) -> int:
+    bits = max(8, peak.bit_length())
+    return int(2 ** (bits + bits % 2) - 1)
+
+
+def remarks(files: Sequence[str], decoded: Decoded) -> Iterator[str]:
+    """Yield, for what was not read as it stands, how it was read, how often, and a few names."""
+    frames, clear, peak, _ = decoded["traits"].T
+    white = int(decoded["white"])
+    for rows, how in (
+        (frames > 0, "image of several frames, the first of which is read"),
+        (clear > 0, "image transparent in parts, laid on white"),
+        (
+            (peak >= 0) & (white != WHITE),
+            f"grey of more than 8 bits, white taken as {white}, which none exceeds",
+        ),
+    ):
+        if count := int(rows.sum()):
+            names = [repr(files[row]) for row in rows.nonzero().flatten()[:EXAMPLES]]
+            more = ", ..." if count > len(names) else ""
+            yield f"{count:,} x {how} ({', '.join(names)}{more})"
+
+
+def _refuse_dark_colours(root: Path, files: Sequence[str], upper: npt.NDArray[np.int64]) -> None:
+    if 0 <= upper.max() < COARSE:
+        raise ValueError(
+            f"data.root={root}: the images with 16 bits per colour, such as "
+            f"{files[int(upper.argmax())]!r}, use {int(upper.max()).bit_length() + 8} bits at "
+            f"most, and would come out black; save them with 8 bits per colour."
+        )
+
+
+def _read(root: Path, file: str, decoder: Decoder) -> tuple[Pixels, Traits]:
     try:
-        return decoder(root / file)
+        return decoder.read(root / file)
     except ValueError as error:
-        raise ValueError(f"data.root={root}: '{file}' {error}.") from None
+        raise ValueError(f"data.root={root}: {file!r} {error}.") from None
 
 
 def _size(shape: tuple[int, ...]) -> str:

@@ -46,7 +46,12 @@ def kept(path: Path, make: Callable[[], dict[str, Tensor]]) -> dict[str, Tensor]
 
 def _read(path: Path) -> dict[str, Tensor] | None:
     try:
-        tensors: dict[str, Tensor] = torch.load(path, mmap=True, weights_only=True)
+        str(path).encode()
+        mapped = True
+    except UnicodeEncodeError:  # torch maps no file whose name is not UTF-8
+        mapped = False
+    try:
+        tensors: dict[str, Tensor] = torch.load(path, mmap=mapped, weights_only=True)
     except (FileNotFoundError, RuntimeError, EOFError, pickle.UnpicklingError):
         return None
     return tensors

@@ -1,24 +1,33 @@
 """Any folder of images, one folder per class."""
 
+import functools
 import hashlib
-import os
-from collections.abc import Sequence
-from dataclasses import dataclass
+import logging
+import re
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 from torch import Tensor
 
-from trainables.data.decoding import Decoder, decode
+from trainables.data.decoder import Decoder
+from trainables.data.decoding import Decoded, decode, remarks
 from trainables.data.disk_cache import kept
 from trainables.data.image_set import ImageSet, Splits
+from trainables.data.listing import (
+    File,
+    LeftOut,
+    find_folder,
+    find_parts,
+    list_part,
+    shared_classes,
+)
 from trainables.data.splitting import cut_validation, stratified
 
-ENDINGS = (
-    *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
-    *(".ppm", ".pgm", ".pbm"),
-)
-FORMAT = 1  # of the cached pixels; raise it when decoding changes
+logger = logging.getLogger(__name__)
+
+NAME_LENGTH = 40
+FORMAT = 2  # of the cached pixels; raise it when decoding changes
 
 
 def image_folder(
@@ -35,8 +44,8 @@ def image_folder(
     """Return the images of a folder, decoded once and kept in `cache_dir`.
 
     Either ``root/train/<class>/*`` and ``root/test/<class>/*``, with ``root/val/<class>/*`` if
-    there is one, or ``root/<class>/*``, which is cut. Files that are no images are passed over,
-    and so is what begins with a dot.
+    there is one, or ``root/<class>/*``, which is cut. What is left out, because it is no image or
+    hidden, is logged once, with how many there are, at level INFO.
 
     Parameters
     ----------
@@ -62,9 +71,11 @@ def image_folder(
         In one sentence, for whatever is wrong with the folder.
     """
     decoder = Decoder(image_size=image_size, channels=channels, convert=convert)
-    folder = _folder(root)
-    parts = {name: _list(folder, name) for name in _parts(folder)}
-    classes = _classes(folder, parts)
+    folder, left_out = find_folder(root), LeftOut()
+    parts = {name: list_part(folder, name, left_out) for name in find_parts(folder, left_out)}
+    classes = shared_classes(folder, parts)
+    if left_out.counts:
+        _say(f"data.root={folder}: left out {left_out.counts.total():,}: {left_out}")
     files = [file for part in parts.values() for file in part.files]
     pixels = _pixels(folder, files, decoder, cache_dir)
     sizes = [len(part.files) for part in parts.values()]
@@ -75,130 +86,44 @@ def image_folder(
     return _cut(sets, classes, val_share, test_share, split_seed)
 
 
-@dataclass(frozen=True)
-class _File:
-    name: str  # under the root
-    size: int
-    changed: int  # ns
+def _pixels(folder: Path, files: Sequence[File], decoder: Decoder, cache_dir: str | None) -> Tensor:
+    names = [file.name for file in files]
+
+    def make() -> Decoded:
+        return decode(folder, names, decoder)
+
+    found = _kept(_cached(folder, files, decoder), cache_dir, make) if cache_dir else make()
+    for remark in remarks(names, found):
+        _say(f"data.root={folder}: {remark}")
+    return found["pixels"]
 
 
-@dataclass(frozen=True)
-class _Part:
-    """The files of train/, of test/, or of everything, sorted by class and name."""
-
-    classes: tuple[str, ...]
-    files: list[_File]
-    labels: Tensor
-
-
-def _folder(root: str | None) -> Path:
-    if root is None:
-        raise ValueError(
-            "data.root is not set; name the folder of images, as in data.root=~/pictures."
-        )
-    folder = Path(root).expanduser().resolve()
-    if not folder.is_dir():
-        raise ValueError(f"data.root={root} is not a folder.")
-    return folder
-
-
-def _parts(folder: Path) -> Sequence[str]:
-    """Return the names of the given splits, or one empty name where everything is to be cut."""
-    given = [name for name in ("train", "val", "test") if _has_folders(folder / name)]
-    if not given:
-        return [""]
-    if not {"train", "test"} <= set(given):
-        there = " and ".join(f"{name}/" for name in given)
-        raise ValueError(
-            f"data.root={folder} has {there} with class folders but not both train/ and test/; add "
-            f"what is missing, or point data.root at one tree of class folders to have it cut."
-        )
-    return given
-
-
-def _has_folders(path: Path) -> bool:
-    return path.is_dir() and any(entry.is_dir() for entry in _entries(path))
-
-
-def _entries(path: Path) -> list[os.DirEntry[str]]:
-    with os.scandir(path) as entries:  # much quicker than Path.iterdir for many files
-        return sorted((e for e in entries if e.name[0] != "."), key=lambda e: e.name)
-
-
-def _list(folder: Path, part: str) -> _Part:
-    classes = [entry.name for entry in _entries(folder / part) if entry.is_dir()]
-    if not classes:
-        raise ValueError(
-            f"data.root={folder} has no class folders; images belong in root/<class>/, or in "
-            f"root/train/<class>/ and root/test/<class>/."
-        )
-    files: list[_File] = []
-    labels: list[int] = []
-    for label, name in enumerate(classes):
-        found = _images(folder, f"{part}/{name}" if part else name)
-        files += found
-        labels += [label] * len(found)
-    if len(classes) == 1:
-        raise ValueError(
-            f"data.root={folder} has one class folder only, '{classes[0]}'; with nothing to tell "
-            f"apart every measure would be perfect: give images of at least two classes."
-        )
-    return _Part(tuple(classes), files, torch.tensor(labels))
-
-
-def _images(folder: Path, name: str) -> list[_File]:
-    """Return the images of one class."""
-    files = []
-    for entry in _entries(folder / name):
-        if entry.is_dir():
-            raise ValueError(
-                f"data.root={folder}: the class folder '{name}' holds a folder '{entry.name}'; "
-                f"images belong directly in their class's folder."
-            )
-        if entry.name.lower().endswith(ENDINGS):
-            stat = entry.stat()
-            files.append(_File(f"{name}/{entry.name}", stat.st_size, stat.st_mtime_ns))
-    if not files:
-        raise ValueError(
-            f"data.root={folder}: the class folder '{name}' holds no images "
-            f"({', '.join(ENDINGS)}); fill it or remove it."
-        )
-    return files
-
-
-def _classes(folder: Path, parts: dict[str, _Part]) -> tuple[str, ...]:
-    """Return the classes, which all splits must share."""
-    (first, reference), *others = parts.items()
-    for name, part in others:
-        odd = sorted(set(reference.classes) ^ set(part.classes))
-        if odd:
-            where = first if odd[0] in reference.classes else name
-            raise ValueError(
-                f"data.root={folder}: {first}/ and {name}/ must have the same class folders, but "
-                f"'{odd[0]}' is in {where}/ only."
-            )
-    return reference.classes
-
-
-def _pixels(
-    folder: Path, files: Sequence[_File], decoder: Decoder, cache_dir: str | None
-) -> Tensor:
-    def make() -> dict[str, Tensor]:
-        return {"pixels": decode(folder, [file.name for file in files], decoder)}
-
-    if cache_dir is None:
-        return make()["pixels"]
-    digest = hashlib.sha256(f"{FORMAT} {folder} {decoder}".encode())
-    for file in files:
-        digest.update(f"\n{file}".encode())
-    name = f"{folder.name}-{digest.hexdigest()[:16]}.pt"
+def _kept(name: str, cache_dir: str, make: Callable[[], Decoded]) -> Decoded:
     try:
-        return kept(Path(cache_dir).expanduser() / name, make)["pixels"]
-    except OSError as error:
+        return kept(Path(cache_dir).expanduser() / name, make)
+    except (OSError, RuntimeError) as error:  # the latter where ~ is nobody's home
+        reason = getattr(error, "strerror", None) or error
         raise ValueError(
-            f"data.cache_dir={cache_dir} cannot be used ({error.strerror or error}); choose "
-            f"another folder, or null to decode the images at every start."
+            f"data.cache_dir={cache_dir} cannot be used ({reason}); choose another "
+            f"folder, or null to decode the images at every start."
         ) from None
+
+
+def _cached(folder: Path, files: Sequence[File], decoder: Decoder) -> str:
+    digest = hashlib.sha256(_bytes(f"{FORMAT} {folder} {decoder}"))
+    for file in files:
+        digest.update(_bytes(f"\n{file}"))
+    plain = re.sub(r"[^\w.-]", "_", folder.name, flags=re.ASCII)[:NAME_LENGTH]
+    return f"{plain}-{digest.hexdigest()[:16]}.pt"
+
+
+def _bytes(text: str) -> bytes:
+    return text.encode(errors="surrogateescape")  # a name need not be UTF-8
+
+
+@functools.cache  # once in a process, however often a command reads the folder
+def _say(sentence: str) -> None:
+    logger.info(sentence)
 
 
 def _cut(

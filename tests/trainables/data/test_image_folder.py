@@ -113,7 +113,8 @@ def test_a_folder_decoded_once_is_not_decoded_again(tree, tmp_path):
     cache_dir = tmp_path / "cache"
     first = image_folder(root=str(tree), cache_dir=str(cache_dir))
     (kept,) = cache_dir.glob("*.pt")
-    torch.save({"pixels": torch.zeros(20, 3, 8, 8, dtype=torch.uint8)}, kept)
+    decoded = torch.load(kept)
+    torch.save({**decoded, "pixels": torch.zeros(20, 3, 8, 8, dtype=torch.uint8)}, kept)
     again = image_folder(root=str(tree), cache_dir=str(cache_dir))
     assert first.train.images.any()
     assert not again.train.images.any()
@@ -145,7 +146,8 @@ def test_no_class_folders(tmp_path):
     colour(0).save(tmp_path / "a.png")
     assert sentence(tmp_path) == (
         f"data.root={tmp_path} has no class folders; images belong in root/<class>/, or in "
-        f"root/train/<class>/ and root/test/<class>/."
+        f"root/train/<class>/ and root/test/<class>/. Left out: 1 x image outside the "
+        f"class folders ('a.png')."
     )
 
 
