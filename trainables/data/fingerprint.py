@@ -16,7 +16,7 @@ def fingerprint(splits: Splits) -> str:
     The same on every device; computed once for each `Splits` object.
     """
     if splits not in _known:
-        digest = hashlib.sha256("\n".join(splits.classes).encode())
+        digest = hashlib.sha256("\n".join(splits.classes).encode(errors="surrogateescape"))
         for part in (splits.train, splits.val, splits.test):
             for values in (part.images, part.labels):
                 digest.update(f"{values.dtype}{tuple(values.shape)}".encode())

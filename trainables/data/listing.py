@@ -29,7 +29,7 @@ UNDECODED = frozenset(  # images all the same
         *(".arw", ".orf", ".rw2", ".raf", ".dcm", ".exr", ".hdr"),
     }
 )
-EXAMPLES, REASONS = 3, 6  # shown at most
+EXAMPLES, REASONS = 3, 12  # shown at most
 
 FOLDER, IMAGE = "folder", "image"
 HIDDEN = "hidden or an operating system's own"

@@ -58,7 +58,7 @@ class AdversarialExamples:
                 before, after = (subject.logits_of(x).argmax(1) for x in (clean, adversarial))
         delta = adversarial - clean
         gain = amplification(delta)
-        names = subject.splits.classes
+        names = subject.class_names
         return Grid(
             title="Adversarial examples",
             note=f"{described(attack)}. Above: the true class; below: the predicted one. "

@@ -5,6 +5,7 @@ import itertools
 import logging
 import math
 import textwrap
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
@@ -12,7 +13,7 @@ from typing import Any
 import torch
 import torch.nn.functional as F
 
-from trainables.pictures.figures import Figure, Grid, Scatter, Tile
+from trainables.pictures.figures import Figure, Grid, Scatter, Tile, printable
 from trainables.pictures.layout import Layout, enlarge, enlarged_size
 
 DPI = 200
@@ -39,6 +40,8 @@ def draw(figure: Figure, heading: str) -> bytes:
     """
     # Figures and canvases are objects of this call: pyplot's are shared by all threads.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    warnings.filterwarnings("ignore", "Glyph .* missing from")  # a class may be called anything
+    heading = printable(heading)
     if isinstance(figure, Grid):
         return _Sheet.plan(figure, heading).draw(figure)
     return _draw_scatter(figure, heading)
@@ -119,7 +122,7 @@ class _Sheet:
     def _write(
         self, page: Any, x: float, y: float, text: str, *, va: str, ha: str = "center", **style: Any
     ) -> None:
-        style = {"size": NAME, "color": INK, "linespacing": 1.1, **style}
+        style = {"size": NAME, "color": INK, "linespacing": 1.1, "parse_math": False, **style}
         page.text(x / self.width, 1 - y / self.height, text, ha=ha, va=va, **style)
 
 
@@ -140,18 +143,20 @@ def _draw_scatter(scatter: Scatter, heading: str) -> bytes:
     )
     colours = colormaps["tab10" if len(shown) <= 10 else "tab20"](range(20))
     size = max(8.0, min(26.0, 20_000 / len(scatter.points)))
-    for label, name, colour in zip(shown, names, itertools.cycle(colours)):
+    for label, colour in zip(shown, itertools.cycle(colours)):
         x, y = scatter.points[scatter.labels == label].T
-        axes.scatter(x, y, s=size, color=colour, label=name, linewidths=0.3, edgecolors="white")
+        axes.scatter(x, y, s=size, color=colour, label=label, linewidths=0.3, edgecolors="white")
     axes.set(xticks=[], yticks=[])
     axes.margins(0.03)
     for spine in axes.spines.values():
         spine.set(color="#bbbbbb", linewidth=0.6)
-    axes.legend(
+    legend = axes.legend(
         loc="upper left", bbox_to_anchor=(1.01, 1.0), frameon=False, fontsize=NAME,
         markerscale=math.sqrt(40 / size),
         handletextpad=0.1, borderaxespad=0.0,
     )  # fmt: skip
+    for entry, name in zip(legend.get_texts(), names, strict=True):
+        entry.set(text=name, parse_math=False)  # a label with _ in front is left out
     return _png(canvas)
 
 
@@ -166,9 +171,13 @@ def _page(width: int, height: int) -> tuple[Any, Any]:
 def _head(page: Any, width: int, height: int, title: str, note: Sequence[str]) -> None:
     """Write title and note at the top left."""
     x, y = MARGIN / width, 1 - MARGIN / height
-    page.text(x, y, title, ha="left", va="top", size=TITLE, weight="bold", color=INK)
+    page.text(
+        x, y, title, ha="left", va="top", size=TITLE, weight="bold", color=INK, parse_math=False
+    )
     below = y - (_lines(1, TITLE) + GAP) / height
-    page.text(x, below, "\n".join(note), ha="left", va="top", size=SMALL, color=FAINT)
+    page.text(
+        x, below, "\n".join(note), ha="left", va="top", size=SMALL, color=FAINT, parse_math=False
+    )
 
 
 def _png(canvas: Any) -> bytes:

@@ -120,7 +120,7 @@ def _map(settings: TSNEMap | UMAPMap, subject: Subject, name: str, how: str) -> 
         note=f"{len(chosen)} images{some}, {features.shape[1]} features, {how}",
         points=points,
         labels=chosen.labels.cpu(),
-        classes=subject.splits.classes,
+        classes=subject.class_names,
     )
 
 

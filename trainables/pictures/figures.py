@@ -9,6 +9,14 @@ from torch import Tensor
 Tone = Literal["plain", "right", "wrong"]
 
 
+def printable(name: str) -> str:
+    r"""Return a name on one line, with what is no letter (``\n``, no UTF-8) as Python writes it."""
+    return "".join(
+        letter if letter.isprintable() else letter.encode("unicode_escape").decode()
+        for letter in name
+    )
+
+
 @dataclass(frozen=True, eq=False)
 class Tile:
     """An image and what stands under it.

@@ -55,7 +55,7 @@ class Interpolation:
 
     def __call__(self, subject: Subject) -> Grid:
         """Return two rows for every pair."""
-        val, names = subject.images, subject.splits.classes
+        val, names = subject.images, subject.class_names
         weights = torch.linspace(1, 0, self.images)
         climb = Ascent(epsilon=2, step_size=self.step_size, steps=self.steps)
         with subject.at_rest(self.seed):

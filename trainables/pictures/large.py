@@ -55,7 +55,7 @@ class LargePerturbations:
 
     def __call__(self, subject: Subject) -> Grid:
         """Return a row for every source and a column for every target."""
-        val, names = subject.images, subject.splits.classes
+        val, names = subject.images, subject.class_names
         climb = Ascent(
             epsilon=self.epsilon,
             step_size=self.relative_step * self.epsilon / self.steps,

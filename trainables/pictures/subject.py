@@ -17,7 +17,7 @@ from trainables.evaluate.protocol import Classifier
 from trainables.features import encode
 from trainables.modes import in_mode, isolated_rng
 from trainables.networks.encoder import Encoder
-from trainables.pictures.figures import Figure
+from trainables.pictures.figures import Figure, printable
 
 # PGD-20 in 8/255 with steps of epsilon / 10, as in RoCL's code.
 USUAL_ATTACK = PGD(ball=LinfBall(epsilon=8 / 255), step_size=0.8 / 255, steps=20)
@@ -51,6 +51,11 @@ class Subject:
     def images(self) -> ImageSet:
         """The validation images."""
         return self.splits.val
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """The classes as they are written under an image."""
+        return tuple(map(printable, self.splits.classes))
 
     @property
     def logits_of(self) -> Callable[[Tensor], Tensor]:

@@ -56,7 +56,7 @@ class FeatureVisualisation:
 
     def __call__(self, subject: Subject) -> Grid:
         """Return a row for every beginning and a column for every feature."""
-        val, names = subject.images, subject.splits.classes
+        val, names = subject.images, subject.class_names
         climb = Ascent(epsilon=self.epsilon, step_size=self.step_size, steps=self.steps)
         with subject.at_rest(self.seed):
             rows = one_of_each(val, some_classes(val, self.images))

@@ -1,15 +1,19 @@
 """Where the images of a grid go, how they are enlarged, and what comes out as a PNG."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
 from matplotlib import image as reader
+from toy_methods import Pixels
 
+from trainables.data.image_set import ImageSet, Splits
 from trainables.pictures.drawing import FRAME, LARGEST, SIDE, draw
 from trainables.pictures.figures import Grid, Scatter, Tile
 from trainables.pictures.layout import Box, Layout, enlarge, enlarged_size
+from trainables.pictures.subject import Subject
 
 CHECKERS = torch.tensor([[0.0, 1.0], [1.0, 0.0]])[None]
 
@@ -157,3 +161,21 @@ def test_points_that_coincide_are_drawn():
 def test_a_grid_that_does_not_fit_together_is_refused(arguments):
     with pytest.raises(ValueError, match="A grid"):
         Grid(title="T", note="N", **arguments)
+
+
+@pytest.mark.parametrize(
+    "name", ["caf\udce9", "two\nlines", "$\\frac{$", "$x", "_x", "😀", "א\u202eb"]
+)
+@pytest.mark.filterwarnings("error")
+def test_a_class_may_have_any_name(name):
+    images = ImageSet(torch.zeros(4, 1, 3, 3, dtype=torch.uint8), torch.tensor([0, 1, 0, 1]))
+    splits = Splits(images, images, images, (name, "plain"))
+    names = Subject(encoder=Pixels(9), splits=splits).class_names
+    scatter = Scatter(
+        title="", note="", points=torch.rand(4, 2), labels=images.labels, classes=names
+    )
+    alone = replace(scatter, classes=("", "plain"))
+    assert (pixels(draw(scatter, "x")) < 0.5).sum() > (pixels(draw(alone, "x")) < 0.5).sum()
+    grid = Grid(title="", note="", tiles=tiles(2, 2), rows=names, columns=names)
+    plain = replace(grid, rows=("", "plain"), columns=("", "plain"))
+    assert (pixels(draw(grid, name)) < 0.5).sum() > (pixels(draw(plain, name)) < 0.5).sum()
