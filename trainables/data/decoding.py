@@ -3,7 +3,7 @@
 import logging
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -14,12 +14,12 @@ import torch
 from torch import Tensor
 
 from trainables.data.decoder import WHITE, Decoder, Pixels, Traits
+from trainables.data.tally import Tally
 
 logger = logging.getLogger(__name__)
 
 CHUNK = 64  # files handed to a thread at once
 SECONDS_BETWEEN_MESSAGES = 5.0
-EXAMPLES = 3  # shown at most
 COARSE = 64  # 14 bits or fewer of 16 fill less than this much of the upper 8
 
 Decoded = dict[str, Tensor]  # "pixels", one row of "traits" per image, and "white"
@@ -86,22 +86,19 @@ def _white(peak: int) -> int:
     return int(2 ** (bits + bits % 2) - 1)
 
 
-def remarks(files: Sequence[str], decoded: Decoded) -> Iterator[str]:
-    """Yield, for what was not read as it stands, how it was read, how often, and a few names."""
+def remarks(files: Sequence[str], decoded: Decoded) -> Tally:
+    """Count what was not read as it stands, by how it was read."""
     frames, clear, peak, _ = decoded["traits"].T
-    white = int(decoded["white"])
+    white, tally = int(decoded["white"]), Tally()
+    dim = (peak >= 0) & (white != WHITE)
     for rows, how in (
         (frames > 0, "image of several frames, the first of which is read"),
         (clear > 0, "image transparent in parts, laid on white"),
-        (
-            (peak >= 0) & (white != WHITE),
-            f"grey of more than 8 bits, white taken as {white}, which none exceeds",
-        ),
+        (dim, f"grey of more than 8 bits, white taken as {white}, which none exceeds"),
     ):
-        if count := int(rows.sum()):
-            names = [repr(files[row]) for row in rows.nonzero().flatten()[:EXAMPLES]]
-            more = ", ..." if count > len(names) else ""
-            yield f"{count:,} x {how} ({', '.join(names)}{more})"
+        for row in rows.nonzero().flatten().tolist():
+            tally.add(how, files[row])
+    return tally
 
 
 def _refuse_dark_colours(root: Path, files: Sequence[str], upper: npt.NDArray[np.int64]) -> None:

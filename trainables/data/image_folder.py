@@ -16,13 +16,13 @@ from trainables.data.disk_cache import kept
 from trainables.data.image_set import ImageSet, Splits
 from trainables.data.listing import (
     File,
-    LeftOut,
     find_folder,
     find_parts,
     list_part,
     shared_classes,
 )
 from trainables.data.splitting import cut_validation, stratified
+from trainables.data.tally import Tally
 
 logger = logging.getLogger(__name__)
 
@@ -71,7 +71,7 @@ def image_folder(
         In one sentence, for whatever is wrong with the folder.
     """
     decoder = Decoder(image_size=image_size, channels=channels, convert=convert)
-    folder, left_out = find_folder(root), LeftOut()
+    folder, left_out = find_folder(root), Tally()
     parts = {name: list_part(folder, name, left_out) for name in find_parts(folder, left_out)}
     classes = shared_classes(folder, parts)
     if left_out.counts:
@@ -93,8 +93,9 @@ def _pixels(folder: Path, files: Sequence[File], decoder: Decoder, cache_dir: st
         return decode(folder, names, decoder)
 
     found = _kept(_cached(folder, files, decoder), cache_dir, make) if cache_dir else make()
-    for remark in remarks(names, found):
-        _say(f"data.root={folder}: {remark}")
+    told = remarks(names, found)
+    if told.counts:
+        _say(f"data.root={folder}: {told}")
     return found["pixels"]
 
 

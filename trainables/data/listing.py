@@ -2,9 +2,8 @@
 
 import errno
 import os
-from collections import Counter, defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
@@ -12,6 +11,7 @@ import torch
 from torch import Tensor
 
 from trainables.data.decoder import endings, is_image
+from trainables.data.tally import Tally
 
 SPLITS = ("train", "val", "test")
 SYSTEM = frozenset(  # in small letters; what begins with a dot is left out by that
@@ -29,8 +29,6 @@ UNDECODED = frozenset(  # images all the same
         *(".arw", ".orf", ".rw2", ".raf", ".dcm", ".exr", ".hdr"),
     }
 )
-EXAMPLES, REASONS = 3, 12  # shown at most
-
 FOLDER, IMAGE = "folder", "image"
 HIDDEN = "hidden or an operating system's own"
 
@@ -53,34 +51,6 @@ class Part:
     labels: Tensor
 
 
-@dataclass
-class LeftOut:
-    """Counts what is not read, and why."""
-
-    counts: Counter[str] = field(default_factory=Counter)
-    examples: defaultdict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
-
-    def add(self, reason: str, name: str) -> None:
-        """Count one file or folder."""
-        self.counts[reason] += 1
-        if len(self.examples[reason]) < EXAMPLES:
-            self.examples[reason].append(name)
-
-    def __str__(self) -> str:
-        """Return how many there are of each reason, with the first names."""
-        words = [
-            f"{count:,} x {reason} ({_names(self.examples[reason], count)})"
-            for reason, count in self.counts.most_common(REASONS)
-        ]
-        rest = self.counts.total() - sum(count for _, count in self.counts.most_common(REASONS))
-        return "; ".join([*words, f"{rest:,} more"] if rest else words)
-
-
-def _names(names: Sequence[str], count: int) -> str:
-    shown = ", ".join(map(repr, names))  # which shows a new line, or what is no UTF-8, as such
-    return f"{shown}, ..." if count > len(names) else shown
-
-
 def find_folder(root: str | None) -> Path:
     """Return the folder that `data.root` names."""
     if root is None:
@@ -97,7 +67,19 @@ def find_folder(root: str | None) -> Path:
     return folder
 
 
-def find_parts(folder: Path, left_out: LeftOut) -> Sequence[str]:
+def class_names(root: str | None) -> tuple[str, ...]:
+    """Return the classes of a folder without a look at its images.
+
+    Raises
+    ------
+    ValueError
+        As by `image_folder`, if there is no such folder or it is not laid out so.
+    """
+    folder = find_folder(root)
+    return tuple(_class_folders(folder, find_parts(folder, Tally())[0]))
+
+
+def find_parts(folder: Path, left_out: Tally) -> Sequence[str]:
     """Return the names of the given splits, or one empty name where everything is to be cut."""
     given = [name for name in SPLITS if _has_folders(folder, name)]
     if not given:
@@ -121,7 +103,7 @@ def find_parts(folder: Path, left_out: LeftOut) -> Sequence[str]:
     return given
 
 
-def list_part(folder: Path, part: str, left_out: LeftOut) -> Part:
+def list_part(folder: Path, part: str, left_out: Tally) -> Part:
     """Return the images below `part`, which is "" for the folder itself."""
     classes: list[str] = []
     files: list[File] = []
@@ -153,12 +135,17 @@ def shared_classes(folder: Path, parts: dict[str, Part]) -> tuple[str, ...]:
     return reference.classes
 
 
-def _refuse_classes(folder: Path, classes: Sequence[str], left_out: LeftOut) -> None:
+def _refuse_classes(folder: Path, classes: Sequence[str], left_out: Tally) -> None:
     beside = f" Left out: {left_out}." if left_out.counts else ""
     if not classes:
         raise ValueError(
             f"data.root={folder} has no class folders; images belong in root/<class>/, or in "
             f"root/train/<class>/ and root/test/<class>/.{beside}"
+        )
+    if len(classes) > 1 and set(classes) <= set(SPLITS):
+        raise ValueError(
+            f"data.root={folder}: {' and '.join(f'{name}/' for name in classes)} hold images and "
+            f"no class folders; sort the images of each into folders, one per class."
         )
     if len(classes) == 1:
         raise ValueError(
@@ -168,7 +155,11 @@ def _refuse_classes(folder: Path, classes: Sequence[str], left_out: LeftOut) -> 
 
 
 def _has_folders(folder: Path, name: str) -> bool:
-    return (folder / name).is_dir() and any(_kind(e) == FOLDER for e in _entries(folder, name))
+    return (folder / name).is_dir() and bool(_class_folders(folder, name))
+
+
+def _class_folders(folder: Path, name: str) -> list[str]:
+    return [entry.name for entry in _entries(folder, name) if _kind(entry) == FOLDER]
 
 
 def _entries(folder: Path, name: str) -> list[os.DirEntry[str]]:
@@ -181,9 +172,9 @@ def _entries(folder: Path, name: str) -> list[os.DirEntry[str]]:
         ) from None
 
 
-def _images(folder: Path, name: str, left_out: LeftOut) -> list[File]:
+def _images(folder: Path, name: str, left_out: Tally) -> list[File]:
     """Return the images of one class."""
-    files, odd = [], LeftOut()
+    files, odd = [], Tally()
     for entry in _entries(folder, name):
         kind, file = _kind(entry), f"{name}/{entry.name}"
         if kind == FOLDER:
