@@ -6,6 +6,7 @@ import pytest
 
 from raystudy import cli, config, recipe
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 
 OWN = """
@@ -17,7 +18,7 @@ study: {{name: own}}
 
 def kept(*overrides):
     """What study.json holds of a recipe."""
-    return json.loads(json.dumps({recipe.KEY: recipe.of(config.load("swaro", [*overrides]))}))
+    return json.loads(json.dumps(recipe.of(config.load("swaro", [*overrides]))))
 
 
 def test_the_same_recipe_goes_on():
@@ -35,7 +36,7 @@ def test_what_trains_no_other_network_may_change(later):
 
 @pytest.mark.parametrize("later", ["method.temperature=0.1", "encoder=resnet18", "seed=3"])
 def test_another_recipe_is_refused(later):
-    with pytest.raises(UserError, match="s-1 was begun with"):
+    with pytest.raises(UserError, match="s-1 was started with"):
         recipe.refuse_another("s-1", kept(), config.load("swaro", [later]))
 
 
@@ -46,7 +47,8 @@ def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
     begun_with = recipe.of(config.load("own", ["max_epochs=1"], search_path))
     manifest = {"kind": "train", "name": "own", "overrides": ["max_epochs=1"], "format": 1}
     folder = create_study_folder(tmp_path, "own", None)
-    folder.write_manifest(manifest | {"search_path": search_path, recipe.KEY: begun_with})
+    more = {"search_path": search_path, "recipe": begun_with}
+    folder.write_manifest(Manifest.read(manifest | more))
     study.write_text(OWN.format(temperature=0.25))
     assert cli.main(["resume", folder.id]) == 2
     said = capsys.readouterr().err

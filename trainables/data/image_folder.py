@@ -5,6 +5,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -12,12 +13,13 @@ from torch import Tensor
 from trainables.data.decoding import Decoder, decode
 from trainables.data.disk_cache import kept
 from trainables.data.image_set import ImageSet, Splits
-from trainables.data.splitting import cut_validation, stratified
+from trainables.data.splitting import by_name, place, refuse_one_class, stratified
 
 ENDINGS = (
     *(".jpg", ".jpeg", ".png", ".webp", ".bmp", ".gif", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm"),
 )
+Cut = Literal["name", "order"]
 FORMAT = 1  # of the cached pixels; raise it when decoding changes
 
 
@@ -30,6 +32,7 @@ def image_folder(
     val_share: float = 0.1,
     test_share: float = 0.1,
     split_seed: int = 0,
+    cut: Cut = "name",
     cache_dir: str | None = None,
 ) -> Splits:
     """Return the images of a folder, decoded once and kept in `cache_dir`.
@@ -52,6 +55,9 @@ def image_folder(
         Parts of each class kept for validation and test, where they are not given.
     split_seed : int
         Seed of that cut.
+    cut : {"name", "order"}
+        By an image's name, so that none moves when others are added, or by its place among the
+        others of its class, as the first studies were cut, whose ``study.json`` knows no images.
     cache_dir : str, optional
         Where pixels are kept, under a name that depends on every file's name, size and time of
         change; None keeps none. Files of folders that have changed since are left behind there.
@@ -61,6 +67,8 @@ def image_folder(
     ValueError
         In one sentence, for whatever is wrong with the folder.
     """
+    if cut not in get_args(Cut):
+        raise ValueError(f"data.splits.cut must be name or order, got '{cut}'.")
     decoder = Decoder(image_size=image_size, channels=channels, convert=convert)
     folder = _folder(root)
     parts = {name: _list(folder, name) for name in _parts(folder)}
@@ -69,10 +77,27 @@ def image_folder(
     pixels = _pixels(folder, files, decoder, cache_dir)
     sizes = [len(part.files) for part in parts.values()]
     sets = {
-        name: ImageSet(images, part.labels)
+        name: _Named(ImageSet(images, part.labels), _below(name, part.files))
         for (name, part), images in zip(parts.items(), torch.split(pixels, sizes), strict=True)
     }
-    return _cut(sets, classes, val_share, test_share, split_seed)
+    splits = _cut(sets, classes, _Cutter((val_share, test_share), split_seed, cut))
+    try:
+        refuse_one_class(splits)
+    except ValueError as error:
+        raise ValueError(f"data.root={root}: {error}") from None
+    return splits
+
+
+def class_names(root: str | None) -> tuple[str, ...]:
+    """Return the classes of a folder without a look at its images.
+
+    Raises
+    ------
+    ValueError
+        As by `image_folder`, if there is no such folder or it is not laid out so.
+    """
+    folder = _folder(root)
+    return tuple(_class_folders(folder / _parts(folder)[0]))
 
 
 @dataclass(frozen=True)
@@ -117,7 +142,11 @@ def _parts(folder: Path) -> Sequence[str]:
 
 
 def _has_folders(path: Path) -> bool:
-    return path.is_dir() and any(entry.is_dir() for entry in _entries(path))
+    return path.is_dir() and bool(_class_folders(path))
+
+
+def _class_folders(path: Path) -> list[str]:
+    return [entry.name for entry in _entries(path) if entry.is_dir()]
 
 
 def _entries(path: Path) -> list[os.DirEntry[str]]:
@@ -126,7 +155,7 @@ def _entries(path: Path) -> list[os.DirEntry[str]]:
 
 
 def _list(folder: Path, part: str) -> _Part:
-    classes = [entry.name for entry in _entries(folder / part) if entry.is_dir()]
+    classes = _class_folders(folder / part)
     if not classes:
         raise ValueError(
             f"data.root={folder} has no class folders; images belong in root/<class>/, or in "
@@ -201,26 +230,48 @@ def _pixels(
         ) from None
 
 
-def _cut(
-    sets: dict[str, ImageSet],
-    classes: tuple[str, ...],
-    val_share: float,
-    test_share: float,
-    seed: int,
-) -> Splits:
+def _below(part: str, files: Sequence[_File]) -> list[str]:
+    """Return the files' names under the folder of their split."""
+    return [file.name.removeprefix(f"{part}/") if part else file.name for file in files]
+
+
+@dataclass(frozen=True)
+class _Named:
+    images: ImageSet
+    names: list[str]
+
+    def rows(self, rows: Tensor) -> "_Named":
+        return _Named(self.images.rows(rows), [self.names[row] for row in rows.tolist()])
+
+
+@dataclass(frozen=True)
+class _Cutter:
+    shares: tuple[float, float]
+    seed: int
+    cut: Cut
+
+    def parts(self, whole: _Named, shares: tuple[float, ...]) -> list[_Named]:
+        if self.cut == "order":
+            rows = stratified(whole.images.labels, shares, seed=self.seed)
+        else:
+            rows = by_name(whole.names, shares, seed=self.seed)
+        return [whole.rows(part) for part in rows]
+
+    def mixed(self, part: _Named) -> ImageSet:
+        """Return images out of the order of their classes: the first so many are a fair sample."""
+        if self.cut == "order":
+            generator = torch.Generator().manual_seed(self.seed)
+            return part.images.rows(torch.randperm(len(part.images), generator=generator))
+        places = [place(name, self.seed) for name in part.names]
+        return part.images.rows(torch.tensor(places, dtype=torch.float64).argsort(stable=True))
+
+
+def _cut(sets: dict[str, _Named], classes: tuple[str, ...], cutter: _Cutter) -> Splits:
     if "val" in sets:
         train, val, test = sets["train"], sets["val"], sets["test"]
     elif "train" in sets:
-        train, val = cut_validation(sets["train"], val_share, seed=seed)
+        val, train = cutter.parts(sets["train"], cutter.shares[:1])
         test = sets["test"]
     else:
-        everything = sets[""]
-        rows = stratified(everything.labels, (val_share, test_share), seed=seed)
-        val, test, train = (everything.rows(part) for part in rows)
-    return Splits(train, _mixed(val, seed), _mixed(test, seed), classes)
-
-
-def _mixed(images: ImageSet, seed: int) -> ImageSet:
-    """Return images out of the order of their classes: the first so many are a fair sample."""
-    generator = torch.Generator().manual_seed(seed)
-    return images.rows(torch.randperm(len(images), generator=generator))
+        val, test, train = cutter.parts(sets[""], cutter.shares)
+    return Splits(train.images, cutter.mixed(val), cutter.mixed(test), classes)
