@@ -1,9 +1,12 @@
 """One trial: the straight line from a configuration to reported epochs."""
 
 import functools
+import hashlib
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -127,7 +130,8 @@ def load_splits(config: DictConfig) -> Splits:
     """Return the data set on the trial's device, from this process's memory if it is there."""
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
     with _settings_at_fault():
-        splits = _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
+        device, root = pick_device(config.device), config.data.splits.get("root")
+        splits = _splits(json.dumps(recipe, sort_keys=True), device, _files_in(root))
     if OmegaConf.is_missing(config.data, "num_classes"):  # of a data set of the user's own
         config.data.num_classes = splits.num_classes
     found = {"num_classes": splits.num_classes, "channels": splits.train.images.shape[1]}
@@ -141,19 +145,29 @@ def load_splits(config: DictConfig) -> Splits:
 
 
 def refuse_other_images(folder: TrialFolder, config: DictConfig, splits: Splits) -> None:
-    """Refuse to run a trial on other images than its study was started on: its folder may be
-    another one on another machine.
-    """
+    """Refuse to run a trial on other images than its study's: another node's folder may differ."""
     study = StudyFolder(folder.path.parent.parent)
     if (study.path / "study.json").is_file():
         images.refuse_others(study, study.read_manifest(), config, splits)
 
 
 @functools.lru_cache(maxsize=1)  # a warm worker's next trial has the same data
-def _splits(recipe: str, device: str) -> Splits:
+def _splits(recipe: str, device: str, _files: str) -> Splits:
     splits: Splits = _build(json.loads(recipe))
     refuse_one_class(splits)
     return splits.to(device)
+
+
+def _files_in(root: str | None) -> str:
+    """Return what is another one once a file under `root` came, went or changed."""
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(Path(root).expanduser()) if root else ():
+        folders.sort()
+        for name in sorted(files):
+            with suppress(OSError):  # a link that leads nowhere
+                stat = Path(folder, name).stat()
+                digest.update(ascii((folder, name, stat.st_size, stat.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 def _build(node: Any) -> Any:

@@ -63,6 +63,7 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
         _refuse_another(folder, study_id, top, seeds)
         return _go_on(console, folder, overrides, as_json=as_json)
     study = _searched(output_dir, study_id)
+    unchanged.refuse_changed_recipe(study.folder, study.manifest)
     more = [text for text in overrides if text.startswith(FOR_EVERY_RUN)]
     runners = finalists.choose(study, top=top, seeds=seeds, more=more)
     return _begin(console, confirm_id, study, runners, overrides, as_json=as_json)
@@ -83,20 +84,18 @@ def _begin(
     *,
     as_json: bool,
 ) -> int:
-    space, searched = study.composed
-    recipe.refuse_another(study.id, study.manifest.recipe, searched, space)
-    section, inherited = _section(study, runners), _inherited(study, overrides)
-    m = study.manifest
-    settings = contest.settings(replace(m, overrides=inherited))
+    before = study.manifest
+    inherited = _inherited(study, overrides)
+    settings = contest.settings(replace(before, overrides=inherited))
     found = plan.check(settings)
-    images.refuse_others(study.folder, m, settings, found.splits)
+    images.refuse_others(study.folder, before, settings, found.splits)
     manifest = Manifest.begin(
         "confirm",
-        m.name,
+        before.name,
         inherited,
-        m.search_path,
+        before.search_path,
         data=study.data,
-        study=section,
+        study=_section(study, runners),
         recipe=recipe.of(settings),
         images=images.cut_of(found.splits),
         confirm=runners.plain(),
