@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from raystudy import config, recipe
-from raystudy.manifest import Cut, Manifest
+from raystudy import config, recipe, terminal
+from raystudy.manifest import OLD_CUT, Cut, Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder
@@ -41,6 +41,13 @@ def refuse_changed(
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)
     images.refuse_others(folder, manifest, on_cpu, splits)
+    if manifest.images is None:
+        images.save(folder, splits)
+    if manifest.images is None and OLD_CUT in manifest.overrides:
+        terminal.console(stderr=True).print(
+            f"note: {folder.id} was started before raystudy noted which images a study is of; if "
+            f"they changed since, it cannot be said. From now on it is."
+        )
     return images.cut_of(splits)
 
 

@@ -20,6 +20,8 @@ def section(study: StoredStudy) -> Section:
     facts: dict[str, str] = {}
     for number, origin in enumerate(told):
         again = f" ({number + 1})" if len(told) > 1 else ""
+        if again:
+            facts[f"driver{again}"] = f"{origin.get('user', '')} on {origin.get('host', '')}"
         facts |= {f"{name}{again}": words for name, words in _facts(origin).items()}
     _, settings = study.composed
     facts["seed of the trials"] = str(settings.seed)

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from raystudy import cli, images
+from raystudy import cli, images, recipe
 from raystudy.errors import UserError
 from raystudy.study_folder import StudyFolder
 from trainables.data.image_folder import image_folder
@@ -150,3 +150,43 @@ def test_a_trial_with_other_data_of_its_own_is_let_through(home):
     settings.data.splits.split_seed = 1
     splits = image_folder(root=str(home / "pictures"), image_size=8, split_seed=1)
     images.refuse_others(folder, manifest, settings, splits)
+
+
+def test_a_study_from_before_images_were_noted_goes_on_with_its_cut(home, capsys):
+    path = home / "studies" / "mine" / "study.json"
+    kept = json.loads(path.read_text())
+    old = {key: kept[key] for key in ("kind", "name", "overrides", "search_path")}
+    path.write_text(json.dumps({**old, "format": 1}))
+    (home / "studies" / "mine" / "images.npz").unlink()
+    add(home / "pictures")
+    assert cli.main(["resume", "mine"]) == 0
+    assert "before raystudy noted which images" in capsys.readouterr().err
+    kept = json.loads(path.read_text())
+    assert kept["overrides"][-1] == "++data.splits.cut=order"
+    assert (kept["format"], kept["images"]["train"]) == (2, 48)
+
+
+def test_a_yaml_that_cuts_otherwise_is_refused(home):
+    folder = StudyFolder(home / "studies" / "mine")
+    settings = load(folder.read_manifest())
+    settings.data.splits.val_share = 0.3
+    with pytest.raises(UserError, match=r"data\.splits\.val_share=0\.1, for which the YAML now"):
+        recipe.refuse_another("mine", folder.read_manifest().recipe, settings)
+
+
+@pytest.mark.parametrize("counts", [(60, 2), (40, 1), (25, 3)])
+def test_two_classes_of_which_one_hardly_occurs_are_refused(counts, tmp_path, capsys):
+    for name, count in zip(("cat", "dog"), counts, strict=True):
+        fill(tmp_path / "few", count=count, classes=(name,))
+    words = [*SETTINGS, f"data.root={tmp_path / 'few'}", f"output_dir={tmp_path}"]
+    assert cli.main(["train", "cross_entropy", *words]) == 2
+    assert "images are of one class, 'cat'" in capsys.readouterr().err
+    assert not (tmp_path / "studies").exists()
+
+
+def test_so_few_images_that_all_are_of_one_class_are_not_measured_on(home, capsys):
+    words = [*SETTINGS[:-2], f"data.root={home / 'pictures'}", "evaluate.classifier.max_images=1"]
+    assert cli.main(["train", "cross_entropy", *words]) == 2
+    assert "evaluate.classifier.max_images=1: the first" in capsys.readouterr().err
+    assert cli.main(["evaluate", "mine", *FAST, "suite.max_images=1"]) == 2
+    assert "suite.max_images=1: the first test images" in capsys.readouterr().err
