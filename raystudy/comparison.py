@@ -56,7 +56,7 @@ def compare(
     output_dir = results_folder(overrides)
     studies = [StoredStudy.open(output_dir, study_id) for study_id in study_ids]
     for study in studies:
-        if study.manifest["kind"] == "confirm":
+        if study.manifest.kind == "confirm":
             raise UserError(
                 f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, "
                 f"and 'raystudy best {study.id}' tells the conclusion."
@@ -197,7 +197,7 @@ def _settings_and_measures(
 ) -> tuple[dict[str, object], Mapping[str, float]]:
     study, trial = find_run(output_dir, run)
     manifest = study.manifest
-    settings = config.load(manifest["name"], trial_overrides(study, trial), manifest["search_path"])
+    settings = config.load(manifest.name, trial_overrides(study, trial), manifest.search_path)
     leaves = config.flatten(settings)
     # The method is handed parts that stand elsewhere under their own names.
     twice = {f"method.{path}" for path in leaves}

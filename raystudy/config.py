@@ -24,7 +24,11 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
-from omegaconf.errors import OmegaConfBaseException
+from omegaconf.errors import (
+    InterpolationToMissingValueError,
+    MissingMandatoryValue,
+    OmegaConfBaseException,
+)
 
 from raystudy.errors import UserError
 
@@ -43,6 +47,7 @@ GROUPS = (
 )
 
 
+UNKNOWN = "???"  # what has no value yet
 MEASURING = ("suite", "protocol", "adversary")  # of `raystudy evaluate`, not of a trial
 
 
@@ -89,7 +94,21 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     for text in overrides:
         parse(text)
     folders = tuple(str(Path(folder).resolve()) for folder in search_path)
-    return _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
+    composed = _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
+    _count_classes(composed.config)
+    return composed
+
+
+def _count_classes(config: DictConfig) -> None:
+    """Put the number of classes down where the data count them, before anything asks for it.
+
+    It stays unknown where there are no such data: whoever reads them says why.
+    """
+    try:
+        known = config.data.num_classes
+    except OmegaConfBaseException:
+        known = UNKNOWN
+    config.data.num_classes = known
 
 
 def parse(text: str) -> Override:
@@ -221,6 +240,13 @@ def _register_resolvers() -> None:
     # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
     OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
+    OmegaConf.register_new_resolver("count_classes", _classes_in)
+
+
+def _classes_in(root: str | None) -> int:
+    from trainables.data.listing import class_names
+
+    return len(class_names(root))
 
 
 def plain(node: DictConfig) -> dict[str, Any]:
@@ -235,18 +261,22 @@ def pinned_paths(overrides: Sequence[str]) -> list[str]:
 
 
 def flatten(node: DictConfig, prefix: str = "") -> dict[str, object]:
-    """Return every leaf of a configuration by its override path, interpolations resolved."""
+    """Return every leaf of a configuration by its override path, interpolations resolved.
+
+    What has no value yet, or refers to such, is ``???``.
+    """
     leaves: dict[str, object] = {}
     for key in map(str, node):
         path = prefix + key
-        if OmegaConf.is_missing(node, key):
-            leaves[path] = "???"
-        elif isinstance(node[key], DictConfig) and len(node[key]):
-            leaves |= flatten(node[key], f"{path}.")
-        else:
+        try:
             value = node[key]
-            plain = isinstance(value, (DictConfig, ListConfig))
-            leaves[path] = OmegaConf.to_container(value, resolve=True) if plain else value
+            if isinstance(value, DictConfig) and len(value):
+                leaves |= flatten(value, f"{path}.")
+            else:
+                plain = isinstance(value, (DictConfig, ListConfig))
+                leaves[path] = OmegaConf.to_container(value, resolve=True) if plain else value
+        except (MissingMandatoryValue, InterpolationToMissingValueError):
+            leaves[path] = UNKNOWN
     return leaves
 
 

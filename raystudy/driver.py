@@ -43,7 +43,7 @@ def pause(study_id: str, overrides: Sequence[str]) -> int:
     if not is_locked(folder):
         console.print(f"{study_id} is not running")
         return EXIT_DONE
-    if folder.read_manifest()["kind"] != "sweep":
+    if folder.read_manifest().kind != "sweep":
         raise UserError(f"{study_id} is no search; 'raystudy stop {study_id}' ends it.")
     os.kill(_driver(folder), signal.SIGUSR2)
     console.print(

@@ -20,7 +20,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
     import pandas as pd
 
     study = StoredStudy.open(results_folder(overrides), study_id)
-    race = _race(study) if study.manifest["kind"] == "confirm" else None
+    race = _race(study) if study.manifest.kind == "confirm" else None
     table = pd.DataFrame(
         [_row(trial) for trial in study.trials] if race is None else [*paper.rows(race)]
     )
@@ -55,7 +55,7 @@ def _as_text(
     if file_format == "json":
         return f"{table.to_json(orient='records', indent=2)}\n"
     if race is not None:
-        return paper.latex(race, f"{study.manifest['name']} on {study.data}")
+        return paper.latex(race, f"{study.manifest.name} on {study.data}")
     return str(_for_paper(table).to_latex(index=False, escape=True, na_rep="-"))
 
 

@@ -197,7 +197,7 @@ def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path
     study = trained.origin.study
     if study is None:
         return ""
-    begun_with = [t for t in study.read_manifest()["overrides"] if t.startswith("tracker")]
+    begun_with = [t for t in study.read_manifest().overrides if t.startswith("tracker")]
     given = [t for t in overrides if t.startswith(("tracker", "output_dir="))]
     settings = config.load_shared([*begun_with, *given])
     attachment = Attachment(files=files, folder=FOLDER)

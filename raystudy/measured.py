@@ -46,6 +46,13 @@ def refuse_unlike(studies: Sequence[StoredStudy]) -> None:
                     f"{studies[0].id} and {study.id} were not measured alike: {path} is {one} in "
                     f"the one and {two} in the other; --force shows them side by side all the same."
                 )
+        images = [one.manifest.images for one in (studies[0], study)]
+        if None not in images and images[0] != images[1]:
+            raise UserError(
+                f"{studies[0].id} and {study.id} were not measured alike: the images of "
+                f"data={study.data} changed between them; --force shows them side by side all the "
+                f"same."
+            )
 
 
 def _word(found: dict[str, Any], path: str) -> str:

@@ -7,8 +7,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from raystudy import config
+from raystudy import config, recipe
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 from raystudy.replay import NOT_A_TRIALS, trial_overrides
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder, TrialFolder, open_study_folder
@@ -18,6 +19,7 @@ from raystudy.trackers.store import store_uri
 FIRST_TRIAL = 0
 FOREIGN = "simclr"  # the study that lends its settings to an encoder from elsewhere
 OF_A_SUITE = ("suite", "+suite", "~suite")
+OF_A_NETWORK = ("encoder.", "method.", "data.")
 MAY_CHANGE = (*OF_A_SUITE, "data", "device=", "output_dir=", "tracker", "scaling")
 
 
@@ -126,10 +128,10 @@ def _of_trial(
             f"{folder.id} is measured as it was trained: '{ignored[0]}' would change that; train a "
             f"trial with it, or leave it out."
         )
-    if manifest["kind"] == "train":
+    if manifest.kind == "train":
         if number not in (None, FIRST_TRIAL):
             raise UserError(f"{folder.id} is a single trial; there is no {folder.id}/{number}.")
-        number, overrides = FIRST_TRIAL, manifest["overrides"]
+        number, overrides = FIRST_TRIAL, list(manifest.overrides)
         label = folder.id
     else:
         study = StoredStudy(folder)
@@ -139,18 +141,31 @@ def _of_trial(
             number = study.best[0].number
         overrides = trial_overrides(study, study.trial(number))
         label = f"{folder.id}/{number}"
+    _refuse_another_network(folder, manifest, label)
     kept = weights or _kept(folder.trial(number), label)
     usual = kept == _usual(folder.trial(number))
     return Origin(
         label=label if usual else f"{label} {kept.name}",
-        name=manifest["name"],
+        name=manifest.name,
         overrides=tuple(t for t in overrides if not t.startswith(NOT_A_TRIALS)),
-        search_path=tuple(manifest["search_path"]),
+        search_path=manifest.search_path,
         weights=kept,
         study=folder,
         number=number,
         usual=usual,
     )
+
+
+def _refuse_another_network(folder: StudyFolder, manifest: Manifest, label: str) -> None:
+    """Refuse weights whose YAML now builds another network, or feeds it otherwise."""
+    if manifest.recipe is None:
+        return
+    if manifest.kind == "train":
+        settings = config.load(manifest.name, manifest.overrides, manifest.search_path)
+    else:
+        _, settings = StoredStudy(folder).composed
+    own = {path: leaf for path, leaf in manifest.recipe.items() if path.startswith(OF_A_NETWORK)}
+    recipe.refuse_another(label, own, settings, only=OF_A_NETWORK)
 
 
 def _kept(trial: TrialFolder, label: str) -> Path:

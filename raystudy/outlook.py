@@ -80,7 +80,7 @@ def as_json(
         "scaling": config.plain(settings.scaling),
         "search": dict(space.axes),
         "recipe": dict(space.published),
-        "notes": list(space.notes),
+        "notes": [*space.notes, *findings.notes],
         "at_a_time": calibration.at_a_time,
         "slowness": calibration.slowness,
         "checkpoint_bytes": calibration.sizes.checkpoint,

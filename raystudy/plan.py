@@ -20,6 +20,7 @@ from raystudy.trackers.store import store_uri
 from raystudy.trial_scheduler import TrialScheduler
 
 if TYPE_CHECKING:  # torch takes its time
+    from trainables.data.image_set import Splits
     from trainables.evaluate.base import Evaluator
 
 
@@ -33,10 +34,16 @@ class Findings:
         Sizes of the splits and shape of an image.
     parameters : int
         Trainable numbers of the method.
+    splits : Splits
+        The images themselves, on the CPU.
+    notes : tuple of str
+        What the user should know of them.
     """
 
     images: str
     parameters: int
+    splits: "Splits"
+    notes: tuple[str, ...] = ()
 
 
 def check(config: DictConfig) -> Findings:
@@ -49,6 +56,7 @@ def check(config: DictConfig) -> Findings:
     """
     from raystudy import value_types
     from raystudy.trial import build_evaluators, build_trainer, load_splits
+    from trainables.data.splitting import missing_classes
 
     value_types.check(config)
     _refuse_other_device(config.device, read_scaling(config))
@@ -58,15 +66,36 @@ def check(config: DictConfig) -> Findings:
     splits = load_splits(on_cpu)
     trainer = build_trainer(on_cpu, splits)
     spec = StudySpec.read(config.study)
-    _refuse_unmeasured(spec, build_evaluators(on_cpu))
+    evaluators = build_evaluators(on_cpu)
+    _refuse_unmeasured(spec, evaluators)
+    _refuse_few(evaluators, splits)
     read_trial_scheduler(config, spec)
-    warm_start.check(config, spec)
+    warm_start.check(config, spec, splits)
     channels, height, width = splits.train.images.shape[1:]
     images = (
         f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
         f"{splits.num_classes} classes, {channels}x{height}x{width}"
     )
-    return Findings(images, sum(p.numel() for p in trainer.method.parameters() if p.requires_grad))
+    return Findings(
+        images=images,
+        parameters=sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
+        splits=splits,
+        notes=tuple(missing_classes(splits)),
+    )
+
+
+def _refuse_few(evaluators: Mapping[str, "Evaluator"], splits: "Splits") -> None:
+    """Refuse to measure on so few images that all are of one class."""
+    from trainables.data.splitting import is_one_class
+
+    for name, evaluate in evaluators.items():
+        most = getattr(evaluate, "max_images", None)
+        judges = any(measure.startswith("val/") for measure in evaluate.measures)
+        if judges and most and is_one_class(splits.val.labels[:most]):
+            raise UserError(
+                f"evaluate.{name}.max_images={most}: the first validation images are all of one "
+                f"class, with which nothing can be told apart; raise it."
+            )
 
 
 def _refuse_other_device(device: str, scaling: Scaling) -> None:
@@ -140,7 +169,7 @@ def show(
     table.add_row("MLflow", redact(uri) if config.tracker.enabled else "not told (tracker=none)")
     console.print(table)
     console.print(_axes(space))
-    for note in (*space.notes, *_notes(config, spec, space)):
+    for note in (*space.notes, *findings.notes, *_notes(config, spec, space)):
         console.print(f"note: {note}")
 
 

@@ -1,46 +1,107 @@
-"""The recipe a study began with, kept so that it goes on with no other."""
+"""The recipe a study was started with, kept so that it goes on with no other."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
 from raystudy import config
 from raystudy.errors import UserError
 
-KEY = "recipe"  # in study.json
-# What changes nothing about how a trial trains, and where things lie.
-NOT_OF_A_RECIPE = (
-    *("study.", "search.", "sampler.", "trial_scheduler.", "tracker.", "scaling."),
-    *("output_dir", "device", "data.root", "data.cache_dir", "data.download", "data.splits."),
+if TYPE_CHECKING:  # Optuna takes its time
+    from raystudy.search_space import SearchSpace
+
+# Where things are, and what they are computed on.
+PLACES = (
+    *("output_dir", "device", "tracker.", "scaling."),
+    *(f"data.{inside}{what}" for inside in ("", "splits.") for what in ("root", "cache_dir")),
+    *("data.download", "data.splits.download"),
 )
+# What changes nothing about how a trial trains.
+NOT_A_TRIALS = (*PLACES, "study.", "search.", "sampler.", "trial_scheduler.")
+# What may change, or is a name, within a search.
+NOT_A_SEARCHS = (
+    *PLACES,
+    *("search.", "study.id", "study.num_trials", "study.budget.", "study.stall_minutes"),
+    *("study.max_failures", "study.storage"),
+)
+DATA = "data."
 
 
-def of(settings: DictConfig) -> dict[str, Any]:
-    """Return every setting that a trial's training depends on, by its path."""
+def of(settings: DictConfig, space: "SearchSpace | None" = None) -> dict[str, Any]:
+    """Return every setting that the results depend on, by its path.
+
+    Parameters
+    ----------
+    settings : DictConfig
+    space : SearchSpace, optional
+        Of a search, whose recipe is also how it searches, and where.
+    """
     leaves = config.flatten(settings)
-    return {path: leaf for path, leaf in leaves.items() if not path.startswith(NOT_OF_A_RECIPE)}
+    ignored = NOT_A_TRIALS if space is None else NOT_A_SEARCHS
+    found = {path: leaf for path, leaf in leaves.items() if not path.startswith(ignored)}
+    for path in space.distributions if space else ():
+        axis = settings.search.get(path)
+        if isinstance(axis, DictConfig):  # the user's own axes stand among the overrides
+            inside = config.flatten(axis)
+            found |= {f"search.{path}.{name}": value for name, value in inside.items()}
+    return found
 
 
-def refuse_another(study_id: str, manifest: Mapping[str, Any], settings: DictConfig) -> None:
+def refuse_another(
+    study_id: str,
+    before: Mapping[str, Any] | None,
+    settings: DictConfig,
+    space: "SearchSpace | None" = None,
+    *,
+    only: tuple[str, ...] = ("",),
+) -> None:
     """Refuse to go on where a YAML says something else than it did.
 
-    Trials would go on, and be compared, under settings they were not begun with.
+    Trials would go on, and be compared, under settings they were not started with.
+
+    Parameters
+    ----------
+    study_id : str
+    before : mapping, optional
+        What `of` returned when the study was started; None of an earlier version.
+    settings, space
+        As of now.
+    only : tuple of str
+        How the paths start that are looked at.
 
     Raises
     ------
     UserError
         With what has changed.
     """
-    before, now = manifest.get(KEY), of(settings)
-    if before is None:  # of an earlier version
-        return
-    changed = [path for path in {**before, **now} if before.get(path) != now.get(path)]
+    now = {path: leaf for path, leaf in of(settings, space).items() if path.startswith(only)}
+    changed = changes(before, now)
     if not changed:
         return
-    first = changed[0]
+    path, (then, since) = next(iter(changed.items()))
     more = f" ({len(changed) - 1} more settings differ)" if len(changed) > 1 else ""
     raise UserError(
-        f"{study_id} was begun with {first}={before.get(first)}, for which the YAML now says "
-        f"{now.get(first)}{more}; put it back, or begin another study."
+        f"{study_id} was started with {path}={then}, for which the YAML now says {since}{more}; "
+        f"put it back, or start another study."
     )
+
+
+def changes(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+    """Return the settings that differ, with what they were and are."""
+    if before is None:
+        return {}
+    found = {}
+    for path in {**before, **now}:
+        values = before.get(path, "absent"), now.get(path, "absent")
+        later = path not in before and path.startswith("data.splits.")  # not kept by format 1
+        if values[0] != values[1] and config.UNKNOWN not in values and not later:
+            found[path] = values
+    return found
+
+
+def same_data(before: Mapping[str, Any] | None, settings: DictConfig) -> bool:
+    """Return whether settings ask for the data that a study was started with."""
+    if before is None:
+        return True
+    return not any(path.startswith(DATA) for path in changes(before, of(settings)))

@@ -58,7 +58,7 @@ def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: 
 
 def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
     """Return where the study's runs went, unless `overrides` say otherwise."""
-    begun_with = folder.read_manifest()["overrides"]
+    begun_with = folder.read_manifest().overrides
     own = [text for text in begun_with if text.startswith(("tracker.", "tracker="))]
     return config.load_shared([*own, *overrides])
 

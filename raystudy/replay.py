@@ -9,6 +9,7 @@ from raystudy import config
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy, StoredTrial, find_run
+from raystudy.study_folder import StudyFolder
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import store_uri
 
@@ -20,6 +21,8 @@ CHANGEABLE = (
     "tracker.",
     "output_dir",
 )
+# Where a study's images are now: they are known again by their pixels.
+MOVABLE = ("data.root=", "data.cache_dir=", "data.download=")
 # Settings of the study as a whole: they change nothing about a trial.
 NOT_A_TRIALS = (
     *CHANGEABLE,
@@ -39,14 +42,23 @@ NOT_A_TRIALS = (
 
 def replay(run: str, overrides: Sequence[str]) -> int:
     """Train a trial again, from its study's folder or from its run in MLflow."""
-    from raystudy import train  # torch takes seconds, which other verbs need not wait
+    from raystudy import train, unchanged  # torch takes seconds, which other verbs need not wait
 
     settings = config.load_shared([text for text in overrides if _is_shared(text)])
+    output_dir = Path(settings.output_dir).expanduser().resolve()
+    moved = [text for text in overrides if text.startswith(MOVABLE)]
     if re.fullmatch("[0-9a-f]{32}", run):
-        command = _command_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
+        tags = _tags_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
+        command = tags["raystudy.command"]
+        folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
+        if (folder.path / "study.json").is_file():
+            words = shlex.split(command)[3:]
+            own = [word for word in words if not word.startswith("--search-path=")]
+            unchanged.refuse_changed_trial(folder, [*own, *moved])
     else:
-        output_dir = Path(settings.output_dir).expanduser().resolve()
-        command = replay_command(*find_run(output_dir, run))
+        study, trial = find_run(output_dir, run)
+        unchanged.refuse_changed_trial(study.folder, [*trial_overrides(study, trial), *moved])
+        command = replay_command(study, trial)
     _, verb, name, *words = shlex.split(command)
     assert verb == "train"
     folders = [word.partition("=")[2] for word in words if word.startswith("--search-path=")]
@@ -58,14 +70,14 @@ def _is_shared(text: str) -> bool:
     return text.startswith(("output_dir=", "tracker.", "tracker="))
 
 
-def _command_of_run(uri: str, run_id: str) -> str:
+def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:
     from raystudy.trackers.mlflow.client import MlflowStore
 
     store = MlflowStore(uri, artifacts=None, refused=lambda _: None)
-    command = store.tags(run_id).get("raystudy.command", "")
-    if not command.startswith("raystudy train "):
+    tags = store.tags(run_id)
+    if not tags.get("raystudy.command", "").startswith("raystudy train "):
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
-    return command
+    return tags
 
 
 def pinned(space: SearchSpace) -> tuple[str, ...]:
@@ -82,7 +94,7 @@ def trial_overrides(study: StoredStudy, trial: StoredTrial) -> list[str]:
 def replay_command(study: StoredStudy, trial: StoredTrial) -> str:
     """Return the command line that replays a trial."""
     return train_command(
-        study.manifest["name"], trial_overrides(study, trial), study.manifest["search_path"]
+        study.manifest.name, trial_overrides(study, trial), study.manifest.search_path
     )
 
 

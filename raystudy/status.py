@@ -67,7 +67,7 @@ def _row(entry: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _entry(folder: StudyFolder) -> dict[str, Any]:
-    if folder.read_manifest()["kind"] == "train":
+    if folder.read_manifest().kind == "train":
         state = "running" if is_locked(folder) else "ended"
         return {"study": folder.id, "kind": "train", "state": state}
     return describe(StoredStudy(folder))
@@ -96,7 +96,7 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
 def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     """Show the best trial, or the front, and the command that replays it."""
     study = StoredStudy.open(results_folder(overrides), study_id)
-    if study.manifest["kind"] == "confirm":
+    if study.manifest.kind == "confirm":
         return _conclusion(study, as_json=as_json)
     trials = [study.trial(summary.number) for summary in study.best]
     doubt = uncertainty.of(study.ended, study.spec.objectives)
@@ -157,7 +157,7 @@ def describe(study: StoredStudy) -> dict[str, Any]:
     return {
         "study": study.id,
         "kind": "sweep",
-        "name": study.manifest["name"],
+        "name": study.manifest.name,
         "data": study.data,
         "state": study.state,
         "objectives": [dataclasses.asdict(o) for o in study.spec.objectives],

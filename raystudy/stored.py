@@ -77,7 +77,7 @@ class StoredStudy:
     def __init__(self, folder: StudyFolder) -> None:
         self.folder = folder
         self.manifest = folder.read_manifest()
-        if self.manifest["kind"] not in ("sweep", "confirm"):
+        if self.manifest.kind not in ("sweep", "confirm"):
             raise UserError(
                 f"{folder.id} is a single trial, not a study; its files are in {folder.path}."
             )
@@ -91,17 +91,17 @@ class StoredStudy:
     def spec(self) -> StudySpec:
         """Objectives and length."""
         # Written when it began; older ones are composed again.
-        if "study" in self.manifest:
-            return StudySpec.read(self.manifest["study"])
+        if self.manifest.study is not None:
+            return StudySpec.read(self.manifest.study)
         return StudySpec.read(self.composed[1].study)
 
     @cached_property
     def composed(self) -> tuple[SearchSpace, DictConfig]:
         """Space and configuration, composed again from what the user typed."""
         m = self.manifest
-        if m["kind"] == "confirm":
-            return Contest.read(m["confirm"]).space, contest.settings(m)
-        space, composed = SearchSpace.load(m["name"], m["overrides"], m["search_path"])
+        if m.confirm is not None:
+            return Contest.read(m.confirm).space, contest.settings(m)
+        space, composed = SearchSpace.load(m.name, m.overrides, m.search_path)
         return space, composed.config
 
     @property
@@ -111,13 +111,13 @@ class StoredStudy:
         return StudyInfo(
             id=self.id,
             folder=self.folder.path,
-            name=self.manifest["name"],
+            name=self.manifest.name,
             overrides=space.overrides,
             dataset=str(settings.data.name),
             spec=self.spec,
             axes=space.axes,
             published=space.published,
-            search_path=tuple(self.manifest["search_path"]),
+            search_path=self.manifest.search_path,
             resumed=True,
         )
 
@@ -166,7 +166,7 @@ class StoredStudy:
     @property
     def data(self) -> str:
         """Name of the data set."""
-        return str(self.manifest.get("data", ""))
+        return self.manifest.data
 
     @property
     def ended(self) -> list[TrialSummary]:
@@ -179,7 +179,7 @@ class StoredStudy:
 
         None of a confirm: its runs are one seed each, and ``confirm.json`` has its results.
         """
-        if self.manifest["kind"] == "confirm":
+        if self.manifest.kind == "confirm":
             return []
         front = pareto.front(self.ended, self.spec.objectives)
         return front if len(self.spec.objectives) > 1 else front[:1]

@@ -4,7 +4,8 @@
 
     <output_dir>/mlflow.db, artifacts/        MLflow's store
     <output_dir>/studies/swaro-3/
-        study.json      name, overrides, versions: what `resume` needs
+        study.json      name, overrides, recipe, drivers: what `resume` needs, see `Manifest`
+        images.npz      what each image was, to say later which ones changed
         journal.log     Optuna's journal: the study's truth, written by the driver alone
         lock            held by the driver that runs the study
         mlflow.spool    events for MLflow; mlflow.delivered says how far they got, and the process
@@ -26,10 +27,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from raystudy import disk
+from raystudy import disk, manifest
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 
 SHOWN = 8  # ids in a sentence
 
@@ -112,14 +113,14 @@ class StudyFolder:
         """Return the folder of a trial."""
         return TrialFolder(self.path / "trials" / f"{number:04d}")
 
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write ``study.json``."""
-        write_atomically(self.path / "study.json", json.dumps(manifest, indent=2) + "\n")
+        text = json.dumps(manifest.plain(), indent=2)
+        write_atomically(self.path / "study.json", f"{text}\n")
 
-    def read_manifest(self) -> dict[str, Any]:
+    def read_manifest(self) -> Manifest:
         """Read ``study.json``."""
-        manifest: dict[str, Any] = json.loads((self.path / "study.json").read_text())
-        return manifest
+        return manifest.load(self.path / "study.json")
 
     def discard(self) -> None:
         """Remove the folder of a study that never began."""

@@ -1,30 +1,30 @@
 """``raystudy sweep`` and ``raystudy resume``: a study from its plan to its conclusion."""
 
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
 from raystudy import (
-    __version__,
     conclusion,
     config,
+    images,
     plan,
-    provenance,
     recipe,
     terminal,
     tracking,
     train,
+    unchanged,
 )
 from raystudy.confirm import verb as confirm
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful, pausable
-from raystudy.replay import CHANGEABLE, pinned
+from raystudy.manifest import Manifest
+from raystudy.replay import CHANGEABLE, MOVABLE, pinned
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy
@@ -33,6 +33,8 @@ from raystudy.trackers.base import StudyInfo
 
 if TYPE_CHECKING:  # Optuna takes its time
     from raystudy.study import Study
+
+KEPT = ("study.num_trials=", "study.budget.", *MOVABLE)  # of what a resume asks, for later ones
 
 
 def sweep(
@@ -52,20 +54,20 @@ def sweep(
         _foresee(name, space, settings, findings, search_path, as_json=as_json)
         return EXIT_DONE
     console = terminal.console()
-    manifest = {
-        "format": 1,
-        "kind": "sweep",
-        "name": name,
-        "overrides": list(overrides),
-        "search_path": [str(Path(path).resolve()) for path in search_path],
-        "raystudy": __version__,
-        "data": str(settings.data.name),
-        "study": config.plain(settings.study),
-        "provenance": asdict(provenance.collect()),
-    }
+    manifest = Manifest.begin(
+        "sweep",
+        name,
+        overrides,
+        search_path,
+        data=str(settings.data.name),
+        study=config.plain(settings.study),
+        recipe=recipe.of(settings, space),
+        images=images.cut_of(findings.splits),
+    )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     try:
         folder.write_manifest(manifest)
+        images.save(folder, findings.splits)
         plan.show(console, settings, space, findings, folder)
         return _run(console, folder, space, settings, manifest, resumed=False)
     except (UserError, OSError):
@@ -85,7 +87,7 @@ def _foresee(
     """Say how long it will take, after a few measured steps."""
     from raystudy import calibration, forecast, outlook
 
-    manifest = {"name": name, "search_path": search_path}
+    manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path))
     nowhere = StudyFolder(_output_dir(settings) / "studies" / name)
     info = study_info(nowhere, space, settings, manifest, resumed=False)
     console = terminal.console()
@@ -105,25 +107,23 @@ def _foresee(
 def resume(study_id: str, overrides: Sequence[str]) -> int:
     """Go on with what `sweep` or `train` left unfinished."""
     for path in config.pinned_paths(overrides):
-        if not f"{path}=".startswith(CHANGEABLE):
+        if not f"{path}=".startswith((*CHANGEABLE, *MOVABLE)):
+            can = ", ".join(name.rstrip("=") for name in (*CHANGEABLE, *MOVABLE))
             raise UserError(
-                f"resume {study_id}: '{path}' cannot change within a study; only "
-                f"{', '.join(CHANGEABLE)} can. Start another by 'raystudy sweep'."
+                f"resume {study_id}: '{path}' cannot change within a study; only {can} can. "
+                f"Start another by 'raystudy sweep'."
             )
-    folder = open_study_folder(_output_dir(config.load_shared(overrides)), study_id)
+    folder = open_study_folder(_results(overrides), study_id)
     manifest = folder.read_manifest()
-    if manifest["kind"] == "confirm":
+    if manifest.kind == "confirm":
         return confirm.resume(folder, overrides)
-    everything = [*manifest["overrides"], *overrides]
-    if manifest["kind"] == "train":
-        return train.resume(folder, manifest, everything)
-    space, composed = SearchSpace.load(manifest["name"], everything, manifest["search_path"])
-    recipe.refuse_another(folder.id, manifest, composed.config)
-    longer = [t for t in overrides if t.startswith(("study.num_trials=", "study.budget."))]
-    manifest |= {
-        "overrides": [*manifest["overrides"], *longer],
-        "study": config.plain(composed.config.study),
-    }
+    if manifest.kind == "train":
+        return train.resume(folder, manifest, overrides)
+    everything = [*manifest.overrides, *overrides]
+    space, composed = SearchSpace.load(manifest.name, everything, manifest.search_path)
+    seen = unchanged.refuse_changed(folder, manifest, composed.config, space)
+    kept = [text for text in overrides if text.startswith(KEPT)]
+    manifest = manifest.continued(kept, seen, config.plain(composed.config.study))
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
@@ -135,7 +135,7 @@ def extend(study_id: str, overrides: Sequence[str]) -> int:
             f"extend {study_id}: say by how much, such as study.num_trials=+32 (or to how many: "
             f"study.num_trials=64)."
         )
-    output_dir = _output_dir(config.load_shared(overrides))
+    output_dir = _results(overrides)
     now = StoredStudy.open(output_dir, study_id).spec.num_trials
     value = asked[-1].partition("=")[2]
     total = now + int(value) if re.fullmatch(r"\+\d+", value) else value
@@ -171,7 +171,7 @@ def _run(
     folder: StudyFolder,
     space: SearchSpace,
     settings: DictConfig,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     *,
     resumed: bool,
 ) -> int:
@@ -186,7 +186,7 @@ def _run(
         folder.locked(),
         tracking.opened(settings, console) as trackers,
     ):
-        folder.write_manifest(dict(manifest))
+        folder.write_manifest(manifest)
         study = Study.open(
             info,
             space,
@@ -217,7 +217,7 @@ def study_info(
     folder: StudyFolder,
     space: SearchSpace,
     settings: DictConfig,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     *,
     resumed: bool,
 ) -> StudyInfo:
@@ -225,15 +225,21 @@ def study_info(
     return StudyInfo(
         id=folder.id,
         folder=folder.path,
-        name=manifest["name"],
+        name=manifest.name,
         overrides=pinned(space),
         dataset=settings.data.name,
         spec=StudySpec.read(settings.study),
         axes=space.axes,
         published=space.published,
-        search_path=tuple(manifest["search_path"]),
+        search_path=manifest.search_path,
         resumed=resumed,
     )
+
+
+def _results(overrides: Sequence[str]) -> Path:
+    """Return the results folder; where the images are, not every data set has a setting for."""
+    shared = [text for text in overrides if not text.startswith(MOVABLE)]
+    return _output_dir(config.load_shared(shared))
 
 
 def _output_dir(settings: DictConfig) -> Path:

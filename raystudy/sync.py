@@ -18,7 +18,7 @@ def sync_study(study_id: str, overrides: Sequence[str]) -> int:
     settings = config.load_shared(overrides)
     folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
     manifest = folder.read_manifest()
-    begun_with = [text for text in manifest["overrides"] if text.startswith("tracker.")]
+    begun_with = [text for text in manifest.overrides if text.startswith("tracker.")]
     settings = config.load_shared([*begun_with, *overrides])
     uri = store_uri(settings.tracker.uri, settings.output_dir)
     console = terminal.console(stderr=True)

@@ -1,16 +1,17 @@
 """``raystudy train``: one trial in this process, without Ray."""
 
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 from omegaconf import DictConfig
 from rich.text import Text
 
-from raystudy import __version__, config, disk, plan, recipe, terminal, tracking
+from raystudy import config, disk, images, plan, recipe, terminal, tracking, unchanged
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
+from raystudy.manifest import Manifest
+from raystudy.replay import MOVABLE
 from raystudy.sessions.local import LocalSession
 from raystudy.spec import StudySpec
 from raystudy.study_folder import StudyFolder, create_study_folder
@@ -22,28 +23,42 @@ FIRST_TRIAL = 0
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
     """Train from the beginning in a folder of its own."""
     settings = config.load(name, overrides, search_path)
-    plan.check(settings)
+    found = plan.check(settings)
     output_dir = Path(settings.output_dir).expanduser()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
-    manifest = {
-        "format": 1,
-        "kind": "train",
-        "name": name,
-        "overrides": list(overrides),
-        "search_path": [str(Path(path).resolve()) for path in search_path],
-        "raystudy": __version__,
-        recipe.KEY: recipe.of(settings),
-    }
+    manifest = Manifest.begin(
+        "train",
+        name,
+        overrides,
+        search_path,
+        data=str(settings.data.name),
+        study=config.plain(settings.study),
+        recipe=recipe.of(settings),
+        images=images.cut_of(found.splits),
+    )
     folder.write_manifest(manifest)
+    images.save(folder, found.splits)
+    for note in found.notes:
+        terminal.console().print(Text(f"note: {note}"))
     return _go_on(folder, settings, overrides, search_path, resumed=False)
 
 
-def resume(folder: StudyFolder, manifest: Mapping[str, Any], overrides: Sequence[str]) -> int:
-    """Go on with what `train` left unfinished."""
-    search_path = manifest["search_path"]
-    settings = config.load(manifest["name"], overrides, search_path)
-    recipe.refuse_another(folder.id, manifest, settings)
-    return _go_on(folder, settings, overrides, search_path, resumed=True)
+def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) -> int:
+    """Go on with what `train` left unfinished.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+    manifest : Manifest
+    overrides : sequence of str
+        What is asked for now.
+    """
+    everything = [*manifest.overrides, *overrides]
+    settings = config.load(manifest.name, everything, manifest.search_path)
+    seen = unchanged.refuse_changed(folder, manifest, settings)
+    kept = [text for text in overrides if text.startswith(MOVABLE)]
+    folder.write_manifest(manifest.continued(kept, seen))
+    return _go_on(folder, settings, everything, manifest.search_path, resumed=True)
 
 
 def _go_on(

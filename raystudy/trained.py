@@ -9,9 +9,10 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from raystudy import checkpoint
+from raystudy import checkpoint, images
 from raystudy.errors import UserError
 from raystudy.origins import Origin, find
+from raystudy.replay import MOVABLE
 from raystudy.trial import build_encoder, build_method, load_splits
 from trainables.data.image_set import Splits
 from trainables.methods.base import Method
@@ -70,11 +71,15 @@ def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str]
         If there is no such thing, or its weights do not fit.
     """
     origin = find(what, overrides, search_path)
-    if origin.study and (data := [text for text in overrides if text.startswith("data")]):
+    other = [t for t in overrides if t.startswith("data") and not t.startswith(MOVABLE)]
+    if origin.study and other:
         raise UserError(
-            f"{origin.label} is looked at on the data it was trained on, not {data[0]}."
+            f"{origin.label} is looked at on the data it was trained on, not {other[0]}."
         )
-    return load(origin, overrides)
+    found = load(origin, overrides)
+    if study := origin.study:
+        images.refuse_others(study, study.read_manifest(), found.config, found.splits)
+    return found
 
 
 def use_threads(settings: DictConfig) -> None:
@@ -84,7 +89,8 @@ def use_threads(settings: DictConfig) -> None:
 
 def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
     """Build a network and put its weights in."""
-    settings = origin.settings([t for t in overrides if t.startswith(("device=", "output_dir="))])
+    own = ("device=", "output_dir=", *(() if _is_other_data(overrides) else MOVABLE))
+    settings = origin.settings([t for t in overrides if t.startswith(own)])
     splits = load_splits(settings)
     where = splits.train.images.device
     if origin.study is None:
@@ -113,6 +119,10 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
         method=method,
         splits=splits,
     )
+
+
+def _is_other_data(overrides: Sequence[str]) -> bool:
+    return any(text.startswith("data=") for text in overrides)
 
 
 def _weights(path: Path) -> dict[str, Any]:

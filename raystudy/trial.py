@@ -1,9 +1,12 @@
 """One trial: the straight line from a configuration to reported epochs."""
 
 import functools
+import hashlib
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -11,14 +14,15 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import best_weights, checkpoint
+from raystudy import best_weights, checkpoint, images
 from raystudy.best_weights import BestWeights
 from raystudy.errors import UserError
 from raystudy.sessions.base import Session
 from raystudy.spec import StudySpec
-from raystudy.study_folder import write_atomically
+from raystudy.study_folder import StudyFolder, TrialFolder, write_atomically
 from trainables import distributed
 from trainables.data.image_set import Splits
+from trainables.data.splitting import refuse_one_class
 from trainables.evaluate.base import Evaluator
 from trainables.evaluate.suite import Suite
 from trainables.memory import keep_freed_memory
@@ -47,6 +51,7 @@ def run_trial(config: DictConfig, session: Session) -> None:
     """
     keep_freed_memory()
     splits = load_splits(config)
+    refuse_other_images(session.folder, config, splits)
     trainer = build_trainer(config, splits)
     evaluators = build_evaluators(config)
     best = BestWeights(StudySpec.read(config.study), session.folder.path)
@@ -125,22 +130,44 @@ def load_splits(config: DictConfig) -> Splits:
     """Return the data set on the trial's device, from this process's memory if it is there."""
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
     with _settings_at_fault():
-        splits = _splits(json.dumps(recipe, sort_keys=True), pick_device(config.device))
-    if OmegaConf.is_missing(config.data, "num_classes"):  # a folder tells when it is read
+        device, root = pick_device(config.device), config.data.splits.get("root")
+        splits = _splits(json.dumps(recipe, sort_keys=True), device, _files_in(root))
+    if OmegaConf.is_missing(config.data, "num_classes"):  # of a data set of the user's own
         config.data.num_classes = splits.num_classes
-    channels = splits.train.images.shape[1]
-    if "channels" in config.data and config.data.channels != channels:
-        raise UserError(
-            f"data.channels must be {channels}, as the images of data={config.data.name} have, "
-            f"got {config.data.channels}."
-        )
+    found = {"num_classes": splits.num_classes, "channels": splits.train.images.shape[1]}
+    for name, number in found.items():
+        if name in config.data and config.data[name] != number:
+            raise UserError(
+                f"data.{name} must be {number}, as the images of data={config.data.name} have, "
+                f"got {config.data[name]}."
+            )
     return splits
 
 
+def refuse_other_images(folder: TrialFolder, config: DictConfig, splits: Splits) -> None:
+    """Refuse to run a trial on other images than its study's: another node's folder may differ."""
+    study = StudyFolder(folder.path.parent.parent)
+    if (study.path / "study.json").is_file():
+        images.refuse_others(study, study.read_manifest(), config, splits)
+
+
 @functools.lru_cache(maxsize=1)  # a warm worker's next trial has the same data
-def _splits(recipe: str, device: str) -> Splits:
+def _splits(recipe: str, device: str, _files: str) -> Splits:
     splits: Splits = _build(json.loads(recipe))
+    refuse_one_class(splits)
     return splits.to(device)
+
+
+def _files_in(root: str | None) -> str:
+    """Return what is another one once a file under `root` came, went or changed."""
+    digest = hashlib.sha256()
+    for folder, folders, files in os.walk(Path(root).expanduser()) if root else ():
+        folders.sort()
+        for name in sorted(files):
+            with suppress(OSError):  # a link that leads nowhere
+                stat = Path(folder, name).stat()
+                digest.update(ascii((folder, name, stat.st_size, stat.st_mtime_ns)).encode())
+    return digest.hexdigest()
 
 
 def _build(node: Any) -> Any:

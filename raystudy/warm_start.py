@@ -3,12 +3,12 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import axes, config, constraint, pareto
+from raystudy import axes, config, constraint, pareto, recipe
 from raystudy.axes import Value
 from raystudy.confirm import result
 from raystudy.earlier import Earlier, EarlierTrial
@@ -19,6 +19,9 @@ from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy, StoredTrial
 from raystudy.trackers.base import StudyInfo, TrialSummary
+
+if TYPE_CHECKING:  # torch takes its time
+    from trainables.data.image_set import Splits
 
 MAX_FINALISTS = 3  # of a front
 TAKEN = ("complete", "diverged", "collapsed")
@@ -50,16 +53,24 @@ def of(info: StudyInfo, space: SearchSpace) -> Earlier:
     return gather(space, settings, info.spec)
 
 
-def check(settings: DictConfig, spec: StudySpec) -> None:
+def check(settings: DictConfig, spec: StudySpec, splits: "Splits") -> None:
     """Refuse an earlier study of another sort before the search space is looked at.
+
+    Its YAML must say what it said then, and its images must be those of the new study.
 
     Raises
     ------
     UserError
         If there is no such study, or it is of other data, other objectives or another method.
     """
-    if spec.warm_start is not None:
-        _opened(settings, spec)
+    if spec.warm_start is None:
+        return
+    from raystudy import images  # which imports torch
+
+    earlier = _opened(settings, spec)
+    space, theirs = earlier.composed
+    recipe.refuse_another(earlier.id, earlier.manifest.recipe, theirs, space)
+    images.refuse_others(earlier.folder, earlier.manifest, settings, splits)
 
 
 def gather(space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Earlier:
@@ -168,10 +179,10 @@ def _opened(settings: DictConfig, spec: StudySpec) -> StoredStudy:
     assert spec.warm_start is not None
     output_dir = Path(settings.output_dir).expanduser().resolve()
     earlier = StoredStudy.open(output_dir, spec.warm_start)
-    if earlier.manifest["kind"] != "sweep":
+    if earlier.manifest.kind != "sweep":
         raise UserError(
             f"study.warm_start: {earlier.id} is no sweep but of the kind "
-            f"{earlier.manifest['kind']}; name a sweep."
+            f"{earlier.manifest.kind}; name a sweep."
         )
     _, theirs = earlier.composed
     _refuse_unlike(earlier.id, "studies", str(theirs.study.name), str(settings.study.name))

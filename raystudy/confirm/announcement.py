@@ -10,7 +10,7 @@ from rich.text import Text
 
 from raystudy import plan, terminal
 from raystudy.confirm import contest, findings
-from raystudy.confirm.contest import RECIPE, Contest
+from raystudy.confirm.contest import RECIPE
 from raystudy.errors import EXIT_DONE
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder
@@ -27,8 +27,8 @@ def show_plan(
 ) -> None:
     """Print what a confirm is going to do."""
     manifest = folder.read_manifest()
-    runners = Contest.read(manifest["confirm"])
-    budget, most = contest.limits(manifest["overrides"])
+    runners = contest.of(manifest)
+    budget, most = contest.limits(manifest.overrides)
     limits = [*([f"{most} runs"] if most else []), *([budget.words] if budget.limits else [])]
     seconds = [study.trial(number).summary.seconds for number in runners.params]
     runs = len(runners.params) * len(runners.seeds)
@@ -56,6 +56,8 @@ def show_plan(
     ):
         table.add_row(*row)
     console.print(table)
+    for note in found.notes:
+        _say(console, f"note: {note}")
 
 
 def show(

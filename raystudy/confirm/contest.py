@@ -10,6 +10,7 @@ from raystudy.budget import Budget
 from raystudy.confirm.race_space import RaceSpace
 from raystudy.confirm.racing import Race
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 
 RECIPE = 0
@@ -78,6 +79,12 @@ class Contest:
         return RaceSpace.of(self.race, self.overrides)
 
 
+def of(manifest: Manifest) -> Contest:
+    """Return what a confirm's ``study.json`` holds of it."""
+    assert manifest.confirm is not None
+    return Contest.read(manifest.confirm)
+
+
 def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
     """Return what a confirm may spend and how many runs it may take, as its overrides say.
 
@@ -91,9 +98,9 @@ def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
     return Budget.read(given.get("budget")), most
 
 
-def settings(manifest: Mapping[str, Any]) -> DictConfig:
+def settings(manifest: Manifest) -> DictConfig:
     """Return the recipe's configuration under what a confirm's ``study.json`` says."""
-    overrides = [*manifest["overrides"], "trial_scheduler=none"]
-    _, composed = SearchSpace.load(manifest["name"], overrides, manifest["search_path"])
+    overrides = [*manifest.overrides, "trial_scheduler=none"]
+    _, composed = SearchSpace.load(manifest.name, overrides, manifest.search_path)
     composed.config.sampler = {"_target_": SAMPLER}
     return composed.config

@@ -100,7 +100,7 @@ def seen_seeds(study: StoredStudy) -> set[int]:
     seen = {int(study.composed[1].seed)}
     seen |= {int(trial.params["seed"]) for trial in study.trials if "seed" in trial.params}
     for folder in all_folders(study.folder.path.parent.parent):
-        entry = folder.read_manifest().get("confirm")
+        entry = folder.read_manifest().confirm
         if entry is not None and entry["study"] == study.id:
             seen |= set(entry["seeds"])
     return seen

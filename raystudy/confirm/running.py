@@ -3,7 +3,7 @@
 import json
 import shlex
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from raystudy.confirm.split_reading import SplitReading, measure
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
 from raystudy.executors.base import Executor
 from raystudy.interrupt import graceful
+from raystudy.manifest import Manifest
 from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
@@ -32,7 +33,7 @@ from raystudy.trackers.console import ConsoleTracker
 def run(
     console: Console,
     folder: StudyFolder,
-    manifest: dict[str, Any],
+    manifest: Manifest,
     *,
     resumed: bool,
     as_json: bool,
@@ -70,20 +71,20 @@ def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
 
 
 def _open(
-    folder: StudyFolder, manifest: Mapping[str, Any], trackers: Sequence[Tracker], *, resumed: bool
+    folder: StudyFolder, manifest: Manifest, trackers: Sequence[Tracker], *, resumed: bool
 ) -> Study:
-    runners = Contest.read(manifest["confirm"])
-    spec = StudySpec.read(manifest["study"])
+    runners = contest.of(manifest)
+    spec = StudySpec.read(manifest.study or {})
     info = StudyInfo(
         id=folder.id,
         folder=folder.path,
-        name=manifest["name"],
+        name=manifest.name,
         overrides=(),
-        dataset=manifest["data"],
+        dataset=manifest.data,
         spec=spec,
         axes=runners.space.axes,
         published=runners.space.published,
-        search_path=tuple(manifest["search_path"]),
+        search_path=manifest.search_path,
         resumed=resumed,
     )
     return Study.open(
@@ -102,18 +103,18 @@ def _open(
 def _race(
     console: Console,
     study: Study,
-    manifest: dict[str, Any],
+    manifest: Manifest,
     settings: DictConfig,
     trackers: Sequence[Tracker],
 ) -> tuple[int, dict[str, Any] | None]:
     """Return the exit code, and what the race came to if it has ended."""
     from raystudy.on_ray.executor import RayExecutor
 
-    folder, runners = StudyFolder(study.info.folder), Contest.read(manifest["confirm"])
+    folder, runners = StudyFolder(study.info.folder), contest.of(manifest)
     trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
     scaling = plan.read_scaling(settings)
     study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
-    budget, most = contest.limits(manifest["overrides"])
+    budget, most = contest.limits(manifest.overrides)
     race = RaceStudy(
         study,
         runners.race,
@@ -134,8 +135,8 @@ def _race(
                 executor.run(race)
             if race.is_finished and not study.ended_early:
                 race.settle()
-                manifest["study"]["num_trials"] = race.info.spec.num_trials
-                folder.write_manifest(manifest)
+                section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
+                folder.write_manifest(replace(manifest, study=section))
                 if runners.race.challengers:
                     _read_test(race, runners, reading, RayExecutor(scaling, measure))
         except StudyStalledError as error:
@@ -201,7 +202,7 @@ def _attach(
     """Add the conclusion to the confirm's own run in MLflow."""
     from raystudy.trackers.mlflow.attach import Attachment, attach
 
-    entry = Contest.read(folder.read_manifest()["confirm"])
+    entry = contest.of(folder.read_manifest())
     words = ["raystudy", "confirm", entry.study]
     command = shlex.join([*words, "--top", str(entry.top), "--seeds", str(len(entry.seeds))])
     sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])

@@ -26,10 +26,12 @@ def measure(
     Those are the weights whose validation measures were compared. Every rank calls this.
     """
     from raystudy import config
-    from raystudy.trial import load_splits
+    from raystudy.trial import load_splits, refuse_other_images
 
     settings = config.load(name, overrides, search_path)
-    measures = evaluated(settings, session.folder, on_test(load_splits(settings)))
+    splits = load_splits(settings)
+    refuse_other_images(session.folder, settings, splits)
+    measures = evaluated(settings, session.folder, on_test(splits))
     session.report(1, {as_test(name): v for name, v in measures.items() if name.startswith(VAL)})
 
 

@@ -1,23 +1,30 @@
 """``raystudy confirm``: a search's finalists against the published recipe, on fresh seeds."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from raystudy import __version__, config, plan, recipe, terminal
+from raystudy import config, images, plan, recipe, terminal, unchanged
 from raystudy.confirm import announcement, contest, finalists, running
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
-from raystudy.replay import CHANGEABLE
+from raystudy.manifest import Manifest
+from raystudy.replay import CHANGEABLE, MOVABLE
 from raystudy.stored import StoredStudy
 from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
 
-FOR_EVERY_RUN = ("device=", "evaluate=", "evaluate.")  # no training of a finalist hears of them
+FOR_EVERY_RUN = (
+    "device=",
+    "evaluate=",
+    "evaluate.",
+    *MOVABLE,
+)  # no training of a finalist hears of them
 LATER_TOO = (
     *CHANGEABLE,
+    *MOVABLE,
     "scaling=",
     "tracker=",
 )
@@ -56,6 +63,7 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
         _refuse_another(folder, study_id, top, seeds)
         return _go_on(console, folder, overrides, as_json=as_json)
     study = _searched(output_dir, study_id)
+    unchanged.refuse_changed_recipe(study.folder, study.manifest)
     more = [text for text in overrides if text.startswith(FOR_EVERY_RUN)]
     runners = finalists.choose(study, top=top, seeds=seeds, more=more)
     return _begin(console, confirm_id, study, runners, overrides, as_json=as_json)
@@ -76,12 +84,25 @@ def _begin(
     *,
     as_json: bool,
 ) -> int:
-    manifest = _manifest(study, runners, overrides)
-    settings = contest.settings(manifest)
-    manifest[recipe.KEY] = recipe.of(settings)
+    before = study.manifest
+    inherited = _inherited(study, overrides)
+    settings = contest.settings(replace(before, overrides=inherited))
     found = plan.check(settings)
+    images.refuse_others(study.folder, before, settings, found.splits)
+    manifest = Manifest.begin(
+        "confirm",
+        before.name,
+        inherited,
+        before.search_path,
+        data=study.data,
+        study=_section(study, runners),
+        recipe=recipe.of(settings),
+        images=images.cut_of(found.splits),
+        confirm=runners.plain(),
+    )
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
     folder.write_manifest(manifest)
+    images.save(folder, found.splits)
     announcement.show_plan(console, folder, study, settings, found)
     try:
         return running.run(console, folder, manifest, resumed=False, as_json=as_json)
@@ -96,9 +117,10 @@ def _go_on(
     if (summary := running.stored_summary(folder)) is not None:
         return announcement.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
-    recipe.refuse_another(folder.id, manifest, contest.settings(manifest))
     later = [text for text in overrides if text.startswith(LATER_TOO)]
-    manifest["overrides"] = [*manifest["overrides"], *later]
+    settings = contest.settings(replace(manifest, overrides=(*manifest.overrides, *later)))
+    seen = unchanged.refuse_changed(folder, manifest, settings)
+    manifest = _moved(manifest.continued(later, seen), later)
     return running.run(console, folder, manifest, resumed=True, as_json=as_json)
 
 
@@ -114,8 +136,8 @@ def _check(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> 
 
 def _searched(output_dir: Path, study_id: str) -> StoredStudy:
     study = StoredStudy.open(output_dir, study_id)
-    if "confirm" in study.manifest:
-        of = study.manifest["confirm"]["study"]
+    if study.manifest.confirm is not None:
+        of = study.manifest.confirm["study"]
         raise UserError(f"{study_id} confirms {of} already; give the search: 'confirm {of}'.")
     if study.state == "running":
         raise UserError(
@@ -125,7 +147,7 @@ def _searched(output_dir: Path, study_id: str) -> StoredStudy:
 
 
 def _refuse_another(folder: StudyFolder, study_id: str, top: int, seeds: int) -> None:
-    entry = folder.read_manifest().get("confirm")
+    entry = folder.read_manifest().confirm
     if entry is None:
         raise UserError(f"study.id: '{folder.id}' is no confirm; choose another id.")
     begun = (entry["study"], entry["top"], len(entry["seeds"]))
@@ -137,28 +159,32 @@ def _refuse_another(folder: StudyFolder, study_id: str, top: int, seeds: int) ->
         )
 
 
-def _manifest(study: StoredStudy, runners: Contest, overrides: Sequence[str]) -> dict[str, Any]:
+def _inherited(study: StoredStudy, overrides: Sequence[str]) -> tuple[str, ...]:
+    """Return what holds for every run of a confirm: the search's overrides, and its own."""
     dropped = ("study.", "sampler", "trial_scheduler")
-    inherited = [text for text in study.manifest["overrides"] if not text.startswith(dropped)]
+    inherited = [text for text in study.manifest.overrides if not text.startswith(dropped)]
+    return (*inherited, *(t for t in overrides if not t.startswith("study.id=")))
+
+
+def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
+    """Return a confirm's `study:` section."""
     spec = study.spec
-    section: Mapping[str, Any] = {
+    return {
         "name": spec.name,
         "objectives": [asdict(objective) for objective in spec.objectives],
         "num_trials": len(runners.params) * len(runners.seeds),
         "max_failures": spec.max_failures,
         "stall_minutes": spec.stall_minutes,
     }
-    return {
-        "format": 1,
-        "kind": "confirm",
-        "name": study.manifest["name"],
-        "overrides": [*inherited, *(t for t in overrides if not t.startswith("study.id="))],
-        "search_path": study.manifest["search_path"],
-        "raystudy": __version__,
-        "data": study.data,
-        "study": section,
-        "confirm": runners.plain(),
-    }
+
+
+def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
+    """Return a confirm's manifest whose runs find the images where they are now."""
+    if not (moved := [text for text in later if text.startswith(MOVABLE)]):
+        return manifest
+    runners = contest.of(manifest)
+    whole = {number: [*words, *moved] for number, words in runners.overrides.items()}
+    return replace(manifest, confirm=replace(runners, overrides=whole).plain())
 
 
 def _output_dir(overrides: Sequence[str]) -> Path:

@@ -11,14 +11,16 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import checkpoint, provenance, split_ledger, trained
+from raystudy import checkpoint, images, provenance, split_ledger, trained
 from raystudy.errors import UserError
 from raystudy.evaluation import published, record
 from raystudy.evaluation.published import Published
 from raystudy.origins import Origin
 from raystudy.study_folder import write_atomically
 from raystudy.trial import build_suite, load_splits
+from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import Splits
+from trainables.data.splitting import is_one_class
 from trainables.evaluate.suite import Measurement, Step, Suite
 from trainables.evaluate.transfer import Transfer
 
@@ -67,10 +69,12 @@ class Order:
         """What an unfinished measuring goes on from."""
         return self.folder / f"{self.suite}.ckpt"
 
-    @property
-    def key(self) -> str:
-        """What two measurings share only if they are of the same network by the same suite."""
-        return _key(self, self.settings())
+    def state_key(self, splits: Splits) -> str:
+        """Return what a measuring may be gone on with only if it is the same.
+
+        Of suite, data, network, weights and the very images.
+        """
+        return f"{_key(self, self.settings())} {fingerprint(splits)}"
 
     def settings(self) -> DictConfig:
         """Return the trial's configuration with the suite and the user's overrides."""
@@ -87,12 +91,15 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
         Hears of every step; False interrupts, and nothing is lost.
     """
     settings = order.settings()
+    splits = load_splits(settings)
     key = _key(order, settings)
-    if (known := _finished(order, key)) is not None:
+    if (known := _finished(order, key, splits)) is not None:
         return known
-    measurement, suite, splits = build(order, settings)
+    measurement, suite = build(order, settings, splits)
+    if study := order.origin.study:
+        images.refuse_trained_on(study, order.origin.label, suite.images(splits), splits)
     order.folder.mkdir(parents=True, exist_ok=True)
-    before = _restore(measurement, order, key)
+    before = _restore(measurement, order, order.state_key(splits))
     if before is None:
         note_reading(order, suite, f"evaluate suite={order.suite}")
     seconds = before or 0.0
@@ -100,7 +107,11 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
 
     def save() -> None:
         spent = seconds + time.monotonic() - started
-        state = {"key": key, "seconds": spent, "measurement": measurement.state_dict()}
+        state = {
+            "key": order.state_key(splits),
+            "seconds": spent,
+            "measurement": measurement.state_dict(),
+        }
         checkpoint.save(state, order.state)
 
     saving = Saving(save)
@@ -136,11 +147,15 @@ def _published(order: Order, settings: DictConfig) -> Published | None:
     )
 
 
-def build(order: Order, settings: DictConfig) -> tuple[Measurement, Suite, Splits]:
-    """Load the network and the data, and build the suite."""
+def build(order: Order, settings: DictConfig, splits: Splits) -> tuple[Measurement, Suite]:
+    """Load the network and build the suite."""
     network = trained.load(order.origin, order.overrides)
-    splits = load_splits(settings)
     suite = build_suite(settings)
+    if is_one_class(suite.images(splits).labels):
+        raise UserError(
+            f"suite.max_images={suite.max_images}: the first {suite.split} images are all of one "
+            f"class, with which nothing can be told apart; raise it."
+        )
     channels, needed = splits.train.images.shape[1], network.splits.train.images.shape[1]
     transfers = all(isinstance(p, Transfer) and p.channels for p in suite.protocols.values())
     if channels != needed and not transfers:
@@ -151,7 +166,7 @@ def build(order: Order, settings: DictConfig) -> tuple[Measurement, Suite, Split
         )
     # A head knows the classes it was trained on.
     head = network.head if splits.classes == network.splits.classes else None
-    return Measurement(suite, network.encoder, splits, head), suite, splits
+    return Measurement(suite, network.encoder, splits, head), suite
 
 
 def _steps(measurement: Measurement) -> Iterator[Step]:
@@ -162,12 +177,15 @@ def _steps(measurement: Measurement) -> Iterator[Step]:
 
 
 def _key(order: Order, settings: DictConfig) -> str:
-    """Return what a measuring may be gone on with only if it is the same.
+    """Return what two measurings share only if they are of the same network by the same suite.
 
-    Suite, data, network and weights.
+    Whether the images of the data are the same, too, their fingerprint says.
     """
     parts = ("suite", "data", "encoder")
-    plain = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
+    plain: list[Any] = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
+    for section in (plain[1], plain[1]["splits"]):  # the images are known by their fingerprint
+        for place in ("root", "cache_dir", "download"):
+            section.pop(place, None)
     text = json.dumps([plain, order.origin.prefix, _digest(order.origin.weights)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -184,8 +202,9 @@ def _digest_of(weights: Path, _changed: int) -> str:
 def finished_measurement(order: Order) -> tuple[Measurement, Suite, Splits]:
     """Return a measuring whose classifiers can be had again, fitted anew where they are gone."""
     settings = order.settings()
-    measurement, suite, splits = build(order, settings)
-    _restore(measurement, order, _key(order, settings))
+    splits = load_splits(settings)
+    measurement, suite = build(order, settings, splits)
+    _restore(measurement, order, order.state_key(splits))
     return measurement, suite, splits
 
 
@@ -218,11 +237,12 @@ class Saving:
         self._next = ended + max(SAVE_EVERY_S, SAVE_SHARE * (ended - started))
 
 
-def _finished(order: Order, key: str) -> dict[str, Any] | None:
+def _finished(order: Order, key: str, splits: Splits) -> dict[str, Any] | None:
     if not order.results.is_file():
         return None
     known: dict[str, Any] = json.loads(order.results.read_text())
-    return known if known.get("key") == key else None
+    same = (known.get("key"), known.get("data_fingerprint")) == (key, fingerprint(splits))
+    return known if same else None
 
 
 def _restore(measurement: Measurement, order: Order, key: str) -> float | None:

@@ -17,6 +17,7 @@ from raystudy.errors import UserError
 from raystudy.evaluation.runner import Order, Saving, finished_measurement, note_reading
 from raystudy.study_folder import write_atomically
 from raystudy.trackers.mlflow.attach import Attachment
+from raystudy.trial import load_splits
 from trainables.attacks.adversary import with_epsilon, with_slope
 from trainables.attacks.transfer import transfer
 from trainables.data.image_set import ImageSet
@@ -58,7 +59,8 @@ def measure(orders: Sequence[Order], progress: Callable[[Step], bool]) -> dict[s
             f"images go from one network to another on the same data only, got "
             f"{', '.join(sorted(names))}."
         )
-    key = hashlib.sha256(json.dumps([order.key for order in orders]).encode()).hexdigest()[:16]
+    keys = [order.state_key(load_splits(order.settings())) for order in orders]
+    key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]
     if (known := _finished(orders[0], key)) is not None:
         return known
     built = [finished_measurement(order) for order in orders]

@@ -20,6 +20,8 @@ def section(study: StoredStudy) -> Section:
     facts: dict[str, str] = {}
     for number, origin in enumerate(told):
         again = f" ({number + 1})" if len(told) > 1 else ""
+        if again:
+            facts[f"driver{again}"] = f"{origin.get('user', '')} on {origin.get('host', '')}"
         facts |= {f"{name}{again}": words for name, words in _facts(origin).items()}
     _, settings = study.composed
     facts["seed of the trials"] = str(settings.seed)
@@ -66,11 +68,10 @@ def _touches(study: StoredStudy) -> list[Table]:
 
 def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
     """Return what each of the study's drivers noted, repetitions left out."""
-    if "provenance" in study.manifest:
-        return [study.manifest["provenance"]]
+    found = list(study.manifest.drivers)
     if not study.folder.spool.is_file():
-        return []
-    found: list[Mapping[str, Any]] = []
+        return found
+    # Before format 2 of study.json, the later ones noted themselves there only.
     for event, _ in spool.read(study.folder.spool):
         if event["kind"] == "study_started" and event["provenance"] not in found:
             found.append(event["provenance"])
@@ -80,8 +81,8 @@ def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
 def commands(study: StoredStudy) -> dict[str, str]:
     """Return what a reader may want to run."""
     m = study.manifest
-    folders = [f"--search-path={folder}" for folder in m["search_path"]]
-    found = {"sweep": shlex.join(["raystudy", "sweep", m["name"], *m["overrides"], *folders])}
+    folders = [f"--search-path={folder}" for folder in m.search_path]
+    found = {"sweep": shlex.join(["raystudy", "sweep", m.name, *m.overrides, *folders])}
     found["resume"] = f"raystudy resume {shlex.quote(study.id)}"
     for best in study.best[:1]:
         trial = study.trial(best.number)

@@ -20,9 +20,9 @@ def section(study: StoredStudy) -> Section:
     space, settings = study.composed
     spec = study.spec
     objectives = ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives)
-    changed = " ".join(map(redact, study.manifest["overrides"]))
+    changed = " ".join(map(redact, study.manifest.overrides))
     facts = {
-        "study": study.manifest["name"],
+        "study": study.manifest.name,
         "method": settings.method._target_.rsplit(".", 1)[-1],
         "data": str(settings.data.name),
         "objective" if len(spec.objectives) == 1 else "objectives": objectives,
@@ -46,7 +46,7 @@ def section(study: StoredStudy) -> Section:
 def setup(study: StoredStudy) -> Section:
     """Return everything that was not searched."""
     composed = _composed(study)
-    said = sources.find(study.manifest["name"], composed.choices, _folders(study))
+    said = sources.find(study.manifest.name, composed.choices, _folders(study))
     space, _ = study.composed
     leaves = config.flatten(composed.config)
     # The method is handed parts that stand elsewhere under their own names.
@@ -79,7 +79,7 @@ def setup(study: StoredStudy) -> Section:
             ),
         ],
         measured=measured.words(study),
-        source=f"'raystudy show {study.manifest['name']}' prints the same.",
+        source=f"'raystudy show {study.manifest.name}' prints the same.",
     )
 
 
@@ -92,7 +92,7 @@ def plain(value: object) -> Cell:
 
 def _space(study: StoredStudy, space: SearchSpace) -> Table:
     composed = _composed(study)
-    said = sources.find(study.manifest["name"], composed.choices, _folders(study))
+    said = sources.find(study.manifest.name, composed.choices, _folders(study))
     best = [study.trial(s.number) for s in study.best] if len(study.best) == 1 else []
     rows: list[list[Cell]] = []
     for path, axis in space.axes.items():
@@ -118,11 +118,11 @@ def _space(study: StoredStudy, space: SearchSpace) -> Table:
 def _composed(study: StoredStudy) -> Composed:
     space, _ = study.composed
     m = study.manifest
-    return config.compose(m["name"], space.overrides, m["search_path"])
+    return config.compose(m.name, space.overrides, m.search_path)
 
 
 def _folders(study: StoredStudy) -> tuple[str, ...]:
-    return tuple(study.manifest["search_path"])
+    return tuple(study.manifest.search_path)
 
 
 def _class(node: Mapping[str, object]) -> str:

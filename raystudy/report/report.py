@@ -29,8 +29,8 @@ def report(
 ) -> int:
     """Write the report of a study, finished or not, and add it to the study's run in MLflow."""
     study = StoredStudy.open(results_folder(overrides), study_id)
-    if study.manifest["kind"] == "confirm":
-        searched = study.manifest["confirm"]["study"]
+    if study.manifest.confirm is not None:
+        searched = study.manifest.confirm["study"]
         raise UserError(
             f"{study_id} is a race of {searched}'s finalists; its results are in the report of "
             f"that study: 'raystudy report {searched}'."
@@ -75,7 +75,7 @@ def _place(study: StoredStudy, output: str | None) -> Path:
 
 def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
     """Return where the study's runs went, unless `overrides` say otherwise."""
-    begun_with = [t for t in study.manifest["overrides"] if t.startswith(("tracker.", "tracker="))]
+    begun_with = [t for t in study.manifest.overrides if t.startswith(("tracker.", "tracker="))]
     return config.load_shared([*begun_with, *overrides])
 
 

@@ -3,6 +3,7 @@
 import pytest
 
 from raystudy import calibration, cli, config
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.study import Study
 from raystudy.study_folder import StudyFolder
@@ -11,7 +12,7 @@ from raystudy.sweep import study_info
 
 def planned(folder, *overrides):
     space, composed = SearchSpace.load("swaro", ["tracker=none", "device=cpu", *overrides])
-    manifest = {"name": "swaro", "search_path": []}
+    manifest = Manifest(kind="sweep", name="swaro")
     info = study_info(StudyFolder(folder), space, composed.config, manifest, resumed=False)
     return space, info, composed.config
 

@@ -10,6 +10,7 @@ import pytest
 from raystudy import cli, terminal, verbs
 from raystudy.completion import VERBS, words
 from raystudy.examples import EXAMPLES, GROUPS
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 
 HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
@@ -165,7 +166,7 @@ def test_completion_knows_options_and_their_values():
 def test_completion_knows_studies_and_their_trials(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     folder = create_study_folder(tmp_path, "swaro")
-    folder.write_manifest({"kind": "sweep"})
+    folder.write_manifest(Manifest(kind="sweep", name="swaro"))
     for number in (0, 12):
         folder.trial(number).path.mkdir(parents=True)
     assert words(["status", ""]) == ["swaro-1"]
@@ -196,7 +197,9 @@ def test_show_writes_values_as_one_types_them(capsys):
 
 @pytest.mark.parametrize("words", [["studies"], ["show", "swaro"], ["list"]])
 def test_names_are_whole_on_a_narrow_terminal(capsys, monkeypatch, tmp_path, words):
-    create_study_folder(tmp_path, "a_rather_long_name").write_manifest({"kind": "train"})
+    create_study_folder(tmp_path, "a_rather_long_name").write_manifest(
+        Manifest(kind="train", name="swaro")
+    )
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     monkeypatch.setattr(terminal, "WIDE", 60)
     _, out, _ = run(capsys, *words)

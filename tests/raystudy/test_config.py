@@ -1,11 +1,13 @@
 """From a name and overrides to a configuration."""
 
+import json
 import math
 
 import pytest
 from omegaconf import OmegaConf
+from PIL import Image
 
-from raystudy import config
+from raystudy import cli, config
 from raystudy.errors import UserError
 
 
@@ -89,3 +91,49 @@ def test_flatten_gives_paths_that_are_overrides():
     for path, value in leaves.items():
         if isinstance(value, int | float) and not path.startswith("search"):
             assert OmegaConf.select(settings, path) == value
+
+
+def folder_of_classes(root, *names):
+    for name in names:
+        (root / name).mkdir(parents=True)
+    return f"data.root={root}"
+
+
+def test_a_folder_of_images_tells_its_classes_wherever_they_are_asked_for(tmp_path):
+    root = folder_of_classes(tmp_path, "cat", "dog", "eel")
+    settings = config.load("cross_entropy", ["data=image_folder", root])
+    assert (settings.data.num_classes, settings.method.num_classes) == (3, 3)
+
+
+def test_classes_are_counted_in_a_folder_that_is_split_already(tmp_path):
+    for part in ("train", "test"):
+        folder_of_classes(tmp_path / part, "cat", "dog")
+    settings = config.load("at", ["data=image_folder", f"data.root={tmp_path}"])
+    assert settings.method.num_classes == 2
+
+
+@pytest.mark.parametrize("root", [[], ["data.root=/nowhere"]], ids=["no root", "no folder"])
+def test_classes_that_cannot_be_counted_are_shown_as_unknown(root, capsys):
+    assert cli.main(["show", "at", "data=image_folder", *root, "--json"]) == 0
+    settings = json.loads(capsys.readouterr().out)["settings"]
+    assert settings["data.num_classes"]["value"] == "???"
+    assert settings["method.num_classes"]["value"] == "???"
+
+
+@pytest.mark.parametrize("data", [["data=digits"], ["data=image_folder", "data.image_size=8"]])
+@pytest.mark.parametrize("verb", ["train", "sweep", "plan"])
+def test_a_number_of_classes_that_contradicts_the_data_is_refused(
+    verb, data, tmp_path, monkeypatch, capsys
+):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path / "home"))
+    for name in ("cat", "dog"):
+        (tmp_path / "pictures" / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (8, 8), (number, 0, 0)).save(
+                tmp_path / "pictures" / name / f"{number}.png"
+            )
+    root = [f"data.root={tmp_path / 'pictures'}"] if len(data) > 1 else []
+    words = ["at", *data, *root, "data.num_classes=7", "max_epochs=1", "tracker=none"]
+    assert cli.main([verb, *words]) == 2
+    assert "data.num_classes must be" in capsys.readouterr().err
+    assert not list((tmp_path / "home").glob("studies/*"))

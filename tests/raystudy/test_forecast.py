@@ -7,6 +7,7 @@ import pytest
 
 from raystudy import cli, forecast
 from raystudy.calibration import Calibration, Sizes
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.study_folder import StudyFolder
 from raystudy.sweep import study_info
@@ -32,7 +33,7 @@ def cost(seconds=10.0, passes=7.0):
 def foresee(*overrides, costs=None, at_a_time=1, slowness=1.0):
     words = ["tracker=none", "max_epochs=10", "min_epochs=1", *overrides]
     space, composed = SearchSpace.load("swaro", words)
-    manifest = {"name": "swaro", "search_path": []}
+    manifest = Manifest(kind="sweep", name="swaro")
     folder = StudyFolder(forecast.Path("nowhere"))
     info = study_info(folder, space, composed.config, manifest, resumed=False)
     measured = Calibration(

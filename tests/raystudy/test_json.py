@@ -10,6 +10,7 @@ import pytest
 from stored_search import search
 
 from raystudy import cli, terminal, verbs
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 
 LITTLE = ["suite.max_images=10", "suite.attacks={}", "suite.checks=null"]
@@ -50,7 +51,7 @@ def home(tmp_path_factory):
     runners = [{"trial": number, "params": {}, "overrides": []} for number in (0, 1)]
     contest = {"study": "simclr-1", "top": 3, "seeds": [1, 2, 3, 4, 5], "configurations": runners}
     about = {"kind": "confirm", "name": "simclr", "overrides": [], "search_path": []}
-    race.write_manifest({**about, "confirm": contest})
+    race.write_manifest(Manifest.read({**about, "confirm": contest}))
     told = {"conclusion": ["nothing beats it"], "p": math.nan}
     (race.path / "confirm.json").write_text(json.dumps(told))
     return folder

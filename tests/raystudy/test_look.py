@@ -6,6 +6,7 @@ import torch
 from raystudy import checkpoint, config
 from raystudy.errors import UserError
 from raystudy.look import PICTURES, look, make_pictures, make_subject
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 from raystudy.trained import open_trained
 from raystudy.trial import build_method
@@ -35,7 +36,7 @@ def trial(home, name="swaro", overrides=("tracker=none",)):
     """Leave a single trial's folder with weights that are as they were drawn."""
     folder = create_study_folder(home, f"train-{name}")
     manifest = {"kind": "train", "name": name, "overrides": list(overrides), "search_path": []}
-    folder.write_manifest({"format": 1, **manifest})
+    folder.write_manifest(Manifest.read(manifest))
     folder.trial(0).path.mkdir(parents=True)
     checkpoint.save_weights(build_method(config.load(name, [])), folder.trial(0).best_weights)
     return folder

@@ -9,8 +9,9 @@ from raystudy import plan, provenance
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
+from trainables.data.digits import digits
 
-FINDINGS = plan.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100)
+FINDINGS = plan.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digits())
 
 
 def told(*overrides):

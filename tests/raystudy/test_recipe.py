@@ -4,9 +4,14 @@ import json
 
 import pytest
 
-from raystudy import cli, config, recipe
+from raystudy import cli, config, images, recipe
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
+from raystudy.search_space import SearchSpace
+from raystudy.study import Outcome, Study
 from raystudy.study_folder import create_study_folder
+from raystudy.sweep import study_info
+from raystudy.trial import load_splits
 
 OWN = """
 defaults: [simclr, _self_]
@@ -17,7 +22,7 @@ study: {{name: own}}
 
 def kept(*overrides):
     """What study.json holds of a recipe."""
-    return json.loads(json.dumps({recipe.KEY: recipe.of(config.load("swaro", [*overrides]))}))
+    return json.loads(json.dumps(recipe.of(config.load("swaro", [*overrides]))))
 
 
 def test_the_same_recipe_goes_on():
@@ -35,7 +40,7 @@ def test_what_trains_no_other_network_may_change(later):
 
 @pytest.mark.parametrize("later", ["method.temperature=0.1", "encoder=resnet18", "seed=3"])
 def test_another_recipe_is_refused(later):
-    with pytest.raises(UserError, match="s-1 was begun with"):
+    with pytest.raises(UserError, match="s-1 was started with"):
         recipe.refuse_another("s-1", kept(), config.load("swaro", [later]))
 
 
@@ -46,9 +51,92 @@ def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
     begun_with = recipe.of(config.load("own", ["max_epochs=1"], search_path))
     manifest = {"kind": "train", "name": "own", "overrides": ["max_epochs=1"], "format": 1}
     folder = create_study_folder(tmp_path, "own", None)
-    folder.write_manifest(manifest | {"search_path": search_path, recipe.KEY: begun_with})
+    more = {"search_path": search_path, "recipe": begun_with}
+    folder.write_manifest(Manifest.read(manifest | more))
     study.write_text(OWN.format(temperature=0.25))
     assert cli.main(["resume", folder.id]) == 2
     said = capsys.readouterr().err
     assert "method.temperature=0.5, for which the YAML now says 0.25" in said
     assert len(said.strip().splitlines()) == 1
+
+
+SEARCHED = """
+defaults: [simclr, _self_]
+max_epochs: 1
+method: {temperature: 0.5}
+study: {name: own}
+sampler: {n_startup_trials: SEED}
+search:
+  optimizer.lr: {type: float, low: LOW, high: 100.0, log: true}
+"""
+
+
+def searched(home, low="0.01", startup="4"):
+    (home / "own.yaml").write_text(SEARCHED.replace("LOW", low).replace("SEED", startup))
+    return SearchSpace.load("own", ["tracker=none"], [str(home)])
+
+
+@pytest.fixture
+def search(tmp_path, monkeypatch):
+    """Return a results folder with a sweep of the user's own YAML, as `sweep` starts it."""
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    space, composed = searched(tmp_path)
+    splits = load_splits(config.load("simclr", ["device=cpu"]))
+    folder = create_study_folder(tmp_path, "own", "mine")
+    folder.write_manifest(
+        Manifest.begin(
+            "sweep",
+            "own",
+            ["tracker=none"],
+            [str(tmp_path)],
+            data="digits",
+            study=config.plain(composed.config.study),
+            recipe=recipe.of(composed.config, space),
+            images=images.cut_of(splits),
+        )
+    )
+    images.save(folder, splits)
+    info = study_info(folder, space, composed.config, folder.read_manifest(), resumed=False)
+    samplers = {"sampler": {"_target_": "optuna.samplers.RandomSampler"}}
+    pruner = {"_target_": "optuna.pruners.NopPruner"}
+    with Study.open(info, space, **samplers, trial_scheduler=pruner) as study:
+        trial = study.next_trial()
+        for objective in info.spec.objectives:
+            study.report(trial.number, 1, {objective.metric: 0.5})
+        study.finish(trial.number, Outcome("completed"))
+        study.interrupted = True
+    return tmp_path
+
+
+CONTINUING = [
+    ["resume", "mine"],
+    ["extend", "mine", "study.num_trials=+1"],
+    ["confirm", "mine"],
+    ["replay", "mine/0"],
+]
+
+
+@pytest.mark.parametrize("command", CONTINUING, ids=" ".join)
+def test_a_search_goes_on_under_no_changed_yaml(command, search, capsys):
+    searched(search, low="0.02")
+    assert cli.main(command) == 2
+    said = capsys.readouterr().err
+    assert "search.optimizer.lr.low=0.01, for which the YAML now says 0.02" in said
+    assert len(said.strip().splitlines()) == 1
+    assert [path.name for path in (search / "studies").iterdir()] == ["mine"]
+
+
+def test_a_search_goes_on_with_no_other_sampler(search, capsys):
+    searched(search, startup="9")
+    assert cli.main(["resume", "mine"]) == 2
+    assert "sampler.n_startup_trials=4, for which the YAML now says 9" in capsys.readouterr().err
+
+
+def test_weights_are_taken_up_by_no_other_network(search, capsys):
+    path = search / "own.yaml"
+    path.write_text(path.read_text().replace("temperature: 0.5", "temperature: 0.25"))
+    assert cli.main(["evaluate", "mine/0"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "mine/0 was started with method.temperature=0.5, for which the YAML now says 0.25" in said
+    )

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from raystudy import cli
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
@@ -27,9 +28,7 @@ def begin(home, study_id="mine", *more):
     space, composed = SearchSpace.load("swaro", overrides)
     settings = composed.config
     folder = create_study_folder(home, "swaro", study_id)
-    folder.write_manifest(
-        {"format": 1, "kind": "sweep", "name": "swaro", "overrides": overrides, "search_path": []}
-    )
+    folder.write_manifest(Manifest(kind="sweep", name="swaro", overrides=tuple(overrides)))
     info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)
     choices = {"_target_": "optuna.samplers.RandomSampler"}
     pruner = {"_target_": "optuna.pruners.NopPruner"}
@@ -167,8 +166,7 @@ def test_compare_refuses_what_was_measured_unlike_unless_forced(home, capsys):
 
 def test_a_confirm_has_a_conclusion_and_no_best_trial(home, capsys):
     folder = create_study_folder(home, "swaro", "mine-confirm")
-    own = {"format": 1, "kind": "confirm", "name": "swaro", "overrides": [], "search_path": []}
-    folder.write_manifest(own)
+    folder.write_manifest(Manifest(kind="confirm", name="swaro"))
     assert "raystudy resume mine-confirm" in run(capsys, "best", "mine-confirm")[1]
     (folder.path / "confirm.json").write_text('{"conclusion": ["trial 3 beats it", "trial 1 not"]}')
     assert "trial 3 beats it; trial 1 not" in run(capsys, "best", "mine-confirm")[1]

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder, open_study_folder, write_atomically
 
 
@@ -15,7 +16,9 @@ def test_studies_without_an_id_are_numbered(tmp_path):
 
 
 def test_an_id_is_taken_once(tmp_path):
-    create_study_folder(tmp_path, "swaro", "mine").write_manifest({"name": "swaro"})
+    create_study_folder(tmp_path, "swaro", "mine").write_manifest(
+        Manifest(kind="sweep", name="swaro")
+    )
     with pytest.raises(UserError, match=r"'mine' exists .*raystudy resume mine"):
         create_study_folder(tmp_path, "swaro", "mine")
 
@@ -36,7 +39,7 @@ def test_opening_an_unknown_study_names_the_near_one_or_the_newest(tmp_path):
     with pytest.raises(UserError, match="there is none yet: 'raystudy sweep swaro' begins one"):
         open_study_folder(tmp_path, "swaro-1")
     for _ in range(10):
-        create_study_folder(tmp_path, "swaro").write_manifest({"name": "swaro"})
+        create_study_folder(tmp_path, "swaro").write_manifest(Manifest(kind="sweep", name="swaro"))
     with pytest.raises(UserError, match=r"no study 'swarro-1' in .*; did you mean 'swaro-1'\?"):
         open_study_folder(tmp_path, "swarro-1")
     with pytest.raises(UserError, match=r"there are swaro-\d+, .* and 2 more \('raystudy studies'"):
@@ -45,9 +48,10 @@ def test_opening_an_unknown_study_names_the_near_one_or_the_newest(tmp_path):
 
 def test_the_manifest_comes_back(tmp_path):
     folder = create_study_folder(tmp_path, "swaro")
-    folder.write_manifest({"name": "swaro", "overrides": ["a=1"]})
+    written = Manifest(kind="sweep", name="swaro", overrides=("a=1",))
+    folder.write_manifest(written)
     again = open_study_folder(tmp_path, "swaro-1")
-    assert again.read_manifest() == {"name": "swaro", "overrides": ["a=1"]}
+    assert again.read_manifest() == written
 
 
 def _try_to_lock(folder, answers):

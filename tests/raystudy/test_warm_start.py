@@ -9,6 +9,7 @@ from raystudy import warm_start
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
 from raystudy.executors.inline import InlineExecutor, Report
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy
@@ -55,13 +56,7 @@ def run(home, study_id, overrides, *, sampler="random", trials=8, max_events=Non
     overrides = [f"study.num_trials={trials}", *overrides]
     space, settings = settings_of(overrides)
     folder = home / "studies" / study_id
-    manifest = {
-        "format": 1,
-        "kind": "sweep",
-        "name": "swaro",
-        "overrides": [*PINNED, *overrides],
-        "search_path": [],
-    }
+    manifest = Manifest(kind="sweep", name="swaro", overrides=(*PINNED, *overrides))
     if not folder.exists():
         create_study_folder(home, "swaro", study_id).write_manifest(manifest)
     about = StoredStudy.open(home, study_id).folder

@@ -1,5 +1,6 @@
 """A search on disk whose trials were told, not trained."""
 
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
@@ -11,14 +12,7 @@ def search(output_dir, values, *overrides, name="simclr"):
     """Store a search whose trials end with these objective values; None: it diverges."""
     space, composed = SearchSpace.load(name, overrides)
     folder = create_study_folder(output_dir, name, f"{name}-1")
-    manifest = {
-        "format": 1,
-        "kind": "sweep",
-        "name": name,
-        "overrides": list(overrides),
-        "search_path": [],
-        "data": "digits",
-    }
+    manifest = Manifest(kind="sweep", name=name, overrides=tuple(overrides), data="digits")
     folder.write_manifest(manifest)
     info = study_info(folder, space, composed.config, manifest, resumed=False)
     study = Study.open(

@@ -5,7 +5,9 @@ import hashlib
 import logging
 import re
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor
@@ -21,11 +23,12 @@ from trainables.data.listing import (
     list_part,
     shared_classes,
 )
-from trainables.data.splitting import cut_validation, stratified
+from trainables.data.splitting import by_name, place, refuse_one_class, stratified
 from trainables.data.tally import Tally
 
 logger = logging.getLogger(__name__)
 
+Cut = Literal["name", "order"]
 NAME_LENGTH = 40
 FORMAT = 2  # of the cached pixels; raise it when decoding changes
 
@@ -39,6 +42,7 @@ def image_folder(
     val_share: float = 0.1,
     test_share: float = 0.1,
     split_seed: int = 0,
+    cut: Cut = "name",
     cache_dir: str | None = None,
 ) -> Splits:
     """Return the images of a folder, decoded once and kept in `cache_dir`.
@@ -61,6 +65,9 @@ def image_folder(
         Parts of each class kept for validation and test, where they are not given.
     split_seed : int
         Seed of that cut.
+    cut : {"name", "order"}
+        By an image's name, so that none moves when others are added, or by its place among the
+        others of its class, as the first studies were cut, whose ``study.json`` knows no images.
     cache_dir : str, optional
         Where pixels are kept, under a name that depends on every file's name, size and time of
         change; None keeps none. Files of folders that have changed since are left behind there.
@@ -70,6 +77,8 @@ def image_folder(
     ValueError
         In one sentence, for whatever is wrong with the folder.
     """
+    if cut not in get_args(Cut):
+        raise ValueError(f"data.splits.cut must be name or order, got '{cut}'.")
     decoder = Decoder(image_size=image_size, channels=channels, convert=convert)
     folder, left_out = find_folder(root), Tally()
     parts = {name: list_part(folder, name, left_out) for name in find_parts(folder, left_out)}
@@ -80,10 +89,15 @@ def image_folder(
     pixels = _pixels(folder, files, decoder, cache_dir)
     sizes = [len(part.files) for part in parts.values()]
     sets = {
-        name: ImageSet(images, part.labels)
+        name: _Named(ImageSet(images, part.labels), _below(name, part.files))
         for (name, part), images in zip(parts.items(), torch.split(pixels, sizes), strict=True)
     }
-    return _cut(sets, classes, val_share, test_share, split_seed)
+    splits = _cut(sets, classes, _Cutter((val_share, test_share), split_seed, cut))
+    try:
+        refuse_one_class(splits)
+    except ValueError as error:
+        raise ValueError(f"data.root={root}: {error}") from None
+    return splits
 
 
 def _pixels(folder: Path, files: Sequence[File], decoder: Decoder, cache_dir: str | None) -> Tensor:
@@ -127,26 +141,48 @@ def _say(sentence: str) -> None:
     logger.info(sentence)
 
 
-def _cut(
-    sets: dict[str, ImageSet],
-    classes: tuple[str, ...],
-    val_share: float,
-    test_share: float,
-    seed: int,
-) -> Splits:
+def _below(part: str, files: Sequence[File]) -> list[str]:
+    """Return the files' names under the folder of their split."""
+    return [file.name.removeprefix(f"{part}/") if part else file.name for file in files]
+
+
+@dataclass(frozen=True)
+class _Named:
+    images: ImageSet
+    names: list[str]
+
+    def rows(self, rows: Tensor) -> "_Named":
+        return _Named(self.images.rows(rows), [self.names[row] for row in rows.tolist()])
+
+
+@dataclass(frozen=True)
+class _Cutter:
+    shares: tuple[float, float]
+    seed: int
+    cut: Cut
+
+    def parts(self, whole: _Named, shares: tuple[float, ...]) -> list[_Named]:
+        if self.cut == "order":
+            rows = stratified(whole.images.labels, shares, seed=self.seed)
+        else:
+            rows = by_name(whole.names, shares, seed=self.seed)
+        return [whole.rows(part) for part in rows]
+
+    def mixed(self, part: _Named) -> ImageSet:
+        """Return images out of the order of their classes: the first so many are a fair sample."""
+        if self.cut == "order":
+            generator = torch.Generator().manual_seed(self.seed)
+            return part.images.rows(torch.randperm(len(part.images), generator=generator))
+        places = [place(name, self.seed) for name in part.names]
+        return part.images.rows(torch.tensor(places, dtype=torch.float64).argsort(stable=True))
+
+
+def _cut(sets: dict[str, _Named], classes: tuple[str, ...], cutter: _Cutter) -> Splits:
     if "val" in sets:
         train, val, test = sets["train"], sets["val"], sets["test"]
     elif "train" in sets:
-        train, val = cut_validation(sets["train"], val_share, seed=seed)
+        val, train = cutter.parts(sets["train"], cutter.shares[:1])
         test = sets["test"]
     else:
-        everything = sets[""]
-        rows = stratified(everything.labels, (val_share, test_share), seed=seed)
-        val, test, train = (everything.rows(part) for part in rows)
-    return Splits(train, _mixed(val, seed), _mixed(test, seed), classes)
-
-
-def _mixed(images: ImageSet, seed: int) -> ImageSet:
-    """Return images out of the order of their classes: the first so many are a fair sample."""
-    generator = torch.Generator().manual_seed(seed)
-    return images.rows(torch.randperm(len(images), generator=generator))
+        val, test, train = cutter.parts(sets[""], cutter.shares)
+    return Splits(train.images, cutter.mixed(val), cutter.mixed(test), classes)

@@ -1,5 +1,6 @@
 """What a confirm says before it begins."""
 
+import dataclasses
 import io
 
 import pytest
@@ -8,15 +9,19 @@ from stored_search import search
 
 from raystudy import plan
 from raystudy.confirm import announcement, contest, finalists
+from trainables.data.digits import digits
 
 
 def said(study, *overrides, top=1):
     manifest = study.folder.read_manifest()
-    manifest["overrides"] = [*manifest["overrides"], *overrides]
-    manifest["confirm"] = finalists.choose(study, top=top, seeds=3).plain()
+    manifest = dataclasses.replace(
+        manifest,
+        overrides=(*manifest.overrides, *overrides),
+        confirm=finalists.choose(study, top=top, seeds=3).plain(),
+    )
     study.folder.write_manifest(manifest)
     console = Console(file=io.StringIO(), width=200)
-    found = plan.Findings("8 train, 4 val, 4 test", 100)
+    found = plan.Findings("8 train, 4 val, 4 test", 100, digits())
     settings = contest.settings(manifest)
     announcement.show_plan(console, study.folder, study, settings, found)
     rows = (line.split("  ", 1) for line in console.file.getvalue().splitlines())

@@ -7,6 +7,7 @@ from raystudy.budget import Budget
 from raystudy.confirm import contest, finalists
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 from raystudy.spec import Objective
 from raystudy.study_folder import create_study_folder
 from raystudy.trackers.base import TrialSummary
@@ -65,7 +66,7 @@ def test_seeds_are_those_that_no_run_of_the_study_had(tmp_path):
     chosen = finalists.choose(study, top=1, seeds=3)
     assert chosen.seeds == (1, 3, 4)
     folder = create_study_folder(tmp_path, "", "other")
-    folder.write_manifest({"kind": "confirm", "confirm": chosen.plain()})
+    folder.write_manifest(Manifest(kind="confirm", name="swaro", confirm=chosen.plain()))
     assert finalists.choose(study, top=1, seeds=3).seeds == (5, 6, 7)
 
 

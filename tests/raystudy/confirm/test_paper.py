@@ -1,6 +1,7 @@
 """A race's table as LaTeX and as rows."""
 
 import csv
+import dataclasses
 import io
 import json
 import re
@@ -62,7 +63,7 @@ def test_what_latex_would_take_for_itself_is_escaped_and_braces_balance():
 def test_a_confirm_is_exported_as_its_table_and_only_once_it_is_over(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     folder = search(tmp_path, [0.5]).folder
-    manifest = folder.read_manifest() | {"kind": "confirm"}
+    manifest = dataclasses.replace(folder.read_manifest(), kind="confirm")
     folder.write_manifest(manifest)
     with pytest.raises(UserError, match="is not over"):
         export("simclr-1", [], file_format="latex", output=None)

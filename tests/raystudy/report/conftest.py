@@ -5,6 +5,7 @@ from html.parser import HTMLParser
 import pytest
 
 from raystudy import config
+from raystudy.manifest import Manifest
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
@@ -35,16 +36,11 @@ def study_of(home):
         space, composed = SearchSpace.load("swaro", typed)
         settings = composed.config
         folder = create_study_folder(home, "swaro", study_id)
+        section = config.plain(settings.study)
         folder.write_manifest(
-            {
-                "format": 1,
-                "kind": "sweep",
-                "name": "swaro",
-                "overrides": typed,
-                "search_path": [],
-                "data": "digits",
-                "study": config.plain(settings.study),
-            }
+            Manifest(
+                kind="sweep", name="swaro", overrides=tuple(typed), data="digits", study=section
+            )
         )
         info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)
         with Study.open(

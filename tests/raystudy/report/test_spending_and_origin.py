@@ -1,5 +1,7 @@
 """Costs, thinned pictures and commands."""
 
+import dataclasses
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -72,3 +74,12 @@ def test_commands_give_the_study_and_its_best_trial_again(study_of):
 def test_passwords_stay_out_of_commands(study_of):
     study = study_of([robust(0.3)], "tracker.uri='https://me:secret@host/x'")
     assert "secret" not in "".join(origin.commands(study).values())
+
+
+def test_every_driver_that_took_part_is_shown(study_of):
+    study = study_of([robust(0.3)])
+    first, second = ({"host": host, "device": f"of {host}"} for host in ("here", "there"))
+    study.manifest = dataclasses.replace(study.manifest, drivers=(first, second))
+    facts = origin.section(study).facts
+    assert (facts["device (1)"], facts["device (2)"]) == ("of here", "of there")
+    assert "there" in facts["driver (2)"]

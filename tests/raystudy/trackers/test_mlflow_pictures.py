@@ -4,6 +4,7 @@ from mlflow_studies import tell
 
 from raystudy import checkpoint, config
 from raystudy.look import look
+from raystudy.manifest import Manifest
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trial import build_method
 
@@ -16,7 +17,7 @@ def test_a_trials_run_gets_its_pictures(store, folder, study, monkeypatch):
     checkpoint.save_weights(build_method(config.load("swaro", [])), there.best_weights)
     tracker = [f"tracker.uri={store.uri}"]
     manifest = {"kind": "train", "name": "swaro", "overrides": tracker, "search_path": []}
-    folder.write_manifest({"format": 1, **manifest})
+    folder.write_manifest(Manifest.read(manifest))
     tell(MlflowTracker(None), study)
     store.sync(folder)
 

@@ -7,6 +7,7 @@ import pytest
 from mlflow_studies import ROBUST, again, summary, tell, trial
 
 from raystudy import provenance
+from raystudy.manifest import Manifest
 from raystudy.surrogates import study_info
 from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.mlflow import MlflowTracker
@@ -150,7 +151,8 @@ def test_files_go_along_without_credentials(store, folder, study):
     there.config.write_text("tracker: {uri: 'http://me:hunter2@host:5000'}\n")
     there.best_weights.write_bytes(b"weights")
     there.error.write_text("Traceback: hunter2 is not in here")
-    folder.write_manifest({"kind": "sweep", "overrides": ["tracker.uri=http://me:hunter2@host"]})
+    told = ("tracker.uri=http://me:hunter2@host",)
+    folder.write_manifest(Manifest(kind="sweep", name="swaro", overrides=told))
     tell(MlflowTracker(None), study)
     store.sync(folder)
     runs = store.runs(folder)

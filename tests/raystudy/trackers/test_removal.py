@@ -6,6 +6,7 @@ import pytest
 from mlflow_studies import tell
 
 from raystudy import cli
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
@@ -20,7 +21,7 @@ def begin(store, tmp_path):
     def begin(name):
         folder = create_study_folder(tmp_path, name, f"{tmp_path.name}-{name}")
         about = {"kind": "sweep", "name": name, "overrides": [f"tracker.uri={store.uri}"]}
-        folder.write_manifest(about)
+        folder.write_manifest(Manifest.read(about))
         tell(MlflowTracker(None), study_info(folder.path), trials=2)
         store.sync(folder)
         return folder
