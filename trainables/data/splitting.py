@@ -128,7 +128,7 @@ def refuse_one_class(splits: Splits) -> None:
             what = f"the {words} split has no images"
             if len(labels):
                 only = splits.classes[int(labels[0])]
-                what = f"all {len(labels)} {words} images are of one class, '{only}'"
+                what = f"all {len(labels)} {words} images are of one class, {only!r}"
             raise ValueError(
                 f"{what}; with nothing to tell apart every measure would be perfect: add images of "
                 f"every class, raise data.splits.val_share or test_share, or give the splits as "
@@ -148,7 +148,7 @@ def missing_classes(splits: Splits) -> Iterator[str]:
         there = set(labels.unique().tolist())
         absent = [one for number, one in enumerate(splits.classes) if number not in there]
         if absent and len(labels):
-            shown = ", ".join(f"'{one}'" for one in absent[:SHOWN])
+            shown = ", ".join(map(repr, absent[:SHOWN]))
             more = f" and {len(absent) - SHOWN} more" if len(absent) > SHOWN else ""
             yield f"no {words} image is of {shown}{more}: what is measured says nothing of them."
 
