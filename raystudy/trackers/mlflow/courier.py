@@ -9,6 +9,7 @@ import sys
 import threading
 from collections.abc import Callable
 
+from raystudy import processes
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.mlflow.carry import SAYS
 from raystudy.trackers.mlflow.client import ENVIRONMENT
@@ -46,7 +47,7 @@ class Courier:
         self._uri = uri
         self._warn = warn
         self._process = subprocess.Popen(
-            [sys.executable, "-m", "raystudy.trackers.mlflow.carry"],
+            processes.python("-m", "raystudy.trackers.mlflow.carry"),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
