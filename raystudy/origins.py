@@ -61,7 +61,10 @@ class Origin:
 
     def settings(self, overrides: Sequence[str] = ()) -> DictConfig:
         """Return the trial's configuration under further overrides."""
-        return config.load(self.name, [*self.overrides, *overrides], self.search_path)
+        settings = config.load(self.name, [*self.overrides, *overrides], self.search_path)
+        if self.study:
+            self.study.settle(settings)
+        return settings
 
 
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:

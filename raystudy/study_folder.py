@@ -28,6 +28,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import DictConfig
+
 from raystudy import disk
 from raystudy.errors import UserError
 
@@ -50,6 +52,11 @@ class TrialFolder:
     """The files of one trial."""
 
     path: Path
+
+    @property
+    def study(self) -> "StudyFolder":
+        """The study it belongs to."""
+        return StudyFolder(self.path.parents[1])
 
     @property
     def config(self) -> Path:
@@ -94,6 +101,11 @@ class StudyFolder:
         return self.path.name
 
     @property
+    def home(self) -> Path:
+        """The results folder that the study is in now, wherever it was begun."""
+        return self.path.absolute().parents[1]
+
+    @property
     def journal(self) -> Path:
         """Optuna's journal."""
         return self.path / "journal.log"
@@ -107,6 +119,11 @@ class StudyFolder:
     def ray(self) -> Path:
         """Ray Tune's own files."""
         return self.path / "ray"
+
+    def settle(self, settings: DictConfig) -> None:
+        """Let `output_dir` say where the study is now: its folder may have been moved."""
+        if Path(settings.output_dir).expanduser().resolve() != self.home:
+            settings.output_dir = str(self.home)
 
     def trial(self, number: int) -> TrialFolder:
         """Return the folder of a trial."""

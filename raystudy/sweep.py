@@ -118,6 +118,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     if manifest["kind"] == "train":
         return train.resume(folder, manifest, everything)
     space, composed = SearchSpace.load(manifest["name"], everything, manifest["search_path"])
+    folder.settle(composed.config)
     recipe.refuse_another(folder.id, manifest, composed.config)
     longer = [t for t in overrides if t.startswith(("study.num_trials=", "study.budget."))]
     manifest |= {

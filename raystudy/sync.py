@@ -20,14 +20,14 @@ def sync_study(study_id: str, overrides: Sequence[str]) -> int:
     manifest = folder.read_manifest()
     begun_with = [text for text in manifest["overrides"] if text.startswith("tracker.")]
     settings = config.load_shared([*begun_with, *overrides])
-    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task: TaskID = bar.add_task(f"to {redact(uri)}", total=None)
         result = sync(
             folder,
             uri,
-            artifacts=default_artifacts(settings.output_dir),
+            artifacts=default_artifacts(str(folder.home)),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for refused in result.refused:

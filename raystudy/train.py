@@ -23,7 +23,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
     """Train from the beginning in a folder of its own."""
     settings = config.load(name, overrides, search_path)
     plan.check(settings)
-    output_dir = Path(settings.output_dir).expanduser()
+    output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = {
         "format": 1,
@@ -42,6 +42,7 @@ def resume(folder: StudyFolder, manifest: Mapping[str, Any], overrides: Sequence
     """Go on with what `train` left unfinished."""
     search_path = manifest["search_path"]
     settings = config.load(manifest["name"], overrides, search_path)
+    folder.settle(settings)
     recipe.refuse_another(folder.id, manifest, settings)
     return _go_on(folder, settings, overrides, search_path, resumed=True)
 

@@ -1,5 +1,6 @@
 """``raystudy ui``: MLflow's user interface on the right store."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -7,8 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from raystudy import config, processes
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.trackers.mlflow import moving
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import default_artifacts, store_uri
 
@@ -24,11 +28,15 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
         return EXIT_DONE
     require_free(host, port)
     Path(settings.output_dir).expanduser().mkdir(parents=True, exist_ok=True)
+    artifacts = default_artifacts(settings.output_dir)
+    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
+        with contextlib.suppress(SQLAlchemyError):  # the server says it better
+            moving.follow(uri, artifacts)
     where = f"http://{host}:{port}/{EXPERIMENTS}"
     print(f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)", flush=True)  # noqa: T201
     arguments = processes.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
     arguments += ["--backend-store-uri", uri]
-    arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]
+    arguments += ["--default-artifact-root", artifacts]
     # More would be started anew for ever where another takes the port in this moment.
     arguments += ["--workers", "1"]
     # uvicorn would import from the working folder, which is its --app-dir.

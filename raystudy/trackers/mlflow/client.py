@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from raystudy import disk
+from raystudy.trackers.mlflow import moving
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.mlflow.tags import UID
 
@@ -61,11 +62,17 @@ class MlflowStore:
         self._artifacts = artifacts
         self._refused = refused
         self._experiment = ""
-        with _first_contact(uri):
+        prepare_environment()
+        with _first_contact(uri, artifacts):
             from mlflow import MlflowClient
+            from mlflow.tracking._tracking_service import utils as tracking_utils
 
             _silence()
             self._client: Any = MlflowClient(tracking_uri=uri)
+            if artifacts is not None and not self._is_server:
+                moving.follow(uri, artifacts)
+                # By a run's id alone, whatever the store: a copy's would go to the original.
+                tracking_utils._artifact_repos_cache.clear()
 
     def open_experiment(self, name: str) -> None:
         """Use an experiment for new runs; made, or taken out of the bin, where needed."""
@@ -73,7 +80,7 @@ class MlflowStore:
         if experiment is None:
             location = None
             if self._artifacts is not None and not self._is_server:
-                location = str(Path(self._artifacts) / name.replace("/", "-"))
+                location = f"{self._artifacts}/{moving.folder_of(name)}"
             # The UI then shows runs and charts first, not traces and prompts.
             tags = {
                 "mlflow.experimentKind": "custom_model_development",
@@ -104,6 +111,18 @@ class MlflowStore:
                 runs["study" if number is None else int(number)] = run.info.run_id
             token = page.token or ""
         return runs
+
+    def has_run(self, run_id: str) -> bool:
+        """Return whether there is a run of that id, in the bin perhaps."""
+        from mlflow.exceptions import MlflowException
+
+        try:
+            self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
 
     def tags(self, run_id: str) -> dict[str, str]:
         """Return the tags of a run; none if there is no such run."""
@@ -165,10 +184,10 @@ class MlflowStore:
         """Put a run into MLflow's bin, and remove its files where they lie on this machine."""
 
         def delete() -> None:
-            location = self._client.get_run(run_id).info.artifact_uri.removeprefix("file://")
+            files = moving.local(self._client.get_run(run_id).info.artifact_uri)
             self._client.delete_run(run_id)
-            if not self._is_server and location.startswith("/"):
-                shutil.rmtree(Path(location).parent, ignore_errors=True)
+            if not self._is_server and files.is_absolute():
+                shutil.rmtree(files.parent, ignore_errors=True)
 
         self._try("", delete)
 
@@ -239,7 +258,7 @@ def _silence() -> None:
 
 
 @contextmanager
-def _first_contact(uri: str) -> Iterator[None]:
+def _first_contact(uri: str, artifacts: str | None) -> Iterator[None]:
     """Let one process at a time fill a new sqlite file: MLflow's migrations would collide."""
     if not uri.startswith("sqlite:///") or ":memory:" in uri:
         yield
@@ -249,15 +268,16 @@ def _first_contact(uri: str) -> Iterator[None]:
     with path.with_name(f"{path.name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not path.exists():
-            _make_database(path)
+            _make_database(path, artifacts or str(path.parent / "artifacts"))
         yield
 
 
-def _make_database(path: Path) -> None:
+def _make_database(path: Path, artifacts: str) -> None:
     """Make MLflow's tables in a file beside: one that a full disk left half-made stays so."""
-    from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    MlflowClient(tracking_uri=f"sqlite:///{part}")
+    # Not by the client, whose first experiment has its files in the folder the user works in.
+    SqlAlchemyStore(f"sqlite:///{part}", artifacts).engine.dispose()
     part.replace(path)

@@ -17,6 +17,7 @@ from raystudy.trackers.mlflow.patch import RunKey, RunPatch
 from raystudy.trackers.mlflow.spool import Event, read
 from raystudy.trackers.mlflow.tags import identity
 from raystudy.trackers.redaction import redact
+from raystudy.trackers.store import DATABASE, store_uri
 
 EVENTS_AT_ONCE = 500
 AN_HOUR = 3_600_000  # milliseconds by which a clock may have been set back
@@ -42,10 +43,13 @@ class Delivery:
         self.chronicle = Chronicle()
         self._folder = folder
         self._store = store
-        self._uri = redact(uri)
-        note = _read_notes(folder).get(self._uri, NOTHING_YET)
+        self._name = _name(folder, uri)
+        note = _note_of(folder, uri)
+        runs = run_ids(folder, uri)
+        if runs and not any(map(store.has_run, runs.values())):
+            note, runs = NOTHING_YET, {}  # another database is in that place
         self._offset: int = 0
-        self._runs = run_ids(folder, uri)
+        self._runs = runs
         self._is_begun = False
         for event, end in read(folder.spool):
             if end > note["offset"]:
@@ -122,19 +126,18 @@ class Delivery:
 
     def _note(self) -> None:
         notes = _read_notes(self._folder)
-        notes[self._uri] = {"offset": self._offset, "runs": self._runs}
+        notes[self._name] = {"offset": self._offset, "runs": self._runs}
         write_atomically(_notes_path(self._folder), json.dumps(notes))
 
 
 def count_waiting(folder: StudyFolder, uri: str) -> int:
     """Return how many events a store has not got yet."""
-    note = _read_notes(folder).get(redact(uri), NOTHING_YET)
-    return sum(1 for _ in read(folder.spool, note["offset"]))
+    return sum(1 for _ in read(folder.spool, _note_of(folder, uri)["offset"]))
 
 
 def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
     """Return the ids of the runs a store has got."""
-    runs = _read_notes(folder).get(redact(uri), NOTHING_YET)["runs"]
+    runs = _note_of(folder, uri)["runs"]
     return {key if key == STUDY else int(key): run for key, run in runs.items()}
 
 
@@ -144,6 +147,20 @@ def alone(folder: StudyFolder) -> Iterator[None]:
     with (folder.path / "mlflow.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield
+
+
+def _name(folder: StudyFolder, uri: str) -> str:
+    """Return a store's name in the notes: the one beside the studies keeps it when they move."""
+    return DATABASE if uri == store_uri(None, str(folder.home)) else redact(uri)
+
+
+def _note_of(folder: StudyFolder, uri: str) -> dict[str, Any]:
+    notes, name = _read_notes(folder), _name(folder, uri)
+    if name == DATABASE and name not in notes:  # noted by its path once
+        paths = [key for key in notes if re.fullmatch(f"sqlite:///.*/{re.escape(DATABASE)}", key)]
+        name = redact(uri) if redact(uri) in paths or len(paths) != 1 else paths[0]
+    note: dict[str, Any] = notes.get(name, NOTHING_YET)
+    return note
 
 
 def _notes_path(folder: StudyFolder) -> Path:
