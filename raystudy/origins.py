@@ -169,13 +169,12 @@ def _usual(trial: TrialFolder) -> Path | None:
 
 
 def _trial_of_run(uri: str, run_id: str) -> str:
-    from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+    from raystudy.trackers.mlflow.contact import tags_of
 
     database = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
         raise UserError(f"{run_id} is no trial of raystudy: there is no MLflow at {redact(uri)}.")
-    prepare_environment()
-    tags = MlflowStore(uri, artifacts=None, refused=lambda _: None).tags(run_id)
+    tags = tags_of(run_id, uri)
     if tags.get("raystudy.kind") != "trial":
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
     return f"{tags['raystudy.study_id']}/{tags['raystudy.trial_number']}"

@@ -48,10 +48,7 @@ def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: 
         raise UserError(f"rm deletes {what} for good; add --yes if you mean it.")
     artifacts = default_artifacts(str(folder.home))
     if runs and (reason := remove_runs(runs.values(), uri, artifacts)):
-        raise UserError(
-            f"nothing was deleted, for MLflow at {redact(uri)} takes nothing now ({reason}); "
-            f"repeat it later, or add --keep-mlflow."
-        )
+        raise UserError(f"nothing was deleted, for {reason}, then repeat it, or add --keep-mlflow.")
     shutil.rmtree(folder.path)
     terminal.console().print(f"deleted {what}", soft_wrap=True, markup=False)
     return EXIT_DONE

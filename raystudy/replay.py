@@ -59,10 +59,9 @@ def _is_shared(text: str) -> bool:
 
 
 def _command_of_run(uri: str, run_id: str) -> str:
-    from raystudy.trackers.mlflow.client import MlflowStore
+    from raystudy.trackers.mlflow.contact import tags_of
 
-    store = MlflowStore(uri, artifacts=None, refused=lambda _: None)
-    command = store.tags(run_id).get("raystudy.command", "")
+    command = tags_of(run_id, uri).get("raystudy.command", "")
     if not command.startswith("raystudy train "):
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
     return command

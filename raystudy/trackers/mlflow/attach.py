@@ -8,8 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from raystudy.study_folder import StudyFolder
-from raystudy.trackers.mlflow.carry import cause
 from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.contact import reach, takes_nothing
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.redaction import redact
@@ -65,6 +65,7 @@ def attach(folder: StudyFolder, key: RunKey, settings: DictConfig, attachment: A
         return unknown
     refused: list[str] = []
     try:
+        reach(uri)
         store = MlflowStore(uri, default_artifacts(home), refused.append)
         if not store.has_run(run_id):
             return unknown
@@ -72,7 +73,7 @@ def attach(folder: StudyFolder, key: RunKey, settings: DictConfig, attachment: A
         for name, content in attachment.files.items():
             store.upload(run_id, name, content, folder=attachment.folder)
     except Exception as error:  # of any library between here and the server
-        return f"MLflow at {redact(uri)} takes nothing now ({cause(error)})."
+        return f"{takes_nothing(uri, error)}."
     return f"MLflow at {redact(uri)} refused {'; '.join(refused)}." if refused else ""
 
 

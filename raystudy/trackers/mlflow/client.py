@@ -126,12 +126,7 @@ class MlflowStore:
 
     def tags(self, run_id: str) -> dict[str, str]:
         """Return the tags of a run; none if there is no such run."""
-        from mlflow.exceptions import MlflowException
-
-        try:
-            return dict(self._client.get_run(run_id).data.tags)
-        except MlflowException:
-            return {}
+        return dict(self._client.get_run(run_id).data.tags) if self.has_run(run_id) else {}
 
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""

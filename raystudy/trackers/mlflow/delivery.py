@@ -4,11 +4,15 @@ import contextlib
 import fcntl
 import itertools
 import json
+import math
+import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from raystudy.errors import UserError
 from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.mlflow import history
 from raystudy.trackers.mlflow.chronicle import STUDY, Chronicle
@@ -20,6 +24,7 @@ from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import DATABASE, store_uri
 
 EVENTS_AT_ONCE = 500
+LOOK_AGAIN_S = 0.2
 AN_HOUR = 3_600_000  # milliseconds by which a clock may have been set back
 NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
 
@@ -142,11 +147,32 @@ def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
 
 
 @contextlib.contextmanager
-def alone(folder: StudyFolder) -> Iterator[None]:
-    """Wait until nobody else delivers: the courier of a killed driver may still be at it."""
-    with (folder.path / "mlflow.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def alone(folder: StudyFolder, limit_s: float = math.inf) -> Iterator[None]:
+    """Wait until nobody else delivers: the courier of a killed driver may still be at it.
+
+    Raises
+    ------
+    UserError
+        If somebody still does after `limit_s` seconds.
+    """
+    deadline = time.monotonic() + limit_s
+    with (folder.path / "mlflow.lock").open("a+") as file:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise UserError(
+                    f"process {file.read()} delivers {folder.id} to MLflow "
+                    f"already, or tries to; wait for it, or end it by 'kill'."
+                )
+            time.sleep(LOOK_AGAIN_S)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
+        file.truncate(0)
 
 
 def _name(folder: StudyFolder, uri: str) -> str:

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterable
 
-from raystudy.trackers.mlflow.carry import cause
 from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.contact import reach, takes_nothing
 
 
 def remove_runs(run_ids: Iterable[str], uri: str, artifacts: str) -> str:
@@ -12,9 +12,10 @@ def remove_runs(run_ids: Iterable[str], uri: str, artifacts: str) -> str:
     Runs that are gone already are no hindrance.
     """
     try:
+        reach(uri)
         store = MlflowStore(uri, artifacts, lambda _: None)
         for run_id in run_ids:
             store.delete_run(run_id)
     except Exception as error:  # of any library between here and the server
-        return cause(error)
+        return takes_nothing(uri, error)
     return ""
