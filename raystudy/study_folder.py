@@ -30,7 +30,7 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from raystudy import disk
+from raystudy import disk, naming
 from raystudy.errors import UserError
 
 SHOWN = 8  # ids in a sentence
@@ -44,7 +44,7 @@ def default_output_dir() -> Path:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content, or leave the old one if the process dies on the way."""
     with disk.replacing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors=naming.ANY))
 
 
 @dataclass(frozen=True)
@@ -135,7 +135,9 @@ class StudyFolder:
 
     def read_manifest(self) -> dict[str, Any]:
         """Read ``study.json``."""
-        manifest: dict[str, Any] = json.loads((self.path / "study.json").read_text())
+        manifest: dict[str, Any] = json.loads(
+            (self.path / "study.json").read_text(errors=naming.ANY)
+        )
         return manifest
 
     def discard(self) -> None:

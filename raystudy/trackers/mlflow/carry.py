@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from raystudy import naming
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import why
@@ -104,6 +105,7 @@ def main() -> None:
 
     It also ends when the driver is killed: the last events are delivered all the same.
     """
+    naming.to_terminal()
     os.nice(NICENESS)  # training comes first
     order = json.loads(sys.stdin.readline())
     folder = StudyFolder(Path(order["folder"]))

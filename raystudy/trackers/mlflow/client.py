@@ -14,6 +14,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from raystudy import disk
+from raystudy.naming import readable
 from raystudy.trackers.mlflow import moving
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.mlflow.tags import UID
@@ -76,6 +77,7 @@ class MlflowStore:
 
     def open_experiment(self, name: str) -> None:
         """Use an experiment for new runs; made, or taken out of the bin, where needed."""
+        name = readable(name)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
             location = None
@@ -130,8 +132,9 @@ class MlflowStore:
 
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""
+        fit = {key: _cut(value, MAX_TAG) for key, value in tags.items()}
         run = self._client.create_run(
-            self._experiment, start_time=patch.started, tags=dict(tags), run_name=patch.name
+            self._experiment, start_time=patch.started, tags=fit, run_name=patch.name
         )
         run_id: str = run.info.run_id
         return run_id
@@ -234,10 +237,11 @@ def _metric(point: Point) -> Any:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[^\w/.\- :]", "_", name)[:MAX_KEY]
+    return re.sub(r"[^\w/.\- :]", "_", readable(name))[:MAX_KEY]
 
 
 def _cut(value: str, size: int) -> str:
+    value = readable(value)
     return value if len(value) <= size else value[: size - 1] + "…"
 
 

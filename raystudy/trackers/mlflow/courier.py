@@ -10,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from raystudy import processes
+from raystudy import naming, processes
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.mlflow.carry import SAYS
 from raystudy.trackers.mlflow.client import ENVIRONMENT
@@ -30,6 +30,7 @@ def start(order: Mapping[str, Any], *, stdout: int, stderr: int) -> subprocess.P
         stdout=stdout,
         stderr=stderr,
         text=True,
+        errors=naming.ANY,
         env={
             **ENVIRONMENT,
             **os.environ,

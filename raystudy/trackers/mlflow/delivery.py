@@ -12,7 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from raystudy import naming
 from raystudy.errors import UserError
+from raystudy.naming import readable
 from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.mlflow import history
 from raystudy.trackers.mlflow.chronicle import STUDY, Chronicle
@@ -105,7 +107,11 @@ class Delivery:
     def _seed(self, number: int) -> dict[str, str]:
         """Return the seed a trial's resolved configuration tells, also where nobody chose it."""
         config = self._folder.trial(number).config
-        found = re.search(r"^seed: (.+)$", config.read_text(), re.M) if config.is_file() else None
+        found = (
+            re.search(r"^seed: (.+)$", config.read_text(errors=naming.ANY), re.M)
+            if config.is_file()
+            else None
+        )
         return {"raystudy.seed": found[1]} if found else {}
 
     def _files(self, key: RunKey, patch: RunPatch) -> Iterator[tuple[str, Any]]:
@@ -121,7 +127,7 @@ class Delivery:
             )
         for path in texts:
             if path.is_file():
-                yield path.name, redact(path.read_text(errors="replace")).encode()
+                yield path.name, readable(redact(path.read_text(errors=naming.ANY))).encode()
         for path in weights:
             yield path.name, path
         if patch.history:

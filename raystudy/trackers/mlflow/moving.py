@@ -46,7 +46,8 @@ def follow(uri: str, artifacts: str) -> None:
 
 def _moved(connection: sa.Connection, uri: str, artifacts: str) -> Iterator[str]:
     """Yield where files were once that are in `artifacts` now."""
-    beside = uri == f"sqlite:///{local(artifacts).parent / 'mlflow.db'}"
+    path = Path(uri.removeprefix("sqlite:///")).resolve()  # perhaps through a link
+    beside = uri.startswith("sqlite:///") and path.parent == local(artifacts).resolve().parent
     query = "select experiment_id, name, artifact_location from experiments where name like :ours"
     for number, name, location in connection.execute(sa.text(query), {"ours": f"{EXPERIMENTS}%"}):
         old, folder, rest = str(location).rpartition(f"/{folder_of(name)}")

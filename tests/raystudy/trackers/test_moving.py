@@ -1,6 +1,7 @@
 """A results folder that is moved, or copied, works as before."""
 
 import json
+import os
 import shutil
 import sqlite3
 from pathlib import Path
@@ -72,6 +73,20 @@ def test_old_files_are_seen_and_new_ones_are_at_the_new_place(home, tmp_path):
     for run in runs.values():
         assert run.info.artifact_uri.startswith(f"{moved}/artifacts/{EXPERIMENT}/")
     assert not home.exists()
+
+
+NAMES = ["50%41 off#1?", "new\nline", "[old];=,&$HOME('ü')", os.fsdecode(b"not \xff utf-8")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_any_name_that_the_file_system_allows_will_do(home, tmp_path, name):
+    moved = tmp_path / name
+    home.rename(moved)
+    there, runs = go_on(moved)
+    files = there.files(runs["trial 0000"])
+    assert (files["config.yaml"], files["look.png"]) == (b"seed: 0\n", b"png")
+    assert there.files(runs["trial 0001"])["config.yaml"] == b"seed: 1\n"
+    assert list(moved.glob("artifacts/*/*/artifacts/look.png"))
 
 
 def test_a_copy_leaves_the_original_alone(home, tmp_path):
