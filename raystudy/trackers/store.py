@@ -1,18 +1,16 @@
 """Where MLflow keeps runs and files."""
 
-import hashlib
-import os
 import re
 from pathlib import Path
 
 from raystudy.errors import UserError
+from raystudy.naming import reachable
 from raystudy.trackers.redaction import redact
 
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 DATABASE = "mlflow.db"
 # What no URI of a database can hold; ? begins its options.
 UNFIT = re.compile(r"[?\x00-\x1f\x7f\ud800-\udfff]")
-NOT_UTF8 = re.compile(r"[\ud800-\udfff]")  # Python's stand-ins for such bytes
 
 
 def store_uri(uri: str | None, output_dir: str) -> str:
@@ -31,7 +29,7 @@ def store_uri(uri: str | None, output_dir: str) -> str:
                 f"http://host:5000 or sqlite:////folder/mlflow.db, got '{redact(uri)}'."
             )
         return uri
-    return f"sqlite:///{_reachable(_folder(output_dir), UNFIT) / DATABASE}"
+    return f"sqlite:///{reachable(_folder(output_dir), UNFIT) / DATABASE}"
 
 
 def default_artifacts(output_dir: str) -> str:
@@ -39,29 +37,9 @@ def default_artifacts(output_dir: str) -> str:
 
     MLflow takes a path for a URI and reads ``%41``, ``#`` and ``?`` in it as such.
     """
-    path = _reachable(_folder(output_dir), NOT_UTF8) / "artifacts"
+    path = reachable(_folder(output_dir)) / "artifacts"
     return path.as_uri() if re.search(r"[%#?\x00-\x1f\x7f]", str(path)) else str(path)
 
 
 def _folder(output_dir: str) -> Path:
     return Path(output_dir).expanduser().resolve()
-
-
-def _reachable(folder: Path, unfit: re.Pattern[str]) -> Path:
-    """Return a folder, or a link to it where MLflow could not write its name.
-
-    In no folder of the user's, and made anew by whatever command comes next after it has gone.
-    """
-    if not unfit.search(str(folder)):
-        return folder
-    name = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    link = Path(f"/tmp/results-of-{os.getuid()}-{name}")
-    try:
-        link.symlink_to(folder)
-    except FileExistsError:
-        if link.lstat().st_uid != os.getuid() or link.readlink() != folder:
-            raise UserError(
-                f"output_dir: {link}, through which MLflow reaches a folder of such a name, is "
-                f"somebody else's; remove it, or choose another output_dir."
-            ) from None
-    return link
