@@ -42,6 +42,11 @@ def extend_arguments(parser: argparse.ArgumentParser) -> None:
 
 def sync_arguments(parser: argparse.ArgumentParser) -> None:
     _id(parser)
+    parser.add_argument(
+        "--background",
+        action="store_true",
+        help="go on trying in the background if it cannot be delivered now",
+    )
     _settings(parser, "tracker.uri= or output_dir=")
 
 

@@ -15,7 +15,7 @@ import traceback
 from collections.abc import Sequence
 from typing import NoReturn
 
-from raystudy import __version__, disk
+from raystudy import __version__, disk, naming, processes
 from raystudy.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -42,6 +42,9 @@ NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
+    naming.to_terminal()
+    if arguments is None:
+        processes.forget_working_folder()
     options = _parse(arguments)
     _show_progress_of("trainables.data")
     try:

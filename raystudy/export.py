@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from raystudy import terminal
 from raystudy.confirm import paper, result
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.naming import readable
 from raystudy.status import results_folder
 from raystudy.stored import StoredStudy, StoredTrial
 
@@ -24,6 +25,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
     table = pd.DataFrame(
         [_row(trial) for trial in study.trials] if race is None else [*paper.rows(race)]
     )
+    table = table.map(lambda cell: readable(cell) if isinstance(cell, str) else cell)
     if file_format == "parquet":
         output = output or f"{study_id}.parquet"
         table.to_parquet(output)
@@ -32,7 +34,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
         if output is None:
             sys.stdout.write(text)
             return EXIT_DONE
-        Path(output).write_text(text)
+        Path(output).write_text(readable(text), encoding="utf-8")
     terminal.console(stderr=True).print(f"{len(table)} rows in {output}")
     return EXIT_DONE
 

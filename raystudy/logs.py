@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import terminal
+from raystudy import naming, terminal
 from raystudy.errors import EXIT_DONE
 from raystudy.status import results_folder
 from raystudy.stored import StoredStudy, StoredTrial, is_locked
@@ -78,7 +78,7 @@ class _Reader:
     def print_end(self, study: StoredStudy, trial: StoredTrial) -> None:
         """Print the traceback if there is one, and the trial's state."""
         if self._folder.error.exists():
-            self._say(self._folder.error.read_text().rstrip("\n") + "\n")
+            self._say(self._folder.error.read_text(errors=naming.ANY).rstrip("\n") + "\n")
         summary = trial.summary
         words = ENDINGS[summary.state]
         if summary.state == "running" and not is_locked(study.folder):

@@ -4,6 +4,7 @@ import difflib
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -12,6 +13,7 @@ from torch import nn
 
 from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.naming import readable
 from raystudy.trackers.mlflow.attach import Attachment, attach
 from raystudy.trained import Trained, open_trained, use_threads
 from raystudy.trial import build_evaluators
@@ -82,7 +84,7 @@ def look(
     for name, picture in makers.items():
         path = folder / f"{name}.png"
         with console.status(f"{name} ..."):
-            png = _png(name, picture, subject, trained.label)
+            png = _png(name, picture, subject, readable(trained.label))
         with _writing_to(folder):
             path.write_bytes(png)
         console.print(Text(str(path)), soft_wrap=True)
@@ -138,7 +140,7 @@ def make_subject(trained: Trained, *, with_classifier: bool) -> Subject:
         classifier = with_linear_layer(trained.encoder, trained.splits, penalty=penalty)
     return Subject(
         encoder=trained.encoder,
-        splits=trained.splits,
+        splits=replace(trained.splits, classes=tuple(map(readable, trained.splits.classes))),
         classifier=classifier,
         attack=attacks[0] if attacks else USUAL_ATTACK,
         augmentations=augmentations(trained.method) if trained.method else {},

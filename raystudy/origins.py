@@ -63,7 +63,10 @@ class Origin:
 
     def settings(self, overrides: Sequence[str] = ()) -> DictConfig:
         """Return the trial's configuration under further overrides."""
-        return config.load(self.name, [*self.overrides, *overrides], self.search_path)
+        settings = config.load(self.name, [*self.overrides, *overrides], self.search_path)
+        if self.study:
+            self.study.settle(settings)
+        return settings
 
 
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:
@@ -181,13 +184,12 @@ def _usual(trial: TrialFolder) -> Path | None:
 
 
 def _trial_of_run(uri: str, run_id: str) -> str:
-    from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+    from raystudy.trackers.mlflow.contact import tags_of
 
     database = Path(uri.removeprefix("sqlite:///"))
     if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
         raise UserError(f"{run_id} is no trial of raystudy: there is no MLflow at {redact(uri)}.")
-    prepare_environment()
-    tags = MlflowStore(uri, artifacts=None, refused=lambda _: None).tags(run_id)
+    tags = tags_of(run_id, uri)
     if tags.get("raystudy.kind") != "trial":
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
     return f"{tags['raystudy.study_id']}/{tags['raystudy.trial_number']}"

@@ -13,7 +13,7 @@ from raystudy.study_folder import StudyFolder, open_study_folder
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.remove import remove_runs
 from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import store_uri
+from raystudy.trackers.store import default_artifacts, store_uri
 from raystudy.units import size
 
 
@@ -39,18 +39,16 @@ def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: 
     if is_locked(folder):
         raise UserError(f"{study_id} is running; 'raystudy stop {study_id}' ends it first.")
     settings = _settings(folder, overrides)
-    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    uri = store_uri(settings.tracker.uri, str(folder.home))
     runs = {} if keep_mlflow else run_ids(folder, uri)
     what = f"{folder.path} ({_contents(folder)})"
     if runs:
         what += f" and {len(runs)} runs in MLflow at {redact(uri)}"
     if not sure:
         raise UserError(f"rm deletes {what} for good; add --yes if you mean it.")
-    if runs and (reason := remove_runs(runs.values(), uri)):
-        raise UserError(
-            f"nothing was deleted, for MLflow at {redact(uri)} takes nothing now ({reason}); "
-            f"repeat it later, or add --keep-mlflow."
-        )
+    artifacts = default_artifacts(str(folder.home))
+    if runs and (reason := remove_runs(runs.values(), uri, artifacts)):
+        raise UserError(f"nothing was deleted, for {reason}, then repeat it, or add --keep-mlflow.")
     shutil.rmtree(folder.path)
     terminal.console().print(f"deleted {what}", soft_wrap=True, markup=False)
     return EXIT_DONE

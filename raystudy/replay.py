@@ -71,10 +71,9 @@ def _is_shared(text: str) -> bool:
 
 
 def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:
-    from raystudy.trackers.mlflow.client import MlflowStore
+    from raystudy.trackers.mlflow.contact import tags_of
 
-    store = MlflowStore(uri, artifacts=None, refused=lambda _: None)
-    tags = store.tags(run_id)
+    tags = tags_of(run_id, uri)
     if not tags.get("raystudy.command", "").startswith("raystudy train "):
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
     return tags

@@ -102,6 +102,7 @@ class StoredStudy:
         if m.confirm is not None:
             return Contest.read(m.confirm).space, contest.settings(m)
         space, composed = SearchSpace.load(m.name, m.overrides, m.search_path)
+        self.folder.settle(composed.config)
         return space, composed.config
 
     @property

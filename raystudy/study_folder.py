@@ -28,7 +28,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from raystudy import disk, manifest
+from omegaconf import DictConfig
+
+from raystudy import disk, manifest, naming
 from raystudy.errors import UserError
 from raystudy.manifest import Manifest
 
@@ -43,7 +45,7 @@ def default_output_dir() -> Path:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content, or leave the old one if the process dies on the way."""
     with disk.replacing(path) as file:
-        file.write(text.encode())
+        file.write(text.encode(errors=naming.ANY))
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,11 @@ class TrialFolder:
     """The files of one trial."""
 
     path: Path
+
+    @property
+    def study(self) -> "StudyFolder":
+        """The study it belongs to."""
+        return StudyFolder(self.path.parents[1])
 
     @property
     def config(self) -> Path:
@@ -95,6 +102,11 @@ class StudyFolder:
         return self.path.name
 
     @property
+    def home(self) -> Path:
+        """The results folder that the study is in now, wherever it was begun."""
+        return self.path.absolute().parents[1]
+
+    @property
     def journal(self) -> Path:
         """Optuna's journal."""
         return self.path / "journal.log"
@@ -108,6 +120,11 @@ class StudyFolder:
     def ray(self) -> Path:
         """Ray Tune's own files."""
         return self.path / "ray"
+
+    def settle(self, settings: DictConfig) -> None:
+        """Let `output_dir` say where the study is now: its folder may have been moved."""
+        if Path(settings.output_dir).expanduser().resolve() != self.home:
+            settings.output_dir = str(self.home)
 
     def trial(self, number: int) -> TrialFolder:
         """Return the folder of a trial."""

@@ -121,6 +121,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
         return train.resume(folder, manifest, overrides)
     everything = [*manifest.overrides, *overrides]
     space, composed = SearchSpace.load(manifest.name, everything, manifest.search_path)
+    folder.settle(composed.config)
     seen = unchanged.refuse_changed(folder, manifest, composed.config, space)
     kept = [text for text in overrides if text.startswith(KEPT)]
     manifest = manifest.continued(kept, seen, config.plain(composed.config.study))

@@ -3,37 +3,63 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from rich.console import Console
 from rich.progress import Progress, TaskID
+from rich.text import Text
 
 from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
-from raystudy.study_folder import open_study_folder
-from raystudy.trackers.mlflow import sync
+from raystudy.study_folder import StudyFolder, open_study_folder
+from raystudy.trackers.mlflow import SyncResult, sync
+from raystudy.trackers.mlflow.sync import go_on_in_background
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import default_artifacts, store_uri
 
 
-def sync_study(study_id: str, overrides: Sequence[str]) -> int:
-    """Deliver a study's events to the store it was begun with, or to ``tracker.uri``."""
+def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = False) -> int:
+    """Deliver a study's events to the store it was begun with, or to ``tracker.uri``.
+
+    Parameters
+    ----------
+    study_id : str
+    overrides : sequence of str
+    background : bool
+        Whether to go on trying, after this command has ended, where nothing could be delivered.
+    """
     settings = config.load_shared(overrides)
     folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
     manifest = folder.read_manifest()
-    begun_with = [text for text in manifest.overrides if text.startswith("tracker.")]
+    begun_with = [t for t in manifest.overrides if t.startswith(("tracker.", "tracker="))]
     settings = config.load_shared([*begun_with, *overrides])
-    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)
     with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
         task: TaskID = bar.add_task(f"to {redact(uri)}", total=None)
         result = sync(
             folder,
             uri,
-            artifacts=default_artifacts(settings.output_dir),
+            artifacts=default_artifacts(str(folder.home)),
             progress=lambda done, total: bar.update(task, completed=done, total=total),
         )
     for refused in result.refused:
-        console.print(f"refused by MLflow: {refused}", style="yellow")
+        console.print(Text(f"refused by MLflow: {refused}", style="yellow"), soft_wrap=True)
     if result.error:
-        console.print(f"{result.waiting} events wait still: {result.error}", style="red")
+        return _undelivered(console, folder, uri, result, background=background)
+    words = f"{result.delivered} events delivered to {redact(uri)}; nothing waits"
+    console.print(Text(words), soft_wrap=True)
+    return EXIT_DONE
+
+
+def _undelivered(
+    console: Console, folder: StudyFolder, uri: str, result: SyncResult, *, background: bool
+) -> int:
+    """Say what waits still, and why; return the exit code."""
+    wait = f"{result.error}. {result.waiting} events wait on disk"
+    if not background:
+        words = f"{wait}; then repeat 'raystudy sync {folder.id}'."
+        console.print(Text(words, style="red"), soft_wrap=True)
         return EXIT_FAILED
-    console.print(f"{result.delivered} events delivered to {redact(uri)}; nothing waits")
+    pid = go_on_in_background(folder, uri, default_artifacts(str(folder.home)))
+    words = f"{wait}; process {pid} goes on trying to deliver them ('kill {pid}' ends it)."
+    console.print(Text(words, style="yellow"), soft_wrap=True)
     return EXIT_DONE

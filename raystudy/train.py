@@ -24,7 +24,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
     """Train from the beginning in a folder of its own."""
     settings = config.load(name, overrides, search_path)
     found = plan.check(settings)
-    output_dir = Path(settings.output_dir).expanduser()
+    output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = Manifest.begin(
         "train",
@@ -55,6 +55,7 @@ def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) ->
     """
     everything = [*manifest.overrides, *overrides]
     settings = config.load(manifest.name, everything, manifest.search_path)
+    folder.settle(settings)
     seen = unchanged.refuse_changed(folder, manifest, settings)
     kept = [text for text in overrides if text.startswith(MOVABLE)]
     folder.write_manifest(manifest.continued(kept, seen))

@@ -1,5 +1,6 @@
 """``raystudy ui``: MLflow's user interface on the right store."""
 
+import contextlib
 import errno
 import os
 import socket
@@ -7,8 +8,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystudy import config
+from sqlalchemy.exc import SQLAlchemyError
+
+from raystudy import config, processes
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.trackers.mlflow import moving
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import default_artifacts, store_uri
 
@@ -24,18 +28,25 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
         return EXIT_DONE
     require_free(host, port)
     Path(settings.output_dir).expanduser().mkdir(parents=True, exist_ok=True)
+    artifacts = default_artifacts(settings.output_dir)
+    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
+        with contextlib.suppress(SQLAlchemyError):  # the server says it better
+            moving.follow(uri, artifacts)
     where = f"http://{host}:{port}/{EXPERIMENTS}"
     print(f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)", flush=True)  # noqa: T201
-    arguments = ["-m", "mlflow", "server", "--host", host, "--port", str(port)]
+    arguments = processes.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
     arguments += ["--backend-store-uri", uri]
-    arguments += ["--default-artifact-root", default_artifacts(settings.output_dir)]
+    arguments += ["--default-artifact-root", artifacts]
     # More would be started anew for ever where another takes the port in this moment.
-    arguments += ["--workers", "1", "--uvicorn-opts", "--log-level warning"]
+    arguments += ["--workers", "1"]
+    # uvicorn would import from the working folder, which is its --app-dir.
+    arguments += ["--uvicorn-opts", f"--log-level warning --app-dir {os.devnull}"]
     os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
     # Jobs are for language models; each server would leave a folder in /dev/shm behind.
     os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    os.environ["PYTHONWARNINGS"] = "ignore"
-    os.execv(sys.executable, [sys.executable, *arguments])
+    # The server's own workers inherit the one, its reading of `python -m` the other.
+    os.environ |= {"PYTHONWARNINGS": "ignore", "PYTHONSAFEPATH": "1"}
+    os.execv(sys.executable, arguments)
 
 
 def require_free(host: str, port: int) -> None:

@@ -247,10 +247,13 @@ def ui(options: argparse.Namespace) -> int:
 
 
 def sync(options: argparse.Namespace) -> int:
-    """Deliver to MLflow what waits on disk because the server could not be reached."""
+    """Deliver to MLflow what waits on disk because the server could not be reached.
+
+    Where it still cannot, that is said within seconds; --background goes on trying.
+    """
     from raystudy.sync import sync_study
 
-    return sync_study(options.study, options.overrides)
+    return sync_study(options.study, options.overrides, background=options.background)
 
 
 def doctor(options: argparse.Namespace) -> int:

@@ -40,6 +40,7 @@ def run(
 ) -> int:
     """Run what is left of a confirm."""
     settings = contest.settings(manifest)
+    folder.settle(settings)
     with folder.locked():
         with tracking.opened(settings, console) as trackers:
             folder.write_manifest(manifest)

@@ -2,12 +2,13 @@
 
 import queue
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from raystudy import processes
 
 Verdict = Literal["well", "note", "wrong"]
 
@@ -86,9 +87,9 @@ def pythons(
     environment: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
     """Run code in as many processes at once as there are lists of arguments, as `python` does."""
-    processes = [
+    running = [
         subprocess.Popen(
-            [sys.executable, "-c", code, *own],
+            processes.python("-c", code, *own),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
@@ -98,7 +99,7 @@ def pythons(
         for own in arguments
     ]
     deadline, answers = time.monotonic() + limit_s, []
-    for process in processes:
+    for process in running:
         try:
             out, err = process.communicate(timeout=max(0.01, deadline - time.monotonic()))
         except subprocess.TimeoutExpired:

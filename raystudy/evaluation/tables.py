@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from raystudy.naming import readable
 from raystudy.trackers.mlflow.attach import Attachment
 from trainables.evaluate.ball_name import ball_name
 from trainables.evaluate.intervals import over_seeds
@@ -136,7 +137,10 @@ def attachment(record: Record, suite: str, document: bytes) -> Attachment:
                 curve = curves.setdefault(f"{name} by epsilon x 1000", {})
                 curve[round(CURVE_UNIT * row["epsilon"])] = row["accuracy"]
     words = [f"{where}: {warning}" for where, warning in warnings_of(record)]
-    files: dict[str, Any] = {f"{suite}.json": document, f"{suite}.csv": as_csv([record]).encode()}
+    files: dict[str, Any] = {
+        f"{suite}.json": document,
+        f"{suite}.csv": readable(as_csv([record])).encode(),
+    }
     if picture := draw(record):
         files[f"{suite}.png"] = picture
     return Attachment(

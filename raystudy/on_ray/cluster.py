@@ -9,10 +9,11 @@ import shutil
 import signal
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import ray
+from ray.job_config import JobConfig
 
 from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray.scaling import Scaling
@@ -21,6 +22,7 @@ from raystudy.on_ray.strays import MARK, no_strays
 # For every process of the study. Ray reads these from the environment alone.
 ENVIRONMENT = {
     "RAY_CHDIR_TO_TRIAL_DIR": "0",  # relative paths mean the same in a trial as where it was typed
+    "PYTHONSAFEPATH": "1",  # no process imports from the folder the user works in
     "TUNE_FUNCTION_THREAD_TIMEOUT_S": "600",  # for a stopped trial to unwind in its warm actor
 }
 # For the driver: no output but ours, our own interrupts, nothing written that nobody reads.
@@ -74,6 +76,7 @@ def _local(scaling: Scaling) -> Iterator[None]:
         with _signal_handlers_kept(), _loopback(), _environment(marked), _failure_told(temporary):
             ray.init(
                 address="local",
+                job_config=_without_working_folder(),
                 num_cpus=usable_cpus(scaling),
                 object_store_memory=scaling.object_store_mb * 2**20,
                 # Trials of several workers are cleaned up after with the dashboard's help.
@@ -155,12 +158,31 @@ def _loopback() -> Iterator[None]:
         constants.ENABLE_RAY_CLUSTER = before
 
 
+class _Nowhere(list[str]):
+    """A path that stays empty."""
+
+    def extend(self, _: Iterable[str]) -> None:
+        """Add nothing."""
+
+
+def _without_working_folder() -> JobConfig:
+    """Return a job whose workers import what is installed, and nothing from where this was typed.
+
+    Ray would put the driver's working folder, and its script's, at the head of their paths.
+    """
+    job = JobConfig()
+    job._py_driver_sys_path = _Nowhere()
+    return job
+
+
 @contextlib.contextmanager
 def _existing(address: str) -> Iterator[None]:
     try:
         with _signal_handlers_kept():
             ray.init(
                 address=address,
+                # Ray's own client adds no folder, and knows no such argument.
+                job_config=None if "://" in address else _without_working_folder(),
                 logging_level=logging.CRITICAL,
                 log_to_driver=False,
                 runtime_env={"env_vars": ENVIRONMENT},

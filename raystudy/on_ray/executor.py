@@ -6,7 +6,7 @@ import shutil
 import warnings
 from collections.abc import Iterator
 
-from raystudy import disk
+from raystudy import disk, naming
 from raystudy.errors import StudyStalledError
 from raystudy.executors.base import TrialSource
 from raystudy.on_ray.cluster import connected
@@ -76,7 +76,7 @@ class RayExecutor:
             search_path=study.info.search_path,
             run=self._run,
             scaling=self._scaling,
-            storage=folder.ray.absolute(),
+            storage=naming.reachable(folder.path.absolute()) / folder.ray.name,
         )
 
 

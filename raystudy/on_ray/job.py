@@ -17,7 +17,9 @@ def load_and_run(
     from raystudy import config
     from raystudy.trial import run_trial
 
-    run_trial(config.load(name, overrides, search_path), session)
+    settings = config.load(name, overrides, search_path)
+    session.folder.study.settle(settings)
+    run_trial(settings, session)
 
 
 @dataclass(frozen=True, kw_only=True)

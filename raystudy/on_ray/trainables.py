@@ -14,7 +14,7 @@ import ray
 from ray import train, tune
 from ray.exceptions import RayError
 
-from raystudy import disk
+from raystudy import disk, naming
 from raystudy.endings import DISK_FULL, ending_of
 from raystudy.errors import TrialStoppedError
 from raystudy.on_ray.devices import use_devices
@@ -79,9 +79,12 @@ def _ending_of_workers(job: Job, config: dict[str, Any], folder: TrialFolder) ->
         ending: dict[str, str] = fit.result().return_value
         return ending
     if folder.error.exists():
-        return {"outcome": "failed", "reason": _last_words(folder.error.read_text())}
+        return {
+            "outcome": "failed",
+            "reason": _last_words(folder.error.read_text(errors=naming.ANY)),
+        }
     if not disk.shortage(error):
-        folder.error.write_text(str(error))
+        folder.error.write_text(str(error), errors=naming.ANY)
     raise error
 
 
@@ -129,7 +132,10 @@ def _ending(
         state, reason = ending_of(error)
         if state != "failed":
             return {"outcome": state, "reason": reason}
-        with contextlib.suppress(FileExistsError), folder.error.open("x") as file:
+        with (
+            contextlib.suppress(FileExistsError),
+            folder.error.open("x", errors=naming.ANY) as file,
+        ):
             file.write(traceback.format_exc())
         return {"outcome": "failed", "reason": _last_words(traceback.format_exc())}
     return {"outcome": "completed", "reason": ""}
@@ -173,7 +179,7 @@ def _prepare(folder: TrialFolder) -> None:
 @contextlib.contextmanager
 def _printing_to(path: Path) -> Iterator[None]:
     with (
-        path.open("a", buffering=1) as log,
+        path.open("a", buffering=1, errors=naming.ANY) as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):

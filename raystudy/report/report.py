@@ -8,6 +8,7 @@ from rich.text import Text
 
 from raystudy import config, terminal
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.naming import readable
 from raystudy.report import page
 from raystudy.report.importance import Kind
 from raystudy.report.section import Section
@@ -37,7 +38,7 @@ def report(
         )
     path = _place(study, output)
     parts = page.sections(study, importance)
-    html = page.render(study, parts)
+    html = readable(page.render(study, parts))
     write_atomically(path, html)
     size = len(html.encode())
     reason = _log(study, _settings(study, overrides), html, parts)
@@ -81,7 +82,7 @@ def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
 
 def _log(study: StoredStudy, settings: DictConfig, html: str, parts: Sequence[Section]) -> str:
     """Return why MLflow has no copy of what it should have; empty if it has."""
-    pictures = {f"{name}.svg": text.encode() for name, text in collected(parts).items()}
+    pictures = {f"{name}.svg": readable(text).encode() for name, text in collected(parts).items()}
     reason = attach(study.folder, "study", settings, Attachment(files={NAME: html.encode()}))
     return reason or attach(
         study.folder, "study", settings, Attachment(files=pictures, folder=FIGURES)

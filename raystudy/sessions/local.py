@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from raystudy import disk
+from raystudy import disk, naming
 from raystudy.endings import ending_of
 from raystudy.errors import TrialStoppedError, UserError
 from raystudy.study_folder import TrialFolder
@@ -86,7 +86,8 @@ class LocalSession:
             state, reason = ending_of(error)
             if state == "failed":
                 self.folder.path.mkdir(parents=True, exist_ok=True)
-                self.folder.error.write_text("".join(traceback.format_exception(error)))
+                text = "".join(traceback.format_exception(error))
+                self.folder.error.write_text(text, errors=naming.ANY)
             self._end(state, reason)
         self._close("interrupted" if self.summary is None else "complete")
         return isinstance(error, Exception) and not isinstance(

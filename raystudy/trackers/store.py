@@ -1,11 +1,16 @@
 """Where MLflow keeps runs and files."""
 
+import re
 from pathlib import Path
 
 from raystudy.errors import UserError
+from raystudy.naming import reachable
 from raystudy.trackers.redaction import redact
 
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
+DATABASE = "mlflow.db"
+# What no URI of a database can hold; ? begins its options.
+UNFIT = re.compile(r"[?\x00-\x1f\x7f\ud800-\udfff]")
 
 
 def store_uri(uri: str | None, output_dir: str) -> str:
@@ -24,9 +29,17 @@ def store_uri(uri: str | None, output_dir: str) -> str:
                 f"http://host:5000 or sqlite:////folder/mlflow.db, got '{redact(uri)}'."
             )
         return uri
-    return f"sqlite:///{Path(output_dir).expanduser().resolve() / 'mlflow.db'}"
+    return f"sqlite:///{reachable(_folder(output_dir), UNFIT) / DATABASE}"
 
 
 def default_artifacts(output_dir: str) -> str:
-    """Return where files of runs go when the store is a database."""
-    return str(Path(output_dir).expanduser().resolve() / "artifacts")
+    """Return where files of runs go when the store is a database, a path or a ``file:`` URI.
+
+    MLflow takes a path for a URI and reads ``%41``, ``#`` and ``?`` in it as such.
+    """
+    path = reachable(_folder(output_dir)) / "artifacts"
+    return path.as_uri() if re.search(r"[%#?\x00-\x1f\x7f]", str(path)) else str(path)
+
+
+def _folder(output_dir: str) -> Path:
+    return Path(output_dir).expanduser().resolve()

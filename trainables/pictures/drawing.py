@@ -40,11 +40,14 @@ def draw(figure: Figure, heading: str) -> bytes:
     """
     # Figures and canvases are objects of this call: pyplot's are shared by all threads.
     logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    from matplotlib import rc_context
+
     warnings.filterwarnings("ignore", "Glyph .* missing from")  # a class may be called anything
     heading = printable(heading)
-    if isinstance(figure, Grid):
-        return _Sheet.plan(figure, heading).draw(figure)
-    return _draw_scatter(figure, heading)
+    with rc_context({"text.parse_math": False}):  # a class may be called $100 to $200
+        if isinstance(figure, Grid):
+            return _Sheet.plan(figure, heading).draw(figure)
+        return _draw_scatter(figure, heading)
 
 
 @dataclass(frozen=True)
@@ -131,6 +134,8 @@ def _draw_scatter(scatter: Scatter, heading: str) -> bytes:
 
     shown = torch.unique(scatter.labels).tolist()
     names = [_cut(scatter.classes[label], 24) for label in shown]
+    # A legend leaves out what begins with an underscore: a hair space stands before it.
+    names = [f"\u200a{name}" if name.startswith("_") else name for name in names]
     side = 1000
     width = side + 2 * MARGIN + max(_letters(name, NAME) for name in names)
     note = textwrap.wrap(scatter.note, int((width - 2 * MARGIN) / _letters("x", SMALL)))

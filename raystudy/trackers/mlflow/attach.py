@@ -8,8 +8,8 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from raystudy.study_folder import StudyFolder
-from raystudy.trackers.mlflow.carry import cause
-from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.contact import reach, takes_nothing
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.redaction import redact
@@ -54,22 +54,26 @@ def attach(folder: StudyFolder, key: RunKey, settings: DictConfig, attachment: A
     """
     if not settings.tracker.enabled:
         return ""
-    uri = store_uri(settings.tracker.uri, settings.output_dir)
+    home = str(folder.home)
+    uri = store_uri(settings.tracker.uri, home)
     run_id = run_ids(folder, uri).get(key)
+    unknown = (
+        f"MLflow at {redact(uri)} knows nothing of {folder.id} yet; deliver it by "
+        f"'raystudy sync {folder.id}' and repeat this command."
+    )
     if run_id is None:
-        return (
-            f"MLflow at {redact(uri)} knows nothing of {folder.id} yet; deliver it by "
-            f"'raystudy sync {folder.id}' and repeat this command."
-        )
-    prepare_environment()
+        return unknown
     refused: list[str] = []
     try:
-        store = MlflowStore(uri, default_artifacts(settings.output_dir), refused.append)
+        reach(uri)
+        store = MlflowStore(uri, default_artifacts(home), refused.append)
+        if not store.has_run(run_id):
+            return unknown
         store.write(run_id, _patch(attachment))
         for name, content in attachment.files.items():
             store.upload(run_id, name, content, folder=attachment.folder)
     except Exception as error:  # of any library between here and the server
-        return f"MLflow at {redact(uri)} takes nothing now ({cause(error)})."
+        return f"{takes_nothing(uri, error)}."
     return f"MLflow at {redact(uri)} refused {'; '.join(refused)}." if refused else ""
 
 

@@ -9,8 +9,10 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+from raystudy import naming
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.contact import why
 from raystudy.trackers.mlflow.delivery import Delivery, alone
 from raystudy.trackers.redaction import redact
 
@@ -46,6 +48,15 @@ class Carrier:
         self._delivery: Delivery | None = None
         self._failures = 0
 
+    def run_until_delivered(self) -> None:
+        """Deliver what there is, however long that takes; end where the study was deleted."""
+        while self._folder.spool.exists() and not self._attempt():
+            time.sleep(self._pause)
+
+    @property
+    def _pause(self) -> float:
+        return float(FIRST_PAUSE * 2 ** min(self._failures - 1, MAX_DOUBLINGS))
+
     def run(self, closing: threading.Event) -> None:
         """Deliver until `closing` is set and nothing is left, or the last attempts failed."""
         attempts_left = ATTEMPTS_AT_END
@@ -58,8 +69,7 @@ class Carrier:
                     return
                 time.sleep(FIRST_PAUSE)
             else:
-                pause = FIRST_PAUSE * 2 ** min(self._failures - 1, MAX_DOUBLINGS)
-                closing.wait(GATHER_SECONDS if done else pause)
+                closing.wait(GATHER_SECONDS if done else self._pause)
 
     def _attempt(self) -> bool:
         """Return whether everything there is was delivered."""
@@ -74,7 +84,7 @@ class Carrier:
             if self._failures > 1:  # sqlite refuses one of two writers for a moment
                 self._say_once(
                     "absent",
-                    f"MLflow at {self._uri} takes nothing now ({cause(error)}); the study goes on, "
+                    f"MLflow at {self._uri} takes nothing now ({why(error)}); the study goes on, "
                     f"and what there is to log waits in {self._folder.spool}.",
                 )
             return False
@@ -90,21 +100,20 @@ class Carrier:
             self._say(redact(sentence))
 
 
-def cause(error: BaseException) -> str:
-    """Return what an error really is about: the message at the bottom of its chain."""
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    return redact(f"{type(error).__name__}: {error}".splitlines()[0])[:200]
-
-
 def main() -> None:
     """Read the order, a line of JSON, from standard input; its end says that the study ended.
 
     It also ends when the driver is killed: the last events are delivered all the same.
     """
+    naming.to_terminal()
     os.nice(NICENESS)  # training comes first
     order = json.loads(sys.stdin.readline())
     folder = StudyFolder(Path(order["folder"]))
+    carrier = Carrier(folder, order["uri"], order["artifacts"], _say)
+    if order.get("until_delivered"):
+        with alone(folder):
+            carrier.run_until_delivered()
+        return
     closing = threading.Event()
 
     def wait_for_the_end() -> None:
@@ -113,7 +122,7 @@ def main() -> None:
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     with alone(folder):
-        Carrier(folder, order["uri"], order["artifacts"], _say).run(closing)
+        carrier.run(closing)
 
 
 def _say(sentence: str) -> None:

@@ -14,6 +14,8 @@ from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
 from raystudy import disk
+from raystudy.naming import readable
+from raystudy.trackers.mlflow import moving
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.mlflow.tags import UID
 
@@ -61,19 +63,26 @@ class MlflowStore:
         self._artifacts = artifacts
         self._refused = refused
         self._experiment = ""
-        with _first_contact(uri):
+        prepare_environment()
+        with _first_contact(uri, artifacts):
             from mlflow import MlflowClient
+            from mlflow.tracking._tracking_service import utils as tracking_utils
 
             _silence()
             self._client: Any = MlflowClient(tracking_uri=uri)
+            if artifacts is not None and not self._is_server:
+                moving.follow(uri, artifacts)
+                # By a run's id alone, whatever the store: a copy's would go to the original.
+                tracking_utils._artifact_repos_cache.clear()
 
     def open_experiment(self, name: str) -> None:
         """Use an experiment for new runs; made, or taken out of the bin, where needed."""
+        name = readable(name)
         experiment = self._client.get_experiment_by_name(name)
         if experiment is None:
             location = None
             if self._artifacts is not None and not self._is_server:
-                location = str(Path(self._artifacts) / name.replace("/", "-"))
+                location = f"{self._artifacts}/{moving.folder_of(name)}"
             # The UI then shows runs and charts first, not traces and prompts.
             tags = {
                 "mlflow.experimentKind": "custom_model_development",
@@ -105,19 +114,27 @@ class MlflowStore:
             token = page.token or ""
         return runs
 
-    def tags(self, run_id: str) -> dict[str, str]:
-        """Return the tags of a run; none if there is no such run."""
+    def has_run(self, run_id: str) -> bool:
+        """Return whether there is a run of that id, in the bin perhaps."""
         from mlflow.exceptions import MlflowException
 
         try:
-            return dict(self._client.get_run(run_id).data.tags)
-        except MlflowException:
-            return {}
+            self._client.get_run(run_id)
+        except MlflowException as error:
+            if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+                raise
+            return False
+        return True
+
+    def tags(self, run_id: str) -> dict[str, str]:
+        """Return the tags of a run; none if there is no such run."""
+        return dict(self._client.get_run(run_id).data.tags) if self.has_run(run_id) else {}
 
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""
+        fit = {key: _cut(value, MAX_TAG) for key, value in tags.items()}
         run = self._client.create_run(
-            self._experiment, start_time=patch.started, tags=dict(tags), run_name=patch.name
+            self._experiment, start_time=patch.started, tags=fit, run_name=patch.name
         )
         run_id: str = run.info.run_id
         return run_id
@@ -165,10 +182,10 @@ class MlflowStore:
         """Put a run into MLflow's bin, and remove its files where they lie on this machine."""
 
         def delete() -> None:
-            location = self._client.get_run(run_id).info.artifact_uri.removeprefix("file://")
+            files = moving.local(self._client.get_run(run_id).info.artifact_uri)
             self._client.delete_run(run_id)
-            if not self._is_server and location.startswith("/"):
-                shutil.rmtree(Path(location).parent, ignore_errors=True)
+            if not self._is_server and files.is_absolute():
+                shutil.rmtree(files.parent, ignore_errors=True)
 
         self._try("", delete)
 
@@ -220,10 +237,11 @@ def _metric(point: Point) -> Any:
 
 
 def _key(name: str) -> str:
-    return re.sub(r"[^\w/.\- :]", "_", name)[:MAX_KEY]
+    return re.sub(r"[^\w/.\- :]", "_", readable(name))[:MAX_KEY]
 
 
 def _cut(value: str, size: int) -> str:
+    value = readable(value)
     return value if len(value) <= size else value[: size - 1] + "…"
 
 
@@ -239,7 +257,7 @@ def _silence() -> None:
 
 
 @contextmanager
-def _first_contact(uri: str) -> Iterator[None]:
+def _first_contact(uri: str, artifacts: str | None) -> Iterator[None]:
     """Let one process at a time fill a new sqlite file: MLflow's migrations would collide."""
     if not uri.startswith("sqlite:///") or ":memory:" in uri:
         yield
@@ -249,15 +267,16 @@ def _first_contact(uri: str) -> Iterator[None]:
     with path.with_name(f"{path.name}.lock").open("a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         if not path.exists():
-            _make_database(path)
+            _make_database(path, artifacts or str(path.parent / "artifacts"))
         yield
 
 
-def _make_database(path: Path) -> None:
+def _make_database(path: Path, artifacts: str) -> None:
     """Make MLflow's tables in a file beside: one that a full disk left half-made stays so."""
-    from mlflow import MlflowClient
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
 
     part = path.with_name(f"{path.name}.part")
     part.unlink(missing_ok=True)
-    MlflowClient(tracking_uri=f"sqlite:///{part}")
+    # Not by the client, whose first experiment has its files in the folder the user works in.
+    SqlAlchemyStore(f"sqlite:///{part}", artifacts).engine.dispose()
     part.replace(path)

@@ -7,14 +7,42 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
+from raystudy import naming, processes
 from raystudy.study_folder import StudyFolder
 from raystudy.trackers.mlflow.carry import SAYS
 from raystudy.trackers.mlflow.client import ENVIRONMENT
 from raystudy.trackers.mlflow.delivery import count_waiting
 
 SILENT_SECONDS = 2.0  # of waiting at the end, before a word is said
+
+
+def start(order: Mapping[str, Any], *, stdout: int, stderr: int) -> subprocess.Popen[str]:
+    """Start a process that carries; it reads the order, a line of JSON, from its input.
+
+    By the pipe, not as an argument: the URI may hold a password, and `ps` shows arguments.
+    """
+    process = subprocess.Popen(
+        processes.python("-m", "raystudy.trackers.mlflow.carry"),
+        stdin=subprocess.PIPE,
+        stdout=stdout,
+        stderr=stderr,
+        text=True,
+        errors=naming.ANY,
+        env={
+            **ENVIRONMENT,
+            **os.environ,
+            "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
+        },
+        start_new_session=True,  # Ctrl-C is for the driver
+    )
+    assert process.stdin is not None
+    with contextlib.suppress(BrokenPipeError):  # it died; who waits for it sees that
+        process.stdin.write(json.dumps(order) + "\n")
+        process.stdin.flush()
+    return process
 
 
 class Courier:
@@ -45,28 +73,16 @@ class Courier:
         self._folder = folder
         self._uri = uri
         self._warn = warn
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "raystudy.trackers.mlflow.carry"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            env={
-                **ENVIRONMENT,
-                **os.environ,
-                "PYTHONPATH": os.pathsep.join(filter(None, sys.path)),
-            },
-            start_new_session=True,  # Ctrl-C is for the driver
-        )
-        # By the pipe, not as an argument: the URI may hold a password, and `ps` shows arguments.
         order = {"folder": str(folder.path.resolve()), "uri": uri, "artifacts": artifacts}
-        self._tell(json.dumps(order) + "\n")
+        self._process = start(order, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
     def finish(self) -> None:
         """Nothing more will come."""
-        self._tell(None)
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died; `close` says what is left
+            self._process.stdin.close()
 
     def close(self, patience: float, say: Callable[[str], None]) -> None:
         """Wait until the rest is delivered; warn if some is left after `patience` seconds.
@@ -93,17 +109,6 @@ class Courier:
         except subprocess.TimeoutExpired:
             return False
         return True
-
-    def _tell(self, line: str | None) -> None:
-        assert self._process.stdin is not None
-        try:
-            if line is None:
-                self._process.stdin.close()
-            else:
-                self._process.stdin.write(line)
-                self._process.stdin.flush()
-        except BrokenPipeError:  # it died; `close` says what is left
-            pass
 
     def _listen(self) -> None:
         assert self._process.stdout is not None

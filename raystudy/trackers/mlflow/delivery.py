@@ -4,11 +4,17 @@ import contextlib
 import fcntl
 import itertools
 import json
+import math
+import os
 import re
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from raystudy import naming
+from raystudy.errors import UserError
+from raystudy.naming import readable
 from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.mlflow import history
 from raystudy.trackers.mlflow.chronicle import STUDY, Chronicle
@@ -17,8 +23,10 @@ from raystudy.trackers.mlflow.patch import RunKey, RunPatch
 from raystudy.trackers.mlflow.spool import Event, read
 from raystudy.trackers.mlflow.tags import identity
 from raystudy.trackers.redaction import redact
+from raystudy.trackers.store import DATABASE, store_uri
 
 EVENTS_AT_ONCE = 500
+LOOK_AGAIN_S = 0.2
 AN_HOUR = 3_600_000  # milliseconds by which a clock may have been set back
 NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
 
@@ -42,10 +50,13 @@ class Delivery:
         self.chronicle = Chronicle()
         self._folder = folder
         self._store = store
-        self._uri = redact(uri)
-        note = _read_notes(folder).get(self._uri, NOTHING_YET)
+        self._name = _name(folder, uri)
+        note = _note_of(folder, uri)
+        runs = run_ids(folder, uri)
+        if runs and not any(map(store.has_run, runs.values())):
+            note, runs = NOTHING_YET, {}  # another database is in that place
         self._offset: int = 0
-        self._runs = run_ids(folder, uri)
+        self._runs = runs
         self._is_begun = False
         for event, end in read(folder.spool):
             if end > note["offset"]:
@@ -96,7 +107,11 @@ class Delivery:
     def _seed(self, number: int) -> dict[str, str]:
         """Return the seed a trial's resolved configuration tells, also where nobody chose it."""
         config = self._folder.trial(number).config
-        found = re.search(r"^seed: (.+)$", config.read_text(), re.M) if config.is_file() else None
+        found = (
+            re.search(r"^seed: (.+)$", config.read_text(errors=naming.ANY), re.M)
+            if config.is_file()
+            else None
+        )
         return {"raystudy.seed": found[1]} if found else {}
 
     def _files(self, key: RunKey, patch: RunPatch) -> Iterator[tuple[str, Any]]:
@@ -112,7 +127,7 @@ class Delivery:
             )
         for path in texts:
             if path.is_file():
-                yield path.name, redact(path.read_text(errors="replace")).encode()
+                yield path.name, readable(redact(path.read_text(errors=naming.ANY))).encode()
         for path in weights:
             yield path.name, path
         if patch.history:
@@ -122,28 +137,62 @@ class Delivery:
 
     def _note(self) -> None:
         notes = _read_notes(self._folder)
-        notes[self._uri] = {"offset": self._offset, "runs": self._runs}
+        notes[self._name] = {"offset": self._offset, "runs": self._runs}
         write_atomically(_notes_path(self._folder), json.dumps(notes))
 
 
 def count_waiting(folder: StudyFolder, uri: str) -> int:
     """Return how many events a store has not got yet."""
-    note = _read_notes(folder).get(redact(uri), NOTHING_YET)
-    return sum(1 for _ in read(folder.spool, note["offset"]))
+    return sum(1 for _ in read(folder.spool, _note_of(folder, uri)["offset"]))
 
 
 def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
     """Return the ids of the runs a store has got."""
-    runs = _read_notes(folder).get(redact(uri), NOTHING_YET)["runs"]
+    runs = _note_of(folder, uri)["runs"]
     return {key if key == STUDY else int(key): run for key, run in runs.items()}
 
 
 @contextlib.contextmanager
-def alone(folder: StudyFolder) -> Iterator[None]:
-    """Wait until nobody else delivers: the courier of a killed driver may still be at it."""
-    with (folder.path / "mlflow.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
+def alone(folder: StudyFolder, limit_s: float = math.inf) -> Iterator[None]:
+    """Wait until nobody else delivers: the courier of a killed driver may still be at it.
+
+    Raises
+    ------
+    UserError
+        If somebody still does after `limit_s` seconds.
+    """
+    deadline = time.monotonic() + limit_s
+    with (folder.path / "mlflow.lock").open("a+") as file:
+        while True:
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            if time.monotonic() > deadline:
+                file.seek(0)
+                raise UserError(
+                    f"process {file.read()} delivers {folder.id} to MLflow "
+                    f"already, or tries to; wait for it, or end it by 'kill'."
+                )
+            time.sleep(LOOK_AGAIN_S)
+        file.truncate(0)
+        file.write(str(os.getpid()))
+        file.flush()
         yield
+        file.truncate(0)
+
+
+def _name(folder: StudyFolder, uri: str) -> str:
+    """Return a store's name in the notes: the one beside the studies keeps it when they move."""
+    return DATABASE if uri == store_uri(None, str(folder.home)) else redact(uri)
+
+
+def _note_of(folder: StudyFolder, uri: str) -> dict[str, Any]:
+    notes, name = _read_notes(folder), _name(folder, uri)
+    if name == DATABASE and name not in notes:  # noted by its path once
+        paths = [key for key in notes if re.fullmatch(f"sqlite:///.*/{re.escape(DATABASE)}", key)]
+        name = redact(uri) if redact(uri) in paths or len(paths) != 1 else paths[0]
+    note: dict[str, Any] = notes.get(name, NOTHING_YET)
+    return note
 
 
 def _notes_path(folder: StudyFolder) -> Path:

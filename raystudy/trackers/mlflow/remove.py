@@ -2,20 +2,20 @@
 
 from collections.abc import Iterable
 
-from raystudy.trackers.mlflow.carry import cause
-from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.contact import reach, takes_nothing
 
 
-def remove_runs(run_ids: Iterable[str], uri: str) -> str:
+def remove_runs(run_ids: Iterable[str], uri: str, artifacts: str) -> str:
     """Put runs into MLflow's bin; return why it was not possible, or "".
 
     Runs that are gone already are no hindrance.
     """
-    prepare_environment()
     try:
-        store = MlflowStore(uri, None, lambda _: None)
+        reach(uri)
+        store = MlflowStore(uri, artifacts, lambda _: None)
         for run_id in run_ids:
             store.delete_run(run_id)
     except Exception as error:  # of any library between here and the server
-        return cause(error)
+        return takes_nothing(uri, error)
     return ""

@@ -1,11 +1,13 @@
 """Deliver what waits on disk, now."""
 
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
 from raystudy.study_folder import StudyFolder
-from raystudy.trackers.mlflow.carry import cause
-from raystudy.trackers.mlflow.client import MlflowStore, prepare_environment
+from raystudy.trackers.mlflow.client import MlflowStore
+from raystudy.trackers.mlflow.contact import PATIENCE_S, reach, takes_nothing
+from raystudy.trackers.mlflow.courier import start
 from raystudy.trackers.mlflow.delivery import Delivery, alone, count_waiting
 from raystudy.trackers.mlflow.spool import Spool, read
 
@@ -21,7 +23,7 @@ class SyncResult:
     refused : tuple of str
         What MLflow will never take; it is left out there.
     error : str
-        Why something waits still; empty if nothing does.
+        Why something waits still, and what to do; empty if nothing does.
     """
 
     delivered: int
@@ -53,23 +55,36 @@ def sync(
     Raises
     ------
     UserError
-        If a driver runs the study: it delivers by itself.
+        If a driver runs the study: it delivers by itself; or if another process delivers.
     """
-    prepare_environment()
-    with folder.locked(), alone(folder):
+    with folder.locked(), alone(folder, limit_s=PATIENCE_S):
         if not folder.spool.exists():
             return SyncResult(delivered=0, waiting=0)
         _close_if_open(folder)
         total, delivered, refused = count_waiting(folder, uri), 0, list[str]()
         try:
+            reach(uri)
             delivery = Delivery(folder, MlflowStore(uri, artifacts, refused.append), uri)
             while step := delivery.step():
                 delivered += step
                 if progress is not None:
                     progress(delivered, total)
         except Exception as error:  # of any library between here and the server
-            return SyncResult(delivered, total - delivered, tuple(refused), cause(error))
+            return SyncResult(
+                delivered, total - delivered, tuple(refused), takes_nothing(uri, error)
+            )
     return SyncResult(delivered, 0, tuple(refused))
+
+
+def go_on_in_background(folder: StudyFolder, uri: str, artifacts: str | None) -> int:
+    """Start a process that tries, ever more rarely, until all is delivered; return its number."""
+    order = {
+        "folder": str(folder.path),
+        "uri": uri,
+        "artifacts": artifacts,
+        "until_delivered": True,
+    }
+    return start(order, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).pid
 
 
 def _close_if_open(folder: StudyFolder) -> None:

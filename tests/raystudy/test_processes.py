@@ -1,0 +1,94 @@
+"""What stands in the user's working folder is no module of ours."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from raystudy.doctor.check import python
+
+SHADOWS = ("queue", "random", "mlflow", "torch", "optuna", "numpy", "uvicorn", "sklearn")
+COMMAND = str(Path(sys.executable).with_name("raystudy"))
+CLEANED = """
+import json, os, sys
+from raystudy import processes
+processes.forget_working_folder()
+print(json.dumps([sys.path, os.environ.get("PYTHONPATH")]))
+"""
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A working folder full of modules that must not be imported."""
+    monkeypatch.chdir(tmp_path)
+    for name in SHADOWS:
+        (tmp_path / f"{name}.py").write_text(f"raise SystemExit('{name} of the working folder')")
+    return tmp_path
+
+
+def run(command, **environment):
+    return subprocess.run(
+        command, capture_output=True, text=True, env={**os.environ, **environment}, check=False
+    )
+
+
+def path_with(pythonpath, *options):
+    done = run([sys.executable, *options, "-c", CLEANED], PYTHONPATH=pythonpath)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_an_empty_entry_of_pythonpath_is_nobodys_wish(folder):
+    path, variable = path_with(f":{folder / 'x'}", "-P")
+    assert str(folder) not in path
+    assert str(folder / "x") in path
+    assert variable == str(folder / "x")
+
+
+def test_a_pythonpath_that_is_but_empty_is_none(folder):
+    path, variable = path_with(":", "-P")
+    assert str(folder) not in path
+    assert variable is None
+
+
+def test_what_the_user_named_stays(folder):
+    path, variable = path_with(str(folder.parent), "-P")
+    assert str(folder.parent) in path
+    assert variable == str(folder.parent)
+
+
+def test_the_working_folder_stays_where_it_was_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    path, variable = path_with(str(tmp_path), "-P")
+    assert str(tmp_path) in path
+    assert variable == str(tmp_path)
+
+
+@pytest.mark.usefixtures("folder")
+def test_a_process_that_doctor_starts_is_not_led_astray():
+    assert python("import mlflow.version, random; print('well')", limit_s=60) == ("well", "")
+
+
+@pytest.mark.usefixtures("folder")
+@pytest.mark.parametrize("pythonpath", [None, ":nowhere"])
+def test_a_trial_reaches_mlflow_from_a_folder_of_such_names(tmp_path, pythonpath):
+    words = ["train", "cross_entropy", "max_epochs=1", "encoder=small_conv", "tracker.patience=300"]
+    environment = {"RAYSTUDY_HOME": str(tmp_path / "home")}
+    environment |= {} if pythonpath is None else {"PYTHONPATH": pythonpath}
+    done = run([COMMAND, *words], **environment)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "working folder" not in done.stdout + done.stderr
+    assert "wait for MLflow" not in done.stdout
+    assert list((tmp_path / "home" / "artifacts").rglob("config.yaml"))
+
+
+@pytest.mark.ray
+@pytest.mark.usefixtures("folder")
+def test_a_ray_worker_is_not_led_astray(tmp_path):
+    words = ["sweep", "cross_entropy", "max_epochs=1", "encoder=small_conv", "tracker=none"]
+    words += ["study.num_trials=1", "scaling.num_cpus=1", f"output_dir={tmp_path / 'home'}"]
+    done = run([COMMAND, *words], PYTHONPATH=":nowhere")
+    assert done.returncode == 0, done.stdout + done.stderr
