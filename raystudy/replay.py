@@ -1,11 +1,10 @@
 """From a stored trial back to the command that runs it."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystudy import config
+from raystudy import command, config
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy, StoredTrial, find_run
@@ -43,14 +42,11 @@ def replay(run: str, overrides: Sequence[str]) -> int:
 
     settings = config.load_shared([text for text in overrides if _is_shared(text)])
     if re.fullmatch("[0-9a-f]{32}", run):
-        command = _command_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
+        line = _command_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
     else:
         output_dir = Path(settings.output_dir).expanduser().resolve()
-        command = replay_command(*find_run(output_dir, run))
-    _, verb, name, *words = shlex.split(command)
-    assert verb == "train"
-    folders = [word.partition("=")[2] for word in words if word.startswith("--search-path=")]
-    own = [word for word in words if not word.startswith("--search-path=")]
+        line = replay_command(*find_run(output_dir, run))
+    name, own, folders = command.read_train(line)
     return train.train(name, [*own, *overrides], folders)
 
 
@@ -62,10 +58,10 @@ def _command_of_run(uri: str, run_id: str) -> str:
     from raystudy.trackers.mlflow.client import MlflowStore
 
     store = MlflowStore(uri, artifacts=None, refused=lambda _: None)
-    command = store.tags(run_id).get("raystudy.command", "")
-    if not command.startswith("raystudy train "):
+    line = store.tags(run_id).get("raystudy.command", "")
+    if not line.startswith("raystudy train "):
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
-    return command
+    return line
 
 
 def pinned(space: SearchSpace) -> tuple[str, ...]:
@@ -81,12 +77,6 @@ def trial_overrides(study: StoredStudy, trial: StoredTrial) -> list[str]:
 
 def replay_command(study: StoredStudy, trial: StoredTrial) -> str:
     """Return the command line that replays a trial."""
-    return train_command(
+    return command.train(
         study.manifest["name"], trial_overrides(study, trial), study.manifest["search_path"]
     )
-
-
-def train_command(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> str:
-    """Return ``raystudy train ...``, quoted for the shell."""
-    folders = [f"--search-path={folder}" for folder in search_path]
-    return shlex.join(["raystudy", "train", name, *overrides, *folders])

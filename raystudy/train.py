@@ -1,6 +1,5 @@
 """``raystudy train``: one trial in this process, without Ray."""
 
-import shlex
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -8,7 +7,7 @@ from typing import Any
 from omegaconf import DictConfig
 from rich.text import Text
 
-from raystudy import __version__, config, disk, plan, recipe, terminal, tracking
+from raystudy import __version__, command, config, disk, plan, recipe, terminal, tracking
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
 from raystudy.sessions.local import LocalSession
@@ -23,7 +22,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
     """Train from the beginning in a folder of its own."""
     settings = config.load(name, overrides, search_path)
     plan.check(settings)
-    output_dir = Path(settings.output_dir).expanduser()
+    output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = {
         "format": 1,
@@ -35,7 +34,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         recipe.KEY: recipe.of(settings),
     }
     folder.write_manifest(manifest)
-    return _go_on(folder, settings, overrides, search_path, resumed=False)
+    return _go_on(folder, settings, manifest, overrides, resumed=False)
 
 
 def resume(folder: StudyFolder, manifest: Mapping[str, Any], overrides: Sequence[str]) -> int:
@@ -43,14 +42,14 @@ def resume(folder: StudyFolder, manifest: Mapping[str, Any], overrides: Sequence
     search_path = manifest["search_path"]
     settings = config.load(manifest["name"], overrides, search_path)
     recipe.refuse_another(folder.id, manifest, settings)
-    return _go_on(folder, settings, overrides, search_path, resumed=True)
+    return _go_on(folder, settings, manifest, overrides, resumed=True)
 
 
 def _go_on(
     folder: StudyFolder,
     settings: DictConfig,
+    manifest: Mapping[str, Any],
     overrides: Sequence[str],
-    search_path: Sequence[str],
     *,
     resumed: bool,
 ) -> int:
@@ -60,18 +59,18 @@ def _go_on(
     from raystudy.trial import run_trial
 
     console = terminal.console()
-    study = _study(folder, settings, overrides, search_path, resumed=resumed)
+    study = _study(folder, settings, manifest, overrides, resumed=resumed)
     trial = TrialInfo(
         number=FIRST_TRIAL,
         params={},
         overrides=tuple(overrides),
         folder=folder.trial(FIRST_TRIAL).path,
-        command=shlex.join(["raystudy", "train", study.name, *overrides]),
+        command=command.train(study.name, overrides, study.search_path),
         resumed=resumed,
     )
     trackers_open = tracking.opened(settings, console, parent_run=False)
     with folder.locked(), trackers_open as trackers:
-        console.print(f"[bold]{study.id}[/bold]  {trial.command}\nresults in {folder.path}")
+        console.print(Text(study.id, style="bold"), f" {trial.command}\nresults in {folder.path}")
         session = LocalSession(study, trial, trackers)
         # As many threads as a trial has on Ray: the last digits of a sum depend on it.
         torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
@@ -80,12 +79,13 @@ def _go_on(
                 with session:
                     run_trial(settings, session)
             except TrialStoppedError:
-                console.print(f"go on with: raystudy resume {folder.id}")
+                console.print(f"go on with: {folder.command('resume')}")
                 return interruption.exit_code
             except Exception as error:
                 if not (shortage := disk.shortage(error)):
                     raise
-                console.print(Text(disk.ending(folder.path, shortage)), style="red")
+                words = disk.ending(folder.path, shortage, folder.command("resume"))
+                console.print(words, style="red")
                 return EXIT_FAILED
     summary = session.summary
     if summary is None or summary.state != "complete":
@@ -98,20 +98,20 @@ def _go_on(
 def _study(
     folder: StudyFolder,
     settings: DictConfig,
+    manifest: Mapping[str, Any],
     overrides: Sequence[str],
-    search_path: Sequence[str],
     *,
     resumed: bool,
 ) -> StudyInfo:
     return StudyInfo(
         id=folder.id,
         folder=folder.path,
-        name=settings.study.name,
+        name=manifest["name"],
         overrides=tuple(overrides),
         dataset=settings.data.name,
         spec=StudySpec.read(settings.study),
         axes={},
         published={},
-        search_path=tuple(search_path),
+        search_path=tuple(manifest["search_path"]),
         resumed=resumed,
     )

@@ -59,7 +59,7 @@ def attach(folder: StudyFolder, key: RunKey, settings: DictConfig, attachment: A
     if run_id is None:
         return (
             f"MLflow at {redact(uri)} knows nothing of {folder.id} yet; deliver it by "
-            f"'raystudy sync {folder.id}' and repeat this command."
+            f"'{folder.command('sync')}' and repeat this command."
         )
     prepare_environment()
     refused: list[str] = []
