@@ -1,8 +1,8 @@
 """What Hydra, OmegaConf, a YAML or a user's own module finds wrong, in one sentence."""
 
 import re
+import sysconfig
 import traceback
-from pathlib import Path
 
 import yaml
 from hydra.errors import HydraException, InstantiationException
@@ -43,6 +43,9 @@ def own(error: BaseException) -> str:
         mine = [one for one in frames if not _is_installed(one.filename)]
         where = f" ({mine[-1].filename}, line {mine[-1].lineno})" if mine else ""
         said = str(cause)
+    if isinstance(cause, ModuleNotFoundError) and "is not a package" in said:
+        module, _, name = str(cause.name).rpartition(".")
+        return f"{module} has no '{name}'"
     return f"{type(cause).__name__}: {_flat(said)}{where}"
 
 
@@ -82,7 +85,7 @@ def _setting(error: BaseException) -> str:
 
 
 def _is_installed(file: str) -> bool:
-    return "site-packages" in file or file.startswith("<") or "python3" in Path(file).parent.name
+    return "site-packages" in file or file.startswith(("<", sysconfig.get_path("stdlib")))
 
 
 def _is_from_libraries(error: BaseException) -> bool:

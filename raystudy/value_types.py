@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
+from hydra._internal.utils import _locate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError
 
@@ -75,7 +75,7 @@ def _of_targets(node: DictConfig, prefix: str) -> Iterator[_Setting]:
 
 def _object(target: str, prefix: str) -> Any:
     try:
-        return get_object(target)
+        return _locate(target)  # hydra.utils.get_object also logs what it raises
     except Exception as error:  # of the user's own module, perhaps
         raise UserError(
             f"{prefix}_target_: '{target}' cannot be used: {faults.own(error)}"

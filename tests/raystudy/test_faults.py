@@ -19,21 +19,24 @@ FILES = {
     "list": ("- a\n- b\n", "must be a DictConfig"),
     "text": ("just text\n", "its defaults list must begin with 'base'"),
     "empty": ("", "its defaults list must begin with 'base'"),
-    "open": (STUDY + "seed: ${a\n", "own"),
+    "open": (STUDY + "seed: ${a\n", "seed: a reference '${...}' is not closed"),
     "circle": (STUDY + "a: ${b}\nb: ${a}\n", "a refers to itself"),
     "resolver": (STUDY + "seed: ${nope:3}\n", "seed: '${nope:...}' is none of"),
     "variable": (STUDY + "seed: ${oc.env:NO_SUCH}\n", "seed: the environment variable NO_SUCH is"),
     "where": (STUDY + "seed: ${no.such}\n", "seed refers to 'no.such', which is no setting"),
     "type": (STUDY + "seed: ${times:a,b}\n", "seed: could not convert string to float: 'a'"),
     "inner": (STUDY + "a: {b: [1, '${no.such}']}\n", "a.b[1] refers to 'no.such'"),
-    "missing": ("defaults: [simclr, _self_]\nmax_epochs: ???\nstudy: {name: own}\n", "max_epochs"),
+    "missing": (
+        "defaults: [base, _self_]\nstudy: {name: own}\nmethod: {}\n",
+        "max_epochs has no value",
+    ),
 }
 MODULES = {
     "absent": (None, "method._target_: 'own_part.Mine' cannot be used: ModuleNotFoundError"),
     "syntax": ("def (\n", "own_part.py, line 1"),
     "import": ("import no_such_module\n", "No module named 'no_such_module'"),
     "name": ("x = undefined\n", "NameError: name 'undefined' is not defined"),
-    "no class": ("x = 1\n", "has no attribute 'Mine'"),
+    "no class": ("x = 1\n", "own_part has no 'Mine'"),
     "constructor": (
         "class Mine:\n    def __init__(self, **settings):\n        {}['gone']\n",
         "method: KeyError: 'gone'",
