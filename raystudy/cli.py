@@ -13,6 +13,7 @@ import sys
 import textwrap
 import traceback
 from collections.abc import Sequence
+from inspect import cleandoc
 from typing import NoReturn
 
 from raystudy import __version__, disk, naming, processes
@@ -22,6 +23,7 @@ from raystudy.errors import (
     EXIT_KILLED,
     EXIT_WRONG_INPUT,
     StudyStalledError,
+    UnreadableError,
     UserError,
 )
 from raystudy.examples import EXAMPLES, GROUPS
@@ -50,6 +52,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code: int = options.run(options)
         sys.stdout.flush()
+    except UnreadableError as error:
+        words = error.within(sys.argv[1:] if arguments is None else arguments)
+        print(f"raystudy: {words}", file=sys.stderr)  # noqa: T201
+        return EXIT_WRONG_INPUT
     except UserError as error:
         print(f"raystudy: {error}", file=sys.stderr)  # noqa: T201
         return EXIT_WRONG_INPUT
@@ -68,9 +74,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if isinstance(error, OSError) and error.errno in NOT_ALLOWED and error.filename:
             print(f"raystudy: {error.filename}: {error.strerror}", file=sys.stderr)  # noqa: T201
             return EXIT_FAILED
+        if words := _words_of_libraries(error):
+            print(f"raystudy: {words}", file=sys.stderr)  # noqa: T201
+            return EXIT_WRONG_INPUT
         traceback.print_exc()
         return EXIT_FAILED
     return code
+
+
+def _words_of_libraries(error: Exception) -> str:
+    """Return what Hydra, OmegaConf or a YAML has against the settings; empty for other errors."""
+    if "omegaconf" not in sys.modules:  # it takes its time, and had no part in the error
+        return ""
+    from raystudy import faults
+
+    return faults.words(error)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -128,7 +146,7 @@ def _parser() -> argparse.ArgumentParser:
         name = verb.__name__.rstrip("_")
         verb_parser = verbs.add_parser(
             name,
-            description=verb.__doc__,
+            description=cleandoc(verb.__doc__ or ""),
             epilog="examples:\n" + textwrap.indent(EXAMPLES[name], "  "),
             formatter_class=raw,
         )

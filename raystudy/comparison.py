@@ -59,7 +59,7 @@ def compare(
         if study.manifest.kind == "confirm":
             raise UserError(
                 f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, "
-                f"and 'raystudy best {study.id}' tells the conclusion."
+                f"and '{study.folder.command('best')}' tells the conclusion."
             )
     if not force:
         measured.refuse_unlike(studies)

@@ -1,16 +1,15 @@
 """What a study came to."""
 
-import shlex
-
 from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import uncertainty
+from raystudy import command, uncertainty
 from raystudy.budget import WORDS
 from raystudy.confirm import result
 from raystudy.spec import Objective
 from raystudy.study import RECIPE, Study
+from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.console import short
 
@@ -42,12 +41,13 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _show_front(console, study, best)
     elif best:
         _show_best(console, study, best[0], ended)
+    folder = StudyFolder(study.info.folder)
     if study.is_finished and best:
-        _say(console, f"make sure:     raystudy confirm {study.info.id}{_moved(settings)}")
+        _say(console, f"make sure:     {folder.command('confirm')}")
     if not study.is_finished:
-        _say(console, f"go on with:    raystudy resume {study.info.id}{_moved(settings)}")
+        _say(console, f"go on with:    {folder.command('resume')}")
     if settings.tracker.enabled:
-        _say(console, f"look at it:    raystudy ui{_moved(settings)}")
+        _say(console, f"look at it:    {command.ui(folder, settings.tracker.get('uri'))}")
 
 
 def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:
@@ -67,7 +67,7 @@ def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> No
     if front[0].violation:
         _say(console, "               all infeasible, by as little as any; no trial is feasible")
     _say(console, "               one seed each on validation images; not a conclusion yet")
-    _say(console, f"replay them:   raystudy best {study.info.id}")
+    _say(console, f"replay them:   {StudyFolder(study.info.folder).command('best')}")
 
 
 def _show_best(
@@ -106,14 +106,6 @@ def _values(trial: TrialSummary) -> str:
     measures = dict.fromkeys([*trial.last, "val/accuracy", "val/robust_accuracy"])
     there = [measure for measure in measures if measure in trial.metrics]
     return "  ".join(f"{short(measure)} {trial.metrics[measure]:.4f}" for measure in there)
-
-
-def _moved(settings: DictConfig) -> str:
-    """Return the override that later commands need to find a moved store."""
-    from raystudy.study_folder import default_output_dir
-
-    moved = str(settings.output_dir) != str(default_output_dir())
-    return " " + shlex.quote(f"output_dir={settings.output_dir}") if moved else ""
 
 
 def _say(console: Console, line: str) -> None:

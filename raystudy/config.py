@@ -20,9 +20,6 @@ from hydra import compose as hydra_compose
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
-from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
-from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import (
     InterpolationToMissingValueError,
@@ -30,7 +27,9 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
+from raystudy import faults, override
 from raystudy.errors import UserError
+from raystudy.study_folder import default_output_dir
 
 GROUPS = (
     "data",
@@ -91,10 +90,15 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
             f"no study '{name}'; {_nearest(name, study_names(search_path))}"
             f"'raystudy list' shows all."
         )
-    for text in overrides:
-        parse(text)
+    meant = tuple(override.as_meant(text) for text in overrides)
+    if several := [text for text in meant if override.parse(text).is_sweep_override()]:
+        path, _, value = several[0].partition("=")
+        raise UserError(
+            f"{several[0]}: one trial has one value; 'raystudy sweep' searches several, and one "
+            f"text is written '{path}=\"{value}\"'."
+        )
     folders = tuple(str(Path(folder).resolve()) for folder in search_path)
-    composed = _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
+    composed = _compose(name, (*_recipe(name, meant, folders), *meant), folders)
     _count_classes(composed.config)
     return composed
 
@@ -111,35 +115,15 @@ def _count_classes(config: DictConfig) -> None:
     config.data.num_classes = known
 
 
-def parse(text: str) -> Override:
-    """Read one override.
-
-    Raises
-    ------
-    UserError
-        If Hydra's grammar has no such thing.
-    """
-    error: HydraException | None = None
-    try:
-        override = OverridesParser.create().parse_override(text)
-        if override.key_or_group:
-            return override
-    except HydraException as caught:
-        error = caught
-    raise UserError(
-        f"cannot read the override '{text}': write path=value, such as optimizer.lr=0.1 or "
-        f"'optimizer.lr=choice(0.1,0.2)' (quoted for the shell)."
-    ) from error
-
-
 def load_shared(overrides: Sequence[str]) -> DictConfig:
     """Return what all studies share, for commands that are about no study in particular."""
-    return _compose("base", tuple(overrides), ()).config
+    return _compose("base", tuple(map(override.as_meant, overrides)), ()).config
 
 
 def study_names(search_path: Sequence[str] = ()) -> list[str]:
     """Return the studies there are: every YAML at the top of a search path, except ``base``."""
-    names = {path.stem for root in _roots(search_path) for path in root.glob("*.yaml")}
+    files = (path for root in _roots(search_path) for path in root.glob("*.yaml"))
+    names = {path.stem for path in files if path.is_file()}
     return sorted(names - {"base"})
 
 
@@ -177,7 +161,11 @@ def _recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> 
     path = find_yaml(f"recipe/{name}/{data}", folders)
     if path is None:
         return ()
-    defaults = (yaml.safe_load(path.read_text()) or {}).get("defaults", [])
+    try:
+        read = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise UserError(_explain(error, name, folders)) from error
+    defaults = read.get("defaults", []) if isinstance(read, dict) else []
     chosen = {
         key.removeprefix("override /"): option
         for entry in defaults
@@ -212,11 +200,16 @@ def _read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Co
     try:
         with _hydra(folders):
             config = hydra_compose(name, list(overrides), return_hydra_config=True)
-    except (HydraException, OmegaConfBaseException) as error:
+    except Exception as error:  # a file may hold anything, and Hydra hands on what it meets
         raise UserError(_explain(error, name, folders)) from error
     choices = {group: str(option) for group, option in config.hydra.runtime.choices.items()}
     with open_dict(config):
         del config["hydra"]
+    if "data" not in choices:
+        raise UserError(
+            f"{name}.yaml has no data: its defaults list must begin with 'base', as "
+            f"defaults: [base, _self_]."
+        )
     OmegaConf.set_struct(config, True)
     return Composed(config, choices)
 
@@ -239,6 +232,7 @@ def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
 def _register_resolvers() -> None:
     # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
     OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
+    OmegaConf.register_new_resolver("results_folder", lambda: str(default_output_dir()))
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
 
@@ -253,6 +247,31 @@ def plain(node: DictConfig) -> dict[str, Any]:
     """Return a section as plain values, interpolations resolved."""
     values: dict[str, Any] = OmegaConf.to_container(node, resolve=True)  # type: ignore[assignment]
     return values
+
+
+def require_resolvable(node: DictConfig | ListConfig) -> None:
+    """Refuse a reference that leads nowhere, before a trial meets it.
+
+    What refers to a value that is not there yet, such as the classes of a folder, is let through.
+
+    Raises
+    ------
+    UserError
+        Names the setting.
+    """
+    keys = range(len(node)) if isinstance(node, ListConfig) else list(node)
+    for key in keys:
+        child = node._get_node(key)
+        try:
+            if isinstance(child, (DictConfig, ListConfig)) and not child._is_interpolation():
+                if not (child._is_none() or child._is_missing()):
+                    require_resolvable(child)
+            elif not OmegaConf.is_missing(node, key):
+                node[key]
+        except InterpolationToMissingValueError:
+            continue
+        except OmegaConfBaseException as error:
+            raise UserError(faults.words(error)) from error
 
 
 def pinned_paths(overrides: Sequence[str]) -> list[str]:
@@ -318,7 +337,21 @@ def _explain(error: Exception, name: str, folders: tuple[str, ...]) -> str:
         )
     if group := re.search(r"Could not override '([^']+)'", text):
         return unknown_setting(group[1].split("@")[0], name, folders)
-    return " ".join(text.split())
+    if isinstance(error, UnicodeDecodeError):
+        return f"{_not_utf8(folders) or name} is not UTF-8 ({error}); save it as UTF-8."
+    return faults.words(error) or f"{name}.yaml: {type(error).__name__}: {' '.join(text.split())}"
+
+
+def _not_utf8(folders: Sequence[str]) -> str:
+    """Return the first YAML that cannot be read as text."""
+    for path in (path for folder in folders for path in sorted(Path(folder).rglob("*.yaml"))):
+        try:
+            path.read_bytes().decode()
+        except UnicodeDecodeError:
+            return str(path)
+        except OSError:  # a folder of that name
+            continue
+    return ""
 
 
 def unknown_setting(wrong: str, name: str, folders: Sequence[str] = ()) -> str:

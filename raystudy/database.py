@@ -29,7 +29,7 @@ def open_database(url: str | None) -> BaseStorage:
 
 
 @contextmanager
-def outage_told(study_id: str) -> Iterator[None]:
+def outage_told(study_id: str, go_on: str) -> Iterator[None]:
     """Say in a sentence that a database takes nothing, which is no fault of the study."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -39,7 +39,7 @@ def outage_told(study_id: str) -> Iterator[None]:
         raise StudyStalledError(
             f"study '{study_id}' was ended: study.storage takes nothing now "
             f"({_innermost(error)}). What was finished is kept; once it does, go on with "
-            f"'raystudy resume {study_id}'."
+            f"'{go_on}'."
         ) from error
 
 

@@ -22,12 +22,22 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def ending(study: Path, shortage: str) -> str:
-    """Return what its user is told of a study that was ended by a shortage."""
+def ending(study: Path, shortage: str, go_on: str) -> str:
+    """Return what its user is told of a study that was ended by a shortage.
+
+    Parameters
+    ----------
+    study : Path
+        Its folder.
+    shortage : str
+        In words.
+    go_on : str
+        The command that goes on with it.
+    """
     free = shutil.disk_usage(study).free / 2**20
     return (
         f"study '{study.name}' was ended: {shortage} ({free:.0f} MiB are free in {study}). What "
-        f"was finished is kept; make room, then go on with 'raystudy resume {study.name}'."
+        f"was finished is kept; make room, then go on with '{go_on}'."
     )
 
 

@@ -32,7 +32,7 @@ def stop(study_id: str, overrides: Sequence[str]) -> int:
             console.print(f"{study_id} has not ended after {PATIENCE_S:g} s; its process is {pid}")
             return EXIT_FAILED
         time.sleep(LOOK_EVERY_S)
-    console.print(f"{study_id} has stopped; go on with: raystudy resume {study_id}")
+    console.print(f"{study_id} has stopped; go on with: {folder.command('resume')}")
     return EXIT_DONE
 
 
@@ -44,11 +44,11 @@ def pause(study_id: str, overrides: Sequence[str]) -> int:
         console.print(f"{study_id} is not running")
         return EXIT_DONE
     if folder.read_manifest().kind != "sweep":
-        raise UserError(f"{study_id} is no search; 'raystudy stop {study_id}' ends it.")
+        raise UserError(f"{study_id} is no search; '{folder.command('stop')}' ends it.")
     os.kill(_driver(folder), signal.SIGUSR2)
     console.print(
         f"{study_id} begins no more trials; once those that run have ended, go on with: "
-        f"raystudy resume {study_id}"
+        f"{folder.command('resume')}"
     )
     return EXIT_DONE
 

@@ -43,8 +43,8 @@ def _race(study: StoredStudy) -> result.Race:
     race = result.read(study.folder.path)
     if race is None:
         raise UserError(
-            f"{study.id} is not over; 'raystudy resume {study.id}' goes on, and what each run came "
-            f"to so far is in 'raystudy status {study.id} --json'."
+            f"{study.id} is not over; '{study.folder.command('resume')}' goes on, and what each "
+            f"run came to so far is in '{study.folder.command('status', '--json')}'."
         )
     return race
 

@@ -54,6 +54,7 @@ class Ledger:
     ) -> None:
         self.earlier: Earlier | None = None
         self._spec = info.spec
+        self._go_on = StudyFolder(info.folder).command("resume")
         self._objectives = info.spec.objectives
         self._space = space
         self._queue: list[Mapping[str, Any]] = [space.published, *space.points]
@@ -129,7 +130,7 @@ class Ledger:
             If a database does not take them.
         """
         if self._journal is None:
-            return database.outage_told(self._study.study_name)
+            return database.outage_told(self._study.study_name, self._go_on)
         return self._journal.transaction(durable=durable)
 
     def trials(self) -> list[FrozenTrial]:
@@ -222,7 +223,7 @@ def _check_new(info: StudyInfo, storage: BaseStorage, url: str | None) -> None:
     if url and not info.resumed and info.id in optuna.get_all_study_names(storage):
         raise UserError(
             f"study.id: '{info.id}' exists in the database; choose another id, or go on "
-            f"with it by 'raystudy resume {info.id}'."
+            f"with it by '{StudyFolder(info.folder).command('resume')}'."
         )
 
 

@@ -37,7 +37,7 @@ def _print(console: Console, title: str, options: Mapping[str, str]) -> None:
     table.add_column()
     for name, headline in options.items():
         table.add_row(f"  {name}", Text(headline))
-    console.print(f"[bold]{title}[/bold]")
+    console.print(title, style="bold")
     console.print(table)
 
 

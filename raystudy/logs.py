@@ -82,7 +82,7 @@ class _Reader:
         summary = trial.summary
         words = ENDINGS[summary.state]
         if summary.state == "running" and not is_locked(study.folder):
-            words = f"waits for 'raystudy resume {study.id}'"
+            words = f"waits for '{study.folder.command('resume')}'"
         reason = f": {summary.reason}" if summary.reason else ""
         epochs = f"after {summary.epoch} epoch{'s' * (summary.epoch != 1)}"
         self._say(f"trial {summary.number} of {study.id} {words} {epochs}{reason}\n")

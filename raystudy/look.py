@@ -11,7 +11,7 @@ from typing import Any, get_type_hints
 from rich.text import Text
 from torch import nn
 
-from raystudy import config, terminal
+from raystudy import config, override, terminal
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.naming import readable
 from raystudy.trackers.mlflow.attach import Attachment, attach
@@ -83,7 +83,7 @@ def look(
     console, files = terminal.console(), {}
     for name, picture in makers.items():
         path = folder / f"{name}.png"
-        with console.status(f"{name} ..."):
+        with console.status(Text(f"{name} ...")):
             png = _png(name, picture, subject, readable(trained.label))
         with _writing_to(folder):
             path.write_bytes(png)
@@ -159,7 +159,7 @@ def _read_setting(text: str) -> tuple[str, str, Any]:
         near = difflib.get_close_matches(setting, kinds, n=1)
         hint = f"did you mean '{name}.{near[0]}'?" if near else f"there are {', '.join(kinds)}."
         raise UserError(f"no setting '{setting}' of picture '{name}'; {hint}")
-    value: Any = config.parse(text).value()
+    value: Any = override.parse(text).value()
     whole = kinds[setting] in (int, int | None)
     is_number = isinstance(value, int if whole else (int, float)) and not isinstance(value, bool)
     if not is_number or not math.isfinite(value):

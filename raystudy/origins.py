@@ -12,7 +12,13 @@ from raystudy.errors import UserError
 from raystudy.manifest import Manifest
 from raystudy.replay import NOT_A_TRIALS, trial_overrides
 from raystudy.stored import StoredStudy
-from raystudy.study_folder import StudyFolder, TrialFolder, open_study_folder
+from raystudy.study_folder import (
+    StudyFolder,
+    TrialFolder,
+    has_study,
+    nearest_study,
+    open_study_folder,
+)
 from raystudy.trackers.redaction import redact
 from raystudy.trackers.store import store_uri
 
@@ -73,10 +79,17 @@ def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -
     """Return where a trained network is; see `open_trained`."""
     shared = config.load_shared([t for t in overrides if t.startswith(("output_dir=", "tracker"))])
     output_dir = Path(shared.output_dir).expanduser().resolve()
-    if (file := _file(what)) is not None:
-        return _of_file(*file, overrides, search_path)
-    if re.fullmatch("[0-9a-f]{32}", what):
-        what = _trial_of_run(store_uri(shared.tracker.uri, shared.output_dir), what)
+    if not has_study(output_dir, what.partition("/")[0]):
+        if (file := _file(what)) is not None:
+            if not file[0].is_file() and "/" not in what:
+                hint = nearest_study(output_dir, what) or "'raystudy studies' lists them."
+                raise UserError(
+                    f"there is no study '{what}' in {output_dir}, and there is no file {file[0]}; "
+                    f"{hint}"
+                )
+            return _of_file(*file, overrides, search_path)
+        if re.fullmatch("[0-9a-f]{32}", what):
+            what = _trial_of_run(store_uri(shared.tracker.uri, shared.output_dir), what)
     study_id, _, number = what.partition("/")
     if number and not number.isdigit():
         raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{what}'.")

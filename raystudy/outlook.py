@@ -44,8 +44,9 @@ def show(
     known = len(calibration.rehearsals)
     others = f" and {known - 1} more of the first trials" if known > 1 else " alone"
     console.print(
-        f"[dim]measured on the recipe{others}, one at a time; which trials are stopped is played "
-        f"through with made-up values[/dim]"
+        f"measured on the recipe{others}, one at a time; which trials are stopped is played "
+        f"through with made-up values",
+        style="dim",
     )
     if calibration.slowness > BUSY:
         console.print(

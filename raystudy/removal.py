@@ -37,7 +37,7 @@ def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: 
     """
     folder = open_study_folder(results_folder(overrides), study_id)
     if is_locked(folder):
-        raise UserError(f"{study_id} is running; 'raystudy stop {study_id}' ends it first.")
+        raise UserError(f"{study_id} is running; '{folder.command('stop')}' ends it first.")
     settings = _settings(folder, overrides)
     uri = store_uri(settings.tracker.uri, str(folder.home))
     runs = {} if keep_mlflow else run_ids(folder, uri)

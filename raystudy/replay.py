@@ -1,11 +1,10 @@
 """From a stored trial back to the command that runs it."""
 
 import re
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystudy import config
+from raystudy import command, config
 from raystudy.errors import UserError
 from raystudy.search_space import SearchSpace
 from raystudy.stored import StoredStudy, StoredTrial, find_run
@@ -49,20 +48,16 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     moved = [text for text in overrides if text.startswith(MOVABLE)]
     if re.fullmatch("[0-9a-f]{32}", run):
         tags = _tags_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
-        command = tags["raystudy.command"]
+        line = tags["raystudy.command"]
         folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
         if (folder.path / "study.json").is_file():
-            words = shlex.split(command)[3:]
-            own = [word for word in words if not word.startswith("--search-path=")]
+            _, own, _ = command.read_train(line)
             unchanged.refuse_changed_trial(folder, [*own, *moved])
     else:
         study, trial = find_run(output_dir, run)
         unchanged.refuse_changed_trial(study.folder, [*trial_overrides(study, trial), *moved])
-        command = replay_command(study, trial)
-    _, verb, name, *words = shlex.split(command)
-    assert verb == "train"
-    folders = [word.partition("=")[2] for word in words if word.startswith("--search-path=")]
-    own = [word for word in words if not word.startswith("--search-path=")]
+        line = replay_command(study, trial)
+    name, own, folders = command.read_train(line)
     return train.train(name, [*own, *overrides], folders)
 
 
@@ -92,12 +87,6 @@ def trial_overrides(study: StoredStudy, trial: StoredTrial) -> list[str]:
 
 def replay_command(study: StoredStudy, trial: StoredTrial) -> str:
     """Return the command line that replays a trial."""
-    return train_command(
+    return command.train(
         study.manifest.name, trial_overrides(study, trial), study.manifest.search_path
     )
-
-
-def train_command(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> str:
-    """Return ``raystudy train ...``, quoted for the shell."""
-    folders = [f"--search-path={folder}" for folder in search_path]
-    return shlex.join(["raystudy", "train", name, *overrides, *folders])

@@ -10,7 +10,7 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes, config, points, sweeps
+from raystudy import axes, config, override, points, sweeps
 from raystudy.axes import Value
 from raystudy.config import Composed
 from raystudy.errors import UserError
@@ -96,7 +96,7 @@ class SearchSpace:
             The user's own folders.
         """
         swept = swept or {}
-        pinned = {config.parse(text).key_or_group for text in overrides}
+        pinned = {override.parse(text).key_or_group for text in overrides}
         distributions: dict[str, BaseDistribution] = {}
         published: dict[str, Value] = {}
         notes: list[str] = []

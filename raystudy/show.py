@@ -25,7 +25,7 @@ def show(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_
         return EXIT_DONE
     console = terminal.console()
     _print_settings(console, name, leaves, composed.choices, said)
-    console.print("\n[bold]search[/bold]  (trial 0 runs the published value)")
+    console.print(Text("\nsearch", style="bold"), " (trial 0 runs the published value)")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("  setting", "range", "published", "source"):
         table.add_column(title, overflow="fold")
@@ -76,7 +76,7 @@ def _print_settings(
     choices: Mapping[str, str],
     said: Mapping[str, Source],
 ) -> None:
-    console.print(f"[bold]{name}[/bold]")
+    console.print(name, style="bold")
     rows = [
         (group, choices.get(group, ""), "'raystudy list' has others") for group in config.GROUPS
     ]
@@ -87,7 +87,8 @@ def _print_settings(
     ]
     if console.width < NARROW:  # three columns would be a few letters each
         for path, value, source in rows:
-            console.print(Text(f"  {path}={value}").append(f"  {source}", style="dim"))
+            line = Text(f"  {path}={value}").append(f"  {source}", style="dim")
+            console.print(line, soft_wrap=False)
         return
     table = Table(box=None, pad_edge=False, show_header=False)
     table.add_column(no_wrap=True)

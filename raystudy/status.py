@@ -142,7 +142,11 @@ def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
     if as_json:
         terminal.print_json(found)
     else:
-        words = "; ".join(found["conclusion"]) if found else f"not over; raystudy resume {study.id}"
+        words = (
+            "; ".join(found["conclusion"])
+            if found
+            else f"not over; {study.folder.command('resume')}"
+        )
         terminal.console().print(Text(f"{study.id}: {words}"), soft_wrap=True)
     return EXIT_DONE
 
@@ -200,7 +204,7 @@ def _changed(study: StoredStudy) -> float:
 
 def _headline(study: StoredStudy) -> str:
     trials = f"{len(study.ended)} of {study.spec.num_trials} trials ended"
-    more = "" if study.state != "interrupted" else f"; go on with: raystudy resume {study.id}"
+    more = "" if study.state != "interrupted" else f"; go on with: {study.folder.command('resume')}"
     touched = split_ledger.count(study.folder.path)
     test = f"test split read {touched} time{'s' * (touched != 1)}" if touched else ""
     return f"{study.id} is {study.state}: {trials}{more}; {test or 'test split never read'}"

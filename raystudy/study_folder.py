@@ -22,6 +22,7 @@ import fcntl
 import json
 import os
 import re
+import shlex
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -39,7 +40,24 @@ SHOWN = 8  # ids in a sentence
 
 def default_output_dir() -> Path:
     """Return where results lie unless ``output_dir`` says otherwise."""
-    return Path(os.environ.get("RAYSTUDY_HOME") or Path.home() / "raystudy")
+    if own := os.environ.get("RAYSTUDY_HOME"):
+        return Path(own)
+    try:
+        return Path.home() / "raystudy"
+    except RuntimeError as error:  # no HOME, and a user whom the system does not know
+        raise UserError(
+            "output_dir: there is no home folder for the results; set the variable RAYSTUDY_HOME, "
+            "or write output_dir=FOLDER."
+        ) from error
+
+
+def command(verb: str, *words: str, output_dir: Path) -> str:
+    """Return a command line about results in `output_dir`, which is named where it must be."""
+    if output_dir.expanduser().resolve() != default_output_dir().expanduser().resolve():
+        # What Hydra would take for a reference to another setting is part of a name here.
+        escaped = str(output_dir.expanduser().resolve()).replace("${", r"\${")
+        words = (*words, f"output_dir={escaped}")
+    return shlex.join(["raystudy", verb, *words])
 
 
 def write_atomically(path: Path, text: str) -> None:
@@ -106,6 +124,19 @@ class StudyFolder:
         """The results folder that the study is in now, wherever it was begun."""
         return self.path.absolute().parents[1]
 
+    def command(self, verb: str, *words: str, of: str | None = None) -> str:
+        """Return ``raystudy VERB STUDY ...``, quoted for the shell, wherever results are.
+
+        Parameters
+        ----------
+        verb : str
+        words : str
+            What follows the study's id.
+        of : str, optional
+            Another study beside it, or ``STUDY/TRIAL``, instead of its id.
+        """
+        return command(verb, of or self.id, *words, output_dir=self.home)
+
     @property
     def journal(self) -> Path:
         """Optuna's journal."""
@@ -152,8 +183,9 @@ class StudyFolder:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except OSError as error:
                 raise UserError(
-                    f"study '{self.id}' is being run by another process; 'raystudy status "
-                    f"{self.id} -f' follows it, 'raystudy stop {self.id}' ends it."
+                    f"study '{self.id}' is being run by another process; "
+                    f"'{self.command('status', '-f')}' follows it, '{self.command('stop')}' "
+                    f"ends it."
                 ) from error
             file.truncate(0)
             file.write(str(os.getpid()))  # for `raystudy stop`
@@ -185,7 +217,8 @@ def create_study_folder(output_dir: Path, name: str, study_id: str | None = None
             folder.mkdir()
         except FileExistsError:
             begun = (folder / "study.json").is_file()
-            advice = f"go on with it by 'raystudy resume {study_id}'" if begun else "remove it"
+            again = StudyFolder(folder).command("resume")
+            advice = f"go on with it by '{again}'" if begun else "remove it"
             what = "exists" if begun else "is a folder without a study"
             raise UserError(
                 f"study.id: '{study_id}' {what} in {studies}; {advice}, or choose another id."
@@ -203,10 +236,22 @@ def create_study_folder(output_dir: Path, name: str, study_id: str | None = None
 
 def open_study_folder(output_dir: Path, study_id: str) -> StudyFolder:
     """Return an existing study's folder."""
-    folder = output_dir / "studies" / study_id
-    if not (folder / "study.json").is_file():
+    if not has_study(output_dir, study_id):
         raise UserError(f"no study '{study_id}' in {output_dir}; {_there(output_dir, study_id)}")
-    return StudyFolder(folder)
+    return StudyFolder(output_dir / "studies" / study_id)
+
+
+def has_study(output_dir: Path, study_id: str) -> bool:
+    """Return whether a study of that id is there; a path is no id."""
+    is_name = Path(study_id).name == study_id != ".."
+    return is_name and (output_dir / "studies" / study_id / "study.json").is_file()
+
+
+def nearest_study(output_dir: Path, study_id: str) -> str:
+    """Return which study may have been meant, in words; empty if none is like it."""
+    paths = output_dir.glob("studies/*/study.json")
+    near = difflib.get_close_matches(study_id, [path.parent.name for path in paths], 1)
+    return f"did you mean '{near[0]}'?" if near else ""
 
 
 def _there(output_dir: Path, study_id: str) -> str:
@@ -214,8 +259,8 @@ def _there(output_dir: Path, study_id: str) -> str:
     paths = output_dir.glob("studies/*/study.json")
     newest = sorted(paths, key=lambda path: path.stat().st_mtime, reverse=True)
     there = [path.parent.name for path in newest]
-    if near := difflib.get_close_matches(study_id, there, 1):
-        return f"did you mean '{near[0]}'?"
+    if near := nearest_study(output_dir, study_id):
+        return near
     if not there:
         return "there is none yet: 'raystudy sweep swaro' begins one."
     more = f" and {len(there) - SHOWN} more ('raystudy studies')" if len(there) > SHOWN else ""

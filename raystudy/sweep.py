@@ -93,7 +93,7 @@ def _foresee(
     console = terminal.console()
     if not as_json:
         plan.show(console, settings, space, findings, None)
-        console.print("[dim]measuring a few steps of the first trials ...[/dim]")
+        console.print("measuring a few steps of the first trials ...", style="dim")
     first = calibration.first_trials(space, info, settings)
     measured = calibration.calibrate(settings, info, first)
     foreseen = forecast.foresee(space, info, settings, measured)

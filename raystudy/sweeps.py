@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import (
 )
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes, config
+from raystudy import axes, config, override
 from raystudy.errors import UserError
 
 
@@ -76,7 +76,7 @@ def split(overrides: Sequence[str]) -> tuple[list[str], dict[str, Sweep]]:
     """
     plain, sweeps = [], {}
     for text in overrides:
-        parsed = config.parse(text)
+        parsed = override.parse(text)
         if not parsed.is_sweep_override():
             plain.append(text)
             continue
@@ -84,7 +84,7 @@ def split(overrides: Sequence[str]) -> tuple[list[str], dict[str, Sweep]]:
         if parsed.value_type == ValueType.SIMPLE_CHOICE_SWEEP:
             raise UserError(
                 f"{text}: a bare list is ambiguous; write '{path}=choice({value})' to search these "
-                f"values, or '{path}=[{value}]' for one list."
+                f"values, '{path}=[{value}]' for one list, or '{path}=\"{value}\"' for one text."
             )
         if parsed.is_add() or parsed.is_force_add() or parsed.package is not None:
             raise UserError(

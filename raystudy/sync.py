@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import Progress, TaskID
+from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from raystudy import config, terminal
@@ -33,7 +33,10 @@ def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = Fa
     settings = config.load_shared([*begun_with, *overrides])
     uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)
-    with Progress(console=console, transient=True, disable=not console.is_terminal) as bar:
+    columns = (TextColumn("{task.description}", markup=False), BarColumn())
+    with Progress(
+        *columns, console=console, transient=True, disable=not console.is_terminal
+    ) as bar:
         task: TaskID = bar.add_task(f"to {redact(uri)}", total=None)
         result = sync(
             folder,

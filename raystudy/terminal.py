@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from rich.console import Console
+from rich.text import Text
 
 WIDE = 1000  # a pipe or a file breaks no lines
 
@@ -27,7 +28,19 @@ def finite(value: Any) -> Any:
 
 
 class Terminal(Console):
-    """Falls silent when its reader (head, less) goes away; a study goes on all the same."""
+    """Prints words as they are: brackets and colons are no markup, and no line is broken.
+
+    A command broken in two could not be pasted. Falls silent when its reader (head, less) goes
+    away; a study goes on all the same.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(highlight=False, markup=False, emoji=False, **settings)
+
+    def print(self, *objects: Any, **settings: Any) -> None:
+        """Print words without breaking lines, and tables as they fit."""
+        words = all(isinstance(one, (str, Text)) for one in objects)
+        super().print(*objects, **({"soft_wrap": words} | settings))
 
     def on_broken_pipe(self) -> None:
         """Say nothing any more, to nobody."""
@@ -38,4 +51,4 @@ class Terminal(Console):
 def console(*, stderr: bool = False) -> Console:
     """Return the user's terminal, or whatever stands in its place."""
     file = sys.stderr if stderr else sys.stdout
-    return Terminal(highlight=False, stderr=stderr, width=None if file.isatty() else WIDE)
+    return Terminal(stderr=stderr, width=None if file.isatty() else WIDE)

@@ -1,13 +1,12 @@
 """``raystudy train``: one trial in this process, without Ray."""
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.text import Text
 
-from raystudy import config, disk, images, plan, recipe, terminal, tracking, unchanged
+from raystudy import command, config, disk, images, plan, recipe, terminal, tracking, unchanged
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
 from raystudy.manifest import Manifest
@@ -40,7 +39,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
     images.save(folder, found.splits)
     for note in found.notes:
         terminal.console().print(Text(f"note: {note}"))
-    return _go_on(folder, settings, overrides, search_path, resumed=False)
+    return _go_on(folder, settings, manifest, overrides, resumed=False)
 
 
 def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) -> int:
@@ -59,14 +58,14 @@ def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) ->
     seen = unchanged.refuse_changed(folder, manifest, settings)
     kept = [text for text in overrides if text.startswith(MOVABLE)]
     folder.write_manifest(manifest.continued(kept, seen))
-    return _go_on(folder, settings, everything, manifest.search_path, resumed=True)
+    return _go_on(folder, settings, manifest, everything, resumed=True)
 
 
 def _go_on(
     folder: StudyFolder,
     settings: DictConfig,
+    manifest: Manifest,
     overrides: Sequence[str],
-    search_path: Sequence[str],
     *,
     resumed: bool,
 ) -> int:
@@ -76,18 +75,18 @@ def _go_on(
     from raystudy.trial import run_trial
 
     console = terminal.console()
-    study = _study(folder, settings, overrides, search_path, resumed=resumed)
+    study = _study(folder, settings, manifest, overrides, resumed=resumed)
     trial = TrialInfo(
         number=FIRST_TRIAL,
         params={},
         overrides=tuple(overrides),
         folder=folder.trial(FIRST_TRIAL).path,
-        command=shlex.join(["raystudy", "train", study.name, *overrides]),
+        command=command.train(study.name, overrides, study.search_path),
         resumed=resumed,
     )
     trackers_open = tracking.opened(settings, console, parent_run=False)
     with folder.locked(), trackers_open as trackers:
-        console.print(f"[bold]{study.id}[/bold]  {trial.command}\nresults in {folder.path}")
+        console.print(Text(study.id, style="bold"), f" {trial.command}\nresults in {folder.path}")
         session = LocalSession(study, trial, trackers)
         # As many threads as a trial has on Ray: the last digits of a sum depend on it.
         torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
@@ -96,12 +95,13 @@ def _go_on(
                 with session:
                     run_trial(settings, session)
             except TrialStoppedError:
-                console.print(f"go on with: raystudy resume {folder.id}")
+                console.print(f"go on with: {folder.command('resume')}")
                 return interruption.exit_code
             except Exception as error:
                 if not (shortage := disk.shortage(error)):
                     raise
-                console.print(Text(disk.ending(folder.path, shortage)), style="red")
+                words = disk.ending(folder.path, shortage, folder.command("resume"))
+                console.print(words, style="red")
                 return EXIT_FAILED
     summary = session.summary
     if summary is None or summary.state != "complete":
@@ -114,20 +114,20 @@ def _go_on(
 def _study(
     folder: StudyFolder,
     settings: DictConfig,
+    manifest: Manifest,
     overrides: Sequence[str],
-    search_path: Sequence[str],
     *,
     resumed: bool,
 ) -> StudyInfo:
     return StudyInfo(
         id=folder.id,
         folder=folder.path,
-        name=settings.study.name,
+        name=manifest.name,
         overrides=tuple(overrides),
         dataset=settings.data.name,
         spec=StudySpec.read(settings.study),
         axes={},
         published={},
-        search_path=tuple(search_path),
+        search_path=tuple(manifest.search_path),
         resumed=resumed,
     )

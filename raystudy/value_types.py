@@ -9,10 +9,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from hydra.utils import get_object
+from hydra._internal.utils import _locate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import InterpolationToMissingValueError
 
+from raystudy import faults
+from raystudy.config import require_resolvable
 from raystudy.errors import UserError
 from raystudy.on_ray.scaling import Scaling
 from raystudy.spec import StudySpec
@@ -45,6 +47,7 @@ def check(config: DictConfig) -> None:
     UserError
         For the first that does not fit.
     """
+    require_resolvable(config)
     for setting in _settings(config):
         if not _fits(setting.value, setting.wanted):
             raise UserError(
@@ -67,7 +70,16 @@ def _of_targets(node: DictConfig, prefix: str) -> Iterator[_Setting]:
         if isinstance(child, DictConfig) and not child._is_interpolation():
             yield from _of_targets(child, f"{prefix}{key!s}.")
     if "_target_" in node:
-        yield from _of_node(node, prefix, _schema(get_object(node._target_)))
+        yield from _of_node(node, prefix, _schema(_object(node._target_, prefix)))
+
+
+def _object(target: str, prefix: str) -> Any:
+    try:
+        return _locate(target)  # hydra.utils.get_object also logs what it raises
+    except Exception as error:  # of the user's own module, perhaps
+        raise UserError(
+            f"{prefix}_target_: '{target}' cannot be used: {faults.own(error)}"
+        ) from error
 
 
 def _schema(target: Any) -> Mapping[str, Any]:

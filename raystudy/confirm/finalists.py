@@ -33,7 +33,7 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
     if top and not best:
         raise UserError(
             f"{study.id} has no complete trial besides the recipe's, so there is nothing to "
-            f"confirm; 'raystudy extend {study.id} study.num_trials=+8' runs more."
+            f"confirm; '{study.folder.command('extend', 'study.num_trials=+8')}' runs more."
         )
     trials = [study.trial(RECIPE), *best]
     return Contest(

@@ -1,7 +1,6 @@
 """Run a race to its end, read the test split, keep what came of it."""
 
 import json
-import shlex
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -11,7 +10,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import measured, plan, split_ledger, tracking
+from raystudy import command, measured, plan, split_ledger, tracking
 from raystudy.confirm import announcement, contest, findings, verdict
 from raystudy.confirm.contest import Contest
 from raystudy.confirm.race_space import FINALIST, SEED, point_of
@@ -25,7 +24,7 @@ from raystudy.manifest import Manifest
 from raystudy.spec import StudySpec
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
-from raystudy.study_folder import StudyFolder, default_output_dir, write_atomically
+from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.base import StudyInfo, Tracker
 from raystudy.trackers.console import ConsoleTracker
 
@@ -48,7 +47,7 @@ def run(
             code, summary = _race(console, study, manifest, settings, trackers)
         if summary is None:
             if not study.ended_early:
-                _say(console, f"go on with:    raystudy resume {folder.id}{_moved(settings)}")
+                _say(console, f"go on with:    {folder.command('resume')}")
             return code
         touches = split_ledger.count(_ledger_folder(folder, summary["study"]))
         raced = len(summary["finalists"]) > 1
@@ -141,7 +140,7 @@ def _race(
                 if runners.race.challengers:
                     _read_test(race, runners, reading, RayExecutor(scaling, measure))
         except StudyStalledError as error:
-            console.print(f"{error}", style="red")
+            console.print(str(error), style="red")
             return EXIT_FAILED, None
     measured_all = reading.is_finished or (race.is_finished and not runners.race.challengers)
     if interruption.signal is not None and not measured_all:
@@ -203,9 +202,7 @@ def _attach(
     """Add the conclusion to the confirm's own run in MLflow."""
     from raystudy.trackers.mlflow.attach import Attachment, attach
 
-    entry = contest.of(folder.read_manifest())
-    words = ["raystudy", "confirm", entry.study]
-    command = shlex.join([*words, "--top", str(entry.top), "--seeds", str(len(entry.seeds))])
+    line = command.begin(folder.read_manifest(), folder)
     sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])
     complaint = attach(
         folder,
@@ -215,8 +212,8 @@ def _attach(
             metrics=findings.measures(summary),
             tags={
                 "raystudy.conclusion": sentences,
-                "raystudy.command": command,
-                "mlflow.note.content": f"{sentences}\n\n    {command}",
+                "raystudy.command": line,
+                "mlflow.note.content": f"{sentences}\n\n    {line}",
             },
             files={FILE: (folder.path / FILE).read_bytes()},
         ),
@@ -234,12 +231,6 @@ def _failures(reading: SplitReading) -> str:
         f"run {number} could not be measured on test images: {reason}"
         for number, reason in reading.failures.items()
     )
-
-
-def _moved(settings: DictConfig) -> str:
-    """Return the override that later commands need to find a moved store."""
-    moved = str(settings.output_dir) != str(default_output_dir())
-    return " " + shlex.quote(f"output_dir={settings.output_dir}") if moved else ""
 
 
 def _say(console: Console, words: str, *, style: str = "") -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 from rich.console import Console
 
-from raystudy import config, images, plan, recipe, terminal, unchanged
+from raystudy import config, images, override, plan, recipe, terminal, unchanged
 from raystudy.confirm import announcement, contest, finalists, running
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
@@ -55,7 +55,9 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
         raise UserError(f"--seeds must be at least 2, for one seed is no result; got {seeds}.")
     contest.limits(overrides)
     output_dir = _output_dir(overrides)
-    own_id = [text.partition("=")[2] for text in overrides if text.startswith("study.id=")]
+    own_id = [
+        str(override.parse(text).value()) for text in overrides if text.startswith("study.id=")
+    ]
     confirm_id = own_id[-1] if own_id else f"{study_id}-{'confirm' if top else 'floor'}"
     console = terminal.console(stderr=as_json)
     if (output_dir / "studies" / confirm_id / "study.json").is_file():
@@ -138,10 +140,14 @@ def _searched(output_dir: Path, study_id: str) -> StoredStudy:
     study = StoredStudy.open(output_dir, study_id)
     if study.manifest.confirm is not None:
         of = study.manifest.confirm["study"]
-        raise UserError(f"{study_id} confirms {of} already; give the search: 'confirm {of}'.")
+        raise UserError(
+            f"{study_id} confirms {of} already; give the search: "
+            f"'{study.folder.command('confirm', of=of)}'."
+        )
     if study.state == "running":
         raise UserError(
-            f"{study_id} is still searching; wait for it, or end it by 'raystudy stop {study_id}'."
+            f"{study_id} is still searching; wait for it, or end it by "
+            f"'{study.folder.command('stop')}'."
         )
     return study
 

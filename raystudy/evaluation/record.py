@@ -10,9 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from raystudy import command
 from raystudy.origins import Origin
 from raystudy.provenance import Provenance
-from raystudy.replay import train_command
 from trainables.data import fingerprint as data_fingerprint
 from trainables.data.image_set import Splits
 from trainables.evaluate.intervals import clopper_pearson
@@ -56,7 +56,7 @@ def make(
         "trial": origin.number if origin.study else None,
         "weights": origin.weights.name,
         "config_id": _without_seed(origin),
-        "command": train_command(origin.name, origin.overrides, origin.search_path),
+        "command": _command(origin),
         **context,
         "protocols": {
             name: _protocol(found, recipe, context, name) for name, found in results.items()
@@ -65,6 +65,14 @@ def make(
         "seconds": round(seconds, 2),
         "provenance": asdict(provenance),
     }
+
+
+def _command(origin: Origin) -> str:
+    """Return what trains the network again, or measures it again if it is from elsewhere."""
+    if origin.study:
+        return command.train(origin.name, origin.overrides, origin.search_path)
+    what = str(origin.weights) + (f":{origin.prefix.removesuffix('.')}" if origin.prefix else "")
+    return command.evaluate(what, origin.overrides, origin.search_path)
 
 
 def _without_seed(origin: Origin) -> str:

@@ -81,7 +81,7 @@ def evaluate(
     if matrix:
         transfers.show(console, matrix)
     for order in orders:
-        console.print(f"[dim]{order.results}[/dim]", soft_wrap=True)
+        console.print(str(order.results), style="dim")
     _show_readings(console, orders, records[0]["split"])
     return EXIT_DONE
 
@@ -107,7 +107,7 @@ def _show_readings(console: Console, orders: Sequence[Order], split: str) -> Non
     folders = {o.origin.study.id: o.origin.study.path for o in orders if o.origin.study}
     for name, folder in folders.items() if split == "test" else ():
         times = split_ledger.count(folder)
-        console.print(f"[dim]the test images of {name} have been read {_times(times)}[/dim]")
+        console.print(f"the test images of {name} have been read {_times(times)}", style="dim")
 
 
 def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
@@ -162,7 +162,7 @@ def _shown(console: Console, networks: int) -> Iterator[Callable[[str, Step], No
             )
         )
         return
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
         named: dict[str, str] = {}

@@ -56,13 +56,19 @@ class RayExecutor:
         except Exception as error:
             if not (shortage := disk.shortage(error)):
                 raise
-            raise StudyStalledError(disk.ending(folder.path, shortage)) from error
+            raise StudyStalledError(
+                disk.ending(folder.path, shortage, folder.command("resume"))
+            ) from error
         finally:
             shutil.rmtree(folder.ray, ignore_errors=True)
 
     def _run_in(self, folder: StudyFolder, study: TrialSource) -> None:
         patience_s = HEAD_PATIENCE_S if self._scaling.address else LOCAL_HEAD_PATIENCE_S
-        held = lifeline(study.info.id, patience_s=patience_s, interrupted=lambda: study.interrupted)
+        held = lifeline(
+            folder.command("resume"),
+            patience_s=patience_s,
+            interrupted=lambda: study.interrupted,
+        )
         with _quiet(), connected(self._scaling), held:
             at_a_time = concurrency(self._scaling, node_totals(), growth_limit())
             # Only now: importing Tune takes seconds in which the trials' processes start, too.

@@ -18,9 +18,7 @@ LOOK_EVERY_S = 1.0
 
 
 @contextlib.contextmanager
-def lifeline(
-    study_id: str, *, patience_s: float, interrupted: Callable[[], bool]
-) -> Iterator[None]:
+def lifeline(go_on: str, *, patience_s: float, interrupted: Callable[[], bool]) -> Iterator[None]:
     """End this process with a word when Ray's head, or a local Ray's node, is gone.
 
     Without its head Ray waits a minute in its own C++, where nothing can interrupt it, and then
@@ -29,7 +27,8 @@ def lifeline(
 
     Parameters
     ----------
-    study_id : str
+    go_on : str
+        The command that goes on with the study.
     patience_s : float
         How long the head may be out of reach; below Ray's 60 s.
     interrupted : callable () -> bool
@@ -39,7 +38,7 @@ def lifeline(
     over = threading.Event()
 
     def leave(part: str) -> None:
-        _leave(study_id, part, interrupted=interrupted())
+        _leave(go_on, part, interrupted=interrupted())
 
     address = ray.get_runtime_context().gcs_address
     thread = threading.Thread(target=_hold, args=(address, patience_s, over, leave), daemon=True)
@@ -81,12 +80,12 @@ def _local_node_is_gone() -> bool:
     return any(info.process.poll() is not None for info in raylets)
 
 
-def _leave(study_id: str, part: str, *, interrupted: bool) -> None:
+def _leave(go_on: str, part: str, *, interrupted: bool) -> None:
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
     sys.stdout.flush()
     sys.stderr.write(
         f"{show_cursor}\nraystudy: Ray has died (its {part} process is gone); finished "
-        f"epochs are safe.\ngo on with: raystudy resume {study_id}\n"
+        f"epochs are safe.\ngo on with: {go_on}\n"
     )
     sys.stderr.flush()
     with contextlib.suppress(Exception):

@@ -106,11 +106,12 @@ class Watchdog(Stopper):  # type: ignore[misc]
             if name in total
         )
         trials = ", ".join(map(str, self._searcher.live)) or "none"
+        go_on = StudyFolder(self._study.info.folder).command("resume")
         return (
             f"nothing moved for {still_s / 60:.3g} minutes and nothing is free: trials out: "
             f"{trials}; a trial asks for {self._scaling.words}; held: {held or 'nothing'} on "
             f"{len(node_totals())} nodes. Look into the trials' log.txt, then go on with "
-            f"'raystudy resume {self._study.info.id}'; where an epoch takes longer than this, "
+            f"'{go_on}'; where an epoch takes longer than this, "
             f"raise study.stall_minutes={self._study.info.spec.stall_minutes:g}."
         )
 

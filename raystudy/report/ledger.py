@@ -18,9 +18,8 @@ def section(study: StoredStudy) -> Section:
     rows = [_row(trial, columns) for trial in trials[: CELLS // (len(columns) + 5)]]
     best = {summary.number for summary in study.best}
     left_out = len(trials) - len(rows)
-    caption = (
-        f"{left_out} later trials are left out; 'raystudy export' has all." if left_out else ""
-    )
+    export = study.folder.command("export", "--format", "csv")
+    caption = f"{left_out} later trials are left out; '{export}' has all." if left_out else ""
     return Section(
         title="All trials",
         words="Measures are of each trial's last epoch; the best are in bold.",
@@ -34,7 +33,7 @@ def section(study: StoredStudy) -> Section:
             )
         ],
         measured=measured_how.stamp(study),
-        source=f"'raystudy export {study.id} --format csv' writes all digits of all measures.",
+        source=f"'{export}' writes all digits of all measures.",
     )
 
 

@@ -1,11 +1,10 @@
 """Where the results come from, and the commands that give them again."""
 
 import dataclasses
-import shlex
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy import provenance, split_ledger
+from raystudy import command, provenance, split_ledger
 from raystudy.replay import replay_command
 from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.stored import StoredStudy
@@ -80,16 +79,16 @@ def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
 
 def commands(study: StoredStudy) -> dict[str, str]:
     """Return what a reader may want to run."""
-    m = study.manifest
-    folders = [f"--search-path={folder}" for folder in m.search_path]
-    found = {"sweep": shlex.join(["raystudy", "sweep", m.name, *m.overrides, *folders])}
-    found["resume"] = f"raystudy resume {shlex.quote(study.id)}"
+    found: dict[str, str] = {study.manifest.kind: command.begin(study.manifest, study.folder)}
+    found["resume"] = study.folder.command("resume")
     for best in study.best[:1]:
         trial = study.trial(best.number)
-        found[f"replay trial {best.number}"] = f"raystudy replay {study.id}/{best.number}"
+        found[f"replay trial {best.number}"] = study.folder.command(
+            "replay", of=f"{study.id}/{best.number}"
+        )
         found["the same, written out"] = replay_command(study, trial)
-    found["this report"] = f"raystudy report {shlex.quote(study.id)}"
-    return {name: redact(command) for name, command in found.items()}
+    found["this report"] = study.folder.command("report")
+    return {name: redact(line) for name, line in found.items()}
 
 
 def _facts(origin: Mapping[str, Any]) -> dict[str, str]:

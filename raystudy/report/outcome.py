@@ -18,7 +18,7 @@ ONE_SEED = (
     "too large by selection and may be noise."
 )
 RECIPE_WON = "No trial beat the published recipe, on one seed each and on validation images."
-NO_RACE = "A conclusion needs fresh seeds and the test split: 'raystudy confirm {study}'."
+NO_RACE = "A conclusion needs fresh seeds and the test split: '{confirm}'."
 RACE = "What is left of it on fresh seeds and test images is in the next section."
 
 
@@ -65,7 +65,8 @@ def _luck(best: Sequence[TrialSummary]) -> str:
 
 
 def _race_words(study: StoredStudy) -> str:
-    return NO_RACE.format(study=study.id) if result.read(study.folder.path) is None else RACE
+    confirm = study.folder.command("confirm")
+    return RACE if result.read(study.folder.path) else NO_RACE.format(confirm=confirm)
 
 
 def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from raystudy import config, measured, sources
+from raystudy import command, config, measured, sources
 from raystudy.config import Composed
 from raystudy.report import rungs
 from raystudy.report.section import Cell, Section, Table, counted
@@ -79,7 +79,7 @@ def setup(study: StoredStudy) -> Section:
             ),
         ],
         measured=measured.words(study),
-        source=f"'raystudy show {study.manifest.name}' prints the same.",
+        source=redact(f"'{command.show(study.manifest)}' prints the same."),
     )
 
 

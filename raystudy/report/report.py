@@ -34,7 +34,7 @@ def report(
         searched = study.manifest.confirm["study"]
         raise UserError(
             f"{study_id} is a race of {searched}'s finalists; its results are in the report of "
-            f"that study: 'raystudy report {searched}'."
+            f"that study: '{study.folder.command('report', of=searched)}'."
         )
     path = _place(study, output)
     parts = page.sections(study, importance)

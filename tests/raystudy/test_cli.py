@@ -44,6 +44,9 @@ def test_every_verb_has_help(capsys):
         out = capsys.readouterr().out
         assert f"usage: raystudy {verb} " in out
         assert "examples:\n  " in out
+        description = out.partition("\n\n")[2].partition("positional arguments:")[0]
+        description = description.partition("options:")[0]
+        assert not any(line.startswith(" ") for line in description.splitlines())
 
 
 @pytest.mark.parametrize(

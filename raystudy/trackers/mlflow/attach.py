@@ -59,7 +59,7 @@ def attach(folder: StudyFolder, key: RunKey, settings: DictConfig, attachment: A
     run_id = run_ids(folder, uri).get(key)
     unknown = (
         f"MLflow at {redact(uri)} knows nothing of {folder.id} yet; deliver it by "
-        f"'raystudy sync {folder.id}' and repeat this command."
+        f"'{folder.command('sync')}' and repeat this command."
     )
     if run_id is None:
         return unknown

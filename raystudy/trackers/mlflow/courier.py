@@ -100,7 +100,7 @@ class Courier:
         if left := count_waiting(self._folder, self._uri):
             self._warn(
                 f"{left} events wait for MLflow in {self._folder.spool}; deliver them by: "
-                f"raystudy sync {self._folder.id}"
+                f"{self._folder.command('sync')}"
             )
 
     def _has_ended(self, patience: float) -> bool:

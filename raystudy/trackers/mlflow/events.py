@@ -1,14 +1,14 @@
 """What a study tells, as plain data for the spool."""
 
-import json
-import shlex
 import time
 from collections.abc import Mapping
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
-from raystudy import provenance
+from raystudy import command, provenance
+from raystudy.errors import UserError
+from raystudy.manifest import Manifest
+from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow.spool import Event
 
@@ -84,9 +84,14 @@ def read_overrides(overrides: tuple[str, ...]) -> dict[str, str]:
 
 def _command(study: StudyInfo) -> str:
     """Return the command that started the study."""
+    folder = StudyFolder(study.folder)
     try:
-        manifest = json.loads(Path(study.folder, "study.json").read_text())
-        verb, overrides = manifest["kind"], manifest["overrides"]
-    except (OSError, ValueError, KeyError):
-        verb, overrides = "sweep", study.overrides
-    return shlex.join(["raystudy", verb, study.name, *overrides])
+        return command.begin(folder.read_manifest(), folder)
+    except (OSError, UserError):
+        found = Manifest(
+            kind="sweep",
+            name=study.name,
+            overrides=study.overrides,
+            search_path=study.search_path,
+        )
+        return command.begin(found)

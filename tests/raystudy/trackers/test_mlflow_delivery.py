@@ -192,7 +192,7 @@ def test_an_absent_server_costs_a_warning_and_sync_delivers_all(store, folder, s
     absent, left = warnings
     assert "http://***@127.0.0.1:9" in absent
     assert "Connection refused" in absent
-    assert left.endswith(f"raystudy sync {folder.id}")
+    assert left.endswith(folder.command("sync"))
     assert "hunter2" not in "".join(warnings)
     store.sync(folder)
     assert store.history(store.runs(folder)["trial 0000"], ROBUST) == [(1, 0.5), (2, 0.4)]

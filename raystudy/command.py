@@ -1,0 +1,91 @@
+"""The command lines that users are shown and that are kept: each runs as it stands, in a shell."""
+
+import os
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+
+from raystudy.manifest import Manifest
+from raystudy.study_folder import StudyFolder, command
+from raystudy.trackers.redaction import redact
+
+OWN_NAME = ("study.id=", "+study.id=", "++study.id=")  # taken once the study exists
+
+
+def train(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> str:
+    """Return the command that runs one trial.
+
+    Parameters
+    ----------
+    name : str
+        Of the YAML, which ``study.name`` need not be.
+    overrides : sequence of str
+    search_path : sequence of str
+    """
+    return _line("train", name, overrides, search_path)
+
+
+def begin(manifest: Manifest, folder: StudyFolder | None = None) -> str:
+    """Return the command that begins a study as an existing one was begun.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    folder : StudyFolder, optional
+        Where that is: a confirm needs the search beside it.
+    """
+    if manifest.confirm is None:
+        return _line(manifest.kind, manifest.name, manifest.overrides, manifest.search_path)
+    entry = manifest.confirm
+    words = ["--top", str(entry["top"]), "--seeds", str(len(entry["seeds"]))]
+    if folder is None:
+        return shlex.join(["raystudy", "confirm", entry["study"], *words])
+    return folder.command("confirm", *words, of=entry["study"])
+
+
+def show(manifest: Manifest) -> str:
+    """Return the command that shows the settings a study has."""
+    return _line("show", manifest.name, manifest.overrides, manifest.search_path)
+
+
+def evaluate(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> str:
+    """Return the command that measures a file with weights."""
+    return _line("evaluate", what, overrides, search_path)
+
+
+def ui(folder: StudyFolder, uri: str | None) -> str:
+    """Return the command that opens MLflow where a study's runs are.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+    uri : str, optional
+        The store, if it is not beside the results; passwords are left out.
+    """
+    elsewhere = uri is not None and uri != os.environ.get("MLFLOW_TRACKING_URI")
+    words = [f"tracker.uri={redact(str(uri))}"] if elsewhere else []
+    return command("ui", *words, output_dir=folder.home)
+
+
+def read_train(line: str) -> tuple[str, list[str], list[str]]:
+    """Return name, overrides and search path of what `train` gave.
+
+    Raises
+    ------
+    ValueError
+        If it is another command.
+    """
+    match shlex.split(line):
+        case ["raystudy", "train", name, *words]:
+            pass
+        case _:
+            raise ValueError(line)
+    option = "--search-path="
+    folders = [word.removeprefix(option) for word in words if word.startswith(option)]
+    return name, [word for word in words if not word.startswith(option)], folders
+
+
+def _line(verb: str, what: str, overrides: Sequence[str], search_path: Sequence[str]) -> str:
+    own = [text for text in overrides if not text.startswith(OWN_NAME)]
+    folders = [f"--search-path={Path(folder).resolve()}" for folder in search_path]
+    return shlex.join(["raystudy", verb, what, *own, *folders])
