@@ -2,9 +2,11 @@
 
 import contextlib
 import os
+import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +19,12 @@ from raystudy.on_ray.strays import end_marked, marked
 PATIENCE_S = 300.0
 SAY_AFTER_S, SAY_EVERY_S = 10.0, 30.0
 LOOK_EVERY_S = 0.1
+PORTS = (
+    "runtime_env_agent_port",
+    "metrics_agent_port",
+    "metrics_export_port",
+    "dashboard_agent_listen_port",
+)
 SLOW_S = 20.0  # what fails sooner does not fail because the machine is busy
 
 # For every process of a study: ten times Ray's own limits on how long a process takes to start,
@@ -46,14 +54,18 @@ class NodeEndedError(Exception):
 def start(init: Callable[[], object], folder: Path) -> None:
     """Start a Ray of this temporary folder, anew as often as it gives itself up for slowness.
 
-    Its node process waits 30 s for its helpers, in C++ and without a setting, and then aborts.
+    Its node process waits 30 s, in C++ and without a setting, for its helpers to say on which
+    ports they listen, and then aborts. Where it finds these written down it does not wait; others
+    may take them meanwhile, so that this is not what is tried first.
     """
     deadline = time.monotonic() + PATIENCE_S
+    ways: list[AbstractContextManager[None]] = [contextlib.nullcontext()]
     with announced("Ray to start"), _patient(folder, deadline):
         while True:
             began = time.monotonic()
             try:
-                init()
+                with ways.pop() if ways else _ports_given():
+                    init()
                 return
             except Exception:
                 now = time.monotonic()
@@ -88,6 +100,33 @@ def _announce(what: str, over: threading.Event) -> None:
 def load() -> str:
     """Return in words how busy this machine is."""
     return f"the load is {os.getloadavg()[0]:.0f} on {os.cpu_count()} CPUs"
+
+
+@contextlib.contextmanager
+def _ports_given() -> Iterator[None]:
+    """Have Ray's node find the ports of its helpers written down already."""
+    node = ray._private.node.Node
+    start_processes = node.start_ray_processes
+
+    def start_with_ports(self: Any) -> None:
+        for name, port in zip(PORTS, _free_ports(len(PORTS)), strict=True):
+            setattr(self._ray_params, name, port)
+            ray._raylet.persist_port(self._session_dir, self._node_id, name, port)
+        start_processes(self)
+
+    node.start_ray_processes = start_with_ports
+    try:
+        yield
+    finally:
+        node.start_ray_processes = start_processes
+
+
+def _free_ports(count: int) -> list[int]:
+    with contextlib.ExitStack() as held:  # together, or one might be found twice
+        sockets = [held.enter_context(socket.socket()) for _ in range(count)]
+        for one in sockets:
+            one.bind(("127.0.0.1", 0))
+        return [one.getsockname()[1] for one in sockets]
 
 
 @contextlib.contextmanager

@@ -1,6 +1,7 @@
 """A Ray that does not start."""
 
 import re
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -91,3 +92,27 @@ def test_limits_that_the_user_has_set_stay(monkeypatch):
     monkeypatch.setenv("RAY_worker_register_timeout_seconds", "7")
     assert "RAY_worker_register_timeout_seconds" in patience.ENVIRONMENT
     assert "RAY_worker_register_timeout_seconds" not in patience.unless_set(patience.ENVIRONMENT)
+
+
+def test_started_again_its_node_finds_its_helpers_ports(monkeypatch, tmp_path):
+    monkeypatch.setattr(patience, "SLOW_S", 0.0)
+    node_class, node_id = ray._private.node.Node, ray.NodeID.from_random().hex()
+    monkeypatch.setattr(node_class, "start_ray_processes", lambda _: None)
+    node = SimpleNamespace(
+        _ray_params=SimpleNamespace(), _session_dir=str(tmp_path), _node_id=node_id
+    )
+    attempts = []
+
+    def slow():
+        node_class.start_ray_processes(node)
+        attempts.append(dict(vars(node._ray_params)))
+        if len(attempts) == 1:
+            raise patience.NodeEndedError("its node process ended")
+
+    patience.start(slow, tmp_path)
+    asked = {
+        name: ray._raylet.wait_for_persisted_port(str(tmp_path), node_id, name, timeout_ms=0)
+        for name in patience.PORTS
+    }
+    assert attempts == [{}, asked]
+    assert len(set(asked.values())) == len(patience.PORTS)
