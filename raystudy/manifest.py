@@ -172,7 +172,7 @@ def load(path: Path) -> Manifest:
     UserError
         If it is damaged, or of a raystudy to come.
     """
-    text = path.read_text()
+    text = path.read_text(errors="surrogateescape")  # folders may have any name
     try:
         values = json.loads(text)
         newer = values.get("format", 1) > FORMAT

@@ -33,7 +33,7 @@ def run(home, *arguments):
         cwd=home,
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=900,
         check=False,
     )
 

@@ -1,6 +1,6 @@
 """k-means: faiss on CPUs, torch on GPUs and where faiss is not installed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from trainables import distributed
+from trainables.memory import send
 
 Backend = Literal["auto", "faiss", "torch"]
 
@@ -120,7 +121,7 @@ def _faiss(features: Tensor, num_clusters: int, seed: int, iterations: int) -> C
 def _torch(features: Tensor, num_clusters: int, seed: int, iterations: int) -> Clusters:
     generator = torch.Generator().manual_seed(seed)
     first = torch.randperm(len(features), generator=generator)[:num_clusters]
-    centroids = features[first.to(features.device)]
+    centroids = features[send(first, features.device)]
     for _ in range(iterations):
         centroids = lloyd_step(features, centroids)
     return Clusters(nearest(features, centroids)[0], centroids)
@@ -130,29 +131,29 @@ def lloyd_step(features: Tensor, centroids: Tensor) -> Tensor:
     """Return each cluster's mean; empty ones move to the rows farthest from their centroids."""
     # Sums in double precision round to the same centroids however many ranks share the work.
     sums = torch.zeros_like(centroids, dtype=torch.float64)
-    counts = torch.zeros(len(centroids), dtype=torch.float64, device=centroids.device)
-    for rows, assignments, _ in _own_chunks(features, centroids):
+    counts = sums.new_zeros(len(centroids))
+    distances = []
+    for rows, assignments, row_distances in _own_chunks(features, centroids):
         sums.index_add_(0, assignments, rows.double())
-        counts += assignments.bincount(minlength=len(centroids))
+        # Not bincount, which waits for a GPU's largest value.
+        counts.index_add_(0, assignments, counts.new_ones(len(rows)))
+        distances.append(row_distances)
     sums, counts = distributed.sum_over_ranks(sums), distributed.sum_over_ranks(counts)
     means = (sums / counts.clamp(min=1).unsqueeze(1)).to(centroids.dtype)
-    empty = (counts == 0).nonzero().flatten()
-    if len(empty):
-        distances = nearest(features, centroids)[1]
-        farthest = distances.sort(descending=True, stable=True).indices[: len(empty)]
-        means[empty] = features[farthest]
-    return means
+    # How many are empty only the device knows: each has its turn among the farthest rows.
+    empty = counts == 0
+    everyones = _of_all_ranks(distances, len(features))
+    farthest = everyones.sort(descending=True, stable=True).indices
+    turn = (empty.cumsum(dim=0) - 1).clamp(min=0)
+    return torch.where(empty.unsqueeze(1), features[farthest[turn]], means)
 
 
 def nearest(features: Tensor, centroids: Tensor) -> tuple[Tensor, Tensor]:
     """Return every row's nearest centroid and the squared distance to it, shapes (N,)."""
     chunks = list(_own_chunks(features, centroids))
-    share = -(-len(features) // distributed.world_size())
-    assignments = _pad(torch.cat([chunk[1] for chunk in chunks]), share)
-    distances = _pad(torch.cat([chunk[2] for chunk in chunks]), share)
     return (
-        distributed.gather(assignments)[: len(features)],
-        distributed.gather(distances)[: len(features)],
+        _of_all_ranks([chunk[1] for chunk in chunks], len(features)),
+        _of_all_ranks([chunk[2] for chunk in chunks], len(features)),
     )
 
 
@@ -166,5 +167,8 @@ def _own_chunks(features: Tensor, centroids: Tensor) -> Iterator[tuple[Tensor, T
         yield rows, best.indices, (best.values + (rows**2).sum(dim=1)).clamp(min=0)
 
 
-def _pad(values: Tensor, length: int) -> Tensor:
-    return torch.cat([values, values.new_zeros(length - len(values))])
+def _of_all_ranks(chunks: Sequence[Tensor], length: int) -> Tensor:
+    """Return what every rank found of its rows, in the order of all `length` rows."""
+    own = torch.cat(list(chunks))
+    missing = -(-length // distributed.world_size()) - len(own)
+    return distributed.gather(torch.cat([own, own.new_zeros(missing)]))[:length]

@@ -1,8 +1,11 @@
-"""What the C library does with memory that tensors leave."""
+"""Memory that tensors leave, and memory they are sent from."""
 
 import ctypes
 import functools
 import sys
+
+import torch
+from torch import Tensor
 
 M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # glibc's malloc.h
 LARGEST_KEPT = 2**30
@@ -24,3 +27,9 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # a C library without it, such as musl
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+def send(values: Tensor, device: torch.device) -> Tensor:
+    """Copy to a device without waiting for it, as a copy from memory that can be paged out does."""
+    pinned = values.pin_memory() if device.type == "cuda" else values
+    return pinned.to(device, non_blocking=True)

@@ -16,6 +16,7 @@ import ray
 from ray.job_config import JobConfig
 
 from raystudy.errors import StudyStalledError, UserError
+from raystudy.on_ray import patience
 from raystudy.on_ray.scaling import Scaling
 from raystudy.on_ray.strays import MARK, no_strays
 
@@ -52,7 +53,8 @@ ABANDONED_AFTER_S = 60.0
 @contextlib.contextmanager
 def connected(scaling: Scaling) -> Iterator[None]:
     """Have a Ray; one that was started here is ended with everything it left."""
-    with _environment({**ENVIRONMENT, **DRIVER_ENVIRONMENT}), _no_node_messages():
+    waits = patience.unless_set(patience.ENVIRONMENT)
+    with _environment({**ENVIRONMENT, **DRIVER_ENVIRONMENT, **waits}), _no_node_messages():
         if ray.is_initialized():
             yield
         elif scaling.address is None:
@@ -73,20 +75,9 @@ def usable_cpus(scaling: Scaling) -> int:
 def _local(scaling: Scaling) -> Iterator[None]:
     with _temporary_folder() as temporary, _local_token(), no_strays(temporary):
         marked = {MARK: str(temporary), **_preloading(scaling)}
+        marked |= patience.unless_set(patience.LOCAL_ENVIRONMENT)
         with _signal_handlers_kept(), _loopback(), _environment(marked), _failure_told(temporary):
-            ray.init(
-                address="local",
-                job_config=_without_working_folder(),
-                num_cpus=usable_cpus(scaling),
-                object_store_memory=scaling.object_store_mb * 2**20,
-                # Trials of several workers are cleaned up after with the dashboard's help.
-                include_dashboard=scaling.num_workers > 1,
-                dashboard_host="127.0.0.1",
-                logging_level=logging.CRITICAL,
-                log_to_driver=False,
-                _node_ip_address="127.0.0.1",
-                _temp_dir=str(temporary),
-            )
+            patience.start(lambda: _init(scaling, temporary), temporary)
         temporary.chmod(0o700)  # Ray opens it to everybody
         try:
             yield
@@ -94,18 +85,36 @@ def _local(scaling: Scaling) -> Iterator[None]:
             ray.shutdown()
 
 
+def _init(scaling: Scaling, temporary: Path) -> None:
+    ray.init(
+        address="local",
+        job_config=_without_working_folder(),
+        num_cpus=usable_cpus(scaling),
+        object_store_memory=scaling.object_store_mb * 2**20,
+        # Trials of several workers are cleaned up after with the dashboard's help.
+        include_dashboard=scaling.num_workers > 1,
+        dashboard_host="127.0.0.1",
+        logging_level=logging.CRITICAL,
+        log_to_driver=False,
+        _node_ip_address="127.0.0.1",
+        _temp_dir=str(temporary),
+    )
+
+
 @contextlib.contextmanager
 def _failure_told(temporary: Path) -> Iterator[None]:
     """Say in a sentence that Ray does not start; why, it knows itself only by half."""
+    began = time.monotonic()
     try:
         yield
     except Exception as error:
+        took_s = time.monotonic() - began
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         free = shutil.disk_usage(temporary).free / 2**20
         raise StudyStalledError(
-            f"Ray did not start on this machine ({said}; {free:.0f} MiB are free in "
-            f"{temporary.parent}). 'raystudy doctor' looks for the cause; then repeat the command, "
-            f"or go on with what it began by 'raystudy resume'."
+            f"Ray did not start on this machine in {took_s:.0f} s ({said}; {patience.load()}, and "
+            f"{free:.0f} MiB are free in {temporary.parent}). 'raystudy doctor' looks for the "
+            f"cause; then repeat the command, or go on with what it began by 'raystudy resume'."
         ) from error
 
 
@@ -177,15 +186,16 @@ def _without_working_folder() -> JobConfig:
 
 @contextlib.contextmanager
 def _existing(address: str) -> Iterator[None]:
+    waits = {name: os.environ[name] for name in patience.ENVIRONMENT}
     try:
-        with _signal_handlers_kept():
+        with _signal_handlers_kept(), patience.announced(f"the Ray at '{address}'"):
             ray.init(
                 address=address,
                 # Ray's own client adds no folder, and knows no such argument.
                 job_config=None if "://" in address else _without_working_folder(),
                 logging_level=logging.CRITICAL,
                 log_to_driver=False,
-                runtime_env={"env_vars": ENVIRONMENT},
+                runtime_env={"env_vars": {**ENVIRONMENT, **waits}},
             )
     except (ConnectionError, RuntimeError, ValueError) as error:
         reason = str(error).strip().splitlines()[0]

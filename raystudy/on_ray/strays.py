@@ -18,9 +18,14 @@ def no_strays(folder: Path) -> Iterator[None]:
     try:
         yield
     finally:
-        for pid in marked(folder):
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(pid, signal.SIGKILL)
+        end_marked(folder)
+
+
+def end_marked(folder: Path) -> None:
+    """End every process of a local Ray of this temporary folder."""
+    for pid in marked(folder):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 def marked(folder: Path) -> list[int]:

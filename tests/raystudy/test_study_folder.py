@@ -69,7 +69,7 @@ def test_two_processes_cannot_run_one_study(tmp_path):
     with folder.locked():
         other = context.Process(target=_try_to_lock, args=(folder, answers))
         other.start()
-        assert "is being run by another process" in answers.get(timeout=60)
+        assert "is being run by another process" in answers.get(timeout=300)
         other.join()
 
 

@@ -16,7 +16,7 @@ from raystudy.journal import Journal
 pytestmark = pytest.mark.ray
 
 SHORT = ["max_epochs=3", "min_epochs=3", "scaling.num_cpus=2", "tracker=none"]
-PATIENCE = 240
+PATIENCE = 900  # of a machine that does much else
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 
-PATIENCE = 120  # seconds until ranks that wait for one another are given up
+PATIENCE = 600  # seconds until ranks that wait for one another are given up
 
 
 class Ranks:

@@ -77,8 +77,11 @@ class ClusterAttack:
         sense : Tensor, shape (N,)
             +1 where image and target share a cluster, else -1.
         """
-        stream = torch.Generator().manual_seed((self.seed * 1_000_003 + step) % 2**63)
+        seed = (self.seed * 1_000_003 + step) % 2**63
+        stream = torch.Generator().manual_seed(seed)
         if torch.rand((), generator=stream) >= self.probability:
             return None, None
-        permutation = torch.randperm(len(labels), generator=stream).to(labels.device)
+        if labels.is_cuda:  # drawn where it is used: a copy would wait for the GPU
+            stream = torch.Generator(labels.device).manual_seed(seed)
+        permutation = torch.randperm(len(labels), generator=stream, device=labels.device)
         return permutation, torch.where(labels == labels[permutation], 1.0, -1.0)

@@ -8,6 +8,7 @@ import torch
 from trainables import distributed
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet
+from trainables.memory import send
 
 
 class Batches(Protocol):
@@ -66,7 +67,7 @@ class ShuffledBatches:
         """Yield this rank's part of each batch of an epoch, counted from 0."""
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self._train), generator=generator)
-        order = order.to(self._train.images.device)
+        order = send(order, self._train.images.device)
         share = self._batch_size // distributed.world_size()
         first = distributed.rank() * share
         for index in range(len(self)):

@@ -11,6 +11,7 @@ from trainables import distributed
 from trainables.batch import Batch
 from trainables.data.batches import ShuffledBatches
 from trainables.data.image_set import ImageSet
+from trainables.memory import send
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,8 +126,10 @@ class LabelledBatches:
             yield from unlabelled
             return
         stream = _stream("draw", self._seed, epoch)
-        for batch in unlabelled:
-            rows = self._draw(stream).to(batch.indices.device)
+        # All of an epoch at once: a copy to a GPU in every step would hold it up.
+        drawn = torch.stack([self._draw(stream) for _ in range(len(self))])
+        drawn = send(drawn, self._train.images.device)
+        for batch, rows in zip(unlabelled, drawn, strict=True):
             images = torch.cat([self._train.pixels(rows), batch.images])
             yield Batch(images, self._train.labels[rows], torch.cat([rows, batch.indices]))
 

@@ -29,7 +29,8 @@ def similarities(
     k = z if keys is None else _directions(keys)
     logits = _at_least_float32((z / temperature) @ k.T)  # in autocast the product is not
     with torch.no_grad():  # no gradient passes here: a softmax's is zero at -inf
-        logits[torch.arange(len(logits), device=logits.device), itself] = -torch.inf
+        # Not logits[rows, itself] = ..., which on a GPU waits for the copy of the number.
+        logits.scatter_(1, itself.unsqueeze(1), -torch.inf)
     return logits
 
 

@@ -82,7 +82,7 @@ class FreeAT(Method):
         if len(self._carried) == 0:
             delta = ball.sample(self._images, self.attack.start)
         else:
-            delta = self._carried.to(self._images.device)[distributed.rank() * rows :][:rows]
+            delta = self._carried[distributed.rank() * rows :][:rows]
         # The code leaves pixels beyond their range until the first step.
         self._delta = ball.confine(self._images, delta)
 
@@ -91,5 +91,5 @@ class FreeAT(Method):
         return {"delta": self._carried.cpu()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the perturbation back."""
-        self._carried = state["delta"]
+        """Take the perturbation back, to where it is used."""
+        self._carried = state["delta"].to(self.head.weight.device)

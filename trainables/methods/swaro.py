@@ -128,18 +128,17 @@ class SwARo(Method):
                 sense=sense,
                 detach_keys=self.detach_keys,
             )
-        scalars = {"loss": self._loss(view1, view2, adversarial)}
-        scalars["cluster_batches"] = torch.tensor(0.0 if sense is None else 1.0)
+        loss = self._loss(view1, view2, adversarial)
+        scalars = {"loss": loss, "cluster_batches": loss.new_full((), float(sense is not None))}
         if sense is not None:
             scalars["same_cluster"] = (sense > 0).float().mean()
-        return {name: value.to(view1.device) for name, value in scalars.items()}
+        return scalars
 
     def _permutation(self, batch: Batch, progress: Progress) -> tuple[Tensor | None, Tensor | None]:
         """Draw whether this batch is attacked by clusters, and if so sigma and beta."""
         if progress.epoch < self.clusters.first_epoch(progress.max_epochs):
             return None, None
-        labels = self.pseudo_labels.to(batch.images.device)[batch.indices]
-        return self.clusters.draw(labels, progress.step)
+        return self.clusters.draw(self.pseudo_labels[batch.indices], progress.step)
 
     def _loss(self, view1: Tensor, view2: Tensor, adversarial: Tensor) -> Tensor:
         if self.objective == "rocl3":
@@ -160,5 +159,5 @@ class SwARo(Method):
         return {"pseudo_labels": self.pseudo_labels.cpu()}
 
     def set_extra_state(self, state: dict[str, Any]) -> None:
-        """Take the pseudo-labels back."""
-        self.pseudo_labels = state["pseudo_labels"]
+        """Take the pseudo-labels back, to where they are looked up."""
+        self.pseudo_labels = state["pseudo_labels"].to(next(self.parameters()).device)

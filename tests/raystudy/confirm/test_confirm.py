@@ -15,7 +15,7 @@ from raystudy.journal import Journal
 from raystudy.sweep import resume
 
 TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
-PATIENCE = 240
+PATIENCE = 900  # of a machine that does much else
 
 
 def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
