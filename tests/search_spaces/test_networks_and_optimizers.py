@@ -76,3 +76,12 @@ def test_a_schedule_keeps_its_shape_when_training_is_shortened(name):
         if epoch >= behind:
             long = schedule(10 * epoch + (late if epoch else 0), 1000)
             assert schedule(epoch, 100) == pytest.approx(long, rel=1e-6)
+
+
+@pytest.mark.parametrize("study", ["rocl", "swaro", "trades"])
+@pytest.mark.parametrize("data", ["digits", "cifar10", "cifar100"])
+def test_images_reach_the_network_as_they_are_where_the_authors_do_not_normalise(study, data):
+    encoder = config.load(study, [f"data={data}"]).encoder
+    assert (list(encoder.mean), list(encoder.std)) == ([0.0], [1.0])
+    chosen = config.load(study, [f"data={data}", "data.mean=[0.3]", "data.std=[0.4]"]).encoder
+    assert (list(chosen.mean), list(chosen.std)) == ([0.3], [0.4])
