@@ -17,9 +17,17 @@ class Progress:
         Passes in the whole run.
     fraction : float
         Share of all updates already made, in [0, 1).
+    update : float
+        Share of all updates that this one is.
     """
 
     step: int
     epoch: int
     max_epochs: int
     fraction: float
+    update: float = 0.0
+
+    @property
+    def reached(self) -> float:
+        """Share of all updates made once this one is, where updates are counted from 1."""
+        return self.fraction + self.update

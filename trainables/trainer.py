@@ -20,6 +20,7 @@ from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
 from trainables.means import Means
 from trainables.methods.base import Method
+from trainables.optim.rates import rates, refuse_momentum_too_small, set_rates
 from trainables.optim.schedules import Schedule
 from trainables.preparation import OptimizerFactory, build_optimizer, prepare, spare_dynamo
 from trainables.progress import Progress
@@ -110,7 +111,7 @@ class Trainer:
     optimizer : callable
         From parameters to an optimizer; its ``lr`` is the base learning rate.
     lr_schedule : Schedule
-        Factor on the base learning rate, set before every step.
+        Factor on the base learning rate, and what follows from it; set before every step.
     train : ImageSet
         On the device; handed to the method before each epoch.
     batches : Batches
@@ -143,6 +144,7 @@ class Trainer:
             compile_backend=options.compile_backend if options.compile else None,
         )
         self.optimizer = build_optimizer(optimizer, self.method)
+        refuse_momentum_too_small(self.optimizer, lr_schedule)
         self._step: nn.Module = _TrainingStep(self.method)
         if distributed.world_size() > 1:
             # Buffers stay equal by themselves (SyncBN, pseudo-labels); a method may leave some
@@ -188,8 +190,7 @@ class Trainer:
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise TrainingDivergedError(f"{name} became {value} in epoch {self.epoch + 1}.")
-        metrics["train/lr"] = self.optimizer.param_groups[0]["lr"]
-        return metrics | self._cost.metrics()
+        return metrics | rates(self.optimizer, self._lr_schedule) | self._cost.metrics()
 
     @property
     def steps_per_epoch(self) -> int:
@@ -222,14 +223,18 @@ class Trainer:
         step = self.epoch * len(self._batches) + index
         total = self.max_epochs * len(self._batches)
         return Progress(
-            step=step, epoch=self.epoch, max_epochs=self.max_epochs, fraction=step / total
+            step=step,
+            epoch=self.epoch,
+            max_epochs=self.max_epochs,
+            fraction=step / total,
+            update=1 / total,
         )
 
     def _update(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         if self._options.channels_last:
             images = batch.images.contiguous(memory_format=torch.channels_last)
             batch = Batch(images, batch.labels, batch.indices)
-        self._set_learning_rate(progress)
+        set_rates(self.optimizer, self._lr_schedule, progress)
         scalars = self.method.update(batch, progress, self.optimizer)
         if scalars is None:
             with self._autocast():
@@ -241,11 +246,6 @@ class Trainer:
             self.optimizer.step()
         self.method.after_update(progress)
         return scalars
-
-    def _set_learning_rate(self, progress: Progress) -> None:
-        factor = self._lr_schedule(progress.fraction * self.max_epochs, self.max_epochs)
-        for group in self.optimizer.param_groups:
-            group["lr"] = group["initial_lr"] * factor
 
     def _autocast(self) -> AbstractContextManager[None]:
         if self._options.precision == "float32":

@@ -141,3 +141,35 @@ def test_quirks_that_flatter_are_off(name):
     settings = config.flatten(settings_of(name).protocol)
     assert {value for path, value in settings.items() if path.endswith("best_on_test")} <= {False}
     assert {value for path, value in settings.items() if path.endswith("encoder_mode")} <= {"eval"}
+
+
+@pytest.mark.parametrize(
+    ("name", "drops"),
+    [
+        # The loop sets the rate of epoch 30 when it is over.
+        ("le_rocl", [31, 51, 101]),
+        ("le_swaro", [31, 51, 101]),
+        ("rle_swaro", [31, 51, 101]),
+        # The loop steps its MultiStepLR before the epoch.
+        ("aff_acl", [14, 19]),
+        # The loop steps it behind the epoch.
+        ("le_msr", [60, 80]),
+    ],
+)
+@pytest.mark.parametrize("steps", [1, 44, 391])
+def test_the_learning_rate_falls_in_the_epochs_in_which_the_authors_code_lowers_it(
+    name, drops, steps
+):
+    fit = instantiate(settings_of(name).protocol.fit, _convert_="all")
+    total = fit.max_epochs * steps
+    for epoch in range(fit.max_epochs):
+        expected = 0.1 ** sum(epoch >= drop for drop in drops)
+        for step in (epoch * steps, epoch * steps + steps - 1):  # as the trainer computes it
+            factor = fit.lr_schedule(step / total * fit.max_epochs, fit.max_epochs)
+            assert factor == pytest.approx(expected)
+
+
+def test_acls_linear_evaluation_ends_at_a_millionth():
+    fit = instantiate(settings_of("le_acl").protocol.fit, _convert_="all")
+    last = fit.lr_schedule.at_update(99.9, 100, 0.1)
+    assert fit.optimizer.keywords["lr"] * last == pytest.approx(1e-6)

@@ -91,6 +91,7 @@ class _Trades(Method):
         """Return TRADES' loss on the batch and its attacked copy."""
         images, labels = self.settings.augment(batch.labelled), batch.labels
         adversarial = self._attacked(images)
+        # ACL's code passes the clean images once, TRADES' own twice.
         logits, adversarial_logits = self.classifier(images), self.classifier(adversarial)
         accuracy = (logits.argmax(dim=1) == labels).float().mean()
         robust_accuracy = (adversarial_logits.argmax(dim=1) == labels).float().mean()

@@ -60,7 +60,7 @@ class BYOL(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Move the target, then return BYOL's loss of two views."""
-        momentum = rising_momentum(self.momentum, progress.fraction)
+        momentum = rising_momentum(self.momentum, progress.reached)
         self.target.follow(self.encoder, self.projector, momentum=momentum)
         views = self.augment(batch.images), self.other_augment(batch.images)
         predictions = torch.stack([self._predict(view) for view in views])

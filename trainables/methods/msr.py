@@ -77,12 +77,12 @@ class MSR(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Move the target, then return MSR's loss of two pairs of views."""
-        momentum = rising_momentum(self.momentum, progress.fraction)
+        momentum = rising_momentum(self.momentum, progress.reached)
         self.target.follow(self.encoder, self.projector, momentum=momentum)
         weak = self.augment(batch.images), self.augment(batch.images)
         predictions = torch.stack([self._predict(self.aggressive(view)) for view in weak])
         targets = torch.stack([self.target(view) for view in weak])
-        beta = decayed(self.beta_base, progress.fraction, self.decay)
+        beta = decayed(self.beta_base, progress.reached, self.decay)
         loss = msr(predictions, targets, beta=beta, stop_gradient=self.stop_gradient)
         return {"loss": loss, "beta": loss.new_full((), beta)}
 

@@ -79,6 +79,6 @@ class SimSiamMSR(Method):
         )
         with torch.no_grad():
             targets = torch.stack([self.projector(self.encoder(view)) for view in weak])
-        beta = decayed(self.beta_base, progress.fraction, self.decay)
+        beta = decayed(self.beta_base, progress.reached, self.decay)
         loss = msr(predictions, targets, beta=beta) / 4
         return {"loss": loss, "beta": loss.new_full((), beta)}

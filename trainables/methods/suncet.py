@@ -32,7 +32,8 @@ class SuNCEt(Method):
         Of SuNCEt beside NT-Xent.
     detach_keys : bool
         Let NT-Xent's gradient reach an embedding only in its part as an anchor, as in the
-        authors' code; SuNCEt's keys have gradient there too.
+        authors' code; SuNCEt's keys have gradient there too. The paper's formulas stop none:
+        NT-Xent's gradient is then about twice as long, and SuNCEt counts half as much beside it.
 
     References
     ----------

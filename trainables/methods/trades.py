@@ -70,8 +70,12 @@ class TRADES(Method):
         images, labels = self.augment(batch.labelled), batch.labels
         with in_mode(self, self.attack_mode):
             adversarial = self._attacked(images)
-        # Two passes, as in the authors' code: each kind of image has its own batch statistics.
+        # A pass for each kind of image, as in the authors' code: each has its own statistics.
         logits, adversarial_logits = self(images), self(adversarial)
+        with torch.no_grad():
+            # They pass the clean images again for the divergence: nothing new but that batch
+            # norm's running statistics move a third time.
+            self(images)
         hits = (adversarial_logits.argmax(dim=1) == labels).float().mean()
         loss = trades(logits, adversarial_logits, labels, weight=self.weight)
         return {"loss": loss, "adversarial_accuracy": hits}

@@ -30,6 +30,12 @@ class LARS(Optimizer):
     exclude_1d : bool
         Leave biases and batch norm (one dimension or none) without decay and without scaling, as
         SimCLR and SuNCEt do; RoCL scales everything.
+    clip_lr : bool
+        Divide lambda by lr and cap it at 1, as solo-learn does: a scaled tensor then moves by the
+        smaller of lambda and lr times the gradient.
+    rate_in_momentum : bool
+        Keep in v each gradient times the lr of its time, :math:`v \leftarrow m v + \mathrm{lr}\, g`
+        and :math:`w \leftarrow w - v`, as in ACL's and SuNCEt's code; the same at a constant lr.
 
     References
     ----------
@@ -46,6 +52,8 @@ class LARS(Optimizer):
         trust: float = 1e-3,
         eps: float = 1e-8,
         exclude_1d: bool = False,
+        clip_lr: bool = False,
+        rate_in_momentum: bool = False,
     ) -> None:
         if lr < 0 or weight_decay < 0:
             raise ValueError(
@@ -61,8 +69,17 @@ class LARS(Optimizer):
             "trust": trust,
             "eps": eps,
             "exclude_1d": exclude_1d,
+            "clip_lr": clip_lr,
+            "rate_in_momentum": rate_in_momentum,
         }
         super().__init__(params, defaults)
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Take a state back, also one of a version without the newer options."""
+        super().__setstate__(state)
+        for group in self.param_groups:
+            group.setdefault("clip_lr", False)
+            group.setdefault("rate_in_momentum", False)
 
     @torch.no_grad()
     def step(self, closure: Callable[[], float] | None = None) -> float | None:  # type: ignore[override]
@@ -83,15 +100,16 @@ class LARS(Optimizer):
         gradients = [weight.grad for weight in weights if weight.grad is not None]
         velocities = [self._velocity(weight) for weight in weights]
         torch._foreach_mul_(velocities, group["momentum"])
+        inside, outside = (group["lr"], 1.0) if group["rate_in_momentum"] else (1.0, group["lr"])
         if scaled:
             # Two additions in place are half the memory traffic of first scaling a copy.
-            trusts = _trusts(weights, gradients, group)
+            trusts = _trusts(weights, gradients, group) * inside
             decays = trusts * group["weight_decay"]
             torch._foreach_addcmul_(velocities, gradients, list(trusts.unbind()))
             torch._foreach_addcmul_(velocities, weights, list(decays.unbind()))
         else:
-            torch._foreach_add_(velocities, gradients)
-        torch._foreach_add_(weights, velocities, alpha=-group["lr"])
+            torch._foreach_add_(velocities, gradients, alpha=inside)
+        torch._foreach_add_(weights, velocities, alpha=-outside)
 
     def _velocity(self, weight: Tensor) -> Tensor:
         state = self.state[weight]
@@ -110,5 +128,7 @@ def _trusts(weights: list[Tensor], gradients: list[Tensor], group: dict[str, Any
     lengths = torch.stack(torch._foreach_norm(weights))
     slopes = torch.stack(torch._foreach_norm(gradients))
     trusts = group["trust"] * lengths / (slopes + group["weight_decay"] * lengths + group["eps"])
+    if group["clip_lr"]:  # at a rate of 0, where nothing moves, the ratio is infinite
+        trusts = (trusts / group["lr"]).clamp(max=1.0)
     # A tensor that is all zero, or sees no gradient, moves as in plain SGD (torchlars too).
     return torch.where((lengths > 0) & (slopes > 0), trusts, 1.0)

@@ -85,3 +85,14 @@ def test_three_epochs_of_digits_keep_embeddings_apart(study):
         embeddings = F.normalize(method.projector(method.encoder(images)), dim=1)
     # 1 if directions are uniform on the sphere, 0 if all are one; untrained, MoCo has 0.03.
     assert embeddings.std(dim=0).norm() > 0.25
+
+
+def test_beta_and_the_targets_momentum_count_updates_from_one_as_msrs_code_does():
+    settings = config.load("msr", ["device=cpu", "max_epochs=1"])
+    trainer = build_trainer(settings, load_splits(settings))
+    total, base = trainer.steps_per_epoch, settings.method.beta_base
+    for index, batch in enumerate(trainer._batches.epoch(0)):
+        beta = trainer._update(batch, trainer._progress(index))["beta"].item()
+        expected = base * (math.cos(math.pi * (index + 1) / total) + 1) / 2
+        assert beta == pytest.approx(expected, abs=1e-6)
+    assert beta == pytest.approx(0, abs=1e-9)

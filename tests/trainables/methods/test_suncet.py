@@ -109,6 +109,8 @@ PLAIN = {"suncet": "simclr", "suncet_swav": "swav"}
 @pytest.mark.parametrize("study", PLAIN)
 def test_switched_off_from_the_start_it_is_the_plain_method_bit_for_bit(study):
     same = ["encoder.widths=[8,16,16]", "method.temperature=0.2"]
+    if study == "suncet":
+        same.append("method.detach_keys=true")
     ours = trainer_of(study, *same, "labels.switch_off=0")
     losses = [result.metrics["train/loss"] for result in ours.epochs()]
     plain = trainer_of(PLAIN[study], *same)
@@ -119,7 +121,7 @@ def test_switched_off_from_the_start_it_is_the_plain_method_bit_for_bit(study):
 
 @pytest.mark.parametrize("study", ["suncet", "simclr_ce"])
 def test_a_switched_off_step_is_simclrs_bit_for_bit(study):
-    same = ["encoder.widths=[8,16,16]", "method.temperature=0.2"]
+    same = ["encoder.widths=[8,16,16]", "method.temperature=0.2", "method.detach_keys=true"]
     ours, simclr = trainer_of(study, *same, "labels.switch_off=1"), trainer_of("simclr", *same)
     for part in ("encoder", "projector"):
         getattr(simclr.method, part).load_state_dict(getattr(ours.method, part).state_dict())
@@ -207,3 +209,38 @@ def test_labels_help(study):
     plain = [accuracy_of(study, seed, "labels.switch_off=0") for seed in range(3)]
     helped = [accuracy_of(study, seed) for seed in range(3)]
     assert sum(helped) / 3 > sum(plain) / 3 + 0.01
+
+
+def suncets_code(z, labels, *, temperature, unlabelled):
+    """The released code's two losses: NT-Xent's keys are detached, SuNCEt's are not."""
+    z = F.normalize(z)
+    pair, others = z[:unlabelled], z[unlabelled:]
+    shares = []
+    for anchors, keys in ((pair, pair.detach()), (others, others)):
+        alike = torch.exp(anchors @ keys.T / temperature) * (1 - torch.eye(len(anchors)))
+        shares.append(alike / alike.sum(dim=1, keepdim=True))
+    positive = torch.arange(unlabelled).roll(unlabelled // 2)
+    ntxent = -shares[0][torch.arange(unlabelled), positive].log().mean()
+    return ntxent - (shares[1] * (labels[:, None] == labels)).sum(dim=1).log().mean()
+
+
+def projector_gradient(method, loss):
+    method.zero_grad()
+    loss.backward()
+    return torch.cat([p.grad.flatten() for p in method.projector.parameters()])
+
+
+def test_the_recipes_gradient_is_that_of_the_released_code():
+    trainer = trainer_of("suncet")
+    assert trainer.method.detach_keys
+    batch, seen = first_batch(trainer), outputs_of(trainer.method.projector)
+    random_state.seed_everything(0)
+    ours = projector_gradient(
+        trainer.method, trainer.method.training_step(batch, progress())["loss"]
+    )
+    random_state.seed_everything(0)
+    trainer.method.training_step(batch, progress())
+    theirs = suncets_code(seen[1], batch.labels, temperature=0.2, unlabelled=OFF)
+    torch.testing.assert_close(
+        ours, projector_gradient(trainer.method, theirs), rtol=1e-3, atol=1e-6
+    )

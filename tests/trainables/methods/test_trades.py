@@ -88,14 +88,49 @@ def test_the_gradient_reaches_the_clean_images_in_both_terms():
     torch.testing.assert_close(found, network.head.weight.grad, rtol=0, atol=1e-12)
 
 
-@pytest.mark.parametrize(("mode", "forwards"), [("eval", 2), ("train", 3 + STEPS)])
-def test_statistics_see_both_kinds_of_image_once_unless_the_attack_is_in_train_mode(mode, forwards):
+@pytest.mark.parametrize(("mode", "forwards"), [("eval", 3), ("train", 4 + STEPS)])
+def test_statistics_see_clean_attacked_and_clean_images_and_the_attack_only_in_train_mode(
+    mode, forwards
+):
     network, rows = method(Normed(), mode=mode), []
     network.encoder.register_forward_hook(lambda _, args, __: rows.append(len(args[0])))
     network.training_step(batch(size=5), START)
-    # The clean images' classes, the steps, then the two passes of the loss.
-    assert rows == [8] * (1 + STEPS + 2)
+    # The clean images' classes, the steps, then the three passes of the loss.
+    assert rows == [8] * (1 + STEPS + 3)
     assert network.encoder.norm.num_batches_tracked == forwards
+
+
+def sgd(network):
+    return torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9, weight_decay=2e-4)
+
+
+def authors_update(network, optimizer, example):
+    """One update of the authors' loop: clean, attacked and clean images in train mode."""
+    adversarial = by_the_book(network, example.images, drawn(example))
+    optimizer.zero_grad()
+    logits = network(example.images)
+    loss_natural = F.cross_entropy(logits, example.labels)
+    loss_robust = F.kl_div(
+        F.log_softmax(network(adversarial), dim=1),
+        F.softmax(network(example.images), dim=1),
+        reduction="sum",
+    )
+    (loss_natural + 6.0 * loss_robust / len(example.labels)).backward()
+    optimizer.step()
+
+
+def test_weights_and_statistics_equal_the_authors_loop_update_by_update():
+    ours, example = method(Normed()), batch(size=5)
+    theirs = copy.deepcopy(ours)
+    optimizer, official = sgd(ours), sgd(theirs)
+    for _ in range(4):
+        authors_update(theirs, official, example)
+        torch.manual_seed(5)
+        optimizer.zero_grad()
+        ours.training_step(example, START)["loss"].backward()
+        optimizer.step()
+        torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), rtol=0, atol=1e-12)
+    assert ours.encoder.norm.num_batches_tracked == 12
 
 
 def test_what_makes_no_sense_is_refused():

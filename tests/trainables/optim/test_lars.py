@@ -64,6 +64,113 @@ def test_two_steps_equal_the_definition(seed, lr, momentum, decay, trust):
     assert weight.flatten().tolist() == pytest.approx(expected, rel=1e-12, abs=1e-12)
 
 
+def with_rates(model, optimizer, rates, update):
+    """Descend as often as there are rates; `update` takes the parameters that have a gradient."""
+    generator = torch.Generator().manual_seed(2)
+    for rate in rates:
+        images = torch.randn(5, 1, 4, 4, generator=generator, dtype=torch.float64)
+        model.zero_grad()
+        (model(images) ** 2).mean().backward()
+        if optimizer is None:
+            update(rate)
+        else:
+            optimizer.param_groups[0]["lr"] = rate
+            optimizer.step()
+
+
+RATES = [0.0, 0.3, 1.5, 0.02, 0.7]
+
+
+@pytest.mark.parametrize("trust", [1e-3, 0.02, 5.0])
+def test_with_a_capped_rate_it_is_solo_learns(trust):
+    ours, theirs, velocities = network(), network(), {}
+
+    def official(rate):
+        for p in theirs.parameters():
+            direction = p.grad.clone()
+            if p.ndim != 1:
+                length, slope = p.detach().norm(), p.grad.norm()
+                lars_lr = trust * length / (slope + 1e-2 * length + 1e-8)
+                lars_lr = min(lars_lr / rate, 1) if rate else 1
+                direction = (direction + 1e-2 * p.detach()) * lars_lr
+            velocities[p] = 0.9 * velocities.get(p, 0) + direction
+            p.data.add_(velocities[p], alpha=-rate)
+
+    options = {"weight_decay": 1e-2, "trust": trust, "exclude_1d": True, "clip_lr": True}
+    with_rates(ours, LARS(ours.parameters(), lr=1.0, **options), RATES, None)
+    with_rates(theirs, None, RATES, official)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), atol=1e-14, rtol=1e-12)
+
+
+def test_no_tensor_moves_at_more_than_the_capped_rate():
+    weight, gradient = torch.full((2, 3), 100.0), torch.ones(2, 3)  # trust 1e-3: lambda is 0.1
+    for lr, moved in [(0.03, 0.03), (0.3, 0.1)]:
+        parameter = nn.Parameter(weight.clone())
+        parameter.grad = gradient.clone()
+        LARS([parameter], lr=lr, clip_lr=True).step()
+        torch.testing.assert_close(weight - parameter.detach(), moved * gradient, rtol=1e-4, atol=0)
+
+
+def test_with_the_rate_in_its_momentum_it_is_acls():
+    ours, theirs, velocities = network(), network(), {}
+    for model in (ours, theirs):  # a bias in front of a batch norm: its gradient is rounding only
+        model[0].bias.requires_grad_(False)
+
+    def official(rate):
+        for p in [p for p in theirs.parameters() if p.requires_grad]:
+            length, slope = p.detach().norm(), p.grad.norm()
+            local = 1e-3 * length / (slope + 1e-2 * length)
+            if length < 1e-15 or slope < 1e-15:
+                local = 1.0
+            step = local * rate * (p.grad + 1e-2 * p.detach())
+            velocities[p] = 0.9 * velocities.get(p, 0) + step
+            p.data.sub_(velocities[p])
+
+    optimizer = LARS(ours.parameters(), lr=1.0, weight_decay=1e-2, eps=0.0, rate_in_momentum=True)
+    with_rates(ours, optimizer, RATES, None)
+    with_rates(theirs, None, RATES, official)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), atol=1e-14, rtol=1e-12)
+
+
+def test_with_the_rate_in_its_momentum_and_1d_excluded_it_is_suncets():
+    ours, theirs, velocities = network(), network(), {}
+
+    def official(rate):
+        for p in theirs.parameters():
+            gradient = p.grad.clone()
+            if p.ndim > 1:
+                length, slope = p.detach().norm(), p.grad.norm()
+                gradient += 1e-2 * p.detach()
+                gradient *= 1e-3 * length / (slope + length * 1e-2 + 1e-8)
+            velocities[p] = 0.9 * velocities.get(p, 0) - rate * gradient
+            p.data.add_(velocities[p])
+
+    options = {"weight_decay": 1e-2, "exclude_1d": True, "rate_in_momentum": True}
+    with_rates(ours, LARS(ours.parameters(), lr=1.0, **options), RATES, None)
+    with_rates(theirs, None, RATES, official)
+    torch.testing.assert_close(ours.state_dict(), theirs.state_dict(), atol=1e-14, rtol=1e-12)
+
+
+def test_where_the_rate_is_kept_matters_only_if_it_changes():
+    inside, outside = network(), network()
+    take_steps(inside, LARS(inside.parameters(), lr=0.3, exclude_1d=True, rate_in_momentum=True))
+    take_steps(outside, LARS(outside.parameters(), lr=0.3, exclude_1d=True))
+    torch.testing.assert_close(inside.state_dict(), outside.state_dict(), atol=1e-14, rtol=1e-12)
+
+
+def test_a_state_from_before_there_were_these_options_goes_on_without_them():
+    model = network()
+    optimizer = LARS(model.parameters(), lr=0.3)
+    take_steps(model, optimizer)
+    state = optimizer.state_dict()
+    for option in ("clip_lr", "rate_in_momentum"):
+        del state["param_groups"][0][option]
+    successor = LARS(model.parameters(), lr=0.3)
+    successor.load_state_dict(state)
+    take_steps(model, successor, steps=1)
+    assert successor.param_groups[0]["rate_in_momentum"] is False
+
+
 def change(weight, gradient, **options):
     parameter = nn.Parameter(weight.clone())
     parameter.grad = gradient

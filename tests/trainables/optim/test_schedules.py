@@ -9,20 +9,28 @@ from hypothesis import strategies as st
 
 from trainables.optim.schedules import Constant, Steps, Triangular, WarmupCosine
 
-ROCL = WarmupCosine(warmup=0.01, start=1.0, peak=15.0, whole_period=True, per_epoch=True)
+ROCL = WarmupCosine(
+    warmup=0.01,
+    start=1.0,
+    peak=15.0,
+    whole_period=True,
+    per_epoch=True,
+    count="warmup_from_one",
+)
 
 
 @pytest.mark.parametrize(
     ("epoch", "rate"),
     [
-        (0, 0.1),
-        (5, 0.8),
+        (0, 0.24),  # their scheduler has stepped once
+        (4, 0.8),
+        (9, 1.5),
         (10, 1.5),
         (510, 0.75),  # half a period after the warm-up
         (999, 1.5 * (1 + math.cos(math.pi * 0.989)) / 2),  # not zero: the cosine is cut off
     ],
 )
-def test_rocl_rises_from_0_1_to_1_5_and_falls_over_as_many_epochs_as_there_are(epoch, rate):
+def test_rocl_rises_to_1_5_in_ten_epochs_and_falls_over_as_many_epochs_as_there_are(epoch, rate):
     assert 0.1 * ROCL(epoch, 1000) == pytest.approx(rate)
 
 
@@ -89,7 +97,7 @@ def test_steps_fall_to_a_tenth_every_50_of_150_epochs(epoch, rate):
     assert 0.1 * Steps(milestones=[1 / 3, 2 / 3])(epoch, 150) == pytest.approx(rate)
 
 
-def test_steps_of_the_linear_evaluation_fall_at_30_50_and_100_of_150_epochs():
+def test_steps_of_a_linear_evaluation_fall_at_30_50_and_100_of_150_epochs():
     schedule = Steps(milestones=[30 / 150, 50 / 150, 100 / 150], gamma=0.1)
     rates = [round(-math.log10(schedule(epoch, 150))) for epoch in (29, 30, 49, 50, 99, 100)]
     assert rates == [0, 1, 1, 2, 2, 3]
