@@ -21,7 +21,7 @@ from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.core.override_parser.types import Override
+from hydra.core.override_parser.types import Override, QuotedString
 from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import OmegaConfBaseException
@@ -82,12 +82,13 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     published recipe scaled to that data set.
     """
     if name not in study_names(search_path):
+        _refuse_ending(name, search_path)
         raise UserError(
             f"no study '{name}'; {_nearest(name, study_names(search_path))}"
             f"'raystudy list' shows all."
         )
     for text in overrides:
-        parse(text)
+        _refuse_no_option(parse(text), search_path)
     folders = tuple(str(Path(folder).resolve()) for folder in search_path)
     return _compose(name, (*_recipe(name, tuple(overrides), folders), *overrides), folders)
 
@@ -134,7 +135,27 @@ def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
 def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
     """Return the first YAML of that name below a search path."""
     paths = (root / f"{relative}.yaml" for root in _roots(search_path))
-    return next((path for path in paths if path.is_file()), None)
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        _refuse_ending(relative, search_path)
+    return found
+
+
+def _refuse_ending(relative: str, search_path: Sequence[str]) -> None:
+    """Refuse what Hydra would pass over."""
+    for ending in (".yml", ".YML", ".YAML"):
+        for path in (Path(folder) / f"{relative}{ending}" for folder in search_path):
+            if path.is_file():
+                raise UserError(f"{path}: only files that end in .yaml are read; rename it.")
+
+
+def _refuse_no_option(override: Override, search_path: Sequence[str]) -> None:
+    group, value = override.key_or_group, override.value()
+    is_name = override.is_delete() or isinstance(value, (str, QuotedString))
+    if group in (*GROUPS, *MEASURING) and not is_name:
+        known = ", ".join(options(group, search_path)) or "none"
+        shown = "null" if value is None else value
+        raise UserError(f"{group} must be the name of an option, got {shown}; there are: {known}.")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -281,6 +302,7 @@ def _explain(error: Exception, name: str, folders: tuple[str, ...]) -> str:
     if missing := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
         return unknown_setting(missing[2], name, folders)
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
+        _refuse_ending(f"{option[1]}/{option[2]}", folders)
         known = options(option[1], folders)
         return (
             f"{option[1]}: no option '{option[2]}'; {_nearest(option[2], known)}"

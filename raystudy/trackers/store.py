@@ -1,10 +1,13 @@
 """Where MLflow keeps runs and files."""
 
+import os
+import re
 from pathlib import Path
 
 from raystudy.errors import UserError
 from raystudy.trackers.redaction import redact
 
+VARIABLE = "MLFLOW_TRACKING_URI"  # what tracker.uri is where nobody sets it
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 
 
@@ -16,15 +19,22 @@ def store_uri(uri: str | None, output_dir: str) -> str:
     UserError
         If MLflow could make nothing of the one given.
     """
-    if uri is not None:
-        scheme = uri.partition(":")[0].partition("+")[0]
-        if scheme not in SCHEMES:
+    if uri:
+        scheme, _, rest = re.sub(r"^(\w+)\+\w+:", r"\1:", uri).partition("://")
+        if scheme not in SCHEMES or not (rest or scheme == "databricks"):
             raise UserError(
-                f"tracker.uri must begin with one of {', '.join(SCHEMES)}, such as "
+                f"{_name(uri)} must begin with one of {', '.join(SCHEMES)}, such as "
                 f"http://host:5000 or sqlite:////folder/mlflow.db, got '{redact(uri)}'."
             )
         return uri
     return f"sqlite:///{Path(output_dir).expanduser().resolve() / 'mlflow.db'}"
+
+
+def _name(uri: str) -> str:
+    """Return where the user wrote it."""
+    if os.environ.get(VARIABLE) != uri:
+        return "tracker.uri"
+    return f"the environment variable {VARIABLE} (or tracker.uri, which beats it)"
 
 
 def default_artifacts(output_dir: str) -> str:

@@ -2,7 +2,7 @@
 
 import re
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -49,7 +49,7 @@ def _number(*_: Any) -> None:
     """Stand in for numpy's scalars, of which none is a weight."""
 
 
-STAND_INS = [
+STAND_INS: list[Callable[..., Any] | tuple[Callable[..., Any], str]] = [
     (_Kind, "numpy.dtype"),
     (_Array, "numpy.ndarray"),
     *[
