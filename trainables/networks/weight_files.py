@@ -12,6 +12,7 @@ from torch import Tensor
 
 REFUSED = re.compile(r"GLOBAL (\S+) was not an allowed global")
 NUMBERS = re.compile(r"[bfiu]\d")
+MAGIC = (0x1950A86A20F9469CFC6C).to_bytes(10, "little")  # of torch's files before they were zips
 FOREIGN_STARTS = (b"PK\x03\x04", b"\x80")  # zip and pickle: torch's, whatever the ending says
 
 
@@ -115,9 +116,10 @@ def _refusal(path: Path, why: str) -> str:
             f"network = torch.jit.load({str(path)!r}, map_location='cpu')",
             f"torch.save(network.state_dict(), {_beside(path)!r})",
         )
-        return f"{path} is a TorchScript archive, which is a program. {_by(*lines)}"
+        return f"{path} is a TorchScript archive, which is a program; {_by(*lines)}"
     refused = REFUSED.search(why)
-    if refused or "Unsupported operand 149" in why:  # the frame that protocol 4 begins with
+    is_newer = "Unsupported operand 149" in why  # the frame that protocol 4 begins with
+    if (refused or is_newer) and _is_of_torch(path):
         lines = (
             f"found = torch.load({str(path)!r}, map_location='cpu', weights_only=False)",
             "torch.save({k: v for k, v in found.items() if isinstance(v, torch.Tensor) or "
@@ -125,11 +127,18 @@ def _refusal(path: Path, why: str) -> str:
             f"{_beside(path)!r})",
         )
         what = refused[1] if refused else "a pickle of protocol 4 or later"
-        return f"{path} holds {what}, which is no tensor and no plain value. {_by(*lines)}"
+        return f"{path} holds {what}, which is no tensor and no plain value; {_by(*lines)}"
     return (
         f"{path} is neither safetensors nor a torch checkpoint of tensors and plain values, or it "
         f"is damaged; nothing in it has been run."
     )
+
+
+def _is_of_torch(path: Path) -> bool:
+    """Return whether torch wrote it: no other pickle can be converted by torch."""
+    with path.open("rb") as file:
+        start = file.read(32)
+    return start.startswith(b"PK\x03\x04") or MAGIC in start
 
 
 def _beside(path: Path) -> str:
@@ -138,6 +147,6 @@ def _beside(path: Path) -> str:
 
 def _by(*lines: str) -> str:
     return (
-        "Nothing in it has been run. If you trust where it comes from, run this in Python, where "
+        "nothing in it has been run. If you trust where it comes from, run this in Python, where "
         "it was made, and take the new file:\n  " + "\n  ".join(("import torch", *lines))
     )
