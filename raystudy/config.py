@@ -20,6 +20,7 @@ from hydra import compose as hydra_compose
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override, QuotedString
 from omegaconf import DictConfig, ListConfig, OmegaConf, open_dict
 from omegaconf.errors import (
     InterpolationToMissingValueError,
@@ -86,12 +87,18 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     published recipe scaled to that data set.
     """
     if name not in study_names(search_path):
+        _refuse_ending(name, search_path)
         raise UserError(
             f"no study '{name}'; {_nearest(name, study_names(search_path))}"
             f"'raystudy list' shows all."
         )
     meant = tuple(override.as_meant(text) for text in overrides)
-    if several := [text for text in meant if override.parse(text).is_sweep_override()]:
+    parsed = [override.parse(text) for text in meant]
+    for one in parsed:
+        _refuse_no_option(one, search_path)
+    if several := [
+        text for text, one in zip(meant, parsed, strict=True) if one.is_sweep_override()
+    ]:
         path, _, value = several[0].partition("=")
         raise UserError(
             f"{several[0]}: one trial has one value; 'raystudy sweep' searches several, and one "
@@ -137,7 +144,27 @@ def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
 def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
     """Return the first YAML of that name below a search path."""
     paths = (root / f"{relative}.yaml" for root in _roots(search_path))
-    return next((path for path in paths if path.is_file()), None)
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        _refuse_ending(relative, search_path)
+    return found
+
+
+def _refuse_ending(relative: str, search_path: Sequence[str]) -> None:
+    """Refuse what Hydra would pass over."""
+    for ending in (".yml", ".YML", ".YAML"):
+        for path in (Path(folder) / f"{relative}{ending}" for folder in search_path):
+            if path.is_file():
+                raise UserError(f"{path}: only files that end in .yaml are read; rename it.")
+
+
+def _refuse_no_option(parsed: Override, search_path: Sequence[str]) -> None:
+    group, value = parsed.key_or_group, parsed.value()
+    is_name = parsed.is_delete() or isinstance(value, (str, QuotedString))
+    if group in (*GROUPS, *MEASURING) and not is_name:
+        known = ", ".join(options(group, search_path)) or "none"
+        shown = "null" if value is None else value
+        raise UserError(f"{group} must be the name of an option, got {shown}; there are: {known}.")
 
 
 def read_yaml(path: Path) -> dict[str, Any]:
@@ -330,6 +357,7 @@ def _explain(error: Exception, name: str, folders: tuple[str, ...]) -> str:
     if missing := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
         return unknown_setting(missing[2], name, folders)
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
+        _refuse_ending(f"{option[1]}/{option[2]}", folders)
         known = options(option[1], folders)
         return (
             f"{option[1]}: no option '{option[2]}'; {_nearest(option[2], known)}"

@@ -91,6 +91,8 @@ def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -
         if re.fullmatch("[0-9a-f]{32}", what):
             what = _trial_of_run(store_uri(shared.tracker.uri, shared.output_dir), what)
     study_id, _, number = what.partition("/")
+    if number and Path(what).expanduser().is_dir():
+        raise UserError(f"{what} is a folder; name a study, such as swaro-1, or a file of weights.")
     if number and not number.isdigit():
         raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{what}'.")
     folder = open_study_folder(output_dir, study_id)

@@ -8,9 +8,10 @@ from typing import Any
 
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes, config, override, points, sweeps
+from raystudy import axes, config, override, points, sweeps, value_types
 from raystudy.axes import Value
 from raystudy.config import Composed
 from raystudy.errors import UserError
@@ -62,9 +63,13 @@ class SearchSpace:
         """
         plain, swept = sweeps.split(overrides)
         composed = config.compose(name, plain, search_path)
-        section = OmegaConf.to_container(composed.config.search, resolve=True)
-        assert isinstance(section, dict)
-        space = cls.read(section, composed, plain, swept, search_path)
+        try:
+            section = OmegaConf.to_container(composed.config.search, resolve=True)
+            assert isinstance(section, dict)
+            space = cls.read(section, composed, plain, swept, search_path)
+        except OmegaConfBaseException:  # where a value is of the wrong type, that is why
+            value_types.check(composed.config)
+            raise
         num_trials = composed.config.study.num_trials
         if space.size is not None and space.size < num_trials:
             note = f"there are only {space.size} configurations for study.num_trials={num_trials}."

@@ -17,7 +17,8 @@ from raystudy.trial import build_encoder, build_method, load_splits
 from trainables.data.image_set import Splits
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
-from trainables.networks.interchange import load_encoder, read_weights
+from trainables.networks.interchange import load_encoder
+from trainables.networks.weight_files import read_weights
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -155,5 +156,6 @@ def _put_in(put: Any, origin: Origin) -> None:
     try:
         put()
     except (ValueError, RuntimeError) as error:
-        words = " ".join(str(error).split())
+        # torch's errors are of many lines, ours where they show Python to run.
+        words = str(error) if isinstance(error, ValueError) else " ".join(str(error).split())
         raise UserError(f"the weights in {origin.weights} cannot be used: {words}") from error

@@ -3,6 +3,7 @@
 The constructor a ``_target_`` names is the schema: its annotations say what a setting may be.
 """
 
+import math
 import re
 import types
 from collections.abc import Iterator, Mapping, Sequence
@@ -11,7 +12,8 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
 from hydra._internal.utils import _locate
 from omegaconf import DictConfig, ListConfig, OmegaConf
-from omegaconf.errors import InterpolationToMissingValueError
+from omegaconf.errors import OmegaConfBaseException
+from torch import Tensor
 
 from raystudy import faults
 from raystudy.config import require_resolvable
@@ -29,6 +31,14 @@ OF_A_TRIAL: Mapping[str, Any] = {
     "output_dir": str,
 }
 OF_THE_TRACKER: Mapping[str, Any] = {"enabled": bool, "uri": str | None, "patience": float}
+OF_A_STUDY: Mapping[str, Any] = get_type_hints(StudySpec) | {"points": Sequence[Any]}
+SECTIONS = ("batches", "trainer", "scaling", "tracker")
+NOT_SEARCHED = (
+    *("study.", "sampler.", "trial_scheduler.", "evaluate.", "scaling.", "tracker."),
+    *("device", "output_dir", "seed"),
+)
+PLAIN = {"int": int, "float": float, "bool": bool, "str": str}
+LISTS = (Sequence, list, tuple)
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
 
 
@@ -48,16 +58,35 @@ def check(config: DictConfig) -> None:
         For the first that does not fit.
     """
     require_resolvable(config)
+    for section in SECTIONS:
+        if not isinstance(config[section], DictConfig):
+            raise UserError(
+                f"{section} is a section, got {_shown(config[section])}; change one of its "
+                f"settings ('raystudy show' lists them)."
+            )
     for setting in _settings(config):
         if not _fits(setting.value, setting.wanted):
             raise UserError(
-                f"{setting.path} must be {_words(setting.wanted)}, got {_shown(setting.value)}."
+                f"{setting.path} must be {_words(setting.wanted)}, got {_shown(setting.value)}"
+                f"{_advice(setting)}."
             )
+
+
+def _advice(setting: _Setting) -> str:
+    """Return how several values are searched, where that is what a list may mean."""
+    path, value = setting.path, setting.value
+    if not isinstance(value, list) or get_origin(setting.wanted) in LISTS:
+        return ""
+    if len(value) == 1:
+        return "; leave out the brackets"
+    if not value or path.startswith(NOT_SEARCHED):
+        return ""
+    return f"; to search these values, sweep with '{path}=choice({','.join(map(str, value))})'"
 
 
 def _settings(config: DictConfig) -> Iterator[_Setting]:
     yield from _of_node(config, "", OF_A_TRIAL)
-    yield from _of_node(config.study, "study.", get_type_hints(StudySpec))
+    yield from _of_node(config.study, "study.", OF_A_STUDY)
     yield from _of_node(config.scaling, "scaling.", get_type_hints(Scaling))
     yield from _of_node(config.tracker, "tracker.", OF_THE_TRACKER)
     yield from _of_targets(config, "")
@@ -83,10 +112,12 @@ def _object(target: str, prefix: str) -> Any:
 
 
 def _schema(target: Any) -> Mapping[str, Any]:
+    made_by = vars(target).get("__init__", target)
     try:
-        return get_type_hints(vars(target).get("__init__", target))
+        return get_type_hints(made_by)
     except NameError:  # a library that imports the names of its annotations for checkers only
-        return {}
+        names = getattr(made_by, "__annotations__", {})
+        return {name: PLAIN[word] for name, word in names.items() if word in PLAIN}
 
 
 def _of_node(node: DictConfig, prefix: str, schema: Mapping[str, Any]) -> Iterator[_Setting]:
@@ -96,12 +127,13 @@ def _of_node(node: DictConfig, prefix: str, schema: Mapping[str, Any]) -> Iterat
             continue
         try:
             value = node[name]
-        except InterpolationToMissingValueError:  # known once the data is read
+            if isinstance(value, (DictConfig, ListConfig)):
+                value = OmegaConf.to_container(value, resolve=not OmegaConf.is_dict(value))
+        except OmegaConfBaseException:  # known once the data is read, or of a value refused itself
             continue
-        if not isinstance(value, (DictConfig, ListConfig)):
-            refers = re.fullmatch(r"\$\{([\w.]+)\}", str(raw[name]))
-            path = refers[1] if refers else f"{prefix}{name}"
-            yield _Setting(path, value, wanted)
+        refers = re.fullmatch(r"\$\{([\w.]+)\}", str(raw[name]))
+        path = refers[1] if refers else f"{prefix}{name}"
+        yield _Setting(path, value, wanted)
 
 
 def _fits(value: Any, wanted: Any) -> bool:
@@ -111,19 +143,22 @@ def _fits(value: Any, wanted: Any) -> bool:
         return value in get_args(wanted)
     if wanted in (int, float):
         kinds = (int,) if wanted is int else (int, float)
-        return isinstance(value, kinds) and not isinstance(value, bool)
+        return isinstance(value, kinds) and not isinstance(value, bool) and math.isfinite(value)
     if wanted in (bool, str, type(None)):
         return isinstance(value, wanted)
-    # Nodes are not looked at here: this is a plain value where a list or an object is wanted.
-    return get_origin(wanted) not in (Sequence, list, tuple)
+    if get_origin(wanted) in LISTS:
+        kind = (*get_args(wanted), Any)[0]
+        return isinstance(value, list) and all(_fits(one, kind) for one in value)
+    # What YAML can say of a tensor is nothing; other objects are known by their _target_.
+    return wanted is not Tensor
 
 
 def _words(wanted: Any) -> str:
     if get_origin(wanted) in (Union, types.UnionType):
-        return " or ".join(_words(one) for one in get_args(wanted))
+        return " or ".join(_words(one) for one in get_args(wanted) if one is not Tensor)
     if get_origin(wanted) is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(wanted))
-    if get_origin(wanted) in (Sequence, list, tuple):
+    if get_origin(wanted) in LISTS:
         return "a list, such as [1,2]"
     return "null" if wanted is type(None) else WORDS.get(wanted, str(wanted))
 

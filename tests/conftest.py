@@ -8,6 +8,8 @@ os.environ.setdefault("CUDA_VISIBLE_DEVICES", "")
 
 import hypothesis
 import pytest
+from expected_skips import pytest_make_collect_report as pytest_make_collect_report
+from expected_skips import pytest_runtest_makereport as pytest_runtest_makereport
 from ranks import Ranks
 
 # The first example of a test pays for imports, and machines are shared: time decides nothing.

@@ -1,5 +1,6 @@
 """Where MLflow keeps runs and files."""
 
+import os
 import re
 from pathlib import Path
 
@@ -7,6 +8,7 @@ from raystudy.errors import UserError
 from raystudy.naming import reachable
 from raystudy.trackers.redaction import redact
 
+VARIABLE = "MLFLOW_TRACKING_URI"  # what tracker.uri is where nobody sets it
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 DATABASE = "mlflow.db"
 # What no URI of a database can hold; ? begins its options.
@@ -21,15 +23,22 @@ def store_uri(uri: str | None, output_dir: str) -> str:
     UserError
         If MLflow could make nothing of the one given.
     """
-    if uri is not None:
-        scheme = uri.partition(":")[0].partition("+")[0]
-        if scheme not in SCHEMES:
+    if uri:
+        scheme, _, rest = re.sub(r"^(\w+)\+\w+:", r"\1:", uri).partition("://")
+        if scheme not in SCHEMES or not (rest or scheme == "databricks"):
             raise UserError(
-                f"tracker.uri must begin with one of {', '.join(SCHEMES)}, such as "
+                f"{_name(uri)} must begin with one of {', '.join(SCHEMES)}, such as "
                 f"http://host:5000 or sqlite:////folder/mlflow.db, got '{redact(uri)}'."
             )
         return uri
     return f"sqlite:///{reachable(_folder(output_dir), UNFIT) / DATABASE}"
+
+
+def _name(uri: str) -> str:
+    """Return where the user wrote it."""
+    if os.environ.get(VARIABLE) != uri:
+        return "tracker.uri"
+    return f"the environment variable {VARIABLE} (or tracker.uri, which beats it)"
 
 
 def default_artifacts(output_dir: str) -> str:

@@ -137,3 +137,15 @@ def test_a_number_of_classes_that_contradicts_the_data_is_refused(
     assert cli.main([verb, *words]) == 2
     assert "data.num_classes must be" in capsys.readouterr().err
     assert not list((tmp_path / "home").glob("studies/*"))
+
+
+@pytest.mark.parametrize("name", ["mine.yml", "optimizer/mine.yml", "recipe/swaro/digits2.YAML"])
+def test_a_file_whose_ending_is_not_read_is_named(tmp_path, name):
+    (tmp_path / "data").mkdir()
+    (tmp_path / "data/digits2.yaml").write_text("defaults:\n  - digits\n")
+    (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+    (tmp_path / name).write_text("defaults:\n  - base\n")
+    study = "mine" if name == "mine.yml" else "swaro"
+    overrides = {"optimizer/mine.yml": ["optimizer=mine"]}.get(name, ["data=digits2"])
+    words = refusal(study, overrides, [str(tmp_path)])
+    assert words == f"{tmp_path / name}: only files that end in .yaml are read; rename it."

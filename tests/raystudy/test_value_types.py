@@ -5,6 +5,7 @@ from PIL import Image
 
 from raystudy import config, plan, value_types
 from raystudy.errors import UserError
+from raystudy.search_space import SearchSpace
 
 
 @pytest.mark.parametrize(
@@ -25,12 +26,55 @@ from raystudy.errors import UserError
         ("study.num_trials=many", "study.num_trials must be a whole number, got 'many'."),
         ("scaling.max_concurrent=a", "scaling.max_concurrent must be a whole number or null, "),
         ("tracker.patience=long", "tracker.patience must be a number, got 'long'."),
+        (
+            "optimizer.lr=[0.1,0.2]",
+            "optimizer.lr must be a number, got [0.1, 0.2]; to search these values, sweep with "
+            "'optimizer.lr=choice(0.1,0.2)'.",
+        ),
+        (
+            "max_epochs=[1]",
+            "max_epochs must be a whole number, got [1]; leave out the brackets.",
+        ),
+        ("seed=[1,2]", "seed must be a whole number, got [1, 2]."),
+        ("study.num_trials=[3,4]", "study.num_trials must be a whole number, got [3, 4]."),
+        ("study.points=3", "study.points must be a list, such as [1,2], got 3."),
+        ("study.allow_repeats=[true]", "study.allow_repeats must be true or false, got [True]"),
+        ("scaling.num_workers=[2]", "scaling.num_workers must be a whole number, got [2]"),
+        ("tracker.uri=[a]", "tracker.uri must be text or null, got ['a']"),
+        ("device=[cpu]", "device must be one of auto, cpu, cuda, got ['cpu']"),
+        ("output_dir=[a]", "output_dir must be text, got ['a']"),
+        ("optimizer.lr={a:1}", "optimizer.lr must be a number, got {'a': 1}."),
+        ("optimizer.lr=nan", "optimizer.lr must be a number, got nan."),
+        ("attack.ball.epsilon=inf", "attack.ball.epsilon must be a number, got inf."),
+        ("attack.ball.epsilon=[1,2]", "attack.ball.epsilon must be a number, got [1, 2]; to"),
+        ("clusters.probability=[0.5]", "clusters.probability must be a number, got [0.5]; leave"),
+        ("encoder.widths=[a]", "encoder.widths must be a list, such as [1,2], got ['a']."),
+        ("encoder.widths=[[1]]", "encoder.widths must be a list, such as [1,2], got [[1]]."),
+        ("sampler.n_startup_trials=[3,4]", "sampler.n_startup_trials must be a whole number, got"),
+        ("trainer=3", "trainer is a section, got 3; "),
     ],
 )
 def test_a_wrong_type_is_one_sentence(override, sentence):
     with pytest.raises(UserError) as refused:
         value_types.check(config.load("swaro", [override]))
     assert str(refused.value).startswith(sentence)
+
+
+@pytest.mark.parametrize("value", ["abc", "null", "nan", "[0.1,0.2]", "true"])
+def test_an_optimizer_of_torch_takes_a_number_too(value):
+    with pytest.raises(UserError, match=r"^optimizer\.lr must be a number, got"):
+        value_types.check(config.load("at", [f"optimizer.lr={value}"]))
+
+
+def test_a_list_that_others_are_reckoned_from_is_refused_as_what_it_is():
+    with pytest.raises(UserError, match=r"^attack\.ball\.epsilon must be a number, got \[1\]"):
+        SearchSpace.load("swaro", ["attack.ball.epsilon=[1]"])
+
+
+@pytest.mark.parametrize("value", ["3", "null", "true", "[sgd]", "{lr:0.1}"])
+def test_a_group_takes_the_name_of_an_option(value):
+    with pytest.raises(UserError, match=r"optimizer must be the name of an option.*sgd"):
+        config.load("swaro", [f"optimizer={value}"])
 
 
 def test_what_refers_to_a_setting_names_that_setting():

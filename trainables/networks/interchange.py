@@ -1,22 +1,20 @@
-"""Weights to and from other programs: torchvision's ResNets, checkpoints of all sorts.
-
-No file is executed: tensors are read, or the file is refused.
-"""
+"""Weights to and from other programs: torchvision's ResNets, checkpoints of all sorts."""
 
 import re
-import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
 
 from trainables.networks.encoder import Encoder
 from trainables.networks.resnet import ResNet
+from trainables.networks.small_conv import SmallConv
 
 OURS = "encoder.body."  # of a method's weights
 SAID = 3  # names of each kind in an error
+DEPTHS = {(2, False): 18, (6, False): 34, (6, True): 50}  # by blocks of layer3, and bottlenecks
+STEMS = {3: "cifar", 7: "imagenet"}  # by the size of conv1
 SYNONYMS = ((r"\bshortcut\.", "downsample."),)  # CIFAR ResNets after kuangliu: RoCL, SupContrast
 
 
@@ -57,47 +55,6 @@ def save_torchvision(encoder: ResNet, path: Path) -> None:
     save_file(to_torchvision(encoder), path, metadata=metadata)
 
 
-def read_weights(path: Path) -> dict[str, Tensor]:
-    """Return the tensors in a safetensors file or a torch checkpoint, by their full names.
-
-    Raises
-    ------
-    ValueError
-        If the file is not there, is neither, or holds more than tensors and plain values.
-    """
-    if not path.is_file():
-        raise ValueError(f"there is no file {path}.")
-    try:
-        if path.suffix == ".safetensors":
-            from safetensors.torch import load_file
-
-            found: Any = load_file(path)
-        else:
-            with warnings.catch_warnings():  # about pickles of other programs
-                warnings.simplefilter("ignore")
-                found = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # a file made to harm can make a reader fail in any way
-        raise ValueError(
-            f"{path} is neither safetensors nor a torch checkpoint of tensors and plain values; "
-            f"nothing in it has been run."
-        ) from error
-    try:
-        weights = dict(_tensors(found, ""))
-    except RecursionError as error:
-        raise ValueError(f"{path} holds itself, without end.") from error
-    if not weights:
-        raise ValueError(f"{path} holds no tensors.")
-    return weights
-
-
-def _tensors(node: Any, name: str) -> Iterator[tuple[str, Tensor]]:
-    if isinstance(node, Tensor):
-        yield name, node
-    elif isinstance(node, Mapping):
-        for key, value in node.items():
-            yield from _tensors(value, f"{name}.{key}" if name else str(key))
-
-
 def load_encoder(
     encoder: Encoder, weights: Mapping[str, Tensor], *, prefix: str | None = None
 ) -> None:
@@ -133,7 +90,10 @@ def load_encoder(
     }
     if complaints := list(_complaints(given, wanted)):
         under = f" under '{prefix}'" if prefix else ""
-        raise ValueError(f"the weights{under} do not fit the encoder: {'; '.join(complaints)}.")
+        advice = f"; {', '.join(fit)} may fit" if (fit := list(_settings(encoder, given))) else ""
+        raise ValueError(
+            f"the weights{under} do not fit the encoder: {'; '.join(complaints)}{advice}."
+        )
     encoder.load_state_dict(
         {name: given.get(name.removeprefix("body."), value) for name, value in own.items()}
     )
@@ -172,7 +132,8 @@ def _complaints(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> It
     needed = [name for name in wanted if not name.endswith("num_batches_tracked")]
     if missing := [name for name in needed if name not in given]:
         yield f"missing {_some(missing)}"
-    if extra := [name for name in given if name.split(".")[0] in parts and name not in wanted]:
+    others = [name for name in given if name not in wanted]
+    if extra := [name for name in others if _is_part(name, given[name], parts)]:
         yield f"unexpected {_some(extra)}"
     both = [name for name in wanted if name in given]
     if other := [name for name in both if given[name].shape != wanted[name].shape]:
@@ -182,6 +143,44 @@ def _complaints(given: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> It
         yield f"no plain real numbers in {_some(odd)}"
     elif broken := [name for name in both if not given[name].float().isfinite().all()]:
         yield f"not finite {_some(broken)}"
+
+
+def _is_part(name: str, value: Tensor, parts: Collection[str]) -> bool:
+    """Return whether this is of the encoder: a layer of it, or one more of a numbered row."""
+    first = name.split(".")[0]
+    return first in parts or (first.isdigit() and all(map(str.isdigit, parts)) and value.ndim == 4)
+
+
+def _settings(encoder: Encoder, given: Mapping[str, Tensor]) -> Iterator[str]:
+    """Yield the settings that would make the encoder one of the given size."""
+    own = encoder.state_dict()
+    convolutions = {name: value for name, value in given.items() if value.ndim == 4}
+    if isinstance(encoder, ResNet):
+        yield from _settings_of_resnet(own, convolutions)
+    elif isinstance(encoder, SmallConv):
+        widths = [len(value) for value in convolutions.values()]
+        if widths != [len(value) for value in own.values() if value.ndim == 4]:
+            yield f"encoder.widths=[{','.join(map(str, widths))}]"
+
+
+def _settings_of_resnet(
+    own: Mapping[str, Tensor], convolutions: Mapping[str, Tensor]
+) -> Iterator[str]:
+    depth, present = _depth(convolutions), _depth([name.removeprefix("body.") for name in own])
+    if depth != present and depth is not None:
+        yield f"encoder.depth={depth}"
+    if (first := convolutions.get("conv1.weight")) is None:
+        return
+    expected = own["body.conv1.weight"]
+    if first.shape[2:] != expected.shape[2:] and first.shape[-1] in STEMS:
+        yield f"encoder.stem={STEMS[first.shape[-1]]}"
+    if first.shape[1] != expected.shape[1]:
+        yield f"data of {first.shape[1]} channels"
+
+
+def _depth(names: Collection[str]) -> int | None:
+    blocks = {name.split(".")[1] for name in names if name.startswith("layer3.")}
+    return DEPTHS.get((len(blocks), "layer3.0.conv3.weight" in names))
 
 
 def _can_stand_for(given: Tensor, wanted: Tensor) -> bool:

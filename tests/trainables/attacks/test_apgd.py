@@ -6,6 +6,7 @@ from itertools import pairwise
 import pytest
 import torch
 import torchattacks
+from pyautoattack import autopgd_base
 from toy_classifiers import accuracy, trained
 
 from trainables.attacks.apgd import APGD
@@ -96,7 +97,6 @@ def test_targets_leave_the_accuracy_torchattacks_leaves(ball, learnt):
 @every_ball
 @pytest.mark.parametrize("targets", [0, 5])
 def test_leaves_the_accuracy_its_authors_code_leaves(ball, targets, learnt):
-    official = pytest.importorskip("pyautoattack.autopgd_base")
     model, images, labels = learnt
     settings = {
         "n_iter": 30,
@@ -107,9 +107,9 @@ def test_leaves_the_accuracy_its_authors_code_leaves(ball, targets, learnt):
         "logger": logging.getLogger(),
     }
     if targets:
-        peer = official.APGDAttack_targeted(model, n_target_classes=targets, **settings)
+        peer = autopgd_base.APGDAttack_targeted(model, n_target_classes=targets, **settings)
     else:
-        peer = official.APGDAttack(model, **settings)
+        peer = autopgd_base.APGDAttack(model, **settings)
     expected = accuracy(model, peer.perturb(images, labels), labels)
     objective = DLR() if targets else CrossEntropy()
     attack = apgd(ball, steps=30, objective=objective, targets=targets)

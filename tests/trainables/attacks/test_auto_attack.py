@@ -1,5 +1,6 @@
 """The ensemble: its parts, its order, and the accuracy of its authors' code."""
 
+import pyautoattack
 import pytest
 import torch
 import torchattacks
@@ -65,14 +66,13 @@ def test_leaves_the_accuracy_torchattacks_leaves(norm, learnt):
 @pytest.mark.slow
 @every_ball
 def test_leaves_the_accuracy_its_authors_code_leaves(ball, learnt):
-    official = pytest.importorskip("pyautoattack")
     model, images, labels = learnt
     norm = {LinfBall: "Linf", L2Ball: "L2", L1Ball: "L1"}[type(ball)]
     if norm != "Linf":  # its Square fails on images of 12 pixels' width in l2 and l1
         names = {"attacks": ["apgd-ce", "apgd-t", "fab-t"], "version": "custom"}
     else:
         names = {"version": "standard"}
-    peer = official.AutoAttack(model, norm=norm, eps=ball.epsilon, seed=0, **names)
+    peer = pyautoattack.AutoAttack(model, norm=norm, eps=ball.epsilon, seed=0, **names)
     if norm == "L1":
         peer.apgd.use_largereps = peer.apgd_targeted.use_largereps = True
         peer.apgd_targeted.n_target_classes = 5

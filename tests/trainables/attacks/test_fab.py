@@ -3,6 +3,7 @@
 import pytest
 import torch
 import torchattacks
+from pyautoattack.fab_pt import FABAttack_PT
 from torch import nn
 from toy_classifiers import accuracy, trained
 
@@ -103,12 +104,9 @@ def test_leaves_the_accuracy_torchattacks_leaves(norm, learnt):
 
 @every_ball
 def test_leaves_the_accuracy_its_authors_code_leaves(ball, learnt):
-    official = pytest.importorskip("pyautoattack.fab_pt")
     model, images, labels = learnt
     norm = {LinfBall: "Linf", L2Ball: "L2", L1Ball: "L1"}[type(ball)]
-    peer = official.FABAttack_PT(
-        model, norm=norm, n_iter=10, n_restarts=1, eps=ball.epsilon, targeted=True
-    )
+    peer = FABAttack_PT(model, norm=norm, n_iter=10, n_restarts=1, eps=ball.epsilon, targeted=True)
     expected = accuracy(model, peer.perturb(images, labels), labels)
     left = accuracy(model, FAB(ball=ball, steps=10)(*learnt), labels)
     assert left == pytest.approx(expected, abs=0.015)

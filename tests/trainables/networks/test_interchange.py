@@ -2,8 +2,7 @@
 
 import copy
 import functools
-import os
-import pickle
+import re
 
 import pytest
 import torch
@@ -14,12 +13,12 @@ from safetensors.torch import save_file
 from trainables.networks import split_batch_norm
 from trainables.networks.interchange import (
     load_encoder,
-    read_weights,
     save_torchvision,
     to_torchvision,
 )
 from trainables.networks.resnet import ResNet
 from trainables.networks.small_conv import SmallConv
+from trainables.networks.weight_files import read_weights
 
 STATISTICS = {"mean": [0.485, 0.456, 0.406], "std": [0.229, 0.224, 0.225]}
 
@@ -163,9 +162,36 @@ def test_only_the_first_names_are_told():
         load_encoder(resnet(50), to_torchvision(resnet(18)))
 
 
-def test_another_stem_is_told_by_its_size():
-    with pytest.raises(ValueError, match=r"conv1\.weight 64x3x3x3 instead of 64x3x7x7"):
-        load_encoder(resnet(stem="imagenet"), to_torchvision(resnet(stem="cifar")))
+@pytest.mark.parametrize(
+    ("own", "given", "words"),
+    [
+        (
+            (18, "imagenet"),
+            (18, "cifar"),
+            "64x3x3x3 instead of 64x3x7x7; encoder.stem=cifar may fit.",
+        ),
+        (
+            (18, "cifar"),
+            (18, "imagenet"),
+            "64x3x7x7 instead of 64x3x3x3; encoder.stem=imagenet may",
+        ),
+        ((18, "cifar"), (50, "cifar"), "; encoder.depth=50 may fit."),
+        ((50, "cifar"), (18, "imagenet"), "; encoder.depth=18, encoder.stem=imagenet may fit."),
+        ((34, "cifar"), (18, "cifar"), "; encoder.depth=18 may fit."),
+    ],
+)
+def test_what_would_fit_is_named_as_the_setting_it_is(own, given, words):
+    with pytest.raises(ValueError, match=re.escape(words)):
+        load_encoder(resnet(*own), to_torchvision(resnet(*given)))
+
+
+def test_other_channels_and_widths_are_named_too(donor):
+    grey = {**donor, "conv1.weight": donor["conv1.weight"].mean(dim=1, keepdim=True)}
+    with pytest.raises(ValueError, match="; data of 1 channels may fit"):
+        load_encoder(resnet(), grey)
+    wider = SmallConv(channels=1, widths=[4, 8, 16], mean=[0.0], std=[1.0])
+    with pytest.raises(ValueError, match=r"; encoder\.widths=\[4,8,16\] may fit"):
+        load_encoder(small(), wider.state_dict())
 
 
 def test_another_network_is_told_by_its_names():
@@ -197,58 +223,6 @@ def test_an_export_is_safetensors_that_tell_the_statistics(tmp_path):
     assert same(again, encoder)
 
 
-def test_a_checkpoint_with_more_than_weights_gives_its_tensors(tmp_path):
-    weights = small().state_dict()
-    torch.save({"epoch": 3, "model": weights, "args": {"lr": 0.1}}, tmp_path / "a.pth")
-    found = read_weights(tmp_path / "a.pth")
-    assert list(found) == [f"model.{name}" for name in weights]
-
-
-class Harmful:
-    def __init__(self, path):
-        self.path = path
-
-    def __reduce__(self):
-        return os.mkdir, (str(self.path),)
-
-
-def pickle_to(content, path):
-    path.write_bytes(pickle.dumps(content, protocol=2))
-
-
-@pytest.mark.parametrize("save", [torch.save, pickle_to])
-@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
-def test_code_in_a_file_is_not_run(tmp_path, save, name):
-    save({"conv1.weight": torch.zeros(2), "x": Harmful(tmp_path / "ran")}, tmp_path / name)
-    with pytest.raises(ValueError, match="nothing in it has been run"):
-        read_weights(tmp_path / name)
-    assert not (tmp_path / "ran").exists()
-
-
-@pytest.mark.parametrize("name", ["a.pth", "a.safetensors"])
-@pytest.mark.parametrize("content", [b"", b"hello", b"PK\x03\x04" + bytes(40), bytes(100)])
-def test_a_file_that_is_not_what_it_says_is_refused(tmp_path, name, content):
-    (tmp_path / name).write_bytes(content)
-    with pytest.raises(ValueError, match=f"{name} (is neither|holds no)"):
-        read_weights(tmp_path / name)
-
-
-def test_a_file_cut_short_is_refused(tmp_path):
-    torch.save(small().state_dict(), tmp_path / "a.pth")
-    whole = (tmp_path / "a.pth").read_bytes()
-    (tmp_path / "a.pth").write_bytes(whole[: len(whole) // 2])
-    with pytest.raises(ValueError, match="neither"):
-        read_weights(tmp_path / "a.pth")
-
-
-def test_no_file_and_no_tensors_are_told(tmp_path):
-    with pytest.raises(ValueError, match="no file"):
-        read_weights(tmp_path / "a.pth")
-    torch.save({"epoch": 1}, tmp_path / "b.pth")
-    with pytest.raises(ValueError, match="no tensors"):
-        read_weights(tmp_path / "b.pth")
-
-
 @pytest.mark.parametrize(
     "change",
     [
@@ -275,11 +249,3 @@ def test_weights_of_other_precision_are_taken(kind):
     weights = {name: value.to(kind) for name, value in encoder.body.state_dict().items()}
     load_encoder(encoder, weights)
     assert all(value.dtype == torch.float32 for value in encoder.parameters())
-
-
-def test_a_file_that_holds_itself_is_refused(tmp_path):
-    endless = {"weight": torch.zeros(2)}
-    endless["again"] = endless
-    torch.save(endless, tmp_path / "endless.pt")
-    with pytest.raises(ValueError, match="holds itself, without end"):
-        read_weights(tmp_path / "endless.pt")
