@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from raystudy import config, recipe
 from raystudy.errors import UserError
@@ -70,9 +70,24 @@ class Origin:
     def settings(self, overrides: Sequence[str] = ()) -> DictConfig:
         """Return the trial's configuration under further overrides."""
         settings = config.load(self.name, [*self.overrides, *overrides], self.search_path)
-        if self.study:
+        if self.study is not None:
             self.study.settle(settings)
+            own = config.load(self.name, self.overrides, self.search_path)
+            _normalise_as_trained(settings, own, self.study.trial(self.number).config)
         return settings
+
+
+def _normalise_as_trained(settings: DictConfig, own: DictConfig, kept: Path) -> None:
+    """Give the encoder the mean and deviation it was trained with, which no weights hold.
+
+    A recipe may have changed since then, as RoCL's and SwARo's that used to normalise.
+    """
+    if not kept.is_file():
+        return
+    before = OmegaConf.select(OmegaConf.load(kept), "encoder", default={})
+    for name in ("mean", "std"):
+        if name in before and name in own.encoder and before[name] != own.encoder[name]:
+            settings.encoder[name] = before[name]
 
 
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:

@@ -1,10 +1,12 @@
 """A number belongs to one network, and who reads test images is counted."""
 
 import json
+import shutil
 from dataclasses import replace
 
 import pytest
 import torch
+from omegaconf import OmegaConf
 
 from raystudy import cli, split_ledger
 from raystudy.evaluation.runner import Order, finished_measurement, measure
@@ -54,6 +56,23 @@ def test_other_settings_of_the_encoder_are_another_network(capsys, tmp_path):
     assert first != apart
     assert right(capsys, file, *FOREIGN) == first
     assert evaluate(capsys, file, "encoder=resnet18", *CLEAN)[0] == 2
+
+
+def test_a_network_is_normalised_as_it_was_trained_when_its_recipe_has_changed(
+    home, tmp_path, monkeypatch
+):
+    shutil.copytree(home, tmp_path / "old")
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path / "old"))
+    now = find("train-fast_at-1", []).settings().encoder
+    (kept,) = (tmp_path / "old").rglob("0000/config.yaml")
+    trained = OmegaConf.load(kept)
+    assert trained.encoder == now
+    trained.encoder.update(mean=[0.0], std=[0.5])  # as if the YAML had said so then
+    OmegaConf.save(trained, kept)
+    for overrides in ([], ["+suite=quick"], ["data=digits"]):
+        encoder = find("train-fast_at-1", []).settings(overrides).encoder
+        assert (encoder.mean, encoder.std) == ([0.0], [0.5])
+        assert encoder.widths == now.widths
 
 
 def test_files_of_one_name_do_not_share_results(capsys, tmp_path):
