@@ -341,6 +341,10 @@ def _raw_paths(node: object, prefix: str = "") -> Iterator[str]:
 
 
 def _nearest(wrong: str, known: Sequence[str]) -> str:
+    parent, dot, word = wrong.rpartition(".")
+    short = f"{parent}{dot}{''.join(part[:1] for part in word.split('_'))}"  # learning_rate: lr
+    if "_" in word and short in known:
+        return f"did you mean '{short}'? "
     close = difflib.get_close_matches(wrong, known, n=1, cutoff=0.5)
     if not close:  # a right last word under a wrong path is the commoner slip
         last = {path.rsplit(".", 1)[-1]: path for path in reversed(known)}

@@ -57,7 +57,6 @@ def check(config: DictConfig) -> None:
     UserError
         For the first that does not fit.
     """
-    require_resolvable(config)
     for section in SECTIONS:
         if not isinstance(config[section], DictConfig):
             raise UserError(
@@ -70,6 +69,7 @@ def check(config: DictConfig) -> None:
                 f"{setting.path} must be {_words(setting.wanted)}, got {_shown(setting.value)}"
                 f"{_advice(setting)}."
             )
+    require_resolvable(config)  # after the types: what is reckoned from a list is not at fault
 
 
 def _advice(setting: _Setting) -> str:

@@ -9,6 +9,7 @@ import pytest
 from omegaconf import OmegaConf
 
 from raystudy import cli, command, conclusion, config, terminal
+from raystudy.manifest import Manifest
 from raystudy.report import origin
 from raystudy.search_space import SearchSpace
 from raystudy.status import best, status
@@ -59,14 +60,13 @@ def study(tmp_path):
     space, composed = SearchSpace.load("own study", overrides, [str(folder)])
     output_dir = tmp_path / AWKWARD / "results"
     stored = create_study_folder(output_dir, "own study", "lr-0.1")
-    manifest = {
-        "format": 1,
-        "kind": "sweep",
-        "name": "own study",
-        "overrides": [*overrides, f"output_dir={output_dir}"],
-        "search_path": [str(folder)],
-        "data": "digits",
-    }
+    manifest = Manifest(
+        kind="sweep",
+        name="own study",
+        overrides=(*overrides, f"output_dir={output_dir}"),
+        search_path=(str(folder),),
+        data="digits",
+    )
     stored.write_manifest(manifest)
     info = study_info(stored, space, composed.config, manifest, resumed=False)
     memory = MemoryTracker()
@@ -167,7 +167,8 @@ def test_what_replays_a_trial_is_read_back_as_it_was():
 def test_a_confirm_begins_from_its_search_and_not_from_a_yaml(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     folder = create_study_folder(tmp_path, "race", "race")
-    manifest = {"kind": "confirm", "confirm": {"study": "lr-0.1", "top": 2, "seeds": [5, 7]}}
+    contest = {"study": "lr-0.1", "top": 2, "seeds": [5, 7]}
+    manifest = Manifest(kind="confirm", name="swaro", confirm=contest)
     line = command.begin(manifest, folder)
     assert shlex.split(line) == ["raystudy", "confirm", "lr-0.1", *("--top", "2", "--seeds", "2")]
 

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
+from raystudy.manifest import Manifest
 from raystudy.naming import readable
 from raystudy.study_folder import create_study_folder, write_atomically
 from raystudy.trackers.mlflow.moving import local
@@ -55,8 +56,9 @@ def test_files_of_ours_keep_a_name(tmp_path, name):
     text = path.read_text(errors="surrogateescape")
     assert OmegaConf.create(text).root == f"/data/{name}"
     folder = create_study_folder(tmp_path, "study")
-    folder.write_manifest({"search_path": [name]})
-    assert folder.read_manifest() == {"search_path": [name]}
+    manifest = Manifest(kind="sweep", name="swaro", search_path=(name,))
+    folder.write_manifest(manifest)
+    assert folder.read_manifest() == manifest
 
 
 @pytest.mark.parametrize("name", ODD)

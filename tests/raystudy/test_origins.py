@@ -4,6 +4,7 @@ import pytest
 
 from raystudy import cli, origins
 from raystudy.errors import UserError
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 
 
@@ -14,8 +15,7 @@ def home(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     for study_id in ("lr-0.1", "best.ckpt", "0.5", "a" * 32):
         folder = create_study_folder(tmp_path / "home", "x", study_id)
-        manifest = {"kind": "train", "name": "simclr", "overrides": [], "search_path": []}
-        folder.write_manifest(manifest)
+        folder.write_manifest(Manifest(kind="train", name="simclr"))
         folder.trial(0).path.mkdir(parents=True)
         folder.trial(0).best_weights.touch()
     return tmp_path

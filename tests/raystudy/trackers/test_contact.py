@@ -12,6 +12,7 @@ import pytest
 from mlflow_studies import tell
 
 from raystudy import cli
+from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
@@ -55,7 +56,7 @@ def waiting(tmp_path, monkeypatch):
     """A study with events that wait."""
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     folder = create_study_folder(tmp_path, "study", tmp_path.name)
-    folder.write_manifest({"kind": "sweep", "name": "surrogate", "overrides": []})
+    folder.write_manifest(Manifest(kind="sweep", name="surrogate"))
     tell(MlflowTracker(None), study_info(folder.path))
     return folder
 
