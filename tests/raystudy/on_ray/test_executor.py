@@ -174,6 +174,8 @@ def test_nothing_is_left_and_nothing_is_said(tmp_path):
         text=True,
         check=True,
     )
-    assert (done.stdout, done.stderr) == ("", "")
+    said = done.stderr.splitlines()  # but that a busy machine lets Ray wait
+    assert [line for line in said if not line.startswith("waiting for Ray to start")] == []
+    assert done.stdout == ""
     assert left_behind() <= before
     assert not (tmp_path / ".ray").exists()
