@@ -24,6 +24,8 @@ def how(study: StoredStudy) -> dict[str, Any]:
 
 def fingerprint(study: StoredStudy) -> str:
     """Return what two studies share only if they were measured alike."""
+    # Whole paths of classes: those of a trial's evaluators stay where they are, and what is kept
+    # of old races holds this fingerprint.
     text = json.dumps(how(study), sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -10,15 +10,13 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from raystudy import command
+from raystudy import command, evaluated
 from raystudy.origins import Origin
 from raystudy.provenance import Provenance
 from trainables.data import fingerprint as data_fingerprint
 from trainables.data.image_set import Splits
 from trainables.evaluate.intervals import clopper_pearson
 from trainables.evaluate.suite import Suite
-
-FORMAT = 1
 
 
 def make(
@@ -49,7 +47,7 @@ def make(
         "seed": suite.seed,
     }
     return {
-        "format": FORMAT,
+        "format": evaluated.FORMAT,
         "key": key,
         "label": origin.label,
         "study": origin.study.id if origin.study else None,
@@ -91,13 +89,16 @@ def _protocol(
             "norm": norm_of_recipe(recipe["attacks"][attack]),
             "epsilon": epsilon,
             **_share(right),
-            "fingerprint": fingerprint(recipe, context, name, attack, epsilon),
+            "fingerprint": evaluated.fingerprint(recipe, context, name, attack, epsilon),
         }
         for attack, entry in found["attacks"].items()
         for epsilon, right in zip(entry["epsilons"], entry["right"], strict=True)
     ]
     return {
-        "clean": {**_share(found["clean"]), "fingerprint": fingerprint(recipe, context, name)},
+        "clean": {
+            **_share(found["clean"]),
+            "fingerprint": evaluated.fingerprint(recipe, context, name),
+        },
         "robust": rows,
         "worst": _worst(found, recipe),
         "warnings": dict(found["warnings"]),
@@ -140,22 +141,6 @@ def _share(right: Tensor) -> dict[str, Any]:
     hits = int(right.sum())
     value, low, high = clopper_pearson(hits, len(right))
     return {"right": hits, "images": len(right), "accuracy": value, "low": low, "high": high}
-
-
-def fingerprint(
-    recipe: Mapping[str, Any],
-    context: Mapping[str, Any],
-    protocol: str,
-    attack: str | None = None,
-    epsilon: float | None = None,
-) -> str:
-    """Return what two numbers share only if they were measured alike.
-
-    Of protocol, attack with all its settings, radius, the very images, split and seed.
-    """
-    settings = [recipe["protocols"][protocol], recipe["attacks"][attack] if attack else None]
-    text = json.dumps([settings, epsilon, dict(context)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
 def norm_of_recipe(assault: Mapping[str, Any]) -> str:

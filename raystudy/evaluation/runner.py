@@ -11,7 +11,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import checkpoint, images, provenance, split_ledger, trained
+from raystudy import checkpoint, evaluated, images, provenance, split_ledger, trained
 from raystudy.errors import UserError
 from raystudy.evaluation import published, record
 from raystudy.evaluation.published import Published
@@ -181,13 +181,26 @@ def _key(order: Order, settings: DictConfig) -> str:
 
     Whether the images of the data are the same, too, their fingerprint says.
     """
+    return _hash(order, evaluated.class_names(_plain(settings)))
+
+
+def _key_of_format_1(order: Order) -> str:
+    return _hash(order, _plain(order.settings()))
+
+
+def _hash(order: Order, plain: list[Any]) -> str:
+    text = json.dumps([plain, order.origin.prefix, _digest(order.origin.weights)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(settings: DictConfig) -> list[Any]:
+    """Return what decides what is measured: suite, data, encoder."""
     parts = ("suite", "data", "encoder")
     plain: list[Any] = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
     for section in (plain[1], plain[1]["splits"]):  # the images are known by their fingerprint
         for place in ("root", "cache_dir", "download"):
             section.pop(place, None)
-    text = json.dumps([plain, order.origin.prefix, _digest(order.origin.weights)], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return plain
 
 
 def _digest(weights: Path) -> str:
@@ -240,8 +253,10 @@ class Saving:
 def _finished(order: Order, key: str, splits: Splits) -> dict[str, Any] | None:
     if not order.results.is_file():
         return None
-    known: dict[str, Any] = json.loads(order.results.read_text())
-    same = (known.get("key"), known.get("data_fingerprint")) == (key, fingerprint(splits))
+    known = evaluated.read(order.results)
+    if known["format"] == 1:
+        key = _key_of_format_1(order)
+    same = (known["key"], known["data_fingerprint"]) == (key, fingerprint(splits))
     return known if same else None
 
 

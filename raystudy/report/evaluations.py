@@ -1,10 +1,10 @@
 """What was measured of trained networks after the search, each number with its fingerprint."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from raystudy import evaluated
 from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.stored import StoredStudy
 from trainables.evaluate.ball_name import ball_name
@@ -48,11 +48,11 @@ def read(folder: Path) -> Iterator[Record]:
     """Yield what was measured, in order of trials; torn files and others are skipped."""
     for path in sorted(folder.glob("trials/*/evaluations/*.json")):
         try:
-            record = json.loads(path.read_text())
-        except (OSError, ValueError):
+            found = evaluated.read(path)
+        except (OSError, ValueError, KeyError, TypeError):
             continue
-        if isinstance(record, dict) and "protocols" in record:
-            yield record
+        if "protocols" in found:
+            yield found
 
 
 def _rows(record: Record) -> Iterator[list[Cell]]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from raystudy import cli
+from raystudy import cli, evaluated
 from raystudy.study_folder import StudyFolder
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "format_1"
@@ -61,3 +61,20 @@ def test_its_manifest_becomes_one_of_today_and_says_the_same(home, study):
     folder.write_manifest(before)
     assert folder.read_manifest() == before
     assert before.name == "at"
+
+
+@pytest.mark.usefixtures("home")
+def test_its_evaluation_is_read_and_not_repeated(home, capsys):
+    kept = home / "studies/old-sweep/trials/0001/evaluations/quick.json"
+    before = kept.read_text()
+    assert cli.main(["evaluate", "old-sweep/1", "--json"]) == 0
+    assert kept.read_text() == before
+    (shown,) = json.loads(capsys.readouterr().out)
+    assert shown["seconds"] == json.loads(before)["seconds"]
+
+
+def test_its_evaluation_has_the_fingerprints_of_one_of_today():
+    kept = FIXTURES / "studies/old-sweep/trials/0001/evaluations/quick.json"
+    clean = evaluated.read(kept)["protocols"]["quick"]["clean"]["fingerprint"]
+    assert clean != json.loads(kept.read_text())["protocols"]["quick"]["clean"]["fingerprint"]
+    assert clean == "e0207717d4af"
