@@ -14,13 +14,13 @@ import torch
 from omegaconf import DictConfig
 from safetensors.torch import save as safetensors_bytes
 
-from raystudy import config
+from raystudy.config import compose
+from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
-from raystudy.on_ray.scaling import Scaling
 from raystudy.plan import read_scaling
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
 from raystudy.trackers.base import StudyInfo, TrialInfo
-from raystudy.trial import build_evaluators, build_trainer, load_splits
+from raystudy.trial.run import build_evaluators, build_trainer, load_splits
 from trainables.rehearsal import Rehearsal, rehearse
 from trainables.trainer import Trainer
 
@@ -65,8 +65,8 @@ def first_trials(space: SearchSpace, info: StudyInfo, settings: DictConfig) -> l
         study = Study.open(
             dataclasses.replace(info, folder=Path(folder)),
             space,
-            sampler=config.plain(settings.sampler),
-            trial_scheduler=config.plain(settings.trial_scheduler),
+            sampler=compose.plain(settings.sampler),
+            trial_scheduler=compose.plain(settings.trial_scheduler),
             max_epochs=settings.max_epochs,
         )
         with study:
@@ -112,7 +112,7 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
 def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal, device: str) -> Rehearsal:
     try:
         overrides = [*trial.overrides, f"device={device}"]
-        settings = config.load(info.name, overrides, info.search_path)
+        settings = compose.load(info.name, overrides, info.search_path)
         splits = load_splits(settings)
         own = rehearse(build_trainer(settings, splits), [], splits, enough_s=EACH_S)
     except UserError:  # the trial will fail by it, and tell so

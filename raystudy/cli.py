@@ -16,7 +16,8 @@ from collections.abc import Sequence
 from inspect import cleandoc
 from typing import NoReturn
 
-from raystudy import __version__, disk, naming, processes
+from raystudy import __version__
+from raystudy.config import import_path
 from raystudy.errors import (
     EXIT_DONE,
     EXIT_FAILED,
@@ -27,6 +28,7 @@ from raystudy.errors import (
     UserError,
 )
 from raystudy.examples import EXAMPLES, GROUPS
+from raystudy.storage import disk, file_names
 from raystudy.verbs import VERBS
 
 BEGIN = """\
@@ -44,9 +46,9 @@ NOT_ALLOWED = (errno.EACCES, errno.EPERM, errno.EROFS, errno.ENOTDIR)
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command and return its exit code."""
-    naming.to_terminal()
+    file_names.to_terminal()
     if arguments is None:
-        processes.forget_working_folder()
+        import_path.forget_working_folder()
     options = _parse(arguments)
     _show_progress_of("trainables.data")
     try:
@@ -86,9 +88,9 @@ def _words_of_libraries(error: Exception) -> str:
     """Return what Hydra, OmegaConf or a YAML has against the settings; empty for other errors."""
     if "omegaconf" not in sys.modules:  # it takes its time, and had no part in the error
         return ""
-    from raystudy import faults
+    from raystudy.config import library_errors
 
-    return faults.words(error)
+    return library_errors.words(error)
 
 
 def _parse(arguments: Sequence[str] | None) -> argparse.Namespace:

@@ -5,9 +5,9 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystudy.manifest import Manifest
-from raystudy.study_folder import StudyFolder, command
-from raystudy.trackers.redaction import redact
+from raystudy.storage.folders import StudyFolder, command
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.redaction import redact
 
 OWN_NAME = ("study.id=", "+study.id=", "++study.id=")  # taken once the study exists
 

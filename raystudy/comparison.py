@@ -7,12 +7,14 @@ from typing import Any
 
 from rich.table import Table
 
-from raystudy import config, measured, pareto, terminal
-from raystudy.budget import MEASURES
+from raystudy import measured, terminal
+from raystudy.config import compose
+from raystudy.config.budget import MEASURES
 from raystudy.confirm import across, result
 from raystudy.confirm.split_reading import as_test
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import trial_overrides
+from raystudy.search import pareto
 from raystudy.status import results_folder, values
 from raystudy.stored import StoredStudy, find_run
 from raystudy.study import RECIPE
@@ -197,8 +199,8 @@ def _settings_and_measures(
 ) -> tuple[dict[str, object], Mapping[str, float]]:
     study, trial = find_run(output_dir, run)
     manifest = study.manifest
-    settings = config.load(manifest.name, trial_overrides(study, trial), manifest.search_path)
-    leaves = config.flatten(settings)
+    settings = compose.load(manifest.name, trial_overrides(study, trial), manifest.search_path)
+    leaves = compose.flatten(settings)
     # The method is handed parts that stand elsewhere under their own names.
     twice = {f"method.{path}" for path in leaves}
     own = {

@@ -111,14 +111,14 @@ def _settings(verb: str, before: Sequence[str], last: str) -> Sequence[str]:
     """Return names of studies, then settings and what they may be."""
     if verb not in ("sweep", "plan", "train", "show", "doctor"):
         return ()
-    from raystudy import config
+    from raystudy.config import compose
 
     if len(before) == 1:
-        return config.study_names()
+        return compose.study_names()
     group = last.split("=", 1)[0]
-    if "=" in last and group in config.GROUPS:
-        return [f"{group}={option}" for option in config.options(group)]
-    return [f"{path}=" for path in config.settings(before[1])]
+    if "=" in last and group in compose.GROUPS:
+        return [f"{group}={option}" for option in compose.options(group)]
+    return [f"{path}=" for path in compose.settings(before[1])]
 
 
 def _options(verb: str) -> dict[str, Sequence[str]]:
@@ -137,19 +137,19 @@ def _options(verb: str) -> dict[str, Sequence[str]]:
 
 
 def _suites() -> list[str]:
-    from raystudy import config
+    from raystudy.config import compose
 
-    return [f"suite={name}" for name in config.options("suite")]
+    return [f"suite={name}" for name in compose.options("suite")]
 
 
 def _study_ids() -> list[str]:
-    from raystudy.study_folder import default_output_dir
+    from raystudy.storage.folders import default_output_dir
 
     return [path.parent.name for path in default_output_dir().glob("studies/*/study.json")]
 
 
 def _trials(study_id: str) -> list[str]:
-    from raystudy.study_folder import default_output_dir
+    from raystudy.storage.folders import default_output_dir
 
     folders = default_output_dir().glob(f"studies/{study_id}/trials/[0-9]*")
     return [str(int(folder.name)) for folder in folders]

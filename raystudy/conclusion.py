@@ -5,11 +5,11 @@ from rich.console import Console
 from rich.text import Text
 
 from raystudy import command, uncertainty
-from raystudy.budget import WORDS
+from raystudy.config.budget import WORDS
+from raystudy.config.spec import Objective
 from raystudy.confirm import result
-from raystudy.spec import Objective
+from raystudy.storage.folders import StudyFolder
 from raystudy.study import RECIPE, Study
-from raystudy.study_folder import StudyFolder
 from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.console import short
 

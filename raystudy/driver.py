@@ -9,8 +9,8 @@ from collections.abc import Sequence
 from raystudy import terminal
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.status import results_folder
+from raystudy.storage.folders import StudyFolder, open_study_folder
 from raystudy.stored import is_locked
-from raystudy.study_folder import StudyFolder, open_study_folder
 
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 120.0

@@ -8,9 +8,9 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import NSGAIIISampler, NSGAIISampler
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from raystudy.axes import Value
-from raystudy.seen import constraint_attributes
-from raystudy.spec import StudySpec
+from raystudy.config.spec import StudySpec
+from raystudy.search.axes import Value
+from raystudy.search.sampler_view import constraint_attributes
 from raystudy.trackers.base import TrialSummary
 
 KEY = "earlier"  # user attribute of an Optuna study; its trials have a number after it

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 from raystudy import terminal
 from raystudy.confirm import paper, result
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.naming import readable
 from raystudy.status import results_folder
+from raystudy.storage.file_names import readable
 from raystudy.stored import StoredStudy, StoredTrial
 
 if TYPE_CHECKING:

@@ -12,17 +12,17 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from raystudy import config
-from raystudy.budget import Spent
 from raystudy.calibration import Calibration, Sizes
+from raystudy.config import compose
+from raystudy.config.budget import Spent
+from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.spec import StudySpec
 from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
 from raystudy.plan import read_scaling
 from raystudy.report.rungs import of_scheduler
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
+from raystudy.search.search_space import SearchSpace
 from raystudy.study import Study
 from raystudy.trackers.base import StudyInfo, TrialInfo
-from raystudy.trackers.store import store_uri
 from trainables.rehearsal import Rehearsal
 
 STARTUP_S = 10.0  # of Ray and the trials' processes, once, on an idle machine
@@ -160,7 +160,7 @@ def _make_up(
             alone,
             space,
             sampler=_sampler(settings, space),
-            trial_scheduler=config.plain(settings.trial_scheduler),
+            trial_scheduler=compose.plain(settings.trial_scheduler),
             max_epochs=settings.max_epochs,
             clock=clock,
         )
@@ -181,7 +181,7 @@ def _make_up(
 
 def _sampler(settings: DictConfig, space: SearchSpace) -> Mapping[str, Any]:
     """Return what draws: only where all is drawn that there is does it matter which."""
-    return RANDOM if space.size is None else config.plain(settings.sampler)
+    return RANDOM if space.size is None else compose.plain(settings.sampler)
 
 
 def _limit(spec: StudySpec, spent: Spent) -> str:

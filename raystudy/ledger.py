@@ -8,17 +8,19 @@ import optuna
 from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy import database, points, samplers, trial_record
+from raystudy import trial_record
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
-from raystudy.journal import Journal, no_collection
-from raystudy.samplers import Memoryless, quiet
-from raystudy.search_space import SearchSpace
-from raystudy.seen import constraint_attributes
-from raystudy.study_folder import StudyFolder
+from raystudy.search import points, samplers
+from raystudy.search.sampler_view import constraint_attributes
+from raystudy.search.samplers import Memoryless, quiet
+from raystudy.search.search_space import SearchSpace
+from raystudy.search.trial_scheduler import TrialScheduler
+from raystudy.storage import database
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.journal import Journal, no_collection
 from raystudy.trackers.base import Metrics, StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
-from raystudy.trial_scheduler import TrialScheduler
 
 LET_THROUGH = "let_through"  # user attribute of a control: at which epoch it would have ended
 ENDED_EARLY = "ended_early"  # user attribute of a study that ended before all its trials were run

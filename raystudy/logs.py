@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import naming, terminal
+from raystudy import terminal
 from raystudy.errors import EXIT_DONE
 from raystudy.status import results_folder
+from raystudy.storage import file_names
+from raystudy.storage.folders import TrialFolder
 from raystudy.stored import StoredStudy, StoredTrial, is_locked
-from raystudy.study_folder import TrialFolder
 from raystudy.trackers.console import short
 
 LOOK_EVERY_S = 2.0
@@ -78,7 +79,7 @@ class _Reader:
     def print_end(self, study: StoredStudy, trial: StoredTrial) -> None:
         """Print the traceback if there is one, and the trial's state."""
         if self._folder.error.exists():
-            self._say(self._folder.error.read_text(errors=naming.ANY).rstrip("\n") + "\n")
+            self._say(self._folder.error.read_text(errors=file_names.ANY).rstrip("\n") + "\n")
         summary = trial.summary
         words = ENDINGS[summary.state]
         if summary.state == "running" and not is_locked(study.folder):

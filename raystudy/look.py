@@ -11,12 +11,13 @@ from typing import Any, get_type_hints
 from rich.text import Text
 from torch import nn
 
-from raystudy import config, override, terminal
+from raystudy import terminal
+from raystudy.config import compose, override
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.naming import readable
+from raystudy.storage.file_names import readable
 from raystudy.trackers.mlflow.attach import Attachment, attach
 from raystudy.trained import Trained, open_trained, use_threads
-from raystudy.trial import build_evaluators
+from raystudy.trial.run import build_evaluators
 from trainables.attacks.pgd import PGD
 from trainables.evaluate.probe import FrozenProbe
 from trainables.evaluate.protocol import Classifier
@@ -201,6 +202,6 @@ def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path
         return ""
     begun_with = [t for t in study.read_manifest().overrides if t.startswith("tracker")]
     given = [t for t in overrides if t.startswith(("tracker", "output_dir="))]
-    settings = config.load_shared([*begun_with, *given])
+    settings = compose.load_shared([*begun_with, *given])
     attachment = Attachment(files=files, folder=FOLDER)
     return attach(study, trained.origin.number, settings, attachment)

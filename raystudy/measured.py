@@ -5,8 +5,9 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from raystudy import axes, config
+from raystudy.config import compose
 from raystudy.errors import UserError
+from raystudy.search import axes
 from raystudy.stored import StoredStudy
 
 VALIDATION = "the validation images"
@@ -16,9 +17,9 @@ SPEED_ONLY = ("batch_size", "root", "download", "cache_dir")  # leave the number
 def how(study: StoredStudy) -> dict[str, Any]:
     """Return what decides what a validation measure means: evaluators, attacks, data, split."""
     _, settings = study.composed
-    found = {f"evaluate.{path}": v for path, v in config.flatten(settings.evaluate).items()}
+    found = {f"evaluate.{path}": v for path, v in compose.flatten(settings.evaluate).items()}
     found["data.name"] = settings.data.name
-    found |= {f"data.splits.{path}": v for path, v in config.flatten(settings.data.splits).items()}
+    found |= {f"data.splits.{path}": v for path, v in compose.flatten(settings.data.splits).items()}
     return {path: v for path, v in found.items() if path.rpartition(".")[2] not in SPEED_ONLY}
 
 

@@ -7,20 +7,20 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import config, recipe
+from raystudy.config import compose, recipe
+from raystudy.config.mlflow_uri import store_uri
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
 from raystudy.replay import NOT_A_TRIALS, trial_overrides
-from raystudy.stored import StoredStudy
-from raystudy.study_folder import (
+from raystudy.storage.folders import (
     StudyFolder,
     TrialFolder,
     has_study,
     nearest_study,
     open_study_folder,
 )
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import store_uri
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.redaction import redact
+from raystudy.stored import StoredStudy
 
 FIRST_TRIAL = 0
 FOREIGN = "simclr"  # the study that lends its settings to an encoder from elsewhere
@@ -69,10 +69,10 @@ class Origin:
 
     def settings(self, overrides: Sequence[str] = ()) -> DictConfig:
         """Return the trial's configuration under further overrides."""
-        settings = config.load(self.name, [*self.overrides, *overrides], self.search_path)
+        settings = compose.load(self.name, [*self.overrides, *overrides], self.search_path)
         if self.study is not None:
             self.study.settle(settings)
-            own = config.load(self.name, self.overrides, self.search_path)
+            own = compose.load(self.name, self.overrides, self.search_path)
             _normalise_as_trained(settings, own, self.study.trial(self.number).config)
         return settings
 
@@ -92,7 +92,7 @@ def _normalise_as_trained(settings: DictConfig, own: DictConfig, kept: Path) -> 
 
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:
     """Return where a trained network is; see `open_trained`."""
-    shared = config.load_shared([t for t in overrides if t.startswith(("output_dir=", "tracker"))])
+    shared = compose.load_shared([t for t in overrides if t.startswith(("output_dir=", "tracker"))])
     output_dir = Path(shared.output_dir).expanduser().resolve()
     if not has_study(output_dir, what.partition("/")[0]):
         if (file := _file(what)) is not None:
@@ -194,7 +194,7 @@ def _refuse_another_network(folder: StudyFolder, manifest: Manifest, label: str)
     if manifest.recipe is None:
         return
     if manifest.kind == "train":
-        settings = config.load(manifest.name, manifest.overrides, manifest.search_path)
+        settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
     else:
         _, settings = StoredStudy(folder).composed
     own = {path: leaf for path, leaf in manifest.recipe.items() if path.startswith(OF_A_NETWORK)}

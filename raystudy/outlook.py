@@ -9,14 +9,14 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import config
-from raystudy.budget import WORDS
 from raystudy.calibration import Calibration
+from raystudy.config import compose
+from raystudy.config.budget import WORDS
+from raystudy.config.spec import StudySpec
 from raystudy.forecast import Forecast, Span
 from raystudy.plan import Findings, read_scaling, read_trial_scheduler
 from raystudy.report.rungs import of_scheduler
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
+from raystudy.search.search_space import SearchSpace
 from raystudy.trackers.base import TrialInfo
 from raystudy.units import duration, size
 
@@ -78,7 +78,7 @@ def as_json(
         "sampler": str(settings.sampler._target_),
         "trial_scheduler": read_trial_scheduler(settings, spec).name,
         "rungs": of_scheduler(settings),
-        "scaling": config.plain(settings.scaling),
+        "scaling": compose.plain(settings.scaling),
         "search": dict(space.axes),
         "recipe": dict(space.published),
         "notes": [*space.notes, *findings.notes],

@@ -8,16 +8,18 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from raystudy import axes, provenance, samplers, warm_start
+from raystudy import warm_start
+from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.scaling import Scaling
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
-from raystudy.on_ray.scaling import Scaling
 from raystudy.report import rungs
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
-from raystudy.study_folder import StudyFolder
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import store_uri
-from raystudy.trial_scheduler import TrialScheduler
+from raystudy.search import axes, samplers
+from raystudy.search.search_space import SearchSpace
+from raystudy.search.trial_scheduler import TrialScheduler
+from raystudy.storage import provenance
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.redaction import redact
 
 if TYPE_CHECKING:  # torch takes its time
     from trainables.data.image_set import Splits
@@ -54,8 +56,8 @@ def check(config: DictConfig) -> Findings:
     UserError
         For whatever a trial would have refused.
     """
-    from raystudy import value_types
-    from raystudy.trial import build_evaluators, build_trainer, load_splits
+    from raystudy.config import value_types
+    from raystudy.trial.run import build_evaluators, build_trainer, load_splits
     from trainables.data.splitting import missing_classes
 
     value_types.check(config)

@@ -5,15 +5,16 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from raystudy import config, terminal
+from raystudy import terminal
+from raystudy.config import compose
+from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.status import results_folder
+from raystudy.storage.folders import StudyFolder, open_study_folder
+from raystudy.storage.redaction import redact
 from raystudy.stored import is_locked
-from raystudy.study_folder import StudyFolder, open_study_folder
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.remove import remove_runs
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import default_artifacts, store_uri
 from raystudy.units import size
 
 
@@ -58,7 +59,7 @@ def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
     """Return where the study's runs went, unless `overrides` say otherwise."""
     begun_with = folder.read_manifest().overrides
     own = [text for text in begun_with if text.startswith(("tracker.", "tracker="))]
-    return config.load_shared([*own, *overrides])
+    return compose.load_shared([*own, *overrides])
 
 
 def _contents(folder: StudyFolder) -> str:

@@ -4,13 +4,14 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from raystudy import command, config
+from raystudy import command
+from raystudy.config import compose
+from raystudy.config.mlflow_uri import store_uri
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.redaction import redact
 from raystudy.stored import StoredStudy, StoredTrial, find_run
-from raystudy.study_folder import StudyFolder
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import store_uri
 
 CHANGEABLE = (
     "study.num_trials",
@@ -43,7 +44,7 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     """Train a trial again, from its study's folder or from its run in MLflow."""
     from raystudy import train, unchanged  # torch takes seconds, which other verbs need not wait
 
-    settings = config.load_shared([text for text in overrides if _is_shared(text)])
+    settings = compose.load_shared([text for text in overrides if _is_shared(text)])
     output_dir = Path(settings.output_dir).expanduser().resolve()
     moved = [text for text in overrides if text.startswith(MOVABLE)]
     if re.fullmatch("[0-9a-f]{32}", run):

@@ -7,10 +7,11 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import config, sources, terminal
+from raystudy import terminal
+from raystudy.config import compose, sources
+from raystudy.config.sources import Source
 from raystudy.errors import EXIT_DONE
-from raystudy.search_space import SearchSpace
-from raystudy.sources import Source
+from raystudy.search.search_space import SearchSpace
 
 NARROW = 100  # columns
 
@@ -19,7 +20,7 @@ def show(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_
     """Print every setting with its value and source, then the axes of the search."""
     space, composed = SearchSpace.load(name, overrides, search_path)
     said = sources.find(name, composed.choices, tuple(search_path))
-    leaves = config.flatten(composed.config)
+    leaves = compose.flatten(composed.config)
     if as_json:
         terminal.print_json(_plain(name, space, leaves, composed.choices, said))
         return EXIT_DONE
@@ -78,7 +79,7 @@ def _print_settings(
 ) -> None:
     console.print(name, style="bold")
     rows = [
-        (group, choices.get(group, ""), "'raystudy list' has others") for group in config.GROUPS
+        (group, choices.get(group, ""), "'raystudy list' has others") for group in compose.GROUPS
     ]
     rows += [
         (path, _value(value), str(said.get(path, "")))

@@ -13,11 +13,13 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from raystudy import config, split_ledger, terminal, uncertainty
+from raystudy import terminal, uncertainty
+from raystudy.config import compose
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.replay import replay_command
+from raystudy.storage import split_readings
+from raystudy.storage.folders import StudyFolder
 from raystudy.stored import StoredStudy, StoredTrial, all_folders, is_locked
-from raystudy.study_folder import StudyFolder
 from raystudy.trackers.console import ConsoleTracker, short
 from raystudy.uncertainty import Uncertainty
 
@@ -153,7 +155,7 @@ def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
 
 def results_folder(overrides: Sequence[str]) -> Path:
     """Return where results lie."""
-    return Path(config.load_shared(overrides).output_dir).expanduser().resolve()
+    return Path(compose.load_shared(overrides).output_dir).expanduser().resolve()
 
 
 def describe(study: StoredStudy) -> dict[str, Any]:
@@ -170,7 +172,7 @@ def describe(study: StoredStudy) -> dict[str, Any]:
         "num_trials": study.spec.num_trials,
         "best": [dataclasses.asdict(summary) for summary in study.best],
         "changed": _changed(study),
-        "test_readings": split_ledger.count(study.folder.path),
+        "test_readings": split_readings.count(study.folder.path),
         "folder": str(study.folder.path),
     }
 
@@ -205,7 +207,7 @@ def _changed(study: StoredStudy) -> float:
 def _headline(study: StoredStudy) -> str:
     trials = f"{len(study.ended)} of {study.spec.num_trials} trials ended"
     more = "" if study.state != "interrupted" else f"; go on with: {study.folder.command('resume')}"
-    touched = split_ledger.count(study.folder.path)
+    touched = split_readings.count(study.folder.path)
     test = f"test split read {touched} time{'s' * (touched != 1)}" if touched else ""
     return f"{study.id} is {study.state}: {trials}{more}; {test or 'test split never read'}"
 

@@ -11,18 +11,19 @@ from omegaconf import DictConfig
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy import pareto, trial_record
+from raystudy import trial_record
+from raystudy.config.spec import Objective, StudySpec
 from raystudy.confirm import contest
 from raystudy.confirm.contest import Contest
-from raystudy.database import open_database
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
-from raystudy.journal import Snapshot
 from raystudy.ledger import ENDED_EARLY, LET_THROUGH
-from raystudy.samplers import quiet
-from raystudy.search_space import SearchSpace
-from raystudy.spec import Objective, StudySpec
-from raystudy.study_folder import StudyFolder, TrialFolder, open_study_folder
+from raystudy.search import pareto
+from raystudy.search.samplers import quiet
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.database import open_database
+from raystudy.storage.folders import StudyFolder, TrialFolder, open_study_folder
+from raystudy.storage.journal import Snapshot
 from raystudy.trackers.base import StudyInfo, TrialSummary
 from raystudy.trial_record import TrialRecord
 

@@ -4,11 +4,12 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
-from raystudy import pareto, trial_info, trial_record, warm_start
-from raystudy.budget import Spent
+from raystudy import trial_info, trial_record, warm_start
+from raystudy.config.budget import Spent
 from raystudy.ledger import Ledger
-from raystudy.search_space import SearchSpace
-from raystudy.study_folder import StudyFolder
+from raystudy.search import pareto
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
 from raystudy.tally import Tally
 from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
 from raystudy.trial_record import Outcome, TrialRecord

@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 from optuna.distributions import FloatDistribution
 
+from raystudy.config.spec import Objective, StudySpec
 from raystudy.executors.inline import Report
-from raystudy.search_space import SearchSpace
-from raystudy.spec import Objective, StudySpec
+from raystudy.search.search_space import SearchSpace
 from raystudy.trackers.base import StudyInfo, TrialInfo
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"

@@ -9,27 +9,19 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import (
-    conclusion,
-    config,
-    images,
-    plan,
-    recipe,
-    terminal,
-    tracking,
-    train,
-    unchanged,
-)
+from raystudy import conclusion, plan, terminal, tracking, train, unchanged
+from raystudy.config import compose, recipe
+from raystudy.config.spec import StudySpec
 from raystudy.confirm import verb as confirm
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.interrupt import graceful, pausable
-from raystudy.manifest import Manifest
 from raystudy.replay import CHANGEABLE, MOVABLE, pinned
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
-from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
 from raystudy.trackers.base import StudyInfo
+from raystudy.trial import images
 
 if TYPE_CHECKING:  # Optuna takes its time
     from raystudy.study import Study
@@ -60,7 +52,7 @@ def sweep(
         overrides,
         search_path,
         data=str(settings.data.name),
-        study=config.plain(settings.study),
+        study=compose.plain(settings.study),
         recipe=recipe.of(settings, space),
         images=images.cut_of(findings.splits),
     )
@@ -106,7 +98,7 @@ def _foresee(
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:
     """Go on with what `sweep` or `train` left unfinished."""
-    for path in config.pinned_paths(overrides):
+    for path in compose.pinned_paths(overrides):
         if not f"{path}=".startswith((*CHANGEABLE, *MOVABLE)):
             can = ", ".join(name.rstrip("=") for name in (*CHANGEABLE, *MOVABLE))
             raise UserError(
@@ -124,7 +116,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     folder.settle(composed.config)
     seen = unchanged.refuse_changed(folder, manifest, composed.config, space)
     kept = [text for text in overrides if text.startswith(KEPT)]
-    manifest = manifest.continued(kept, seen, config.plain(composed.config.study))
+    manifest = manifest.continued(kept, seen, compose.plain(composed.config.study))
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
@@ -191,8 +183,8 @@ def _run(
         study = Study.open(
             info,
             space,
-            sampler=config.plain(settings.sampler),
-            trial_scheduler=config.plain(settings.trial_scheduler),
+            sampler=compose.plain(settings.sampler),
+            trial_scheduler=compose.plain(settings.trial_scheduler),
             trackers=trackers,
             storage_url=settings.study.storage,
             max_epochs=settings.max_epochs,
@@ -240,7 +232,7 @@ def study_info(
 def _results(overrides: Sequence[str]) -> Path:
     """Return the results folder; where the images are, not every data set has a setting for."""
     shared = [text for text in overrides if not text.startswith(MOVABLE)]
-    return _output_dir(config.load_shared(shared))
+    return _output_dir(compose.load_shared(shared))
 
 
 def _output_dir(settings: DictConfig) -> Path:

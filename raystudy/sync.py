@@ -7,13 +7,14 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
-from raystudy import config, terminal
+from raystudy import terminal
+from raystudy.config import compose
+from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
-from raystudy.study_folder import StudyFolder, open_study_folder
+from raystudy.storage.folders import StudyFolder, open_study_folder
+from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow import SyncResult, sync
 from raystudy.trackers.mlflow.sync import go_on_in_background
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import default_artifacts, store_uri
 
 
 def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = False) -> int:
@@ -26,11 +27,11 @@ def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = Fa
     background : bool
         Whether to go on trying, after this command has ended, where nothing could be delivered.
     """
-    settings = config.load_shared(overrides)
+    settings = compose.load_shared(overrides)
     folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
     manifest = folder.read_manifest()
     begun_with = [t for t in manifest.overrides if t.startswith(("tracker.", "tracker="))]
-    settings = config.load_shared([*begun_with, *overrides])
+    settings = compose.load_shared([*begun_with, *overrides])
     uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn())

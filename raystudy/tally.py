@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from optuna.trial import FrozenTrial
 
 from raystudy import trial_record
-from raystudy.budget import Spent
-from raystudy.spec import StudySpec
+from raystudy.config.budget import Spent
+from raystudy.config.spec import StudySpec
 from raystudy.trackers.base import TrialSummary
 from raystudy.trial_record import TrialRecord
 

@@ -7,10 +7,10 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
+from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.trackers.base import Tracker
 from raystudy.trackers.console import ConsoleTracker
 from raystudy.trackers.mlflow import MlflowTracker
-from raystudy.trackers.store import default_artifacts, store_uri
 
 
 @contextmanager

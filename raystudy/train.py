@@ -6,22 +6,25 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.text import Text
 
-from raystudy import command, config, disk, images, plan, recipe, terminal, tracking, unchanged
+from raystudy import command, plan, terminal, tracking, unchanged
+from raystudy.config import compose, recipe
+from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.interrupt import graceful
-from raystudy.manifest import Manifest
 from raystudy.replay import MOVABLE
 from raystudy.sessions.local import LocalSession
-from raystudy.spec import StudySpec
-from raystudy.study_folder import StudyFolder, create_study_folder
+from raystudy.storage import disk
+from raystudy.storage.folders import StudyFolder, create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.trackers.base import StudyInfo, TrialInfo
+from raystudy.trial import images
 
 FIRST_TRIAL = 0
 
 
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
     """Train from the beginning in a folder of its own."""
-    settings = config.load(name, overrides, search_path)
+    settings = compose.load(name, overrides, search_path)
     found = plan.check(settings)
     output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
@@ -31,7 +34,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         overrides,
         search_path,
         data=str(settings.data.name),
-        study=config.plain(settings.study),
+        study=compose.plain(settings.study),
         recipe=recipe.of(settings),
         images=images.cut_of(found.splits),
     )
@@ -53,7 +56,7 @@ def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) ->
         What is asked for now.
     """
     everything = [*manifest.overrides, *overrides]
-    settings = config.load(manifest.name, everything, manifest.search_path)
+    settings = compose.load(manifest.name, everything, manifest.search_path)
     folder.settle(settings)
     seen = unchanged.refuse_changed(folder, manifest, settings)
     kept = [text for text in overrides if text.startswith(MOVABLE)]
@@ -72,7 +75,7 @@ def _go_on(
     """Train from the last checkpoint, or from the beginning where there is none."""
     import torch
 
-    from raystudy.trial import run_trial
+    from raystudy.trial.run import run_trial
 
     console = terminal.console()
     study = _study(folder, settings, manifest, overrides, resumed=resumed)

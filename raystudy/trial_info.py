@@ -3,8 +3,8 @@
 from optuna.trial import FrozenTrial
 
 from raystudy import command
-from raystudy.search_space import SearchSpace
-from raystudy.study_folder import StudyFolder
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.base import StudyInfo, TrialInfo
 
 

@@ -7,9 +7,9 @@ from typing import Any, Literal
 
 from optuna.trial import FrozenTrial
 
-from raystudy.budget import Spent
-from raystudy.constraint import Constraint, complaint, violation
-from raystudy.spec import Objective
+from raystudy.config.budget import Spent
+from raystudy.config.constraint import Constraint, complaint, violation
+from raystudy.config.spec import Objective
 from raystudy.trackers.base import Metrics, TrialState, TrialSummary
 
 _EPOCH = "epoch:"

@@ -10,18 +10,18 @@ from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from raystudy import config, processes
+from raystudy.config import compose, import_path
+from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow import moving
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import default_artifacts, store_uri
 
 EXPERIMENTS = "#/experiments?workflowType=machine_learning"  # not the side for language models
 
 
 def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET503
     """Become the MLflow server; does not return while it runs."""
-    settings = config.load_shared(overrides)
+    settings = compose.load_shared(overrides)
     uri = store_uri(settings.tracker.uri, settings.output_dir)
     if uri.startswith(("http://", "https://")):
         print(f"the store is a server; open {redact(uri)} in a browser")  # noqa: T201
@@ -34,7 +34,7 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
             moving.follow(uri, artifacts)
     where = f"http://{host}:{port}/{EXPERIMENTS}"
     print(f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)", flush=True)  # noqa: T201
-    arguments = processes.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
+    arguments = import_path.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
     arguments += ["--backend-store-uri", uri]
     arguments += ["--default-artifact-root", artifacts]
     # More would be started anew for ever where another takes the port in this moment.

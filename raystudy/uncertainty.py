@@ -11,8 +11,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raystudy import halving, pareto
-from raystudy.spec import Objective
+from raystudy.config.spec import Objective
+from raystudy.search import halving, pareto
 from raystudy.trackers.base import TrialSummary
 from trainables.evaluate.intervals import Interval, clopper_pearson
 

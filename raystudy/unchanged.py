@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 from omegaconf import DictConfig
 
-from raystudy import config, recipe, terminal
-from raystudy.manifest import OLD_CUT, Cut, Manifest
-from raystudy.search_space import SearchSpace
+from raystudy import terminal
+from raystudy.config import compose, recipe
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import OLD_CUT, Cut, Manifest
 from raystudy.stored import StoredStudy
-from raystudy.study_folder import StudyFolder
 
 
 def refuse_changed(
@@ -33,8 +34,8 @@ def refuse_changed(
     UserError
         With what has changed.
     """
-    from raystudy import images  # NumPy and torch take their time
-    from raystudy.trial import load_splits
+    from raystudy.trial import images  # NumPy and torch take their time
+    from raystudy.trial.run import load_splits
 
     recipe.refuse_another(folder.id, manifest.recipe, settings, space)
     on_cpu = settings.copy()
@@ -60,19 +61,19 @@ def refuse_changed_trial(folder: StudyFolder, overrides: Sequence[str]) -> None:
     overrides : sequence of str
         The whole trial.
     """
-    from raystudy import images
-    from raystudy.trial import load_splits
+    from raystudy.trial import images
+    from raystudy.trial.run import load_splits
 
     manifest = folder.read_manifest()
     refuse_changed_recipe(folder, manifest)
-    own = config.load(manifest.name, [*overrides, "device=cpu"], manifest.search_path)
+    own = compose.load(manifest.name, [*overrides, "device=cpu"], manifest.search_path)
     images.refuse_others(folder, manifest, own, load_splits(own))
 
 
 def refuse_changed_recipe(folder: StudyFolder, manifest: Manifest) -> None:
     """Refuse to take up a network or a trial of a study whose YAML has changed."""
     if manifest.kind == "train":
-        settings = config.load(manifest.name, manifest.overrides, manifest.search_path)
+        settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
         recipe.refuse_another(folder.id, manifest.recipe, settings)
         return
     space, settings = StoredStudy(folder).composed

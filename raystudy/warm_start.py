@@ -8,15 +8,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import axes, config, constraint, pareto, recipe
-from raystudy.axes import Value
+from raystudy.config import compose as config
+from raystudy.config import constraint, recipe
+from raystudy.config.spec import StudySpec
 from raystudy.confirm import result
 from raystudy.earlier import Earlier, EarlierTrial
 from raystudy.errors import UserError
-from raystudy.halving import spread
-from raystudy.points import Params, distinct
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
+from raystudy.search import axes, pareto
+from raystudy.search.axes import Value
+from raystudy.search.halving import spread
+from raystudy.search.points import Params, distinct
+from raystudy.search.search_space import SearchSpace
 from raystudy.stored import StoredStudy, StoredTrial
 from raystudy.trackers.base import StudyInfo, TrialSummary
 
@@ -65,7 +67,7 @@ def check(settings: DictConfig, spec: StudySpec, splits: "Splits") -> None:
     """
     if spec.warm_start is None:
         return
-    from raystudy import images  # which imports torch
+    from raystudy.trial import images  # which imports torch
 
     earlier = _opened(settings, spec)
     space, theirs = earlier.composed

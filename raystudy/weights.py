@@ -6,8 +6,9 @@ from pathlib import Path
 
 from rich.text import Text
 
-from raystudy import checkpoint, terminal
+from raystudy import terminal
 from raystudy.errors import EXIT_DONE, UserError
+from raystudy.storage import checkpoint
 from raystudy.trained import open_trained
 from trainables.networks.encoder import Encoder
 from trainables.networks.interchange import save_torchvision

@@ -6,14 +6,16 @@ import math
 import pytest
 import torch
 
-from raystudy import config
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
-from raystudy.trial import build_evaluators, build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.config.spec import StudySpec
+from raystudy.search.search_space import SearchSpace
+from raystudy.trial.run import build_evaluators, build_trainer, load_splits
 from trainables.data.image_set import Splits
 
 # A study's tests share a process, and so what it comes to in one epoch.
-STUDIES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in config.study_names()]
+STUDIES = [
+    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in compose.study_names()
+]
 SHORT = ["max_epochs=3", "device=cpu"]
 FEW = 384  # training images: three steps an epoch
 
@@ -25,7 +27,7 @@ def few_images(settings):
 
 
 def settings_of(study, *overrides):
-    settings = config.load(study, [*SHORT, *overrides])
+    settings = compose.load(study, [*SHORT, *overrides])
     if "labels" in settings:
         settings.labels.fraction = 0.5  # of few images, so that every class has some
     return settings
@@ -51,7 +53,7 @@ def state(a_trainer):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_its_name_is_its_file(study):
-    assert config.load(study, []).study.name == study
+    assert compose.load(study, []).study.name == study
 
 
 @pytest.mark.parametrize("study", STUDIES)
@@ -65,12 +67,12 @@ def test_the_published_recipe_lies_inside_the_space(study):
 
 
 def has_its_own_recipe(study, data):
-    return config.find_yaml(f"recipe/{study}/{data}") is not None
+    return compose.find_yaml(f"recipe/{study}/{data}") is not None
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_it_composes_at_full_scale(study):
-    for data in config.options("data"):
+    for data in compose.options("data"):
         if data in ("cifar10", "image_folder") or has_its_own_recipe(study, data):
             root = ["data.root=/data"] if data == "image_folder" else []
             space, _ = SearchSpace.load(study, [f"data={data}", *root])

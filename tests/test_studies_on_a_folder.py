@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from raystudy import cli, config
+from raystudy import cli
+from raystudy.config import compose
 
 TINY = [
     *("data=image_folder", "data.image_size=8", "encoder=small_conv", "max_epochs=1"),
@@ -31,10 +32,10 @@ def root(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("study", config.study_names())
+@pytest.mark.parametrize("study", compose.study_names())
 def test_it_trains_on_a_folder_of_images(study, root, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
-    known = config.settings(study)
+    known = compose.settings(study)
     own = [text for text, path in OWN.items() if path in known]
     code = cli.main(["train", study, *TINY, f"data.root={root}", *own])
     said = capsys.readouterr()

@@ -6,10 +6,10 @@ from typing import Any
 
 from rich.table import Table
 
+from raystudy.config.spec import Objective
 from raystudy.confirm.findings import amount, bare
 from raystudy.confirm.result import Entry, Race, ranked
 from raystudy.confirm.significance import holm, paired_t
-from raystudy.spec import Objective
 
 FEWEST = 2  # common seeds
 

@@ -12,8 +12,8 @@ from raystudy import plan, terminal
 from raystudy.confirm import contest, findings
 from raystudy.confirm.contest import RECIPE
 from raystudy.errors import EXIT_DONE
+from raystudy.storage.folders import StudyFolder
 from raystudy.stored import StoredStudy
-from raystudy.study_folder import StudyFolder
 from raystudy.uncertainty import area_words
 from trainables.evaluate.intervals import Interval
 

@@ -6,12 +6,12 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.budget import Budget
+from raystudy.config.budget import Budget
 from raystudy.confirm.race_space import RaceSpace
 from raystudy.confirm.racing import Race
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.manifest import Manifest
 
 RECIPE = 0
 LIMITS = ("study.budget.", "study.num_trials=")

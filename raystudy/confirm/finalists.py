@@ -3,11 +3,11 @@
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
+from raystudy.config.spec import Objective
 from raystudy.confirm.contest import RECIPE, Contest
 from raystudy.confirm.race_space import turned
 from raystudy.errors import UserError
 from raystudy.replay import trial_overrides
-from raystudy.spec import Objective
 from raystudy.stored import StoredStudy, StoredTrial, all_folders
 from raystudy.trackers.base import TrialSummary
 

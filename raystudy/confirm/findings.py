@@ -6,13 +6,13 @@ from typing import Any
 from rich.console import JustifyMethod
 from rich.table import Table
 
+from raystudy.config.spec import Objective
 from raystudy.confirm.contest import RECIPE
 from raystudy.confirm.race_space import turned
 from raystudy.confirm.racing import ALPHA
 from raystudy.confirm.result import is_noise
 from raystudy.confirm.significance import CONFIDENCE, seeds_to_see
 from raystudy.confirm.split_reading import as_test
-from raystudy.spec import Objective
 
 Entry = Mapping[str, Any]
 

@@ -10,10 +10,10 @@ from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
 from raystudy import trial_record
-from raystudy.axes import Value
+from raystudy.config.spec import Objective
 from raystudy.confirm.racing import Point, Race, Result
-from raystudy.search_space import SearchSpace
-from raystudy.spec import Objective
+from raystudy.search.axes import Value
+from raystudy.search.search_space import SearchSpace
 from raystudy.trackers.base import TrialSummary
 
 FINALIST, SEED = "finalist", "seed"

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 
-from raystudy.budget import Budget
+from raystudy.config.budget import Budget
 from raystudy.confirm.race_space import point_of, result_of
 from raystudy.confirm.racing import Point, Race, Standing
 from raystudy.study import Outcome, Study

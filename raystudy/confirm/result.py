@@ -5,11 +5,11 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from raystudy.config.spec import Objective
 from raystudy.confirm.contest import RECIPE
 from raystudy.confirm.race_space import turned
 from raystudy.confirm.racing import ALPHA
 from raystudy.confirm.split_reading import as_test
-from raystudy.spec import Objective
 
 FILE, FLOOR = "confirm.json", "floor.json"
 Race = Mapping[str, Any]

@@ -10,7 +10,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import command, measured, plan, split_ledger, tracking
+from raystudy import command, measured, plan, tracking
+from raystudy.config.spec import StudySpec
 from raystudy.confirm import announcement, contest, findings, verdict
 from raystudy.confirm.contest import Contest
 from raystudy.confirm.race_space import FINALIST, SEED, point_of
@@ -20,11 +21,11 @@ from raystudy.confirm.split_reading import SplitReading, measure
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
 from raystudy.executors.base import Executor
 from raystudy.interrupt import graceful
-from raystudy.manifest import Manifest
-from raystudy.spec import StudySpec
+from raystudy.storage import split_readings
+from raystudy.storage.folders import StudyFolder, write_atomically
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
-from raystudy.study_folder import StudyFolder, write_atomically
 from raystudy.trackers.base import StudyInfo, Tracker
 from raystudy.trackers.console import ConsoleTracker
 
@@ -49,7 +50,7 @@ def run(
             if not study.ended_early:
                 _say(console, f"go on with:    {folder.command('resume')}")
             return code
-        touches = split_ledger.count(_ledger_folder(folder, summary["study"]))
+        touches = split_readings.count(_ledger_folder(folder, summary["study"]))
         raced = len(summary["finalists"]) > 1
         images = "the validation images, then the test images," if raced else measured.VALIDATION
         how = measured.words(StoredStudy(folder), images)
@@ -164,7 +165,7 @@ def _read_test(
     if not reading.waiting:
         return
     points = {summary.number: point for point, summary in race.runs.items()}
-    split_ledger.record(
+    split_readings.record(
         _ledger_folder(folder, runners.study),
         f"confirm {folder.id}",
         configurations=sorted({points[number][0] for number in reading.waiting}),

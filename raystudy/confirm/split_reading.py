@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from raystudy.sessions.base import Session
-from raystudy.study_folder import StudyFolder, TrialFolder, write_atomically
+from raystudy.storage.folders import StudyFolder, TrialFolder, write_atomically
 from raystudy.trackers.base import Metrics, StudyInfo, Tracker, TrialInfo
+from raystudy.trial.session import Session
 from raystudy.trial_record import Outcome
 
 if TYPE_CHECKING:  # torch takes its time
@@ -25,10 +25,10 @@ def measure(
 
     Those are the weights whose validation measures were compared. Every rank calls this.
     """
-    from raystudy import config
-    from raystudy.trial import load_splits, refuse_other_images
+    from raystudy.config import compose
+    from raystudy.trial.run import load_splits, refuse_other_images
 
-    settings = config.load(name, overrides, search_path)
+    settings = compose.load(name, overrides, search_path)
     splits = load_splits(settings)
     refuse_other_images(session.folder, settings, splits)
     measures = evaluated(settings, session.folder, on_test(splits))
@@ -40,8 +40,8 @@ def evaluated(settings: DictConfig, folder: TrialFolder, splits: "Splits") -> di
 
     Those are left out that measure training images only, such as the guard against collapse.
     """
-    from raystudy import checkpoint
-    from raystudy.trial import build_evaluators, build_trainer
+    from raystudy.storage import checkpoint
+    from raystudy.trial.run import build_evaluators, build_trainer
 
     # The trainer prepares a method for device, memory format and ranks.
     method = build_trainer(settings, splits).method

@@ -7,14 +7,16 @@ from typing import Any
 
 from rich.console import Console
 
-from raystudy import config, images, override, plan, recipe, terminal, unchanged
+from raystudy import plan, terminal, unchanged
+from raystudy.config import compose, override, recipe
 from raystudy.confirm import announcement, contest, finalists, running
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
 from raystudy.replay import CHANGEABLE, MOVABLE
+from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
-from raystudy.study_folder import StudyFolder, create_study_folder, open_study_folder
+from raystudy.trial import images
 
 FOR_EVERY_RUN = (
     "device=",
@@ -128,7 +130,7 @@ def _go_on(
 
 def _check(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:
     names = ", ".join(dict.fromkeys(name.rstrip("=.") for name in allowed))
-    for path, text in zip(config.pinned_paths(overrides), overrides, strict=True):
+    for path, text in zip(compose.pinned_paths(overrides), overrides, strict=True):
         if not text.startswith(allowed):
             raise UserError(
                 f"{command}: '{path}' cannot change, for the finalists run as they were found; "
@@ -195,4 +197,4 @@ def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
 
 def _output_dir(overrides: Sequence[str]) -> Path:
     moved = [text for text in overrides if text.startswith("output_dir=")]
-    return Path(config.load_shared(moved).output_dir).expanduser().resolve()
+    return Path(compose.load_shared(moved).output_dir).expanduser().resolve()

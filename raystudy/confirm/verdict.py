@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from raystudy import uncertainty
+from raystudy.config.spec import Objective
 from raystudy.confirm.contest import RECIPE, Contest
 from raystudy.confirm.findings import conclude
 from raystudy.confirm.race_space import BAD_ENDINGS, turned
@@ -20,7 +21,6 @@ from raystudy.confirm.significance import (
     sign_flip,
 )
 from raystudy.confirm.split_reading import as_test
-from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary
 from trainables.evaluate.intervals import over_seeds
 

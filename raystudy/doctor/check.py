@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from raystudy import processes
+from raystudy.config import import_path
 
 Verdict = Literal["well", "note", "wrong"]
 
@@ -89,7 +89,7 @@ def pythons(
     """Run code in as many processes at once as there are lists of arguments, as `python` does."""
     running = [
         subprocess.Popen(
-            processes.python("-c", code, *own),
+            import_path.python("-c", code, *own),
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,

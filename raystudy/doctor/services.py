@@ -9,11 +9,11 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.scaling import Scaling
 from raystudy.doctor.check import Check, python
 from raystudy.errors import UserError
-from raystudy.on_ray.scaling import Scaling
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import store_uri
+from raystudy.storage.redaction import redact
 from raystudy.units import size
 
 MLFLOW_LIMIT_S = 45.0

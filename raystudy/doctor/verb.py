@@ -8,7 +8,8 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy import config, plan, terminal
+from raystudy import plan, terminal
+from raystudy.config import compose
 from raystudy.doctor import machine, results, services, versions
 from raystudy.doctor.check import Check, Look, in_time
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
@@ -32,9 +33,9 @@ def doctor(
     as_json : bool
     """
     if study:
-        settings = config.load(study, overrides, search_path)
+        settings = compose.load(study, overrides, search_path)
     else:
-        settings = config.load_shared(overrides)
+        settings = compose.load_shared(overrides)
     console, checks = terminal.console(), []
     for check in in_time(looks(settings, study), LIMIT_S):
         checks.append(check)

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import config
+from raystudy.config import compose
 
 CLEAN = ("none", 0.0)
 
@@ -99,9 +99,9 @@ def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, 
 
 def read(name: str, search_path: Sequence[str]) -> dict[str, Any]:
     """Return a table, over the one it is `like`; empty if there is none."""
-    path = config.find_yaml(f"published/{name}", search_path)
+    path = compose.find_yaml(f"published/{name}", search_path)
     if path is None:
         return {}
-    table = config.read_yaml(path)
+    table = compose.read_yaml(path)
     like = table.get("like")
     return {**read(like, search_path), **table} if like else table

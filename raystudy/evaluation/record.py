@@ -12,7 +12,7 @@ from torch import Tensor
 
 from raystudy import command, evaluated
 from raystudy.origins import Origin
-from raystudy.provenance import Provenance
+from raystudy.storage.provenance import Provenance
 from trainables.data import fingerprint as data_fingerprint
 from trainables.data.image_set import Splits
 from trainables.evaluate.intervals import clopper_pearson

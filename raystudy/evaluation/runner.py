@@ -11,13 +11,15 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import checkpoint, evaluated, images, provenance, split_ledger, trained
+from raystudy import evaluated, trained
 from raystudy.errors import UserError
 from raystudy.evaluation import published, record
 from raystudy.evaluation.published import Published
 from raystudy.origins import Origin
-from raystudy.study_folder import write_atomically
-from raystudy.trial import build_suite, load_splits
+from raystudy.storage import checkpoint, provenance, split_readings
+from raystudy.storage.folders import write_atomically
+from raystudy.trial import images
+from raystudy.trial.run import build_suite, load_splits
 from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import Splits
 from trainables.data.splitting import is_one_class
@@ -225,7 +227,7 @@ def note_reading(order: Order, suite: Suite, what: str) -> None:
     """Note in the study's ledger that its test images are about to be read."""
     if suite.split == "test" and order.origin.study:
         number = [order.origin.number]
-        split_ledger.record(order.origin.study.path, what, configurations=number)
+        split_readings.record(order.origin.study.path, what, configurations=number)
 
 
 class Saving:

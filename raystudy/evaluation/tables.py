@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from raystudy.naming import readable
+from raystudy.storage.file_names import readable
 from raystudy.trackers.mlflow.attach import Attachment
 from trainables.evaluate.ball_name import ball_name
 from trainables.evaluate.intervals import over_seeds

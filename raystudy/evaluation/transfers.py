@@ -12,12 +12,12 @@ from rich.table import Table
 from rich.text import Text
 from torch import nn
 
-from raystudy import checkpoint
 from raystudy.errors import UserError
 from raystudy.evaluation.runner import Order, Saving, finished_measurement, note_reading
-from raystudy.study_folder import write_atomically
+from raystudy.storage import checkpoint
+from raystudy.storage.folders import write_atomically
 from raystudy.trackers.mlflow.attach import Attachment
-from raystudy.trial import load_splits
+from raystudy.trial.run import load_splits
 from trainables.attacks.adversary import with_epsilon, with_slope
 from trainables.attacks.transfer import transfer
 from trainables.data.image_set import ImageSet

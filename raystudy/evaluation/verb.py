@@ -11,11 +11,13 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
-from raystudy import config, origins, split_ledger, terminal, trained
+from raystudy import origins, terminal, trained
+from raystudy.config import compose
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import tables, transfers
 from raystudy.evaluation.runner import Order, measure
 from raystudy.interrupt import graceful
+from raystudy.storage import split_readings
 from raystudy.trackers.mlflow.attach import attach
 from trainables.evaluate.suite import Step
 
@@ -40,7 +42,7 @@ def evaluate(
     if not what:
         raise UserError("name what to measure: a study, STUDY/TRIAL, a run in MLflow or a file.")
     suite, own = _suite(overrides, search_path)
-    shared = config.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
+    shared = compose.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
     output_dir = Path(shared.output_dir).expanduser().resolve()
     orders = [
         Order(
@@ -106,7 +108,7 @@ def _show_readings(console: Console, orders: Sequence[Order], split: str) -> Non
     """Say how often the test images have been read: each reading makes the next less honest."""
     folders = {o.origin.study.id: o.origin.study.path for o in orders if o.origin.study}
     for name, folder in folders.items() if split == "test" else ():
-        times = split_ledger.count(folder)
+        times = split_readings.count(folder)
         console.print(f"the test images of {name} have been read {_times(times)}", style="dim")
 
 
@@ -114,7 +116,7 @@ def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, l
     """Return the suite that is asked for, and the other overrides."""
     asked = [text.partition("=")[2] for text in overrides if text.startswith("suite=")]
     suite = asked[-1] if asked else DEFAULT_SUITE
-    known = config.options("suite", search_path)
+    known = compose.options("suite", search_path)
     if suite not in known:
         raise UserError(f"no suite '{suite}'; there are: {', '.join(known)}.")
     return suite, [text for text in overrides if not text.startswith("suite=")]

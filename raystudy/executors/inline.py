@@ -5,9 +5,9 @@ import itertools
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from raystudy.endings import ending_of
 from raystudy.executors.base import TrialSource
 from raystudy.trackers.base import Metrics, TrialInfo
+from raystudy.trial.endings import ending_of
 from raystudy.trial_record import Outcome
 
 

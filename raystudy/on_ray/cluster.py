@@ -15,9 +15,9 @@ from pathlib import Path
 import ray
 from ray.job_config import JobConfig
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray import patience
-from raystudy.on_ray.scaling import Scaling
 from raystudy.on_ray.strays import MARK, no_strays
 
 # For every process of the study. Ray reads these from the environment alone.
@@ -150,7 +150,7 @@ def _temporary_folder() -> Iterator[Path]:
 def _preloading(scaling: Scaling) -> dict[str, str]:
     # The processes Ray starts ahead import what a trial needs while the driver is still busy.
     # With several workers most processes are Ray's own helpers, which need none of it.
-    modules = "ray.tune,raystudy.trial,raystudy.on_ray.trainables"
+    modules = "ray.tune,raystudy.trial.run,raystudy.on_ray.worker"
     return {"RAY_preload_python_modules": modules} if scaling.num_workers == 1 else {}
 
 

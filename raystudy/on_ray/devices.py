@@ -2,8 +2,8 @@
 
 import os
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
-from raystudy.on_ray.scaling import Scaling
 
 
 def use_devices(scaling: Scaling) -> None:

@@ -6,10 +6,10 @@ from typing import Any
 
 import ray
 
+from raystudy.config.scaling import Scaling
 from raystudy.evaluation.runner import Order, measure
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
-from raystudy.on_ray.scaling import Scaling
 from raystudy.plan import read_scaling
 from trainables.evaluate.suite import Step
 

@@ -6,15 +6,15 @@ import shutil
 import warnings
 from collections.abc import Iterator
 
-from raystudy import disk, naming
+from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
 from raystudy.executors.base import TrialSource
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
 from raystudy.on_ray.lifeline import lifeline
 from raystudy.on_ray.resources import concurrency, growth_limit, node_totals
-from raystudy.on_ray.scaling import Scaling
-from raystudy.study_folder import StudyFolder
+from raystudy.storage import disk, file_names
+from raystudy.storage.folders import StudyFolder
 
 LOCAL_HEAD_PATIENCE_S, HEAD_PATIENCE_S = 5, 45  # Ray's own is 60 s
 
@@ -82,7 +82,7 @@ class RayExecutor:
             search_path=study.info.search_path,
             run=self._run,
             scaling=self._scaling,
-            storage=naming.reachable(folder.path.absolute()) / folder.ray.name,
+            storage=file_names.reachable(folder.path.absolute()) / folder.ray.name,
         )
 
 

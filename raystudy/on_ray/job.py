@@ -4,8 +4,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from raystudy.on_ray.scaling import Scaling
-from raystudy.sessions.base import Session
+from raystudy.config.scaling import Scaling
+from raystudy.trial.session import Session
 
 TrialFunction = Callable[[str, Sequence[str], Sequence[str], Session], None]
 
@@ -14,10 +14,10 @@ def load_and_run(
     name: str, overrides: Sequence[str], search_path: Sequence[str], session: Session
 ) -> None:
     """Compose a trial's configuration and run it."""
-    from raystudy import config
-    from raystudy.trial import run_trial
+    from raystudy.config import compose
+    from raystudy.trial.run import run_trial
 
-    settings = config.load(name, overrides, search_path)
+    settings = compose.load(name, overrides, search_path)
     session.folder.study.settle(settings)
     run_trial(settings, session)
 

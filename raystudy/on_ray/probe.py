@@ -5,9 +5,9 @@ import sys
 
 import ray
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.on_ray.executor import RayExecutor
-from raystudy.on_ray.scaling import Scaling
 
 
 def probe(address: str | None, object_store_mb: int, dashboard: bool) -> None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 import ray
 from ray._private.state import state
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
-from raystudy.on_ray.scaling import Scaling
 
 Resources = Mapping[str, float]
 

@@ -7,13 +7,13 @@ from typing import Any
 import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from raystudy import naming
-from raystudy.endings import DISK_FULL
 from raystudy.on_ray.deaths import Deaths
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import release_placement_group
-from raystudy.study_folder import TrialFolder
+from raystudy.storage import file_names
+from raystudy.storage.folders import TrialFolder
+from raystudy.trial.endings import DISK_FULL
 from raystudy.trial_record import Outcome
 
 METRIC_PREFIX = "metrics/"
@@ -66,7 +66,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         self._deaths.note(number, told)
         with contextlib.suppress(OSError):
             folder.path.mkdir(parents=True, exist_ok=True)
-            with folder.error.open("x", errors=naming.ANY) as file:
+            with folder.error.open("x", errors=file_names.ANY) as file:
                 file.write(told[:LONGEST_ERROR])
         release_placement_group(self._job.group_file(number))
 

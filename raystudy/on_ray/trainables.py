@@ -14,15 +14,15 @@ import ray
 from ray import train, tune
 from ray.exceptions import RayError
 
-from raystudy import disk, naming
-from raystudy.endings import DISK_FULL, ending_of
 from raystudy.errors import TrialStoppedError
 from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.leftovers import note_placement_group
 from raystudy.on_ray.mailbox import open_mailbox
-from raystudy.sessions.base import Session
-from raystudy.study_folder import TrialFolder
+from raystudy.storage import disk, file_names
+from raystudy.storage.folders import TrialFolder
+from raystudy.trial.endings import DISK_FULL, ending_of
+from raystudy.trial.session import Session
 
 
 def one_worker(job: Job) -> Callable[[dict[str, Any]], None]:
@@ -81,10 +81,10 @@ def _ending_of_workers(job: Job, config: dict[str, Any], folder: TrialFolder) ->
     if folder.error.exists():
         return {
             "outcome": "failed",
-            "reason": _last_words(folder.error.read_text(errors=naming.ANY)),
+            "reason": _last_words(folder.error.read_text(errors=file_names.ANY)),
         }
     if not disk.shortage(error):
-        folder.error.write_text(str(error), errors=naming.ANY)
+        folder.error.write_text(str(error), errors=file_names.ANY)
     raise error
 
 
@@ -134,7 +134,7 @@ def _ending(
             return {"outcome": state, "reason": reason}
         with (
             contextlib.suppress(FileExistsError),
-            folder.error.open("x", errors=naming.ANY) as file,
+            folder.error.open("x", errors=file_names.ANY) as file,
         ):
             file.write(traceback.format_exc())
         return {"outcome": "failed", "reason": _last_words(traceback.format_exc())}
@@ -179,7 +179,7 @@ def _prepare(folder: TrialFolder) -> None:
 @contextlib.contextmanager
 def _printing_to(path: Path) -> Iterator[None]:
     with (
-        path.open("a", buffering=1, errors=naming.ANY) as log,
+        path.open("a", buffering=1, errors=file_names.ANY) as log,
         contextlib.redirect_stdout(log),
         contextlib.redirect_stderr(log),
     ):

@@ -7,11 +7,11 @@ from typing import Any
 import ray
 from ray.tune import Stopper
 
+from raystudy.config.scaling import Scaling
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.resources import node_free, node_totals, trials_that_fit
-from raystudy.on_ray.scaling import Scaling
 from raystudy.on_ray.searcher import StudySearcher
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
 
 LOOK_EVERY_S = 1.0
 LONGEST_EPOCHS = 3

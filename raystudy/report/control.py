@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from raystudy.config.spec import Objective
 from raystudy.report.section import counted
-from raystudy.spec import Objective
 from raystudy.stored import StoredTrial
 from raystudy.study import RECIPE
 

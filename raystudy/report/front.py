@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+from raystudy.config.spec import Objective
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Cell, Table, measured, number
-from raystudy.spec import Objective
 from raystudy.stored import StoredStudy
 from raystudy.study import RECIPE
 from raystudy.trackers.base import TrialSummary

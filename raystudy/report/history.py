@@ -3,11 +3,11 @@
 from collections.abc import Iterable, Iterator, Sequence
 
 from raystudy import measured as measured_how
+from raystudy.config.spec import Objective
 from raystudy.report import looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Section, measured, slug
-from raystudy.spec import Objective
 from raystudy.stored import StoredStudy, StoredTrial
 from raystudy.study import RECIPE
 from raystudy.trackers.base import TrialSummary

@@ -16,7 +16,7 @@ from raystudy.report.ped_anova import PedAnova
 from raystudy.report.plot import Plot
 from raystudy.report.scales import Choices, Linear
 from raystudy.report.section import Section, Table, slug
-from raystudy.samplers import quiet
+from raystudy.search.samplers import quiet
 from raystudy.stored import StoredStudy
 
 Kind = Literal["ped_anova", "fanova"]

@@ -4,12 +4,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy import command, provenance, split_ledger
+from raystudy import command
 from raystudy.replay import replay_command
 from raystudy.report.section import Cell, Section, Table, counted
+from raystudy.storage import provenance, split_readings
+from raystudy.storage.redaction import redact
 from raystudy.stored import StoredStudy
 from raystudy.trackers.mlflow import spool
-from raystudy.trackers.redaction import redact
 
 
 def section(study: StoredStudy) -> Section:
@@ -25,7 +26,7 @@ def section(study: StoredStudy) -> Section:
     _, settings = study.composed
     facts["seed of the trials"] = str(settings.seed)
     facts["seed of the sampler"] = str(study.spec.seed)
-    touched = split_ledger.count(study.folder.path)
+    touched = split_readings.count(study.folder.path)
     facts["test split"] = f"read {counted(touched, 'time')}" if touched else "never read"
     warning = (
         ""
@@ -49,7 +50,7 @@ def section(study: StoredStudy) -> Section:
 
 def _touches(study: StoredStudy) -> list[Table]:
     """Return every reading of the test split."""
-    touches = split_ledger.touches(study.folder.path)
+    touches = split_readings.touches(study.folder.path)
     rows: list[list[Cell]] = [
         [
             touch.get("time", ""),

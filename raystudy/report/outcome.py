@@ -4,10 +4,10 @@ from collections.abc import Sequence
 
 from raystudy import measured as how_measured
 from raystudy import uncertainty
+from raystudy.config.spec import Objective
 from raystudy.confirm import result
 from raystudy.report import front
 from raystudy.report.section import Cell, Section, Table, counted, measured, slug
-from raystudy.spec import Objective
 from raystudy.stored import StoredStudy
 from raystudy.study import RECIPE
 from raystudy.trackers.base import TrialSummary

@@ -9,7 +9,6 @@ from jinja2 import Environment, StrictUndefined
 from markupsafe import Markup
 
 import raystudy
-from raystudy import split_ledger
 from raystudy.report import (
     confirmed,
     cost,
@@ -28,6 +27,7 @@ from raystudy.report import (
 )
 from raystudy.report.importance import Kind
 from raystudy.report.section import Section, counted, number
+from raystudy.storage import split_readings
 from raystudy.stored import StoredStudy
 
 
@@ -89,6 +89,6 @@ def _state(study: StoredStudy) -> str:
     running = len(study.trials) - len(ended)
     going = f", {running} not ended" if running else ""
     planned = counted(study.spec.num_trials, "trial")
-    touched = split_ledger.count(study.folder.path)
+    touched = split_readings.count(study.folder.path)
     test = f"test split read {counted(touched, 'time')}" if touched else "test split never read"
     return f"{study.state}; {len(ended)} of {planned} ended ({words or 'none'}{going}); {test}"

@@ -3,13 +3,14 @@
 import json
 from collections.abc import Mapping
 
-from raystudy import command, config, measured, sources
-from raystudy.config import Composed
+from raystudy import command, measured
+from raystudy.config import compose, sources
+from raystudy.config.compose import Composed
 from raystudy.report import rungs
 from raystudy.report.section import Cell, Section, Table, counted
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.redaction import redact
 from raystudy.stored import StoredStudy
-from raystudy.trackers.redaction import redact
 
 HEADER = ("setting", "value", "source")
 NOT_SETUP = ("search.", "study.", "tracker.", "output_dir.", "scaling.", "name.")
@@ -48,7 +49,7 @@ def setup(study: StoredStudy) -> Section:
     composed = _composed(study)
     said = sources.find(study.manifest.name, composed.choices, _folders(study))
     space, _ = study.composed
-    leaves = config.flatten(composed.config)
+    leaves = compose.flatten(composed.config)
     # The method is handed parts that stand elsewhere under their own names.
     twice = {f"method.{path}" for path in leaves}
     rows: list[list[Cell]] = []
@@ -61,7 +62,7 @@ def setup(study: StoredStudy) -> Section:
     measures = [row for row in rows if str(row[0]).startswith("evaluate.")]
     groups = {
         group: composed.choices[group]
-        for group in config.GROUPS
+        for group in compose.GROUPS
         if group in composed.choices and group not in ("tracker", "scaling", *space.distributions)
     }
     return Section(
@@ -118,7 +119,7 @@ def _space(study: StoredStudy, space: SearchSpace) -> Table:
 def _composed(study: StoredStudy) -> Composed:
     space, _ = study.composed
     m = study.manifest
-    return config.compose(m.name, space.overrides, m.search_path)
+    return compose.compose(m.name, space.overrides, m.search_path)
 
 
 def _folders(study: StoredStudy) -> tuple[str, ...]:

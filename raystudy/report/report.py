@@ -6,15 +6,16 @@ from pathlib import Path
 from omegaconf import DictConfig
 from rich.text import Text
 
-from raystudy import config, terminal
+from raystudy import terminal
+from raystudy.config import compose
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.naming import readable
 from raystudy.report import page
 from raystudy.report.importance import Kind
 from raystudy.report.section import Section
 from raystudy.status import results_folder
+from raystudy.storage.file_names import readable
+from raystudy.storage.folders import write_atomically
 from raystudy.stored import StoredStudy
-from raystudy.study_folder import write_atomically
 from raystudy.trackers.mlflow.attach import Attachment, attach
 
 NAME, FIGURES = "report.html", "figures"
@@ -77,7 +78,7 @@ def _place(study: StoredStudy, output: str | None) -> Path:
 def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
     """Return where the study's runs went, unless `overrides` say otherwise."""
     begun_with = [t for t in study.manifest.overrides if t.startswith(("tracker.", "tracker="))]
-    return config.load_shared([*begun_with, *overrides])
+    return compose.load_shared([*begun_with, *overrides])
 
 
 def _log(study: StoredStudy, settings: DictConfig, html: str, parts: Sequence[Section]) -> str:

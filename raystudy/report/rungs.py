@@ -7,14 +7,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import config
+from raystudy.config import compose
+from raystudy.config.spec import Objective
 from raystudy.report import control, looks
 from raystudy.report.plot import Plot, Spot
 from raystudy.report.scales import Linear
 from raystudy.report.section import Section, Table, slug
-from raystudy.spec import Objective
+from raystudy.search.trial_scheduler import TrialScheduler
 from raystudy.stored import StoredStudy, StoredTrial
-from raystudy.trial_scheduler import TrialScheduler
 
 FEWEST = 3  # complete trials of which ranks say anything
 SHOWN = 30  # epochs
@@ -154,7 +154,7 @@ def alike_until(settings: DictConfig, params: Sequence[Mapping[str, object]]) ->
         Of each trial; where the setting is searched the latest epoch of any trial counts.
     """
     found = {}
-    for path, value in config.flatten(settings).items():
+    for path, value in compose.flatten(settings).items():
         last = path.rsplit(".", 1)[-1]
         if last not in (*IN_EPOCHS, *AS_SHARE) or path.startswith((SAME_FOR_ALL, "search.")):
             continue

@@ -12,7 +12,7 @@ from optuna.distributions import (
     IntDistribution,
 )
 
-from raystudy import axes
+from raystudy.search import axes
 
 Tick = tuple[float, str]
 TICKS = 6  # about so many on an axis

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from raystudy import axes
+from raystudy.search import axes
 
 Cell = str | int | float | bool | None
 DIGITS = 6  # significant ones in tables

@@ -8,10 +8,9 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Literal, Self
 
-from raystudy import disk, naming
-from raystudy.endings import ending_of
 from raystudy.errors import TrialStoppedError, UserError
-from raystudy.study_folder import TrialFolder
+from raystudy.storage import disk, file_names
+from raystudy.storage.folders import TrialFolder
 from raystudy.trackers.base import (
     Metrics,
     StudyInfo,
@@ -20,6 +19,7 @@ from raystudy.trackers.base import (
     TrialState,
     TrialSummary,
 )
+from raystudy.trial.endings import ending_of
 from raystudy.trial_record import TrialRecord
 from trainables.trainer import TrainingDivergedError
 
@@ -87,7 +87,7 @@ class LocalSession:
             if state == "failed":
                 self.folder.path.mkdir(parents=True, exist_ok=True)
                 text = "".join(traceback.format_exception(error))
-                self.folder.error.write_text(text, errors=naming.ANY)
+                self.folder.error.write_text(text, errors=file_names.ANY)
             self._end(state, reason)
         self._close("interrupted" if self.summary is None else "complete")
         return isinstance(error, Exception) and not isinstance(

@@ -8,7 +8,7 @@ import torch
 from torch import distributed as dist
 
 from raystudy.errors import TrialStoppedError
-from raystudy.study_folder import TrialFolder
+from raystudy.storage.folders import TrialFolder
 from raystudy.trackers.base import Metrics
 from trainables import distributed
 

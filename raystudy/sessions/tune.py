@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from raystudy.errors import TrialStoppedError
-from raystudy.study_folder import TrialFolder
+from raystudy.storage.folders import TrialFolder
 from raystudy.trackers.base import Metrics
 
 Send = Callable[[dict[str, Any]], None]

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol
 
-from raystudy.spec import StudySpec
+from raystudy.config.spec import StudySpec
 
 TrialState = Literal["running", "complete", "pruned", "diverged", "collapsed", "failed"]
 Metrics = Mapping[str, float]

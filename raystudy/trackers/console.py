@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from raystudy.spec import Objective
+from raystudy.config.spec import Objective
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 
 STATE_STYLES = {

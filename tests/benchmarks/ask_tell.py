@@ -75,7 +75,7 @@ def axes():
 def opened(folder, trials, objectives, sampler):
     from surrogate_study import open_study
 
-    from raystudy.search_space import SearchSpace
+    from raystudy.search.search_space import SearchSpace
     from raystudy.surrogates import CLEAN, ROBUST
 
     published = dict(zip(axes(), (25, 0.75, 0.2, 0.0125, 7, 1.5), strict=True))

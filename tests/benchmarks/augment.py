@@ -29,7 +29,7 @@ import torchvision.transforms.v2.functional as tv
 from hydra.utils import instantiate
 from PIL import ImageFilter
 
-from raystudy import config
+from raystudy.config import compose
 from trainables.augment.blur import GaussianBlur
 from trainables.augment.colours import ColorJitter, RandomGrey, adjust_hue
 from trainables.augment.crops import RandomResizedCrop
@@ -73,7 +73,7 @@ def runners(name, images):
     """Return what makes a view of each image, by contestant."""
     size = images.shape[-1]
     pipeline = instantiate(
-        config.load_shared([f"augment={name}", "data.mirror=true"]).augment, _convert_="all"
+        compose.load_shared([f"augment={name}", "data.mirror=true"]).augment, _convert_="all"
     )
     pictures = [tv.to_pil_image(image) for image in images]
     floats = list(images.float() / 255)

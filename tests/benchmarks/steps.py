@@ -24,8 +24,8 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 
 import trainables.methods.rocl
 import trainables.methods.swaro
-from raystudy import config
-from raystudy.trial import build_trainer
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer
 from trainables.data.image_set import ImageSet, Splits
 from trainables.losses.nt_xent import nt_xent
 from trainables.memory import keep_freed_memory
@@ -102,7 +102,7 @@ def our_step(study, network, images, *overrides):
     pixels = (images * 255).to(torch.uint8)
     train = ImageSet(pixels, torch.zeros(len(pixels), dtype=torch.int64, device=pixels.device))
     chosen = "resnet18" if network == "resnet18" else "small_conv"
-    settings = config.load(
+    settings = compose.load(
         study,
         [
             "data=cifar10",

@@ -33,8 +33,8 @@ def main():
     parser.add_argument("--cpus", type=int, default=2)
     options = parser.parse_args()
 
+    from raystudy.config.scaling import Scaling
     from raystudy.on_ray.cluster import connected
-    from raystudy.on_ray.scaling import Scaling
 
     scaling = Scaling(num_cpus=options.cpus)
     started = time.perf_counter()

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 
-STUDIES = config.study_names()
+STUDIES = compose.study_names()
 CURVES = Path(__file__).with_name("curves.json")
 STEPS = 5
 # float32 on one thread still differs between processors; attacks by the sign of a gradient
@@ -23,7 +23,7 @@ TOLERANCE = 2e-3
 
 def curve(study):
     """Return the loss of each of the first updates."""
-    settings = config.load(study, ["device=cpu"])
+    settings = compose.load(study, ["device=cpu"])
     trainer = build_trainer(settings, load_splits(settings))
     trainer.method.train()
     trainer.method.before_epoch(trainer._train, trainer._progress(0))

@@ -7,10 +7,10 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from raystudy import best_weights
-from raystudy.best_weights import BestWeights
-from raystudy.constraint import Constraint
-from raystudy.spec import Objective, StudySpec
+from raystudy.config.constraint import Constraint
+from raystudy.config.spec import Objective, StudySpec
+from raystudy.trial import best_weights
+from raystudy.trial.best_weights import BestWeights
 
 CLEAN, ROBUST, LOSS = "val/accuracy", "val/robust_accuracy", "val/loss"
 

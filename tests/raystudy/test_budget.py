@@ -5,7 +5,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from surrogate_study import as_optuna_sees_it, open_study, run_study, told
 
-from raystudy.budget import Budget, Spent
+from raystudy.config.budget import Budget, Spent
 from raystudy.errors import UserError
 from raystudy.executors.inline import Report, VirtualClock
 from raystudy.study import Outcome

@@ -2,11 +2,12 @@
 
 import pytest
 
-from raystudy import calibration, cli, config
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
+from raystudy import calibration, cli
+from raystudy.config import compose
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Manifest
 from raystudy.study import Study
-from raystudy.study_folder import StudyFolder
 from raystudy.sweep import study_info
 
 
@@ -23,8 +24,8 @@ def test_the_first_trials_are_those_a_sweep_runs(tmp_path):
     with Study.open(
         info,
         space,
-        sampler=config.plain(settings.sampler),
-        trial_scheduler=config.plain(settings.trial_scheduler),
+        sampler=compose.plain(settings.sampler),
+        trial_scheduler=compose.plain(settings.trial_scheduler),
         max_epochs=settings.max_epochs,
     ) as study:
         assert [trial.params for trial in foreseen] == [study.next_trial().params for _ in foreseen]
@@ -35,7 +36,7 @@ def test_sizes_are_those_of_the_files_a_trial_writes(tmp_path, study):
     words = [study, "max_epochs=1", "tracker=none", "study.id=once", f"output_dir={tmp_path}"]
     assert cli.main(["train", *words]) == 0
     trial = StudyFolder(tmp_path / "studies" / "once").trial(0)
-    sizes = calibration.size_of_trial(config.load(study, ["max_epochs=1"]))
+    sizes = calibration.size_of_trial(compose.load(study, ["max_epochs=1"]))
     assert sizes.weights == pytest.approx(trial.best_weights.stat().st_size, rel=0.01)
     assert sizes.checkpoint == pytest.approx(trial.last_checkpoint.stat().st_size, rel=0.03)
 

@@ -10,8 +10,8 @@ import torch
 from safetensors.torch import load_file
 from torch import nn
 
-from raystudy import checkpoint
 from raystudy.errors import UserError
+from raystudy.storage import checkpoint
 
 
 class Bomb:

@@ -10,8 +10,8 @@ import pytest
 from raystudy import cli, terminal, verbs
 from raystudy.completion import VERBS, words
 from raystudy.examples import EXAMPLES, GROUPS
-from raystudy.manifest import Manifest
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 
 HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
 

@@ -8,17 +8,18 @@ from collapsing_trials import REASON, collapsing
 from rich.console import Console
 from surrogate_study import Events, as_optuna_sees_it, open_study
 
-from raystudy import checkpoint, config
+from raystudy.config import compose
+from raystudy.config.scaling import Scaling
 from raystudy.executors.inline import InlineExecutor, Report
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.executor import RayExecutor
-from raystudy.on_ray.scaling import Scaling
 from raystudy.sessions.local import LocalSession
-from raystudy.study_folder import StudyFolder
+from raystudy.storage import checkpoint
+from raystudy.storage.folders import StudyFolder
 from raystudy.surrogates import ROBUST, study_info
 from raystudy.trackers.base import TrialInfo
 from raystudy.trackers.console import ConsoleTracker
-from raystudy.trial import run_trial
+from raystudy.trial.run import run_trial
 from trainables.trainer import TrainingCollapsedError
 
 ROOT = Path(__file__).parents[2]
@@ -50,7 +51,7 @@ def test_fast_adversarial_training_without_a_random_start_collapses(tmp_path):
     console = ConsoleTracker(Console(file=said, width=200), max_epochs=30)
     session = local_session(StudyFolder(tmp_path), [events, console])
     with session:
-        run_trial(config.load("fast_at", FRAGILE), session)
+        run_trial(compose.load("fast_at", FRAGILE), session)
     summary = session.summary
     assert summary.state == "collapsed"
     assert 1 <= summary.epoch < 29

@@ -8,14 +8,15 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from raystudy import cli, command, conclusion, config, terminal
-from raystudy.manifest import Manifest
+from raystudy import cli, command, conclusion, terminal
+from raystudy.config import compose
 from raystudy.report import origin
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
 from raystudy.status import best, status
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
-from raystudy.study_folder import create_study_folder
 from raystudy.sweep import study_info
 from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
@@ -99,7 +100,7 @@ def says_the_trial(words, study):
     options = cli._parse(words)
     assert options.study == "own study"
     assert options.search_path == list(study.info.search_path)
-    settings = config.load(options.study, options.overrides, options.search_path)
+    settings = compose.load(options.study, options.overrides, options.search_path)
     assert settings.note == AWKWARD
     assert settings.study.objectives == ["val/knn_accuracy"]
     assert settings.study.id is None  # that id is taken
@@ -111,7 +112,7 @@ def says_the_study(words, study, run="lr-0.1"):
     options = cli._parse(words)
     named = getattr(options, "study", None) or options.trial
     assert named == run
-    shared = config.load_shared(options.overrides)
+    shared = compose.load_shared(options.overrides)
     assert shared.output_dir == str(study.info.folder.parent.parent)
 
 
@@ -123,7 +124,7 @@ def test_a_conclusion_prints_commands_that_run(study, shell, capsys):
     says_the_trial(replay, study)
     assert [words[0] for words in others] == ["resume", "ui"]
     says_the_study(others[0], study)
-    assert config.load_shared(others[1][1:]).output_dir == str(study.info.folder.parent.parent)
+    assert compose.load_shared(others[1][1:]).output_dir == str(study.info.folder.parent.parent)
 
 
 def test_status_and_best_print_commands_that_run(study, shell, capsys):
@@ -154,7 +155,7 @@ def test_mlflow_is_given_commands_that_run(study, shell):
     options = cli._parse(begin)
     assert (begin[0], options.study) == ("sweep", "own study")
     assert options.search_path == list(study.info.search_path)
-    assert config.load("own study", options.overrides, options.search_path).note == AWKWARD
+    assert compose.load("own study", options.overrides, options.search_path).note == AWKWARD
 
 
 def test_what_replays_a_trial_is_read_back_as_it_was():

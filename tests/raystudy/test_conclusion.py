@@ -9,11 +9,11 @@ from rich.console import Console
 from surrogate_study import open_study, run_study
 
 from raystudy import conclusion, uncertainty
-from raystudy.budget import Budget
-from raystudy.constraint import Constraint
+from raystudy.config.budget import Budget
+from raystudy.config.constraint import Constraint
 from raystudy.executors.inline import Report
+from raystudy.storage.folders import default_output_dir
 from raystudy.study import Outcome
-from raystudy.study_folder import default_output_dir
 from raystudy.surrogates import CLEAN, ROBUST
 
 BOTH = (CLEAN, ROBUST)

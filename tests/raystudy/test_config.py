@@ -7,44 +7,45 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from raystudy import cli, config
+from raystudy import cli
+from raystudy.config import compose
 from raystudy.errors import UserError
 
 
 def refusal(*arguments):
     with pytest.raises(UserError) as caught:
-        config.load(*arguments)
+        compose.load(*arguments)
     return str(caught.value)
 
 
 def test_the_default_data_brings_its_recipe():
-    settings = config.load("swaro", [])
+    settings = compose.load("swaro", [])
     assert settings.data.name == "digits"
     assert settings.encoder._target_.endswith("SmallConv")
     assert settings.max_epochs < 100
 
 
 def test_other_data_brings_the_paper_scale():
-    settings = config.load("swaro", ["data=cifar10"])
+    settings = compose.load("swaro", ["data=cifar10"])
     assert settings.encoder.depth == 18
     assert (settings.batch_size, settings.max_epochs) == (256, 2000)
     assert settings.clusters.num_clusters == 1000
-    assert config.load("swaro", ["data=cifar100"]).clusters.num_clusters == 5000
+    assert compose.load("swaro", ["data=cifar100"]).clusters.num_clusters == 5000
 
 
 def test_what_is_typed_beats_the_recipe():
-    settings = config.load("swaro", ["encoder=resnet18", "max_epochs=7"])
+    settings = compose.load("swaro", ["encoder=resnet18", "max_epochs=7"])
     assert settings.encoder.depth == 18
     assert settings.max_epochs == 7
 
 
 def test_pixels_are_shares_of_255():
-    assert config.load("swaro", ["data=cifar10"]).attack.ball.epsilon == 8 / 255
+    assert compose.load("swaro", ["data=cifar10"]).attack.ball.epsilon == 8 / 255
 
 
 def test_floats_come_back_exactly():
     for value in (math.pi, 1e-300, 1 / 3, 0.1 + 0.2):
-        assert config.load("swaro", [f"optimizer.lr={value!r}"]).optimizer.lr == value
+        assert compose.load("swaro", [f"optimizer.lr={value!r}"]).optimizer.lr == value
 
 
 def test_an_unknown_setting_names_the_nearest():
@@ -79,14 +80,14 @@ def test_a_users_own_folder_is_searched(tmp_path):
     (tmp_path / "mine.yaml").write_text("defaults:\n  - swaro\n  - _self_\nstudy: {name: mine}\n")
     (tmp_path / "attack").mkdir()
     (tmp_path / "attack" / "weak.yaml").write_text("# weak\nsteps: 1\n")
-    assert "mine" in config.study_names([str(tmp_path)])
-    assert config.load("mine", [], [str(tmp_path)]).study.name == "mine"
-    assert config.load("mine", ["attack=weak"], [str(tmp_path)]).attack.steps == 1
+    assert "mine" in compose.study_names([str(tmp_path)])
+    assert compose.load("mine", [], [str(tmp_path)]).study.name == "mine"
+    assert compose.load("mine", ["attack=weak"], [str(tmp_path)]).attack.steps == 1
 
 
 def test_flatten_gives_paths_that_are_overrides():
-    settings = config.load("swaro", [])
-    leaves = config.flatten(settings)
+    settings = compose.load("swaro", [])
+    leaves = compose.flatten(settings)
     assert leaves["attack.ball.epsilon"] == settings.attack.ball.epsilon
     for path, value in leaves.items():
         if isinstance(value, int | float) and not path.startswith("search"):
@@ -101,14 +102,14 @@ def folder_of_classes(root, *names):
 
 def test_a_folder_of_images_tells_its_classes_wherever_they_are_asked_for(tmp_path):
     root = folder_of_classes(tmp_path, "cat", "dog", "eel")
-    settings = config.load("cross_entropy", ["data=image_folder", root])
+    settings = compose.load("cross_entropy", ["data=image_folder", root])
     assert (settings.data.num_classes, settings.method.num_classes) == (3, 3)
 
 
 def test_classes_are_counted_in_a_folder_that_is_split_already(tmp_path):
     for part in ("train", "test"):
         folder_of_classes(tmp_path / part, "cat", "dog")
-    settings = config.load("at", ["data=image_folder", f"data.root={tmp_path}"])
+    settings = compose.load("at", ["data=image_folder", f"data.root={tmp_path}"])
     assert settings.method.num_classes == 2
 
 

@@ -7,11 +7,11 @@ import pytest
 from optuna.trial import TrialState
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
 
-from raystudy import pareto
-from raystudy.constraint import Constraint, complaint, violation
+from raystudy.config.constraint import Constraint, complaint, violation
+from raystudy.config.spec import Objective, StudySpec
 from raystudy.errors import UserError
-from raystudy.seen import ENDS_WELL, LARGE
-from raystudy.spec import Objective, StudySpec
+from raystudy.search import pareto
+from raystudy.search.sampler_view import ENDS_WELL, LARGE
 from raystudy.study import Outcome
 from raystudy.surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
 from raystudy.trackers.base import TrialSummary

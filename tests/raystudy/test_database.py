@@ -5,8 +5,8 @@ import sqlite3
 import pytest
 from surrogate_study import Events, open_study, run_study
 
-from raystudy import database
 from raystudy.errors import StudyStalledError
+from raystudy.storage import database
 from raystudy.surrogates import Surrogate
 
 

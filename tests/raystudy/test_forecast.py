@@ -7,9 +7,9 @@ import pytest
 
 from raystudy import cli, forecast
 from raystudy.calibration import Calibration, Sizes
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
-from raystudy.study_folder import StudyFolder
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Manifest
 from raystudy.sweep import study_info
 from trainables.rehearsal import Rehearsal
 

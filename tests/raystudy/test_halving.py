@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from optuna.pruners import SuccessiveHalvingPruner
 
-from raystudy.halving import ParetoHalving, front, spread
+from raystudy.search.halving import ParetoHalving, front, spread
 
 values = st.floats(-1, 1).map(lambda value: round(value, 1))  # with ties
 points = st.integers(1, 3).flatmap(

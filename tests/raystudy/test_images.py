@@ -7,9 +7,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from raystudy import cli, images, recipe
+from raystudy import cli
+from raystudy.config import recipe
 from raystudy.errors import UserError
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
+from raystudy.trial import images
 from trainables.data.image_folder import image_folder
 
 SETTINGS = [
@@ -138,9 +140,9 @@ def test_a_worker_whose_folder_differs_says_so(home):
 
 
 def load(manifest):
-    from raystudy import config
+    from raystudy.config import compose
 
-    return config.load(manifest.name, manifest.overrides)
+    return compose.load(manifest.name, manifest.overrides)
 
 
 def test_a_trial_with_other_data_of_its_own_is_let_through(home):

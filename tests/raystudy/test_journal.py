@@ -6,7 +6,7 @@ import pytest
 from optuna.storages.journal import JournalFileBackend
 
 from raystudy.errors import UserError
-from raystudy.journal import Journal
+from raystudy.storage.journal import Journal
 
 
 def test_optuna_reads_what_is_written(tmp_path):

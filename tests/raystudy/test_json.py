@@ -10,8 +10,8 @@ import pytest
 from stored_search import search
 
 from raystudy import cli, terminal, verbs
-from raystudy.manifest import Manifest
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 
 LITTLE = ["suite.max_images=10", "suite.attacks={}", "suite.checks=null"]
 COMMANDS = {

@@ -3,13 +3,14 @@
 import pytest
 import torch
 
-from raystudy import checkpoint, config
+from raystudy.config import compose
 from raystudy.errors import UserError
 from raystudy.look import PICTURES, look, make_pictures, make_subject
-from raystudy.manifest import Manifest
-from raystudy.study_folder import create_study_folder
+from raystudy.storage import checkpoint
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.trained import open_trained
-from raystudy.trial import build_method
+from raystudy.trial.run import build_method
 from trainables.evaluate.protocol import Classifier
 from trainables.pictures.features import UMAPMap
 
@@ -38,7 +39,7 @@ def trial(home, name="swaro", overrides=("tracker=none",)):
     manifest = {"kind": "train", "name": name, "overrides": list(overrides), "search_path": []}
     folder.write_manifest(Manifest.read(manifest))
     folder.trial(0).path.mkdir(parents=True)
-    checkpoint.save_weights(build_method(config.load(name, [])), folder.trial(0).best_weights)
+    checkpoint.save_weights(build_method(compose.load(name, [])), folder.trial(0).best_weights)
     return folder
 
 

@@ -6,8 +6,8 @@ import json
 import pytest
 
 from raystudy.errors import UserError
-from raystudy.manifest import OLD_CUT, Cut, Manifest
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import OLD_CUT, Cut, Manifest
 
 CUT = Cut(fingerprint="abc", train=6, val=2, test=2)
 

@@ -2,9 +2,9 @@
 
 import pytest
 
-from raystudy import config
+from raystudy.config import compose
 from raystudy.errors import UserError
-from raystudy.trial import build_evaluators, build_trainer, load_splits
+from raystudy.trial.run import build_evaluators, build_trainer, load_splits
 
 TEMPERATURES = [
     *("rocl", "swaro", "acl", "simclr", "simclr_ce", "suncet"),
@@ -44,7 +44,7 @@ NONSENSE = [
 
 
 def build(study, override):
-    settings = config.load(study, ["device=cpu", override])
+    settings = compose.load(study, ["device=cpu", override])
     build_trainer(settings, load_splits(settings))
     build_evaluators(settings)
 
@@ -58,6 +58,6 @@ def test_it_is_refused_in_a_sentence(study, override, sentence):
 
 
 def test_statistics_that_are_alike_but_not_the_channels_are_refused():
-    settings = config.load("simclr", ["device=cpu", "data.mean=[0.1,0.2]", "data.std=[1.0,1.0]"])
+    settings = compose.load("simclr", ["device=cpu", "data.mean=[0.1,0.2]", "data.std=[1.0,1.0]"])
     with pytest.raises(UserError, match="a number per channel"):
         build_trainer(settings, load_splits(settings))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from raystudy import cli, evaluated
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "format_1"
 

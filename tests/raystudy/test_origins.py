@@ -4,8 +4,8 @@ import pytest
 
 from raystudy import cli, origins
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 
 
 @pytest.fixture

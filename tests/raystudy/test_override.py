@@ -7,9 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raystudy import cli, config, override
+from raystudy import cli
+from raystudy.config import compose, override
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UnreadableError, UserError
-from raystudy.spec import StudySpec
 
 ISSUE = "/tmp/büro (alt)/a,b&c#d=e"
 
@@ -23,9 +24,9 @@ ISSUE = "/tmp/büro (alt)/a,b&c#d=e"
     ],
 )
 def test_a_setting_that_is_text_takes_any_text(value):
-    settings = config.load("simclr", ["data=image_folder", f"data.root={value}"])
+    settings = compose.load("simclr", ["data=image_folder", f"data.root={value}"])
     assert settings.data.root == value
-    assert config.load_shared([f"output_dir={value}"]).output_dir == value
+    assert compose.load_shared([f"output_dir={value}"]).output_dir == value
 
 
 @given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))

@@ -5,10 +5,11 @@ import io
 import pytest
 from rich.console import Console
 
-from raystudy import plan, provenance
+from raystudy import plan
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage import provenance
 from trainables.data.digits import digits
 
 FINDINGS = plan.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digits())

@@ -4,9 +4,9 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
 
-from raystudy import points
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace
+from raystudy.search import points
+from raystudy.search.search_space import SearchSpace
 from raystudy.surrogates import RATE, SPACE, STRENGTH
 
 AXES = {

@@ -4,7 +4,7 @@ import subprocess
 
 import pytest
 
-from raystudy import provenance
+from raystudy.storage import provenance
 
 
 @pytest.fixture

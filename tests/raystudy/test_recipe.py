@@ -4,14 +4,16 @@ import json
 
 import pytest
 
-from raystudy import cli, config, images, recipe
+from raystudy import cli
+from raystudy.config import compose, recipe
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.study import Outcome, Study
-from raystudy.study_folder import create_study_folder
 from raystudy.sweep import study_info
-from raystudy.trial import load_splits
+from raystudy.trial import images
+from raystudy.trial.run import load_splits
 
 OWN = """
 defaults: [simclr, _self_]
@@ -22,11 +24,11 @@ study: {{name: own}}
 
 def kept(*overrides):
     """What study.json holds of a recipe."""
-    return json.loads(json.dumps(recipe.of(config.load("swaro", [*overrides]))))
+    return json.loads(json.dumps(recipe.of(compose.load("swaro", [*overrides]))))
 
 
 def test_the_same_recipe_goes_on():
-    recipe.refuse_another("s-1", kept(), config.load("swaro", []))
+    recipe.refuse_another("s-1", kept(), compose.load("swaro", []))
 
 
 @pytest.mark.parametrize(
@@ -34,21 +36,21 @@ def test_the_same_recipe_goes_on():
     ["study.num_trials=99", "scaling.num_workers=2", "output_dir=elsewhere", "data.cache_dir=b"],
 )
 def test_what_trains_no_other_network_may_change(later):
-    settings = config.load("swaro", ["data=image_folder", "data.root=a", later])
+    settings = compose.load("swaro", ["data=image_folder", "data.root=a", later])
     recipe.refuse_another("s-1", kept("data=image_folder", "data.root=a"), settings)
 
 
 @pytest.mark.parametrize("later", ["method.temperature=0.1", "encoder=resnet18", "seed=3"])
 def test_another_recipe_is_refused(later):
     with pytest.raises(UserError, match="s-1 was started with"):
-        recipe.refuse_another("s-1", kept(), config.load("swaro", [later]))
+        recipe.refuse_another("s-1", kept(), compose.load("swaro", [later]))
 
 
 def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     study, search_path = tmp_path / "own.yaml", [str(tmp_path)]
     study.write_text(OWN.format(temperature=0.5))
-    begun_with = recipe.of(config.load("own", ["max_epochs=1"], search_path))
+    begun_with = recipe.of(compose.load("own", ["max_epochs=1"], search_path))
     manifest = {"kind": "train", "name": "own", "overrides": ["max_epochs=1"], "format": 1}
     folder = create_study_folder(tmp_path, "own", None)
     more = {"search_path": search_path, "recipe": begun_with}
@@ -81,7 +83,7 @@ def search(tmp_path, monkeypatch):
     """Return a results folder with a sweep of the user's own YAML, as `sweep` starts it."""
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     space, composed = searched(tmp_path)
-    splits = load_splits(config.load("simclr", ["device=cpu"]))
+    splits = load_splits(compose.load("simclr", ["device=cpu"]))
     folder = create_study_folder(tmp_path, "own", "mine")
     folder.write_manifest(
         Manifest.begin(
@@ -90,7 +92,7 @@ def search(tmp_path, monkeypatch):
             ["tracker=none"],
             [str(tmp_path)],
             data="digits",
-            study=config.plain(composed.config.study),
+            study=compose.plain(composed.config.study),
             recipe=recipe.of(composed.config, space),
             images=images.cut_of(splits),
         )

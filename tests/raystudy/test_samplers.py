@@ -10,10 +10,10 @@ from hydra.utils import instantiate
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
 
-from raystudy import samplers
 from raystudy.errors import UserError
-from raystudy.samplers import Memoryless
-from raystudy.search_space import SearchSpace
+from raystudy.search import samplers
+from raystudy.search.samplers import Memoryless
+from raystudy.search.search_space import SearchSpace
 from raystudy.study import Outcome
 from raystudy.surrogates import CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 

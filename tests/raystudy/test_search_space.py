@@ -7,10 +7,11 @@ from hypothesis import strategies as st
 from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from raystudy import axes, config, sweeps
-from raystudy.config import Composed
+from raystudy.config import compose
+from raystudy.config.compose import Composed
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace, literal
+from raystudy.search import axes, sweep_syntax
+from raystudy.search.search_space import SearchSpace, literal
 
 SETTINGS = {
     "optimizer": {"lr": 0.1, "momentum": 0.9, "nesterov": True},
@@ -25,7 +26,7 @@ SECTION = {
 
 
 def read(section=None, overrides=()):
-    plain, swept = sweeps.split(overrides)
+    plain, swept = sweep_syntax.split(overrides)
     leaves = [text for text in plain if "." in text.partition("=")[0]]
     merged = OmegaConf.merge(SETTINGS, OmegaConf.from_dotlist(leaves))
     composed = Composed(merged, {"attack": "pgd_linf", "data": "digits"})
@@ -191,7 +192,7 @@ def test_overrides_give_back_the_very_same_value(value):
 @settings(max_examples=20)
 @given(st.floats(1e-8, 1e8), st.integers(-(2**40), 2**40))
 def test_floats_and_ints_survive_hydra_bit_for_bit(number, whole):
-    shared = config.load_shared([f"seed={literal(whole)}", f"max_epochs={literal(number)}"])
+    shared = compose.load_shared([f"seed={literal(whole)}", f"max_epochs={literal(number)}"])
     assert (shared.seed, shared.max_epochs) == (whole, number)
 
 
@@ -236,6 +237,6 @@ def test_a_study_of_the_users_own_is_read_with_its_options(tmp_path):
     space_of_two, _ = SearchSpace.load("mine", few, [str(tmp_path)])
     assert space_of_two.notes == ("there are only 2 configurations for study.num_trials=8.",)
     params = {"attack": "fgsm_linf", "attack.step_size": 0.1 + 0.2, "max_epochs": 2}
-    trial = config.compose("mine", space.as_overrides(params), [str(tmp_path)])
+    trial = compose.compose("mine", space.as_overrides(params), [str(tmp_path)])
     assert trial.choices["attack"] == "fgsm_linf"
     assert (trial.config.attack.step_size, trial.config.max_epochs) == (0.1 + 0.2, 2)

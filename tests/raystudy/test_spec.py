@@ -2,8 +2,8 @@
 
 import pytest
 
+from raystudy.config.spec import Objective, StudySpec
 from raystudy.errors import UserError
-from raystudy.spec import Objective, StudySpec
 
 
 def test_a_plain_name_is_maximised():

@@ -10,11 +10,11 @@ import pandas as pd
 import pytest
 
 from raystudy import cli
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder, create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
-from raystudy.study_folder import StudyFolder, create_study_folder
 from raystudy.sweep import study_info
 
 pytestmark = pytest.mark.usefixtures("study")

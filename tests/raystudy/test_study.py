@@ -10,7 +10,7 @@ from surrogate_study import Events, as_optuna_sees_it, open_study, recipe, run_s
 
 from raystudy import trial_record
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
 from raystudy.study import Outcome
 from raystudy.surrogates import CLEAN, RATE, ROBUST, STRENGTH, Behaviour, Surrogate
 

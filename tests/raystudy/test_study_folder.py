@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
-from raystudy.study_folder import create_study_folder, open_study_folder, write_atomically
+from raystudy.storage.folders import create_study_folder, open_study_folder, write_atomically
+from raystudy.storage.manifest import Manifest
 
 
 def test_studies_without_an_id_are_numbered(tmp_path):

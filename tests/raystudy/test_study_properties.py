@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from optuna.trial import TrialState
 from surrogate_study import Events, as_optuna_sees_it, run_study, told
 
-from raystudy.constraint import Constraint
+from raystudy.config.constraint import Constraint
 from raystudy.surrogates import CLEAN, ROBUST, Behaviour, Surrogate
 
 NUM_TRIALS = 7

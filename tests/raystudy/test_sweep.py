@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from raystudy.journal import Journal
+from raystudy.storage.journal import Journal
 
 pytestmark = pytest.mark.ray
 

@@ -4,11 +4,11 @@ import pytest
 from optuna.trial import TrialState
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
 
-from raystudy.constraint import Constraint
+from raystudy.config.constraint import Constraint
+from raystudy.config.spec import Objective, StudySpec
 from raystudy.errors import UserError
-from raystudy.spec import Objective, StudySpec
+from raystudy.search.trial_scheduler import TrialScheduler
 from raystudy.surrogates import BEST_RATE, CLEAN, RATE, ROBUST, STRENGTH, Surrogate
-from raystudy.trial_scheduler import TrialScheduler
 
 BOTH = (CLEAN, ROBUST)
 

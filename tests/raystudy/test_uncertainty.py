@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from raystudy import uncertainty
-from raystudy.halving import front
-from raystudy.spec import Objective
+from raystudy.config.spec import Objective
+from raystudy.search.halving import front
 from raystudy.trackers.base import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")

@@ -3,9 +3,10 @@
 import pytest
 from PIL import Image
 
-from raystudy import config, plan, value_types
+from raystudy import plan
+from raystudy.config import compose, value_types
 from raystudy.errors import UserError
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
 
 
 @pytest.mark.parametrize(
@@ -54,14 +55,14 @@ from raystudy.search_space import SearchSpace
 )
 def test_a_wrong_type_is_one_sentence(override, sentence):
     with pytest.raises(UserError) as refused:
-        value_types.check(config.load("swaro", [override]))
+        value_types.check(compose.load("swaro", [override]))
     assert str(refused.value).startswith(sentence)
 
 
 @pytest.mark.parametrize("value", ["abc", "null", "nan", "[0.1,0.2]", "true"])
 def test_an_optimizer_of_torch_takes_a_number_too(value):
     with pytest.raises(UserError, match=r"^optimizer\.lr must be a number, got"):
-        value_types.check(config.load("at", [f"optimizer.lr={value}"]))
+        value_types.check(compose.load("at", [f"optimizer.lr={value}"]))
 
 
 def test_a_list_that_others_are_reckoned_from_is_refused_as_what_it_is():
@@ -72,22 +73,22 @@ def test_a_list_that_others_are_reckoned_from_is_refused_as_what_it_is():
 @pytest.mark.parametrize("value", ["3", "null", "true", "[sgd]", "{lr:0.1}"])
 def test_a_group_takes_the_name_of_an_option(value):
     with pytest.raises(UserError, match=r"optimizer must be the name of an option.*sgd"):
-        config.load("swaro", [f"optimizer={value}"])
+        compose.load("swaro", [f"optimizer={value}"])
 
 
 def test_what_refers_to_a_setting_names_that_setting():
     with pytest.raises(UserError, match=r"^data\.image_size must be a whole number or null"):
-        value_types.check(config.load("swaro", ["data=image_folder", "data.image_size=big"]))
+        value_types.check(compose.load("swaro", ["data=image_folder", "data.image_size=big"]))
 
 
 @pytest.mark.parametrize("override", ["optimizer.lr=1", "attack.step_size=1e-3", "seed=-1"])
 def test_what_fits_is_taken(override):
-    value_types.check(config.load("swaro", [override]))
+    value_types.check(compose.load("swaro", [override]))
 
 
-@pytest.mark.parametrize("study", config.study_names())
+@pytest.mark.parametrize("study", compose.study_names())
 def test_every_study_as_it_stands_fits(study):
-    value_types.check(config.load(study, []))
+    value_types.check(compose.load(study, []))
 
 
 @pytest.mark.parametrize("study", ["at", "simclr_ce", "suncet", "swaro"])
@@ -106,6 +107,6 @@ def test_how_many_classes_a_folder_has_is_known_once_it_is_read(study, tmp_path)
         "suncet": ["labels.fraction=1.0", "labels.images_per_class=2"],
         "simclr_ce": ["labels.fraction=1.0", "labels.images_per_class=2"],
     }
-    settings = config.load(study, [*overrides, *own.get(study, [])])
+    settings = compose.load(study, [*overrides, *own.get(study, [])])
     findings = plan.check(settings)
     assert "2 classes" in findings.images

@@ -6,15 +6,15 @@ import pytest
 from surrogate_study import as_optuna_sees_it, recipe
 
 from raystudy import warm_start
+from raystudy.config.spec import StudySpec
 from raystudy.earlier import Earlier
 from raystudy.errors import UserError
 from raystudy.executors.inline import InlineExecutor, Report
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
-from raystudy.spec import StudySpec
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
 from raystudy.study import Study
-from raystudy.study_folder import create_study_folder
 from raystudy.sweep import study_info
 from raystudy.trackers.memory import MemoryTracker
 

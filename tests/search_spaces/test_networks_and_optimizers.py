@@ -7,16 +7,16 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from raystudy import config
+from raystudy.config import compose
 from trainables.networks.encoder import Encoder
 from trainables.optim.schedules import WarmupOntoCosine
 
 
 def part(group, name):
-    return instantiate(config.load("swaro", [f"{group}={name}"])[group], _convert_="all")
+    return instantiate(compose.load("swaro", [f"{group}={name}"])[group], _convert_="all")
 
 
-@pytest.mark.parametrize("name", config.options("encoder"))
+@pytest.mark.parametrize("name", compose.options("encoder"))
 def test_an_encoder_turns_images_into_finite_features_and_passes_gradients_back(name):
     encoder = part("encoder", name)
     with torch.no_grad():  # off its first point, where a branch scaled by zero passes nothing on
@@ -32,7 +32,7 @@ def test_an_encoder_turns_images_into_finite_features_and_passes_gradients_back(
         assert tensor.grad.any()
 
 
-@pytest.mark.parametrize("name", config.options("optimizer"))
+@pytest.mark.parametrize("name", compose.options("optimizer"))
 def test_an_optimizer_descends_and_resumes_bit_for_bit(name):
     torch.manual_seed(0)
     model = nn.Linear(3, 2)
@@ -56,7 +56,7 @@ def test_an_optimizer_descends_and_resumes_bit_for_bit(name):
     assert torch.equal(model.weight, twin.weight)
 
 
-@pytest.mark.parametrize("name", config.options("lr_schedule"))
+@pytest.mark.parametrize("name", compose.options("lr_schedule"))
 def test_a_schedule_reaches_its_peak_and_is_never_negative(name):
     schedule = part("lr_schedule", name)
     factors = [schedule(epoch, 1000) for epoch in range(1001)]
@@ -64,7 +64,7 @@ def test_a_schedule_reaches_its_peak_and_is_never_negative(name):
     assert min(factors) >= 0
 
 
-@pytest.mark.parametrize("name", config.options("lr_schedule"))
+@pytest.mark.parametrize("name", compose.options("lr_schedule"))
 def test_a_schedule_keeps_its_shape_when_training_is_shortened(name):
     # Where a file changes between epochs only, the short training sees the long one's values; an
     # epoch that counts from one is further in the short one.
@@ -81,7 +81,7 @@ def test_a_schedule_keeps_its_shape_when_training_is_shortened(name):
 @pytest.mark.parametrize("study", ["rocl", "swaro", "trades"])
 @pytest.mark.parametrize("data", ["digits", "cifar10", "cifar100"])
 def test_images_reach_the_network_as_they_are_where_the_authors_do_not_normalise(study, data):
-    encoder = config.load(study, [f"data={data}"]).encoder
+    encoder = compose.load(study, [f"data={data}"]).encoder
     assert (list(encoder.mean), list(encoder.std)) == ([0.0], [1.0])
-    chosen = config.load(study, [f"data={data}", "data.mean=[0.3]", "data.std=[0.4]"]).encoder
+    chosen = compose.load(study, [f"data={data}", "data.mean=[0.3]", "data.std=[0.4]"]).encoder
     assert (list(chosen.mean), list(chosen.std)) == ([0.3], [0.4])

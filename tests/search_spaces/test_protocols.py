@@ -10,14 +10,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
-from raystudy import config
+from raystudy.config import compose
 from trainables import random_state
 from trainables.data.digits import digits
 from trainables.data.image_set import Splits
 from trainables.evaluate.protocol import finish, measure
 from trainables.networks.small_conv import SmallConv
 
-PROTOCOLS = config.options("protocol")
+PROTOCOLS = compose.options("protocol")
 
 
 def shorten(node):
@@ -35,7 +35,7 @@ def shorten(node):
 
 @functools.cache
 def settings_of(name):
-    return config.load("simclr", [f"+protocol={name}", "data=digits"])
+    return compose.load("simclr", [f"+protocol={name}", "data=digits"])
 
 
 def protocol_of(name):
@@ -138,7 +138,7 @@ def test_the_callers_random_state_does_not_matter(name, encoder, head, splits):
 
 @pytest.mark.parametrize("name", PROTOCOLS)
 def test_quirks_that_flatter_are_off(name):
-    settings = config.flatten(settings_of(name).protocol)
+    settings = compose.flatten(settings_of(name).protocol)
     assert {value for path, value in settings.items() if path.endswith("best_on_test")} <= {False}
     assert {value for path, value in settings.items() if path.endswith("encoder_mode")} <= {"eval"}
 

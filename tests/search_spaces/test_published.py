@@ -3,11 +3,11 @@
 import pytest
 from omegaconf import OmegaConf
 
-from raystudy import config
+from raystudy.config import compose
 from raystudy.evaluation import published
-from raystudy.trial import build_suite
+from raystudy.trial.run import build_suite
 
-TABLES = config.options("published")
+TABLES = compose.options("published")
 
 
 def rows(name):
@@ -28,11 +28,11 @@ def figures(name, row):
 @pytest.mark.parametrize("name", TABLES)
 def test_its_rows_are_of_what_the_suite_of_its_name_measures(name):
     data = rows(name)[0]["data"]
-    suite = build_suite(config.load("swaro", [f"data={data}", f"+suite={name}"]))
+    suite = build_suite(compose.load("swaro", [f"data={data}", f"+suite={name}"]))
     columns = {(attack, r) for attack, assault in suite.attacks.items() for r in assault.radii}
     for row in rows(name):
-        assert row["study"] in config.study_names()
-        assert row["data"] in config.options("data")
+        assert row["study"] in compose.study_names()
+        assert row["data"] in compose.options("data")
         table = figures(name, row)
         assert table.source
         assert table.setup
@@ -44,7 +44,7 @@ def test_its_rows_are_of_what_the_suite_of_its_name_measures(name):
 @pytest.mark.parametrize("name", TABLES)
 def test_its_rows_hold_for_settings_that_there_are(name):
     for study in {row["study"] for row in rows(name) if row["where"]}:
-        trained = config.load(study, ["data=cifar10"])
+        trained = compose.load(study, ["data=cifar10"])
         for row in rows(name):
             for path in row["where"] if row["study"] == study else ():
                 assert OmegaConf.select(trained, path) is not None, path
@@ -62,7 +62,7 @@ def test_accuracy_is_a_share_and_in_linf_never_above_the_clean_one(name):
 
 
 def test_swaros_recipe_has_the_figures_of_its_first_table():
-    trained = config.load("swaro", ["data=cifar10"])
+    trained = compose.load("swaro", ["data=cifar10"])
     found = published.find("swaro_table1", "swaro", trained, "cifar10")
     assert found.of("le_swaro", *published.CLEAN) == pytest.approx(0.8738)
     assert found.of("le_swaro", "pgd20_linf", 8 / 255) == pytest.approx(0.3733)
@@ -72,16 +72,16 @@ def test_swaros_recipe_has_the_figures_of_its_first_table():
 
 def test_a_row_that_holds_for_a_setting_is_found_under_it_alone():
     for probability, robust in ((0.25, 0.3793), (0.9, 0.3595), (0.6, None)):
-        trained = config.load("swaro", ["data=cifar10", f"clusters.probability={probability}"])
+        trained = compose.load("swaro", ["data=cifar10", f"clusters.probability={probability}"])
         found = published.find("swaro_table6", "swaro", trained, "cifar10")
         accuracy = found and found.of("le_swaro", "pgd20_linf", 8 / 255)
         assert accuracy == (robust and pytest.approx(robust))
 
 
 def test_nothing_was_published_for_other_data_and_suites():
-    trained = config.load("swaro", ["data=digits"])
+    trained = compose.load("swaro", ["data=digits"])
     assert published.find("swaro_table1", "swaro", trained, "digits") is None
     assert published.find("swaro_table1", "swaro", trained, "cifar10") is None
     assert (
-        published.find("quick", "swaro", config.load("swaro", ["data=cifar10"]), "cifar10") is None
+        published.find("quick", "swaro", compose.load("swaro", ["data=cifar10"]), "cifar10") is None
     )

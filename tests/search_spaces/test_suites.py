@@ -2,16 +2,16 @@
 
 import pytest
 
-from raystudy import config
+from raystudy.config import compose
 from raystudy.evaluation.record import norm_of_recipe
-from raystudy.trial import build_suite
+from raystudy.trial.run import build_suite
 
-SUITES = config.options("suite")
+SUITES = compose.options("suite")
 
 
 @pytest.mark.parametrize("name", SUITES)
 def test_a_suite_builds_and_is_of_the_test_images(name):
-    settings = config.load("swaro", ["data=cifar10", f"+suite={name}"])
+    settings = compose.load("swaro", ["data=cifar10", f"+suite={name}"])
     suite = build_suite(settings)
     assert suite.split == "test"
     for attack, assault in suite.attacks.items():
@@ -21,12 +21,12 @@ def test_a_suite_builds_and_is_of_the_test_images(name):
 
 def test_suites_without_a_paper_take_the_radii_of_the_data():
     for data, radius in (("digits", 0.1), ("cifar10", 8 / 255)):
-        suite = build_suite(config.load("swaro", [f"data={data}", "+suite=quick"]))
+        suite = build_suite(compose.load("swaro", [f"data={data}", "+suite=quick"]))
         assert suite.attacks["pgd20_linf"].radii == [radius]
 
 
 def test_swaros_first_table_has_its_six_columns():
-    suite = build_suite(config.load("swaro", ["data=cifar10", "+suite=swaro_table1"]))
+    suite = build_suite(compose.load("swaro", ["data=cifar10", "+suite=swaro_table1"]))
     radii = {name: assault.radii for name, assault in suite.attacks.items()}
     assert radii == {
         "pgd20_linf": [8 / 255, 16 / 255],
@@ -36,6 +36,6 @@ def test_swaros_first_table_has_its_six_columns():
 
 
 def test_fast_ats_figure_has_twenty_steps_from_ten_starts():
-    suite = build_suite(config.load("fast_at", ["data=cifar10", "+suite=fast_at_figure2"]))
+    suite = build_suite(compose.load("fast_at", ["data=cifar10", "+suite=fast_at_figure2"]))
     attack = suite.attacks["pgd20x10_l2"].adversary
     assert (attack.steps, attack.restarts, attack.relative_step) == (20, 10, 2.5 / 20)

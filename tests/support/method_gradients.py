@@ -4,8 +4,8 @@ import torch
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 from trainables import distributed
 from trainables.batch import Batch
 from trainables.networks import sync_batch_norm
@@ -22,7 +22,7 @@ class _Step(nn.Module):
 
 def gradient_of_a_step(study, overrides, index=0):
     """Return the method and its gradient of step `index`; weights stay, queues move."""
-    settings = config.load(study, ["device=cpu", "max_epochs=3", *overrides])
+    settings = compose.load(study, ["device=cpu", "max_epochs=3", *overrides])
     trainer = build_trainer(settings, load_splits(settings))
     method = sync_batch_norm.convert(trainer.method.double())
     views = method.augment

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.base import StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow import MlflowTracker, SyncResult, sync
 

@@ -1,10 +1,10 @@
 """A search on disk whose trials were told, not trained."""
 
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
-from raystudy.study_folder import create_study_folder
 from raystudy.sweep import study_info
 
 

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from raystudy import config
-from raystudy.trial import build_trainer
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer
 from trainables.batch import Batch
 from trainables.cost import Cost
 from trainables.data.image_set import ImageSet, Splits
@@ -22,7 +22,7 @@ def trainer_of(study, *overrides, images=8, size=32):
     pixels = torch.randint(0, 256, (images, 3, size, size)).to(torch.uint8)
     train = ImageSet(pixels, torch.arange(images) % 2)
     splits = Splits(train, train, train, ("a", "b"))
-    settings = config.load(
+    settings = compose.load(
         study, ["data=cifar10", f"batch_size={BATCH}", "max_epochs=2", "device=cpu", *overrides]
     )
     return build_trainer(settings, splits)

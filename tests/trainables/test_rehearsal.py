@@ -4,13 +4,13 @@ import math
 
 import pytest
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 from trainables.rehearsal import Rehearsal, rehearse, spread
 
 
 def settings_of(study, *overrides):
-    return config.load(study, ["tracker=none", "device=cpu", *overrides])
+    return compose.load(study, ["tracker=none", "device=cpu", *overrides])
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,13 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from raystudy.study_folder import StudyFolder
+from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import reach, takes_nothing
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import default_artifacts, store_uri
 
 
 @dataclass(frozen=True, kw_only=True)

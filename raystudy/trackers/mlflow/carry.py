@@ -9,12 +9,12 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-from raystudy import naming
-from raystudy.study_folder import StudyFolder
+from raystudy.storage import file_names
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import why
 from raystudy.trackers.mlflow.delivery import Delivery, alone
-from raystudy.trackers.redaction import redact
 
 SAYS = "raystudy: "  # begins a line of output that is meant for the user
 GATHER_SECONDS = 1.0  # events of so long go together
@@ -105,7 +105,7 @@ def main() -> None:
 
     It also ends when the driver is killed: the last events are delivered all the same.
     """
-    naming.to_terminal()
+    file_names.to_terminal()
     os.nice(NICENESS)  # training comes first
     order = json.loads(sys.stdin.readline())
     folder = StudyFolder(Path(order["folder"]))

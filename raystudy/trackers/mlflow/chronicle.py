@@ -4,8 +4,8 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from raystudy import pareto
-from raystudy.spec import Objective
+from raystudy.config.spec import Objective
+from raystudy.search import pareto
 from raystudy.trackers.base import TrialState, TrialSummary
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch, Status
 from raystudy.trackers.mlflow.spool import Event

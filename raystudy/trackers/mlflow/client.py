@@ -13,8 +13,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any, TypeVar
 
-from raystudy import disk
-from raystudy.naming import readable
+from raystudy.storage import disk
+from raystudy.storage.file_names import readable
 from raystudy.trackers.mlflow import moving
 from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
 from raystudy.trackers.mlflow.tags import UID

@@ -16,8 +16,8 @@ from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from raystudy.errors import UserError
+from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow.client import MlflowStore
-from raystudy.trackers.redaction import redact
 
 PATIENCE_S = 5.0
 SEARCH = "/api/2.0/mlflow/experiments/search?max_results=1"

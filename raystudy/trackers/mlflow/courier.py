@@ -10,8 +10,9 @@ import threading
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from raystudy import naming, processes
-from raystudy.study_folder import StudyFolder
+from raystudy.config import import_path
+from raystudy.storage import file_names
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow.carry import SAYS
 from raystudy.trackers.mlflow.client import ENVIRONMENT
 from raystudy.trackers.mlflow.delivery import count_waiting
@@ -25,12 +26,12 @@ def start(order: Mapping[str, Any], *, stdout: int, stderr: int) -> subprocess.P
     By the pipe, not as an argument: the URI may hold a password, and `ps` shows arguments.
     """
     process = subprocess.Popen(
-        processes.python("-m", "raystudy.trackers.mlflow.carry"),
+        import_path.python("-m", "raystudy.trackers.mlflow.carry"),
         stdin=subprocess.PIPE,
         stdout=stdout,
         stderr=stderr,
         text=True,
-        errors=naming.ANY,
+        errors=file_names.ANY,
         env={
             **ENVIRONMENT,
             **os.environ,

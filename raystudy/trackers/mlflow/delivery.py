@@ -12,18 +12,18 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from raystudy import naming
+from raystudy.config.mlflow_uri import DATABASE, store_uri
 from raystudy.errors import UserError
-from raystudy.naming import readable
-from raystudy.study_folder import StudyFolder, write_atomically
+from raystudy.storage import file_names
+from raystudy.storage.file_names import readable
+from raystudy.storage.folders import StudyFolder, write_atomically
+from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow import history
 from raystudy.trackers.mlflow.chronicle import STUDY, Chronicle
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.patch import RunKey, RunPatch
 from raystudy.trackers.mlflow.spool import Event, read
 from raystudy.trackers.mlflow.tags import identity
-from raystudy.trackers.redaction import redact
-from raystudy.trackers.store import DATABASE, store_uri
 
 EVENTS_AT_ONCE = 500
 LOOK_AGAIN_S = 0.2
@@ -108,7 +108,7 @@ class Delivery:
         """Return the seed a trial's resolved configuration tells, also where nobody chose it."""
         config = self._folder.trial(number).config
         found = (
-            re.search(r"^seed: (.+)$", config.read_text(errors=naming.ANY), re.M)
+            re.search(r"^seed: (.+)$", config.read_text(errors=file_names.ANY), re.M)
             if config.is_file()
             else None
         )
@@ -127,7 +127,7 @@ class Delivery:
             )
         for path in texts:
             if path.is_file():
-                yield path.name, readable(redact(path.read_text(errors=naming.ANY))).encode()
+                yield path.name, readable(redact(path.read_text(errors=file_names.ANY))).encode()
         for path in weights:
             yield path.name, path
         if patch.history:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from raystudy import command, provenance
+from raystudy import command
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
-from raystudy.study_folder import StudyFolder
+from raystudy.storage import provenance
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Manifest
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow.spool import Event
 

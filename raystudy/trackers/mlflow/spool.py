@@ -6,8 +6,8 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from raystudy import disk
-from raystudy.trackers.redaction import redact
+from raystudy.storage import disk
+from raystudy.storage.redaction import redact
 
 Event = Mapping[str, Any]
 

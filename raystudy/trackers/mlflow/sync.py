@@ -4,7 +4,7 @@ import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import PATIENCE_S, reach, takes_nothing
 from raystudy.trackers.mlflow.courier import start

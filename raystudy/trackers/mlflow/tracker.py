@@ -4,8 +4,8 @@ import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from raystudy import disk
-from raystudy.study_folder import StudyFolder
+from raystudy.storage import disk
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow import events
 from raystudy.trackers.mlflow.courier import Courier

@@ -8,8 +8,8 @@ from scipy import stats
 from stored_search import search
 
 from raystudy.comparison import compare
+from raystudy.config.spec import Objective
 from raystudy.confirm import across
-from raystudy.spec import Objective
 
 CLEAN = Objective(metric="val/accuracy")
 TEST = "test/accuracy"

@@ -8,10 +8,10 @@ import sys
 import pytest
 from stored_search import search
 
-from raystudy import split_ledger
 from raystudy.confirm.verb import confirm
 from raystudy.errors import UserError
-from raystudy.journal import Journal
+from raystudy.storage import split_readings
+from raystudy.storage.journal import Journal
 from raystudy.sweep import resume
 
 TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
@@ -75,7 +75,7 @@ def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path
     assert "trial 1" in said
     assert epochs_told(tmp_path) == {number: [1, 2] for number in range(4)}
     assert len(json.loads((folder / "test.json").read_text())) == 4
-    (touch,) = split_ledger.touches(tmp_path / "studies" / "cross_entropy-1")
+    (touch,) = split_readings.touches(tmp_path / "studies" / "cross_entropy-1")
     assert (touch["configurations"], touch["seeds"], touch["count"]) == ([0, 1], [1, 2], 4)
     summary = json.loads((tmp_path / "studies" / "cross_entropy-1" / "confirm.json").read_text())
     assert [entry["trial"] for entry in summary["finalists"]] == [0, 1]
@@ -87,4 +87,4 @@ def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path
     assert (code, json.loads(capsys.readouterr().out)) == (0, summary)
     assert resume("cross_entropy-1-confirm", [f"output_dir={tmp_path}"]) == 0
     assert "conclusion: " in capsys.readouterr().out
-    assert split_ledger.count(tmp_path / "studies" / "cross_entropy-1") == 1
+    assert split_readings.count(tmp_path / "studies" / "cross_entropy-1") == 1

@@ -3,13 +3,13 @@
 import pytest
 from stored_search import search
 
-from raystudy.budget import Budget
+from raystudy.config.budget import Budget
+from raystudy.config.spec import Objective
 from raystudy.confirm import contest, finalists
 from raystudy.confirm.contest import Contest
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
-from raystudy.spec import Objective
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.trackers.base import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")

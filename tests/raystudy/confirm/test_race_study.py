@@ -5,12 +5,12 @@ from dataclasses import asdict
 
 import numpy as np
 
-from raystudy.budget import Budget
+from raystudy.config.budget import Budget
+from raystudy.config.spec import Objective, StudySpec
 from raystudy.confirm.race_space import RaceSpace, point_of
 from raystudy.confirm.race_study import NO_BUDGET, RaceStudy
 from raystudy.confirm.racing import Race
 from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
-from raystudy.spec import Objective, StudySpec
 from raystudy.study import Study
 from raystudy.trackers.base import StudyInfo
 from raystudy.trackers.memory import MemoryTracker

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import torch
 
-from raystudy import config
+from raystudy.config import compose
 from raystudy.confirm.split_reading import SplitReading, evaluated, measure, on_test
-from raystudy.study_folder import TrialFolder
+from raystudy.storage.folders import TrialFolder
 from raystudy.surrogates import study_info
 from raystudy.trackers.memory import MemoryTracker
-from raystudy.trial import load_splits, run_trial
+from raystudy.trial.run import load_splits, run_trial
 from raystudy.trial_record import Outcome
 
 # The guard against collapse is among this study's evaluators.
@@ -31,12 +31,12 @@ class Told:
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory):
     session = Told(tmp_path_factory.mktemp("trial"))
-    run_trial(config.load("fast_at", OVERRIDES), session)
+    run_trial(compose.load("fast_at", OVERRIDES), session)
     return session
 
 
 def test_on_validation_images_they_are_what_the_last_epoch_reported(trained):
-    settings = config.load("fast_at", OVERRIDES)
+    settings = compose.load("fast_at", OVERRIDES)
     again = evaluated(settings, trained.folder, load_splits(settings))
     reported = {name: v for name, v in trained.epochs[2].items() if name.startswith("val/")}
     assert again == reported
@@ -44,7 +44,7 @@ def test_on_validation_images_they_are_what_the_last_epoch_reported(trained):
 
 
 def test_on_test_images_they_are_those_of_the_test_split(trained):
-    settings = config.load("fast_at", OVERRIDES)
+    settings = compose.load("fast_at", OVERRIDES)
     splits = load_splits(settings)
     session = Told(trained.folder.path)
     measure("fast_at", OVERRIDES, [], session)

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from raystudy.config.spec import Objective
 from raystudy.confirm import findings
 from raystudy.confirm.contest import Contest
 from raystudy.confirm.racing import Departure
 from raystudy.confirm.verdict import Outcomes, sum_up
-from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary
 
 ROBUST = Objective(metric="val/robust_accuracy")

@@ -7,12 +7,13 @@ import threading
 
 import pytest
 
-from raystudy import cli, config
+from raystudy import cli
 from raystudy.calibration import Sizes
+from raystudy.config import compose
+from raystudy.config.scaling import Scaling
 from raystudy.doctor import machine, results, services
 from raystudy.doctor.check import Check, in_time, python
 from raystudy.doctor.verb import looks
-from raystudy.on_ray.scaling import Scaling
 
 
 def test_a_look_that_hangs_or_raises_does_not_hold_the_others_up():
@@ -62,14 +63,14 @@ def test_the_last_mount_over_a_folder_counts(tmp_path):
 
 @pytest.mark.parametrize(("trials", "verdict"), [(2, "well"), (10**9, "wrong")])
 def test_what_a_study_writes_is_held_against_what_is_free(tmp_path, trials, verdict):
-    settings = config.load("simclr", [f"study.num_trials={trials}", "tracker=none"])
+    settings = compose.load("simclr", [f"study.num_trials={trials}", "tracker=none"])
     (check,) = results.room_for(settings, "simclr", tmp_path)
     assert (check.name, check.verdict) == ("disk for simclr", verdict)
     assert f"{trials} trials write at most" in check.found
 
 
 def test_images_that_are_not_there_are_told(tmp_path):
-    settings = config.load("simclr", ["data=cifar10", f"data.root={tmp_path}"])
+    settings = compose.load("simclr", ["data=cifar10", f"data.root={tmp_path}"])
     (check,) = results.room_for(settings, "simclr", tmp_path)
     assert check.verdict == "wrong"
     assert "data.download=true" in check.found
@@ -173,7 +174,7 @@ def test_no_dashboard_is_wrong_only_where_one_is_needed():
 
 
 def test_a_study_is_looked_at_if_named():
-    shared, named = config.load_shared([]), config.load("simclr", [])
+    shared, named = compose.load_shared([]), compose.load("simclr", [])
     assert set(looks(named, "simclr")) - set(looks(shared, None)) == {"disk"}
 
 
@@ -191,7 +192,7 @@ def test_the_doctor_finds_this_machine_well(capsys, tmp_path):
 
 
 def test_the_size_of_a_study_is_at_least_its_checkpoints():
-    settings = config.load("simclr", ["study.num_trials=3", "tracker=none"])
+    settings = compose.load("simclr", ["study.num_trials=3", "tracker=none"])
     from raystudy.forecast import most_bytes
 
     sizes = Sizes(checkpoint=1000, weights=100)

@@ -8,9 +8,10 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from raystudy import cli, split_ledger
+from raystudy import cli
 from raystudy.evaluation.runner import Order, finished_measurement, measure
 from raystudy.origins import find
+from raystudy.storage import split_readings
 from trainables.networks.small_conv import SmallConv
 
 CLEAN = ["~suite.attacks.pgd20_linf", "~suite.attacks.pgd20_l2", "~suite.attacks.slide20_l1"]
@@ -123,7 +124,7 @@ def test_every_reading_of_test_images_is_counted_and_shown(home, capsys):
     state = {"key": "another", "seconds": 0.0, "measurement": {"protocols": {}}}
     torch.save(state, order.state)
     assert measure(order, lambda _: True)
-    assert split_ledger.count(folder) == 3
+    assert split_readings.count(folder) == 3
     _, out, _ = evaluate(capsys, "train-fast_at-1", *CLEAN, "suite.split=val")
     assert ledger not in " ".join(out.split())
 

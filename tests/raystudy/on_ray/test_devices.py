@@ -5,9 +5,9 @@ import os
 import pytest
 import torch
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.on_ray.devices import use_devices
-from raystudy.on_ray.scaling import Scaling
 
 
 @pytest.fixture(autouse=True)

@@ -12,10 +12,10 @@ import ray
 from ray_trials import EPOCHS, curve, mixed
 from surrogate_study import Events, as_optuna_sees_it, open_study
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.executor import RayExecutor
-from raystudy.on_ray.scaling import Scaling
 
 pytestmark = pytest.mark.ray
 TWO_CPUS = Scaling(num_cpus=2, object_store_mb=80)

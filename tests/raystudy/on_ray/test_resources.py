@@ -2,9 +2,9 @@
 
 import pytest
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.on_ray.resources import concurrency
-from raystudy.on_ray.scaling import Scaling
 
 LAPTOP = [{"CPU": 4.0}]
 NODES = [{"CPU": 1.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 2.0}]

@@ -10,10 +10,10 @@ from ray.util import placement_group_table
 from ray_trials import EPOCHS, curve
 from surrogate_study import Events, open_study
 
+from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.executor import RayExecutor
-from raystudy.on_ray.scaling import Scaling
 
 pytestmark = pytest.mark.ray
 ROOT = Path(__file__).parents[3]

@@ -7,10 +7,10 @@ import pytest
 import ray
 
 from raystudy import cli
+from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray import patience
 from raystudy.on_ray.cluster import connected
-from raystudy.on_ray.scaling import Scaling
 
 
 def no_start(**_):

@@ -4,12 +4,12 @@ from html.parser import HTMLParser
 
 import pytest
 
-from raystudy import config
-from raystudy.manifest import Manifest
-from raystudy.search_space import SearchSpace
+from raystudy.config import compose
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder, create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
-from raystudy.study_folder import StudyFolder, create_study_folder
 from raystudy.sweep import study_info
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr"}
@@ -36,7 +36,7 @@ def study_of(home):
         space, composed = SearchSpace.load("swaro", typed)
         settings = composed.config
         folder = create_study_folder(home, "swaro", study_id)
-        section = config.plain(settings.study)
+        section = compose.plain(settings.study)
         folder.write_manifest(
             Manifest(
                 kind="sweep", name="swaro", overrides=tuple(typed), data="digits", study=section
@@ -47,7 +47,7 @@ def study_of(home):
             info,
             space,
             sampler={"_target_": "optuna.samplers.RandomSampler"},
-            trial_scheduler=config.plain(settings.trial_scheduler),
+            trial_scheduler=compose.plain(settings.trial_scheduler),
             trackers=trackers,
             max_epochs=settings.max_epochs,
         ) as study:

@@ -5,10 +5,10 @@ import re
 
 import pytest
 
+from raystudy.config.spec import Objective
 from raystudy.confirm import verdict
 from raystudy.confirm.contest import Contest
 from raystudy.report import confirmed, looks, outcome
-from raystudy.spec import Objective
 from raystudy.trackers.base import TrialSummary
 
 ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"

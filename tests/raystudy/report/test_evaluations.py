@@ -2,8 +2,8 @@
 
 import json
 
-from raystudy import split_ledger
 from raystudy.report import evaluations, origin
+from raystudy.storage import split_readings
 
 ROBUST = "val/robust_accuracy"
 
@@ -47,7 +47,9 @@ def test_every_number_comes_with_its_fingerprint_and_warnings(study_of):
 def test_each_reading_of_the_test_split_is_shown(study_of):
     study = study_of([[{ROBUST: 0.5}]])
     assert origin.section(study).facts["test split"] == "never read"
-    split_ledger.record(study.folder.path, "confirm mine-confirm", configurations=[0, 3], seeds=[8])
+    split_readings.record(
+        study.folder.path, "confirm mine-confirm", configurations=[0, 3], seeds=[8]
+    )
     section = origin.section(study)
     assert section.facts["test split"] == "read 1 time"
     ((_, by, trials, seeds, networks),) = section.tables[0].rows

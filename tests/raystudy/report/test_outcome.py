@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from raystudy import measured, uncertainty
+from raystudy.config.spec import Objective
 from raystudy.report import front, history, outcome, slices
-from raystudy.spec import Objective
 from raystudy.study import Outcome
 
 ROBUST, CLEAN = "val/robust_accuracy", "val/accuracy"

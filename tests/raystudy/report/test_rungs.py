@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from omegaconf import OmegaConf
 
+from raystudy.config.spec import Objective
 from raystudy.report import control, rungs
-from raystudy.spec import Objective
 
 ROBUST = "val/robust_accuracy"
 

@@ -7,7 +7,7 @@ from torch import distributed as dist
 from raystudy.errors import TrialStoppedError
 from raystudy.sessions.train import TrainSession
 from raystudy.sessions.tune import TuneSession
-from raystudy.study_folder import TrialFolder
+from raystudy.storage.folders import TrialFolder
 from trainables import distributed
 
 

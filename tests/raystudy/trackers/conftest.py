@@ -3,7 +3,7 @@
 import pytest
 from mlflow_studies import Store, tell
 
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker, sync
 

@@ -8,8 +8,8 @@ import pytest
 from mlflow_studies import ROBUST, summary, trial
 from rich.console import Console
 
-from raystudy.spec import Objective, StudySpec
-from raystudy.study_folder import StudyFolder
+from raystudy.config.spec import Objective, StudySpec
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.base import StudyInfo
 from raystudy.trackers.console import ConsoleTracker, short
 

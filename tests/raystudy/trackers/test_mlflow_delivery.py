@@ -10,7 +10,7 @@ import pytest
 from mlflow_studies import ROBUST, again, tell, trial
 
 from raystudy.errors import UserError
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker, sync
 from raystudy.trackers.mlflow.delivery import EVENTS_AT_ONCE

@@ -2,11 +2,12 @@
 
 from mlflow_studies import tell
 
-from raystudy import checkpoint, config
+from raystudy.config import compose
 from raystudy.look import look
-from raystudy.manifest import Manifest
+from raystudy.storage import checkpoint
+from raystudy.storage.manifest import Manifest
 from raystudy.trackers.mlflow import MlflowTracker
-from raystudy.trial import build_method
+from raystudy.trial.run import build_method
 
 
 def test_a_trials_run_gets_its_pictures(store, folder, study, monkeypatch):
@@ -14,7 +15,7 @@ def test_a_trials_run_gets_its_pictures(store, folder, study, monkeypatch):
     monkeypatch.setenv("RAYSTUDY_HOME", str(home))
     there = folder.trial(0)
     there.path.mkdir(parents=True)
-    checkpoint.save_weights(build_method(config.load("swaro", [])), there.best_weights)
+    checkpoint.save_weights(build_method(compose.load("swaro", [])), there.best_weights)
     tracker = [f"tracker.uri={store.uri}"]
     manifest = {"kind": "train", "name": "swaro", "overrides": tracker, "search_path": []}
     folder.write_manifest(Manifest.read(manifest))

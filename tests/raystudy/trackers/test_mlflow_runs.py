@@ -6,8 +6,8 @@ from dataclasses import replace
 import pytest
 from mlflow_studies import ROBUST, again, summary, tell, trial
 
-from raystudy import provenance
-from raystudy.manifest import Manifest
+from raystudy.storage import provenance
+from raystudy.storage.manifest import Manifest
 from raystudy.surrogates import study_info
 from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.mlflow import MlflowTracker

@@ -2,7 +2,7 @@
 
 import pytest
 
-from raystudy.trackers.redaction import redact
+from raystudy.storage.redaction import redact
 
 
 @pytest.mark.parametrize(

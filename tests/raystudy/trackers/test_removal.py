@@ -6,8 +6,8 @@ import pytest
 from mlflow_studies import tell
 
 from raystudy import cli
-from raystudy.manifest import Manifest
-from raystudy.study_folder import create_study_folder
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 

@@ -8,15 +8,15 @@ import torch.nn.functional as F
 from hydra.utils import instantiate
 from torch import nn
 
-from raystudy import config
+from raystudy.config import compose
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 
 ORDERS = {LinfBall: torch.inf, L2Ball: 2, L1Ball: 1}
 
 
-@pytest.fixture(name="attack", params=config.options("attack"))
+@pytest.fixture(name="attack", params=compose.options("attack"))
 def make_attack(request):
-    return instantiate(config.load_shared([f"attack={request.param}"]).attack)
+    return instantiate(compose.load_shared([f"attack={request.param}"]).attack)
 
 
 @pytest.fixture(name="problem")
@@ -65,7 +65,7 @@ def test_sense_minus_one_lowers_the_loss(attack, problem):
 
 
 def test_every_file_begins_with_what_it_is_and_where_its_numbers_are_from():
-    for path in Path(config.find_yaml("attack/pgd_linf")).parent.glob("*.yaml"):
+    for path in Path(compose.find_yaml("attack/pgd_linf")).parent.glob("*.yaml"):
         first = path.read_text().splitlines()[0]
         assert first.startswith("# "), path.name
         assert "(" in first or "scaled" in first, path.name

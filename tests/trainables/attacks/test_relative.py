@@ -4,7 +4,7 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from raystudy import config
+from raystudy.config import compose
 from trainables.attacks.balls import L2Ball
 from trainables.attacks.relative import relative_pgd
 
@@ -21,12 +21,12 @@ from trainables.attacks.relative import relative_pgd
     ],
 )
 def test_the_published_step_comes_out(name, step):
-    attack = instantiate(config.load_shared([f"attack={name}"]).attack)
+    attack = instantiate(compose.load_shared([f"attack={name}"]).attack)
     assert attack.step_size == pytest.approx(step, rel=1e-12)
 
 
 def test_the_step_follows_the_radius():
-    attack = instantiate(config.load_shared(["attack=fast_l2", "attack.ball.epsilon=0.25"]).attack)
+    attack = instantiate(compose.load_shared(["attack=fast_l2", "attack.ball.epsilon=0.25"]).attack)
     assert attack.step_size == 0.375
 
 

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from raystudy import config
+from raystudy.config import compose
 from trainables import distributed
 from trainables.augment.pipeline import Pipeline
 
-NAMES = config.options("augment")
+NAMES = compose.options("augment")
 SHAPES = [(6, 3, 32, 32), (6, 1, 8, 8), (5, 3, 13, 9), (1, 3, 16, 16), (1, 1, 7, 11), (2, 3, 1, 1)]
 every_pipeline = pytest.mark.parametrize("name", NAMES)
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
@@ -19,7 +19,7 @@ every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)
 
 @cache
 def pipeline_of(name, mirror="true"):
-    settings = config.load_shared([f"augment={name}", f"data.mirror={mirror}"])
+    settings = compose.load_shared([f"augment={name}", f"data.mirror={mirror}"])
     return instantiate(settings.augment, _convert_="all")
 
 

@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from raystudy import config
+from raystudy.config import compose
 from trainables.data.digits import digits
 from trainables.data.resized import resized
 
@@ -40,7 +40,7 @@ def test_no_size_is_refused():
 
 
 def test_msr_has_stl10_at_64_pixels_with_its_unlabelled_images():
-    settings = config.load("msr", ["data=stl10"])
+    settings = compose.load("msr", ["data=stl10"])
     assert settings.method.beta_base == 0.4
     assert settings.data.splits.size == 64
     assert settings.data.splits.unlabelled

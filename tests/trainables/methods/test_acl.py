@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from toy_methods import Normed, grey
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 from trainables.attacks.balls import LinfBall
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Pipeline
@@ -133,7 +133,7 @@ def test_the_encoder_is_judged_by_the_branch_asked_for(branch):
 def test_the_branch_it_is_judged_by_does_not_change_training():
     runs = []
     for branch in ("normal", "pgd"):
-        settings = config.load("acl", ["device=cpu", "max_epochs=1", f"method.branch={branch}"])
+        settings = compose.load("acl", ["device=cpu", "max_epochs=1", f"method.branch={branch}"])
         trainer = build_trainer(settings, load_splits(settings))
         runs.append([result.metrics["train/loss"] for result in trainer.epochs()])
     assert runs[0] == runs[1]

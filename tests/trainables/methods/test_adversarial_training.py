@@ -7,8 +7,8 @@ import torch
 import torch.nn.functional as F
 from toy_methods import Normed, Pixels, grey
 
-from raystudy import config
-from raystudy.trial import build_evaluators, build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_evaluators, build_trainer, load_splits
 from trainables.attacks.balls import L2Ball, LinfBall
 from trainables.attacks.relative import relative_pgd
 from trainables.augment.pipeline import Pipeline
@@ -36,7 +36,7 @@ def batch(images, num_classes=3):
 
 
 def trained(study, *overrides):
-    settings = config.load(study, ["device=cpu", *overrides])
+    settings = compose.load(study, ["device=cpu", *overrides])
     splits = load_splits(settings)
     trainer = build_trainer(settings, splits)
     losses = [result.metrics["train/loss"] for result in trainer.epochs()]

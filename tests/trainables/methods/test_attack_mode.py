@@ -3,13 +3,13 @@
 import pytest
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 
 
 def passes(study, mode):
     """Passes that moved the statistics of the first batch norm, in an update."""
-    settings = config.load(study, [f"method.attack_mode={mode}", "device=cpu"])
+    settings = compose.load(study, [f"method.attack_mode={mode}", "device=cpu"])
     trainer = build_trainer(settings, load_splits(settings))
     steps = trainer.trial_run()
     next(steps)
@@ -20,7 +20,7 @@ def passes(study, mode):
 
 @pytest.mark.parametrize("study", ["rocl", "swaro", "acl"])
 def test_an_attack_moves_statistics_only_in_train_mode(study):
-    steps = config.load(study, []).attack.steps
+    steps = compose.load(study, []).attack.steps
     assert passes(study, "train") >= passes(study, "eval") + steps
 
 

@@ -5,8 +5,8 @@ import torch
 import torch.nn.functional as F
 from toy_methods import Pixels, grey
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 from trainables.attacks.balls import L2Ball, LinfBall
 from trainables.attacks.relative import relative_pgd
 from trainables.augment.pipeline import Pipeline
@@ -108,7 +108,7 @@ def test_with_one_replay_a_batch_meets_the_perturbation_of_the_one_before():
 
 
 def losses(study, *overrides):
-    settings = config.load(study, ["device=cpu", "max_epochs=2", *overrides])
+    settings = compose.load(study, ["device=cpu", "max_epochs=2", *overrides])
     trainer = build_trainer(settings, load_splits(settings))
     told = [result.metrics for result in trainer.epochs()]
     return [m["train/loss"] for m in told], list(trainer.method.parameters()), told[-1]
@@ -123,7 +123,7 @@ def test_with_one_replay_in_a_ball_of_radius_zero_it_is_cross_entropy_bit_for_bi
 
 
 def test_every_replay_is_an_update_with_the_views_of_its_batch():
-    settings = config.load("free_at", ["device=cpu", "max_epochs=1", "batches.replays=3"])
+    settings = compose.load("free_at", ["device=cpu", "max_epochs=1", "batches.replays=3"])
     trainer = build_trainer(settings, load_splits(settings))
     views, seen, augment = [], [], trainer.method.augment
 

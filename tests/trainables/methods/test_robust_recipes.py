@@ -6,8 +6,8 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from raystudy import config
-from raystudy.trial import load_splits
+from raystudy.config import compose
+from raystudy.trial.run import load_splits
 from trainables import distributed
 from trainables.networks import sync_batch_norm
 from trainables.progress import Progress
@@ -29,7 +29,7 @@ STUDIES = ["cross_entropy", "at", "fast_at", "fast_at_linf", "free_at", "trades"
     ],
 )
 def test_the_learning_rate_goes_as_published(study, max_epochs, batch_size, curve):
-    settings = config.load(study, ["data=cifar10"])
+    settings = compose.load(study, ["data=cifar10"])
     assert (settings.max_epochs, settings.batch_size) == (max_epochs, batch_size)
     schedule = instantiate(settings.lr_schedule)
     for epoch, rate in curve.items():
@@ -42,14 +42,14 @@ def test_the_learning_rate_goes_as_published(study, max_epochs, batch_size, curv
     [("fast_at_linf", 11.174), ("fast_at", 23.521), ("acl", 11.169 + 0.786 + 0.0096 + 0.0061)],
 )
 def test_there_are_as_many_parameters_as_published(study, millions):
-    method = instantiate(config.load(study, ["data=cifar10"]).method, _convert_="all")
+    method = instantiate(compose.load(study, ["data=cifar10"]).method, _convert_="all")
     count = sum(parameter.numel() for parameter in method.parameters())
     assert count / 1e6 == pytest.approx(millions, abs=6e-4)
 
 
 def three_updates(study):
     """Return the losses of three updates in float64 and the state after them."""
-    settings = config.load(study, ["device=cpu", "batch_size=24", "encoder.widths=[4,8]"])
+    settings = compose.load(study, ["device=cpu", "batch_size=24", "encoder.widths=[4,8]"])
     splits = load_splits(settings)
     seed_everything(3)
     method = instantiate(settings.method, _convert_="all")

@@ -4,12 +4,12 @@ import torch
 from method_gradients import gradient_of_a_step
 from pytorch_metric_learning.losses import SupConLoss
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 
 
 def trainer_of(*overrides):
-    settings = config.load("scl", ["device=cpu", "max_epochs=3", *overrides])
+    settings = compose.load("scl", ["device=cpu", "max_epochs=3", *overrides])
     return build_trainer(settings, load_splits(settings))
 
 

@@ -7,15 +7,15 @@ import torch
 import torch.nn.functional as F
 from hydra.utils import instantiate
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 
 LIKE_MSR = ("msr", "byol", "moco")
 STUDIES = (*LIKE_MSR, "simsiam", "simsiam_msr")
 
 
 def at_cifar10(study, part, *overrides):
-    settings = config.load(study, ["data=cifar10", *overrides])
+    settings = compose.load(study, ["data=cifar10", *overrides])
     return instantiate(settings[part], _convert_="all")
 
 
@@ -28,7 +28,7 @@ def count(network):
     ("epoch", "rate"), [(0, 0.1), (100.7, 0.05), (199.9, 0.05 * (1 + math.cos(math.pi * 0.995)))]
 )
 def test_the_learning_rate_falls_from_a_tenth_in_a_cosine_of_one_step_an_epoch(study, epoch, rate):
-    base = config.load(study, ["data=cifar10"]).optimizer.lr
+    base = compose.load(study, ["data=cifar10"]).optimizer.lr
     assert base * at_cifar10(study, "lr_schedule")(epoch, 200) == pytest.approx(rate)
 
 
@@ -59,22 +59,22 @@ def test_simsiams_heads_are_those_of_the_papers_cifar_appendix(study):
 
 
 def test_simsiams_crops_keep_a_fifth_of_the_image_at_least_and_nothing_blurs():
-    transforms = config.load("simsiam", ["data=cifar10"]).augment.transforms
+    transforms = compose.load("simsiam", ["data=cifar10"]).augment.transforms
     assert transforms.crop.scale_min == 0.2
     assert list(transforms) == ["crop", "jitter", "grey"]
 
 
 def test_byols_second_view_is_made_as_its_first_unless_another_is_chosen():
-    same = config.load("byol", ["data=cifar10"])
+    same = compose.load("byol", ["data=cifar10"])
     assert same.method.other_augment == same.augment
-    weak = config.load("byol", ["data=cifar10", "augment@other_augment=weak"])
+    weak = compose.load("byol", ["data=cifar10", "augment@other_augment=weak"])
     assert list(weak.method.other_augment.transforms) == ["crop"]
     assert weak.augment == same.augment
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_three_epochs_of_digits_keep_embeddings_apart(study):
-    settings = config.load(study, ["device=cpu", "max_epochs=3"])
+    settings = compose.load(study, ["device=cpu", "max_epochs=3"])
     splits = load_splits(settings)
     a_trainer = build_trainer(settings, splits)
     for _ in a_trainer.epochs():
@@ -88,7 +88,7 @@ def test_three_epochs_of_digits_keep_embeddings_apart(study):
 
 
 def test_beta_and_the_targets_momentum_count_updates_from_one_as_msrs_code_does():
-    settings = config.load("msr", ["device=cpu", "max_epochs=1"])
+    settings = compose.load("msr", ["device=cpu", "max_epochs=1"])
     trainer = build_trainer(settings, load_splits(settings))
     total, base = trainer.steps_per_epoch, settings.method.beta_base
     for index, batch in enumerate(trainer._batches.epoch(0)):

@@ -10,8 +10,8 @@ from method_gradients import gradient_of_a_step
 from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import NCALoss
 
-from raystudy import config
-from raystudy.trial import build_evaluators, build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_evaluators, build_trainer, load_splits
 from trainables import random_state
 from trainables.progress import Progress
 
@@ -21,7 +21,7 @@ ON, OFF = 80, 512  # rows of a step: 8 labelled images of ten classes, two views
 
 
 def trainer_of(study, *overrides):
-    settings = config.load(study, [*FEW, *overrides])
+    settings = compose.load(study, [*FEW, *overrides])
     return build_trainer(settings, load_splits(settings))
 
 
@@ -195,7 +195,7 @@ def test_two_ranks_stay_alike_across_the_switch_off(run_ranks, study):
 
 
 def accuracy_of(study, seed, *overrides):
-    settings = config.load(study, ["device=cpu", f"seed={seed}", *overrides])
+    settings = compose.load(study, ["device=cpu", f"seed={seed}", *overrides])
     splits = load_splits(settings)
     trainer = build_trainer(settings, splits)
     list(trainer.epochs())

@@ -7,8 +7,8 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 from trainables.attacks.balls import LinfBall
 from trainables.attacks.clusters import ClusterAttack
 from trainables.attacks.instance import instance_wise
@@ -22,14 +22,14 @@ EPSILON, STEP, STEPS = 0.1, 0.02, 5
 
 @pytest.fixture
 def method():
-    settings = config.load("swaro", [])
+    settings = compose.load("swaro", [])
     return build_trainer(settings, load_splits(settings)).method
 
 
 @pytest.fixture
 def views():
     generator = torch.Generator().manual_seed(0)
-    train = load_splits(config.load("swaro", [])).train
+    train = load_splits(compose.load("swaro", [])).train
     images = train.pixels(slice(24))
     noisy = (images + 0.05 * torch.randn(images.shape, generator=generator)).clamp(0, 1)
     return images, noisy
@@ -143,7 +143,7 @@ def test_without_the_cluster_attack_swaro_is_rocl_bit_for_bit():
     common = ["max_epochs=2", "optimizer=lars_peak", "attack=rocl_digits"]
     results = []
     for study, own in (("rocl", []), ("swaro", ["clusters.probability=0"])):
-        settings = config.load(study, [*common, *own])
+        settings = compose.load(study, [*common, *own])
         trainer = build_trainer(settings, load_splits(settings))
         losses = [result.metrics["train/loss"] for result in trainer.epochs()]
         results.append((losses, list(trainer.method.parameters())))
@@ -153,7 +153,7 @@ def test_without_the_cluster_attack_swaro_is_rocl_bit_for_bit():
 
 
 def test_the_warm_up_has_rocls_attack_only():
-    settings = config.load(
+    settings = compose.load(
         "swaro", ["max_epochs=4", "clusters.warmup=0.5", "clusters.probability=1.0"]
     )
     trainer = build_trainer(settings, load_splits(settings))
@@ -162,7 +162,7 @@ def test_the_warm_up_has_rocls_attack_only():
 
 
 def test_clustering_happens_as_often_as_asked():
-    settings = config.load(
+    settings = compose.load(
         "swaro",
         ["max_epochs=5", "clusters.warmup=0.2", "clusters.every=2", "trainer.compile=false"],
     )
@@ -196,7 +196,7 @@ def test_the_targets_are_embedded_once_a_batch(method, views):
 
 
 def test_alg1_trains_on_the_attacked_pair_alone(views):
-    settings = config.load("swaro", ["method.objective=alg1"])
+    settings = compose.load("swaro", ["method.objective=alg1"])
     method = build_trainer(settings, load_splits(settings)).method
     rows = []
     method.projector.register_forward_hook(lambda _, args, __: rows.append(len(args[0])))

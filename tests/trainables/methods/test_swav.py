@@ -7,15 +7,15 @@ import torch
 from lightly.loss import SwaVLoss
 from method_gradients import gradient_of_a_step
 
-from raystudy import config
-from raystudy.trial import build_trainer, load_splits
+from raystudy.config import compose
+from raystudy.trial.run import build_trainer, load_splits
 
 STUDIES = ("swav", "suncet_swav")
 QUEUED = ["prototypes.queue_start=0", "prototypes.queue_length=300"]
 
 
 def trainer_of(study, *overrides):
-    settings = config.load(study, ["device=cpu", "max_epochs=3", *overrides])
+    settings = compose.load(study, ["device=cpu", "max_epochs=3", *overrides])
     return build_trainer(settings, load_splits(settings))
 
 

@@ -19,11 +19,11 @@ from optuna.samplers import BaseSampler, CmaEsSampler, QMCSampler, RandomSampler
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial
 
-from raystudy import axes, points
 from raystudy.errors import UserError
-from raystudy.grid import MAX_GRID, Grid
-from raystudy.points import Params, Places
-from raystudy.seen import AWARE, fixed_space, seen_by, sources
+from raystudy.search import axes, points
+from raystudy.search.grid import MAX_GRID, Grid
+from raystudy.search.points import Params, Places
+from raystudy.search.sampler_view import AWARE, fixed_space, seen_by, sources
 
 ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
 SOURCES = 10  # trials that CMA-ES needs of an earlier study: it begins from their best tenth

@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import save as safetensors_bytes
 from torch import Tensor, nn
 
-from raystudy import disk
 from raystudy.errors import UserError
+from raystudy.storage import disk
 
 
 def save(state: dict[str, Any], path: Path) -> None:

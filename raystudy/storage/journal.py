@@ -12,8 +12,8 @@ from typing import Any
 from optuna.storages import JournalStorage
 from optuna.storages.journal import BaseJournalBackend
 
-from raystudy import disk
 from raystudy.errors import UserError
+from raystudy.storage import disk
 
 
 class Journal(BaseJournalBackend):

@@ -5,11 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig
 
-from raystudy import config
+from raystudy.config import compose
 from raystudy.errors import UserError
 
 if TYPE_CHECKING:  # Optuna takes its time
-    from raystudy.search_space import SearchSpace
+    from raystudy.search.search_space import SearchSpace
 
 # Where things are, and what they are computed on.
 PLACES = (
@@ -37,13 +37,13 @@ def of(settings: DictConfig, space: "SearchSpace | None" = None) -> dict[str, An
     space : SearchSpace, optional
         Of a search, whose recipe is also how it searches, and where.
     """
-    leaves = config.flatten(settings)
+    leaves = compose.flatten(settings)
     ignored = NOT_A_TRIALS if space is None else NOT_A_SEARCHS
     found = {path: leaf for path, leaf in leaves.items() if not path.startswith(ignored)}
     for path in space.distributions if space else ():
         axis = settings.search.get(path)
         if isinstance(axis, DictConfig):  # the user's own axes stand among the overrides
-            inside = config.flatten(axis)
+            inside = compose.flatten(axis)
             found |= {f"search.{path}.{name}": value for name, value in inside.items()}
     return found
 
@@ -95,7 +95,7 @@ def changes(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[st
     for path in {**before, **now}:
         values = before.get(path, "absent"), now.get(path, "absent")
         later = path not in before and path.startswith("data.splits.")  # not kept by format 1
-        if values[0] != values[1] and config.UNKNOWN not in values and not later:
+        if values[0] != values[1] and compose.UNKNOWN not in values and not later:
             found[path] = values
     return found
 

@@ -11,11 +11,12 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes, config, override, points, sweeps, value_types
-from raystudy.axes import Value
-from raystudy.config import Composed
+from raystudy.config import compose, override, value_types
+from raystudy.config.compose import Composed
 from raystudy.errors import UserError
-from raystudy.sweeps import Sweep
+from raystudy.search import axes, points, sweep_syntax
+from raystudy.search.axes import Value
+from raystudy.search.sweep_syntax import Sweep
 
 _MISSING = object()
 _BARE_WORD = re.compile(r"[A-Za-z_][\w/.-]*")
@@ -61,8 +62,8 @@ class SearchSpace:
         UserError
             If an axis names no setting, or does not contain the recipe's value.
         """
-        plain, swept = sweeps.split(overrides)
-        composed = config.compose(name, plain, search_path)
+        plain, swept = sweep_syntax.split(overrides)
+        composed = compose.compose(name, plain, search_path)
         try:
             section = OmegaConf.to_container(composed.config.search, resolve=True)
             assert isinstance(section, dict)

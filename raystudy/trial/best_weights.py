@@ -7,8 +7,9 @@ from typing import Any
 
 from torch import nn
 
-from raystudy import checkpoint, constraint
-from raystudy.spec import Objective, StudySpec
+from raystudy.config import constraint
+from raystudy.config.spec import Objective, StudySpec
+from raystudy.storage import checkpoint
 
 
 class BestWeights:

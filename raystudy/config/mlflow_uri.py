@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 from raystudy.errors import UserError
-from raystudy.naming import reachable
-from raystudy.trackers.redaction import redact
+from raystudy.storage.file_names import reachable
+from raystudy.storage.redaction import redact
 
 VARIABLE = "MLFLOW_TRACKING_URI"  # what tracker.uri is where nobody sets it
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")

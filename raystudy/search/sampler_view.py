@@ -18,7 +18,7 @@ from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy.constraint import Constraint
+from raystudy.config.constraint import Constraint
 from raystudy.trackers.base import TrialSummary
 
 Sampler = TypeVar("Sampler")

@@ -14,8 +14,9 @@ from hydra.core.override_parser.types import (
 )
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes, config, override
+from raystudy.config import compose, override
 from raystudy.errors import UserError
+from raystudy.search import axes
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,9 @@ class Sweep:
         """
         value = self.value
         if isinstance(value, Glob):
-            return axes.categorical(self.path, value.filter(config.options(self.path, search_path)))
+            return axes.categorical(
+                self.path, value.filter(compose.options(self.path, search_path))
+            )
         if isinstance(value, ChoiceSweep):
             return axes.categorical(self.path, [_plain(choice) for choice in value.list])
         if isinstance(value, RangeSweep):

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import raystudy
-from raystudy.trackers.redaction import redact
+from raystudy.storage.redaction import redact
 
 PACKAGES = (
     "torch",

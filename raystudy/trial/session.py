@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Protocol
 
-from raystudy.study_folder import TrialFolder
+from raystudy.storage.folders import TrialFolder
 from raystudy.trackers.base import Metrics
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 
-from raystudy.spec import Objective
+from raystudy.config.spec import Objective
 from raystudy.trackers.base import TrialSummary
 
 

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 import numpy as np
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes
 from raystudy.errors import UserError
-from raystudy.points import Params, Places
+from raystudy.search import axes
+from raystudy.search.points import Params, Places
 
 MAX_GRID = 100_000
 

@@ -5,8 +5,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from raystudy.budget import Budget
-from raystudy.constraint import Constraint
+from raystudy.config.budget import Budget
+from raystudy.config.constraint import Constraint
 from raystudy.errors import UserError
 
 Direction = Literal["maximize", "minimize"]

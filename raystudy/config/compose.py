@@ -28,9 +28,9 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from raystudy import faults, override
+from raystudy.config import library_errors, override
 from raystudy.errors import UserError
-from raystudy.study_folder import default_output_dir
+from raystudy.storage.folders import default_output_dir
 
 GROUPS = (
     "data",
@@ -298,7 +298,7 @@ def require_resolvable(node: DictConfig | ListConfig) -> None:
         except InterpolationToMissingValueError:
             continue
         except OmegaConfBaseException as error:
-            raise UserError(faults.words(error)) from error
+            raise UserError(library_errors.words(error)) from error
 
 
 def pinned_paths(overrides: Sequence[str]) -> list[str]:
@@ -371,7 +371,10 @@ def _explain(error: Exception, name: str, folders: tuple[str, ...]) -> str:
         return unknown_setting(group[1].split("@")[0], name, folders)
     if isinstance(error, UnicodeDecodeError):
         return f"{_not_utf8(folders) or name} is not UTF-8 ({error}); save it as UTF-8."
-    return faults.words(error) or f"{name}.yaml: {type(error).__name__}: {' '.join(text.split())}"
+    return (
+        library_errors.words(error)
+        or f"{name}.yaml: {type(error).__name__}: {' '.join(text.split())}"
+    )
 
 
 def _not_utf8(folders: Sequence[str]) -> str:

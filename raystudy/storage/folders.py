@@ -31,9 +31,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig
 
-from raystudy import disk, manifest, naming
 from raystudy.errors import UserError
-from raystudy.manifest import Manifest
+from raystudy.storage import disk, file_names, manifest
+from raystudy.storage.manifest import Manifest
 
 SHOWN = 8  # ids in a sentence
 
@@ -63,7 +63,7 @@ def command(verb: str, *words: str, output_dir: Path) -> str:
 def write_atomically(path: Path, text: str) -> None:
     """Replace a file's content, or leave the old one if the process dies on the way."""
     with disk.replacing(path) as file:
-        file.write(text.encode(errors=naming.ANY))
+        file.write(text.encode(errors=file_names.ANY))
 
 
 @dataclass(frozen=True)

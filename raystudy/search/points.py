@@ -6,9 +6,9 @@ from typing import Any
 
 from optuna.distributions import BaseDistribution
 
-from raystudy import axes
-from raystudy.axes import Value
 from raystudy.errors import UserError
+from raystudy.search import axes
+from raystudy.search.axes import Value
 
 Params = dict[str, Value]  # a configuration
 Places = tuple[Value, ...]  # where it lies on the axes

@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 import raystudy
-from raystudy import provenance
 from raystudy.errors import UserError
+from raystudy.storage import provenance
 
 FORMAT = 2
 Kind = Literal["sweep", "train", "confirm"]

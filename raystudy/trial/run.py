@@ -14,12 +14,13 @@ from hydra.errors import InstantiationException
 from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import best_weights, checkpoint, images
-from raystudy.best_weights import BestWeights
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
-from raystudy.sessions.base import Session
-from raystudy.spec import StudySpec
-from raystudy.study_folder import StudyFolder, TrialFolder, write_atomically
+from raystudy.storage import checkpoint
+from raystudy.storage.folders import StudyFolder, TrialFolder, write_atomically
+from raystudy.trial import best_weights, images
+from raystudy.trial.best_weights import BestWeights
+from raystudy.trial.session import Session
 from trainables import distributed
 from trainables.data.image_set import Splits
 from trainables.data.splitting import refuse_one_class

@@ -10,10 +10,10 @@ from hydra.utils import get_class, instantiate
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial
 
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
-from raystudy.halving import ParetoHalving
-from raystudy.samplers import quiet
-from raystudy.spec import StudySpec
+from raystudy.search.halving import ParetoHalving
+from raystudy.search.samplers import quiet
 from raystudy.trackers.base import Metrics
 
 

@@ -8,10 +8,11 @@ import numpy as np
 from numpy.typing import NDArray
 from omegaconf import DictConfig
 
-from raystudy import disk, recipe
+from raystudy.config import recipe
 from raystudy.errors import UserError
-from raystudy.manifest import Cut, Manifest
-from raystudy.study_folder import StudyFolder
+from raystudy.storage import disk
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Cut, Manifest
 from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import ImageSet, Splits
 

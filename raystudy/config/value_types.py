@@ -15,11 +15,11 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
-from raystudy import faults
-from raystudy.config import require_resolvable
+from raystudy.config import library_errors
+from raystudy.config.compose import require_resolvable
+from raystudy.config.scaling import Scaling
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
-from raystudy.on_ray.scaling import Scaling
-from raystudy.spec import StudySpec
 
 OF_A_TRIAL: Mapping[str, Any] = {
     "seed": int,
@@ -107,7 +107,7 @@ def _object(target: str, prefix: str) -> Any:
         return _locate(target)  # hydra.utils.get_object also logs what it raises
     except Exception as error:  # of the user's own module, perhaps
         raise UserError(
-            f"{prefix}_target_: '{target}' cannot be used: {faults.own(error)}"
+            f"{prefix}_target_: '{target}' cannot be used: {library_errors.own(error)}"
         ) from error
 
 
