@@ -10,9 +10,9 @@ import numpy as np
 from optuna.distributions import FloatDistribution
 
 from raystudy.config.spec import Objective, StudySpec
-from raystudy.executors.inline import Report
 from raystudy.search.search_space import SearchSpace
-from raystudy.trackers.base import StudyInfo, TrialInfo
+from raystudy.study.inline import Report
+from raystudy.study.tracker import StudyInfo, TrialInfo
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
 STRENGTH, RATE = "attack.strength", "optimizer.lr"

@@ -28,7 +28,7 @@ def mine(tmp_path):
 
 def run(home, *arguments):
     return subprocess.run(
-        [sys.executable, "-m", "raystudy.cli", *arguments],
+        [sys.executable, "-m", "raystudy.cli.main", *arguments],
         env={**os.environ, "RAYSTUDY_HOME": str(home)},
         cwd=home,
         capture_output=True,

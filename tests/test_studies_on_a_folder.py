@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.config import compose
 
 TINY = [
@@ -37,7 +37,7 @@ def test_it_trains_on_a_folder_of_images(study, root, tmp_path, monkeypatch, cap
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     known = compose.settings(study)
     own = [text for text, path in OWN.items() if path in known]
-    code = cli.main(["train", study, *TINY, f"data.root={root}", *own])
+    code = main.main(["train", study, *TINY, f"data.root={root}", *own])
     said = capsys.readouterr()
     assert code == 0, said.err + said.out
     assert "complete" in said.out

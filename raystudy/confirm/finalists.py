@@ -3,13 +3,13 @@
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
+from raystudy.cli.replay import trial_overrides
 from raystudy.config.spec import Objective
-from raystudy.confirm.contest import RECIPE, Contest
-from raystudy.confirm.race_space import turned
+from raystudy.confirm.contenders import RECIPE, Contest
+from raystudy.confirm.race_sampler import turned
 from raystudy.errors import UserError
-from raystudy.replay import trial_overrides
-from raystudy.stored import StoredStudy, StoredTrial, all_folders
-from raystudy.trackers.base import TrialSummary
+from raystudy.study.stored import StoredStudy, StoredTrial, all_folders
+from raystudy.study.tracker import TrialSummary
 
 
 def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()) -> Contest:

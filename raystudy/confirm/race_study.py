@@ -4,10 +4,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 
 from raystudy.config.budget import Budget
-from raystudy.confirm.race_space import point_of, result_of
-from raystudy.confirm.racing import Point, Race, Standing
-from raystudy.study import Outcome, Study
-from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.confirm.race import Point, Race, Standing
+from raystudy.confirm.race_sampler import point_of, result_of
+from raystudy.study.study import Outcome, Study
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
 
 NO_BUDGET = Budget()
 

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from raystudy import uncertainty
 from raystudy.config.spec import Objective
-from raystudy.confirm.contest import RECIPE, Contest
-from raystudy.confirm.findings import conclude
-from raystudy.confirm.race_space import BAD_ENDINGS, turned
-from raystudy.confirm.racing import Departure, Point
-from raystudy.confirm.significance import (
+from raystudy.confirm.conclusions import conclude
+from raystudy.confirm.contenders import RECIPE, Contest
+from raystudy.confirm.on_test_split import as_test
+from raystudy.confirm.race import Departure, Point
+from raystudy.confirm.race_sampler import BAD_ENDINGS, turned
+from raystudy.confirm.statistics import (
     CONFIDENCE,
     MAX_EXACT,
     holm,
@@ -20,8 +20,8 @@ from raystudy.confirm.significance import (
     paired_t,
     sign_flip,
 )
-from raystudy.confirm.split_reading import as_test
-from raystudy.trackers.base import TrialSummary
+from raystudy.study import uncertainty
+from raystudy.study.tracker import TrialSummary
 from trainables.evaluate.intervals import over_seeds
 
 Entry = dict[str, Any]

@@ -10,9 +10,9 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
-from raystudy import command, evaluated
-from raystudy.origins import Origin
+from raystudy.evaluation.locate import Origin
 from raystudy.storage.provenance import Provenance
+from raystudy.study import command, evaluated
 from trainables.data import fingerprint as data_fingerprint
 from trainables.data.image_set import Splits
 from trainables.evaluate.intervals import clopper_pearson

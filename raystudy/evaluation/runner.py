@@ -11,13 +11,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy import evaluated, trained
 from raystudy.errors import UserError
+from raystudy.evaluation import network as trained
 from raystudy.evaluation import published, record
+from raystudy.evaluation.locate import Origin
 from raystudy.evaluation.published import Published
-from raystudy.origins import Origin
 from raystudy.storage import checkpoint, provenance, split_readings
 from raystudy.storage.folders import write_atomically
+from raystudy.study import evaluated
 from raystudy.trial import images
 from raystudy.trial.run import build_suite, load_splits
 from trainables.data.fingerprint import fingerprint

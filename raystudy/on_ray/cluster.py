@@ -18,7 +18,7 @@ from ray.job_config import JobConfig
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray import patience
-from raystudy.on_ray.strays import MARK, no_strays
+from raystudy.on_ray.orphans import MARK, no_strays
 
 # For every process of the study. Ray reads these from the environment alone.
 ENVIRONMENT = {

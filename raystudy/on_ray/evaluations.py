@@ -10,7 +10,7 @@ from raystudy.config.scaling import Scaling
 from raystudy.evaluation.runner import Order, measure
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
-from raystudy.plan import read_scaling
+from raystudy.study.plan.check import read_scaling
 from trainables.evaluate.suite import Step
 
 LOOK_EVERY_S = 0.3

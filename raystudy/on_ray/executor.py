@@ -8,13 +8,13 @@ from collections.abc import Iterator
 
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
-from raystudy.executors.base import TrialSource
 from raystudy.on_ray.cluster import connected
+from raystudy.on_ray.head_failure import lifeline
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
-from raystudy.on_ray.lifeline import lifeline
 from raystudy.on_ray.resources import concurrency, growth_limit, node_totals
 from raystudy.storage import disk, file_names
 from raystudy.storage.folders import StudyFolder
+from raystudy.study.executor import TrialSource
 
 LOCAL_HEAD_PATIENCE_S, HEAD_PATIENCE_S = 5, 45  # Ray's own is 60 s
 

@@ -3,9 +3,9 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from raystudy.executors.base import TrialSource
-from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo
-from raystudy.trial_record import Outcome
+from raystudy.study.executor import TrialSource
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo
+from raystudy.study.trial_record import Outcome
 
 Answer = TypeVar("Answer")
 

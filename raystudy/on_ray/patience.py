@@ -13,7 +13,7 @@ from typing import Any
 import ray
 
 from raystudy import terminal
-from raystudy.on_ray.strays import end_marked, marked
+from raystudy.on_ray.orphans import end_marked, marked
 
 # Ten times Ray's own 30 s, which a load of 18 used up. It is a constant of Ray's, not a setting.
 PATIENCE_S = 300.0

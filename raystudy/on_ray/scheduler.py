@@ -7,14 +7,14 @@ from typing import Any
 import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from raystudy.on_ray.deaths import Deaths
+from raystudy.on_ray.exit_reasons import Deaths
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
-from raystudy.on_ray.leftovers import release_placement_group
+from raystudy.on_ray.placement_groups import release_placement_group
 from raystudy.storage import file_names
 from raystudy.storage.folders import TrialFolder
+from raystudy.study.trial_record import Outcome
 from raystudy.trial.endings import DISK_FULL
-from raystudy.trial_record import Outcome
 
 METRIC_PREFIX = "metrics/"
 LONGEST_ERROR = 4000  # characters

@@ -4,9 +4,9 @@ from typing import Any
 
 from ray.tune.search import Searcher
 
-from raystudy.on_ray.deaths import Deaths
+from raystudy.on_ray.exit_reasons import Deaths
 from raystudy.on_ray.guard import Guard
-from raystudy.trial_record import Outcome
+from raystudy.study.trial_record import Outcome
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]

@@ -5,15 +5,15 @@ from typing import Any
 from ray import tune
 
 from raystudy.errors import StudyStalledError
-from raystudy.executors.base import TrialSource
-from raystudy.on_ray import trainables
-from raystudy.on_ray.deaths import Deaths
+from raystudy.on_ray import worker
+from raystudy.on_ray.exit_reasons import Deaths
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.scheduler import StudyScheduler
 from raystudy.on_ray.searcher import StudySearcher
 from raystudy.on_ray.watchdog import Watchdog
-from raystudy.study import Study
+from raystudy.study.executor import TrialSource
+from raystudy.study.study import Study
 
 INTERRUPT_GRACE_S = 60.0
 DRIVER_MEMORY = 300 * 2**20  # of a process that waits for a trial's workers
@@ -68,9 +68,9 @@ def _trainable(job: Job) -> Any:
     """Return what Tune runs, with what it reserves for it."""
     if job.scaling.num_workers > 1:
         bundle: dict[str, float] = {"memory": DRIVER_MEMORY}
-        trial = trainables.several_workers(job)
+        trial = worker.several_workers(job)
     else:
-        bundle, trial = dict(job.scaling.worker), trainables.one_worker(job)
+        bundle, trial = dict(job.scaling.worker), worker.one_worker(job)
     return tune.with_resources(trial, tune.PlacementGroupFactory([bundle]))
 
 

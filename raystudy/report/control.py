@@ -4,8 +4,8 @@ from collections.abc import Sequence
 
 from raystudy.config.spec import Objective
 from raystudy.report.section import counted
-from raystudy.stored import StoredTrial
-from raystudy.study import RECIPE
+from raystudy.study.stored import StoredTrial
+from raystudy.study.study import RECIPE
 
 
 def facts(trials: Sequence[StoredTrial], objectives: Sequence[Objective]) -> dict[str, str]:

@@ -3,13 +3,13 @@
 import math
 from collections.abc import Sequence
 
-from raystudy import measured as measured_how
-from raystudy.report import looks
+from raystudy.report.drawing import marks
+from raystudy.report.drawing.plot import Plot, Spot
+from raystudy.report.drawing.scales import Linear, Log, Scale
 from raystudy.report.history import explain
-from raystudy.report.plot import Plot, Spot
-from raystudy.report.scales import Linear, Log, Scale
 from raystudy.report.section import Cell, Section, Table, duration, measured, slug
-from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.study import comparability as measured_how
+from raystudy.study.stored import StoredStudy, StoredTrial
 
 DRAWN = ("cost/flops", "cost/images", "cost/updates", "seconds")  # the first that was counted
 UNITS = {
@@ -62,8 +62,8 @@ def spent(trial: StoredTrial, kind: str) -> float:
 def totals(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> Table:
     """Return sums by state, and over all."""
     rows: list[list[Cell]] = []
-    for state in reversed(looks.STATES.keys()):
-        own = [trial for trial in trials if looks.kind(trial.summary) == state]
+    for state in reversed(marks.STATES.keys()):
+        own = [trial for trial in trials if marks.kind(trial.summary) == state]
         if own:
             rows.append([state, len(own), *sums(own, kinds)])
     rows.append(["all", len(trials), *sums(trials, kinds)])
@@ -87,8 +87,8 @@ def draw(trials: Sequence[StoredTrial], kind: str, metric: str) -> str:
         y_label=metric,
         height=240,
     )
-    for state, look in looks.STATES.items():
-        spots = [_spot(t, kind, metric) for t in told if looks.kind(t.summary) == state]
+    for state, look in marks.STATES.items():
+        spots = [_spot(t, kind, metric) for t in told if marks.kind(t.summary) == state]
         plot.marks(spots, look)
     explain(plot, told)
     return plot.svg(f"{metric} against {kind} of {len(told)} trials")

@@ -3,15 +3,15 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from raystudy import measured as measured_how
-from raystudy.report import looks
+from raystudy.report.drawing import marks
+from raystudy.report.drawing.plot import TOLD_APART, Plot, Spot
+from raystudy.report.drawing.scales import Linear
 from raystudy.report.history import explain
-from raystudy.report.plot import TOLD_APART, Plot, Spot
-from raystudy.report.scales import Linear
 from raystudy.report.section import Section, slug
 from raystudy.report.slices import thinned
-from raystudy.stored import StoredStudy, StoredTrial
-from raystudy.study import RECIPE
+from raystudy.study import comparability as measured_how
+from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.study.study import RECIPE
 
 POINTS = 12_000  # of all curves together; of longer ones points are left out evenly
 FEWEST = 6  # points a curve keeps
@@ -65,7 +65,7 @@ def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
     for rung in rungs:
         plot.upright(rung, f"{rung}")
     keep = room // len(curves)
-    for state in looks.STATES:
+    for state in marks.STATES:
         own = {
             t.summary.number: sparse(curves[t.summary.number], keep)
             for t in trials
@@ -76,16 +76,16 @@ def draw(study: StoredStudy, metric: str, rungs: Sequence[int]) -> str:
     finest = max(FEWEST, room // 4 // max(1, len(best)))
     plot.lines(
         [(sparse(points(t, metric), finest), f"trial {t.summary.number}, best") for t in best],
-        looks.BLUE,
+        marks.BLUE,
         width=2.4,
     )
     recipe = next((t for t in study.trials if t.summary.number == RECIPE), None)
     if recipe is not None:
         words = "trial 0, the published recipe"
-        plot.line(points(recipe, metric), looks.INK, width=1.8, dash="6 3", words=words)
-    plot.key("best" if len(best) < 2 else "front", line=looks.BLUE)
-    plot.key("published recipe (trial 0)", line=looks.INK, dash="6 3")
-    plot.key("other complete trials", line=looks.FAINT)
+        plot.line(points(recipe, metric), marks.INK, width=1.8, dash="6 3", words=words)
+    plot.key("best" if len(best) < 2 else "front", line=marks.BLUE)
+    plot.key("published recipe (trial 0)", line=marks.INK, dash="6 3")
+    plot.key("other complete trials", line=marks.FAINT)
     explain(plot, [trial for trial in trials if trial.summary.state != "complete"])
     return plot.svg(f"{metric} by epoch, {len(trials)} trials")
 
@@ -99,8 +99,8 @@ def sparse(curve: list[tuple[int, float]], keep: int) -> list[tuple[int, float]]
 def _draw_state(plot: Plot, state: str, curves: Mapping[int, list[tuple[int, float]]]) -> None:
     told = [(curve, f"trial {number}, {state}") for number, curve in curves.items() if curve]
     if state == "complete":
-        plot.lines(told, looks.FAINT, width=1.0, opacity=0.55 if len(told) <= TOLD_APART else 0.3)
+        plot.lines(told, marks.FAINT, width=1.0, opacity=0.55 if len(told) <= TOLD_APART else 0.3)
         return
-    look = looks.STATES[state]
+    look = marks.STATES[state]
     plot.lines(told, look.colour, width=0.8, opacity=0.45)
     plot.marks([Spot(*curve[-1], words) for curve, words in told], look)

@@ -4,9 +4,9 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from raystudy import evaluated
 from raystudy.report.section import Cell, Section, Table, counted
-from raystudy.stored import StoredStudy
+from raystudy.study import evaluated
+from raystudy.study.stored import StoredStudy
 from trainables.evaluate.ball_name import ball_name
 
 Record = Mapping[str, Any]

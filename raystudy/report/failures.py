@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from raystudy.report.section import Cell, Section, Table, counted, number
-from raystudy.stored import StoredStudy, StoredTrial
+from raystudy.study.stored import StoredStudy, StoredTrial
 
 SHOWN = 20  # trials with their last words
 LINES, LETTERS = 3, 300  # of these

@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
 from raystudy.config.spec import Objective
-from raystudy.report import looks
-from raystudy.report.plot import Plot, Spot
-from raystudy.report.scales import Linear
+from raystudy.report.drawing import marks
+from raystudy.report.drawing.plot import Plot, Spot
+from raystudy.report.drawing.scales import Linear
 from raystudy.report.section import Cell, Table, measured, number
-from raystudy.stored import StoredStudy
-from raystudy.study import RECIPE
-from raystudy.trackers.base import TrialSummary
-from raystudy.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import RECIPE
+from raystudy.study.tracker import TrialSummary
+from raystudy.study.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
 
 TOLD = 15  # trials of a front that are named and have bars
 HOW_SURE = (
@@ -53,29 +53,29 @@ def draw(
         y_label=f"{other.metric} ({other.direction})",
         height=380,
     )
-    plot.lines([(bar, "") for bar in bars], looks.SKY, width=1.0, opacity=0.6)
+    plot.lines([(bar, "") for bar in bars], marks.SKY, width=1.0, opacity=0.6)
     kept = {s.number for s in best}
     others = [s for s in complete if s.number not in kept]
     infeasible = [_spot(s, one, other) for s in others if s.violation > best[0].violation]
     dominated = [_spot(s, one, other) for s in others if s.violation <= best[0].violation]
-    plot.marks(infeasible, looks.STATES["infeasible"])
-    plot.marks(dominated, looks.DOMINATED)
+    plot.marks(infeasible, marks.STATES["infeasible"])
+    plot.marks(dominated, marks.DOMINATED)
     if len(study.spec.objectives) == 2:  # of more, a pair's best are not the whole front
         edge = attained([(s.last[one.metric], s.last[other.metric]) for s in best], one)
-        plot.line(edge, looks.BLUE, width=1.0)
-    plot.marks([_spot(s, one, other) for s in best], looks.STATES["complete"])
+        plot.line(edge, marks.BLUE, width=1.0)
+    plot.marks([_spot(s, one, other) for s in best], marks.STATES["complete"])
     if recipe is not None:
-        plot.marks([_spot(recipe, one, other)], looks.RECIPE)
-        plot.key("published recipe (trial 0)", looks.RECIPE)
+        plot.marks([_spot(recipe, one, other)], marks.RECIPE)
+        plot.key("published recipe (trial 0)", marks.RECIPE)
     for summary in named:
         x, y = summary.last[one.metric], summary.last[other.metric]
-        plot.words(x, y, number(summary.number), fill=looks.INK)
-    plot.key("on the front", looks.STATES["complete"])
-    plot.key("dominated", looks.DOMINATED)
+        plot.words(x, y, number(summary.number), fill=marks.INK)
+    plot.key("on the front", marks.STATES["complete"])
+    plot.key("dominated", marks.DOMINATED)
     if infeasible:
-        plot.key("beyond a constraint", looks.STATES["infeasible"])
+        plot.key("beyond a constraint", marks.STATES["infeasible"])
     if bars:
-        plot.key("95% interval over images", line=looks.SKY)
+        plot.key("95% interval over images", line=marks.SKY)
     return plot.svg(f"{one.metric} against {other.metric}, {len(best)} trials on the front")
 
 

@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from raystudy import measured as measured_how
 from raystudy.config.spec import Objective
-from raystudy.report import looks
-from raystudy.report.plot import Plot, Spot
-from raystudy.report.scales import Linear
+from raystudy.report.drawing import marks
+from raystudy.report.drawing.plot import Plot, Spot
+from raystudy.report.drawing.scales import Linear
 from raystudy.report.section import Section, measured, slug
-from raystudy.stored import StoredStudy, StoredTrial
-from raystudy.study import RECIPE
-from raystudy.trackers.base import TrialSummary
+from raystudy.study import comparability as measured_how
+from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.study.study import RECIPE
+from raystudy.study.tracker import TrialSummary
 
 
 def section(study: StoredStudy) -> Section | None:
@@ -69,15 +69,15 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
     if recipe is not None:
         plot.level(recipe, "")
     climbed = stairs(best_so_far(trials, objective), last)
-    plot.line(climbed, looks.GREEN, width=2.0)
-    for state, look in looks.STATES.items():
-        spots = [_spot(trial, metric) for trial in trials if looks.kind(trial.summary) == state]
+    plot.line(climbed, marks.GREEN, width=2.0)
+    for state, look in marks.STATES.items():
+        spots = [_spot(trial, metric) for trial in trials if marks.kind(trial.summary) == state]
         plot.marks(spots, look)
     explain(plot, trials)
     if climbed:
-        plot.key("best complete trial so far", line=looks.GREEN)
+        plot.key("best complete trial so far", line=marks.GREEN)
     if recipe is not None:
-        plot.key(f"published recipe (trial 0): {measured(recipe)}", line=looks.INK, dash="5 3")
+        plot.key(f"published recipe (trial 0): {measured(recipe)}", line=marks.INK, dash="5 3")
     return plot.svg(f"{metric} of {len(values)} trials in order, with the best so far")
 
 
@@ -93,8 +93,8 @@ def stairs(points: Iterable[tuple[float, float]], end: float) -> list[tuple[floa
 
 def explain(plot: Plot, trials: Sequence[StoredTrial]) -> None:
     """Put the states that occur into a plot's key."""
-    for state, look in reversed(looks.STATES.items()):
-        if any(looks.kind(trial.summary) == state for trial in trials):
+    for state, look in reversed(marks.STATES.items()):
+        if any(marks.kind(trial.summary) == state for trial in trials):
             plot.key(state, look)
 
 
@@ -102,7 +102,7 @@ def _spot(trial: StoredTrial, metric: str) -> Spot:
     summary = trial.summary
     value = summary.last.get(metric, float("nan"))
     words = (
-        f"trial {summary.number}: {measured(value)}, {looks.kind(summary)}, {summary.epoch} epochs"
+        f"trial {summary.number}: {measured(value)}, {marks.kind(summary)}, {summary.epoch} epochs"
     )
     return Spot(summary.number, value, words)
 

@@ -11,13 +11,13 @@ from numpy.typing import NDArray
 from optuna.distributions import BaseDistribution
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
-from raystudy.report import looks
+from raystudy.report.drawing import marks
+from raystudy.report.drawing.plot import Plot
+from raystudy.report.drawing.scales import Choices, Linear
 from raystudy.report.ped_anova import PedAnova
-from raystudy.report.plot import Plot
-from raystudy.report.scales import Choices, Linear
 from raystudy.report.section import Section, Table, slug
 from raystudy.search.samplers import quiet
-from raystudy.stored import StoredStudy
+from raystudy.study.stored import StoredStudy
 
 Kind = Literal["ped_anova", "fanova"]
 RELIABLE = 50  # trials; PED-ANOVA looks at the best tenth, which should be 5 at least (its manual)
@@ -204,9 +204,9 @@ def draw(importances: Sequence[Importance], metric: str) -> str:
         height=46 + 26 * len(names),
     )
     for one in importances:
-        plot.bar(one.path, one.share, looks.BLUE if one.above_chance else looks.PALE)
+        plot.bar(one.path, one.share, marks.BLUE if one.above_chance else marks.PALE)
     for one in importances:
-        plot.line([(one.low, one.path), (one.high, one.path)], looks.INK, width=1.4)
+        plot.line([(one.low, one.path), (one.high, one.path)], marks.INK, width=1.4)
     return plot.svg(f"importance of {len(names)} axes for {metric}")
 
 

@@ -2,16 +2,15 @@
 
 from collections.abc import Sequence
 
-from raystudy import measured as how_measured
-from raystudy import uncertainty
 from raystudy.config.spec import Objective
-from raystudy.confirm import result
 from raystudy.report import front
 from raystudy.report.section import Cell, Section, Table, counted, measured, slug
-from raystudy.stored import StoredStudy
-from raystudy.study import RECIPE
-from raystudy.trackers.base import TrialSummary
-from raystudy.uncertainty import Uncertainty
+from raystudy.study import comparability as how_measured
+from raystudy.study import confirmed, uncertainty
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import RECIPE
+from raystudy.study.tracker import TrialSummary
+from raystudy.study.uncertainty import Uncertainty
 
 ONE_SEED = (
     "One seed each, chosen as the best of many on the same validation images: the difference is "
@@ -66,7 +65,7 @@ def _luck(best: Sequence[TrialSummary]) -> str:
 
 def _race_words(study: StoredStudy) -> str:
     confirm = study.folder.command("confirm")
-    return RACE if result.read(study.folder.path) else NO_RACE.format(confirm=confirm)
+    return RACE if confirmed.read(study.folder.path) else NO_RACE.format(confirm=confirm)
 
 
 def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:
@@ -148,7 +147,7 @@ def _floor(study: StoredStudy) -> dict[str, str]:
 
 
 def _noise(study: StoredStudy, metric: str) -> float | None:
-    return result.floor_of_one_run(study.folder.path, metric)
+    return confirmed.floor_of_one_run(study.folder.path, metric)
 
 
 def _beside(

@@ -10,25 +10,25 @@ from markupsafe import Markup
 
 import raystudy
 from raystudy.report import (
-    confirmed,
+    confirmation,
     cost,
     curves,
     evaluations,
     failures,
     history,
     importance,
-    ledger,
-    origin,
     outcome,
-    question,
-    rungs,
+    reproduce,
+    rung_audit,
+    setup,
     slices,
-    svg,
+    trial_table,
 )
+from raystudy.report.drawing import svg
 from raystudy.report.importance import Kind
 from raystudy.report.section import Section, counted, number
 from raystudy.storage import split_readings
-from raystudy.stored import StoredStudy
+from raystudy.study.stored import StoredStudy
 
 
 def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
@@ -36,20 +36,20 @@ def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
     _, settings = study.composed
     parts: Iterator[Section | None] = iter(
         (
-            question.section(study),
+            setup.section(study),
             outcome.section(study),
-            confirmed.section(study),
+            confirmation.section(study),
             evaluations.section(study),
             history.section(study),
             importance.section(study, kind),
             slices.section(study),
-            curves.section(study, rungs.of_scheduler(settings)),
-            rungs.section(study),
+            curves.section(study, rung_audit.of_scheduler(settings)),
+            rung_audit.section(study),
             failures.section(study),
             cost.section(study),
-            question.setup(study),
-            origin.section(study),
-            ledger.section(study),
+            setup.setup(study),
+            reproduce.section(study),
+            trial_table.section(study),
         )
     )
     return [part for part in parts if part is not None]
@@ -67,7 +67,7 @@ def render(study: StoredStudy, parts: Sequence[Section]) -> str:
     template = environment.from_string(folder.joinpath("page.html").read_text())
     html = template.render(
         css=Markup(folder.joinpath("page.css").read_text()),
-        headlines=[outcome.headline(study), *confirmed.headlines(study)],
+        headlines=[outcome.headline(study), *confirmation.headlines(study)],
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by raystudy {raystudy.__version__}",
         drawn=Markup,  # our own SVG, in which everything is escaped already
         sections=parts,

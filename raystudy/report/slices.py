@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
-from raystudy import measured as measured_how
-from raystudy.report import looks
-from raystudy.report.plot import Plot, Spot
-from raystudy.report.scales import Choices, Linear, Scale, of_axis
+from raystudy.report.drawing import marks
+from raystudy.report.drawing.plot import Plot, Spot
+from raystudy.report.drawing.scales import Choices, Linear, Scale, of_axis
 from raystudy.report.section import Section, measured, number, slug
-from raystudy.stored import StoredStudy, StoredTrial
-from raystudy.study import RECIPE
+from raystudy.study import comparability as measured_how
+from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.study.study import RECIPE
 
 MARKS = 15_000  # of all pictures together; of more trials every second, third, ... is drawn
 BEYOND = 1.0  # times the complete trials' range is shown on either side of it
@@ -59,10 +59,10 @@ def draw(trials: Sequence[StoredTrial], path: str, scale: Scale, metric: str) ->
     )
     own = [t for t in trials if path in t.params and metric in t.summary.last]
     for state in (*DRAWN[:-1], "infeasible", "complete"):
-        spots = [_spot(t, path, metric, scale) for t in own if looks.kind(t.summary) == state]
-        plot.marks(spots, looks.STATES[state])
+        spots = [_spot(t, path, metric, scale) for t in own if marks.kind(t.summary) == state]
+        plot.marks(spots, marks.STATES[state])
     recipe = [_spot(t, path, metric, scale) for t in own if t.summary.number == RECIPE]
-    plot.marks(recipe, looks.RECIPE)
+    plot.marks(recipe, marks.RECIPE)
     return plot.svg(f"{metric} against {path}, {len(own)} trials")
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from raystudy.config.spec import Objective
-from raystudy.trackers.base import TrialSummary
+from raystudy.study.tracker import TrialSummary
 
 
 def front(summaries: Iterable[TrialSummary], objectives: Sequence[Objective]) -> list[TrialSummary]:

@@ -14,7 +14,7 @@ from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.halving import ParetoHalving
 from raystudy.search.samplers import quiet
-from raystudy.trackers.base import Metrics
+from raystudy.study.tracker import Metrics
 
 
 class TrialScheduler:

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy.config.spec import Objective
-from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
 
 STATE_STYLES = {
     "running": "cyan",

@@ -2,7 +2,7 @@
 
 from typing import Any, Literal
 
-from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
 
 
 class MemoryTracker:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from raystudy.storage.folders import TrialFolder
-from raystudy.trackers.base import Metrics
+from raystudy.study.tracker import Metrics
 
 
 class Session(Protocol):

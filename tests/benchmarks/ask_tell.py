@@ -106,7 +106,7 @@ def curve(params):
 
 
 def fill(folder, trials, objectives):
-    from raystudy.executors.inline import InlineExecutor, Report
+    from raystudy.study.inline import InlineExecutor, Report
 
     def curves(trial):
         for epoch, metrics in enumerate(curve(trial.params), start=1):
@@ -117,7 +117,7 @@ def fill(folder, trials, objectives):
 
 
 def measure_raystudy(folder, trials, objectives, asks):
-    from raystudy.study import Outcome
+    from raystudy.study.study import Outcome
 
     opened(folder.parent / "warm", 1, objectives, "tpe").close()  # imports
     before, began = rss(), time.perf_counter()

@@ -39,7 +39,7 @@ STUDIES = ("swaro", "fast_at", "msr", "suncet", "rocl")
 def command(home: Path, *words: str) -> str:
     """Run a verb and return what it prints."""
     done = subprocess.run(
-        [sys.executable, "-m", "raystudy.cli", *words],
+        [sys.executable, "-m", "raystudy.cli.main", *words],
         env={**os.environ, "RAYSTUDY_HOME": str(home), "OMP_NUM_THREADS": "1"},
         capture_output=True,
         text=True,

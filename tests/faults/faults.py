@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from studies import ONE_WORKER, STUDY, TWO_WORKERS, ours
 
-COURIER, HEAD = "raystudy.trackers.mlflow.carry", "gcs_server"
+COURIER, HEAD = "raystudy.trackers.mlflow.upload_process", "gcs_server"
 DISK_BYTES = 64 * 2**20
 SPARE_BYTES = 300_000  # left on the disk at most: a checkpoint does not fit, an event may
 LOCKED_S = 8.0

@@ -26,7 +26,7 @@ def sweep(kind):
 
 def raystudy(home, *words):
     environment = {**os.environ, "RAYSTUDY_HOME": str(home), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-m", "raystudy.cli", *words]
+    command = [sys.executable, "-m", "raystudy.cli.main", *words]
     return subprocess.Popen(
         command,
         env=environment,

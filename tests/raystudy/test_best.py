@@ -5,7 +5,7 @@ import json
 import pytest
 from stored_search import search
 
-from raystudy import cli
+from raystudy.cli import main
 
 
 @pytest.fixture
@@ -15,7 +15,7 @@ def home(tmp_path, monkeypatch):
 
 
 def told(capsys, *arguments):
-    assert cli.main(["best", "simclr-1", *arguments]) == 0
+    assert main.main(["best", "simclr-1", *arguments]) == 0
     return capsys.readouterr().out
 
 
@@ -44,5 +44,5 @@ def test_a_front_keeps_to_the_constraints(home, capsys):
 
 def test_status_tells_the_constraints(home, capsys):
     search(home, [0.3], 'study.constraints=["val/accuracy >= 0.9"]')
-    assert cli.main(["status", "simclr-1", "--json"]) == 0
+    assert main.main(["status", "simclr-1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["constraints"] == ["val/accuracy >= 0.9"]

@@ -7,8 +7,8 @@ from surrogate_study import as_optuna_sees_it, open_study, run_study, told
 
 from raystudy.config.budget import Budget, Spent
 from raystudy.errors import UserError
-from raystudy.executors.inline import Report, VirtualClock
-from raystudy.study import Outcome
+from raystudy.study.inline import Report, VirtualClock
+from raystudy.study.study import Outcome
 from raystudy.surrogates import ROBUST, Behaviour, Surrogate
 
 

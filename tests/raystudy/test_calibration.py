@@ -2,13 +2,14 @@
 
 import pytest
 
-from raystudy import calibration, cli
+from raystudy.cli import main
+from raystudy.cli.sweep import study_info
 from raystudy.config import compose
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
-from raystudy.study import Study
-from raystudy.sweep import study_info
+from raystudy.study.plan import calibration
+from raystudy.study.study import Study
 
 
 def planned(folder, *overrides):
@@ -34,7 +35,7 @@ def test_the_first_trials_are_those_a_sweep_runs(tmp_path):
 @pytest.mark.parametrize("study", ["simclr", "msr"])  # msr keeps an averaged copy
 def test_sizes_are_those_of_the_files_a_trial_writes(tmp_path, study):
     words = [study, "max_epochs=1", "tracker=none", "study.id=once", f"output_dir={tmp_path}"]
-    assert cli.main(["train", *words]) == 0
+    assert main.main(["train", *words]) == 0
     trial = StudyFolder(tmp_path / "studies" / "once").trial(0)
     sizes = calibration.size_of_trial(compose.load(study, ["max_epochs=1"]))
     assert sizes.weights == pytest.approx(trial.best_weights.stat().st_size, rel=0.01)

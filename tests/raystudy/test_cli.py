@@ -7,9 +7,11 @@ import sys
 
 import pytest
 
-from raystudy import cli, terminal, verbs
-from raystudy.completion import VERBS, words
-from raystudy.examples import EXAMPLES, GROUPS
+from raystudy import terminal
+from raystudy.cli import main
+from raystudy.cli.commands import table
+from raystudy.cli.commands.examples import EXAMPLES, GROUPS
+from raystudy.cli.completion import VERBS, words
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 
@@ -17,7 +19,7 @@ HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "
 
 
 def run(capsys, *arguments):
-    code = cli.main(arguments)
+    code = main.main(arguments)
     out = capsys.readouterr()
     return code, out.out, out.err
 
@@ -39,7 +41,7 @@ def test_help_imports_nothing_heavy():
 def test_every_verb_has_help(capsys):
     for verb in VERBS:
         with pytest.raises(SystemExit) as left:
-            cli.main([verb, "--help"])
+            main.main([verb, "--help"])
         assert left.value.code == 0
         out = capsys.readouterr().out
         assert f"usage: raystudy {verb} " in out
@@ -104,13 +106,13 @@ def test_options_and_settings_stand_in_any_order(capsys):
 )
 def test_a_wrong_word_is_told_in_a_sentence(capsys, arguments, words):
     with pytest.raises(SystemExit) as left:
-        cli.main(arguments)
+        main.main(arguments)
     assert left.value.code == 2
     assert words in capsys.readouterr().err
 
 
 def test_every_verb_is_in_one_group_and_has_examples_that_parse():
-    names = [verb.__name__.rstrip("_") for verb in verbs.VERBS]
+    names = [verb.__name__.rstrip("_") for verb in table.VERBS]
     assert sorted(name for group in GROUPS.values() for name in group) == sorted(names)
     assert set(EXAMPLES) == set(names)
     for name, text in EXAMPLES.items():
@@ -120,7 +122,7 @@ def test_every_verb_is_in_one_group_and_has_examples_that_parse():
             )
             assert verb == name
             arguments = arguments[: arguments.index("|")] if "|" in arguments else arguments
-            assert cli._parse([verb, *arguments]).run.__name__.rstrip("_") == name
+            assert main._parse([verb, *arguments]).run.__name__.rstrip("_") == name
 
 
 def test_what_may_not_be_written_is_told_without_a_traceback(capsys, monkeypatch):
@@ -132,7 +134,7 @@ def test_what_may_not_be_written_is_told_without_a_traceback(capsys, monkeypatch
 
 def test_an_unknown_option_is_refused(capsys):
     with pytest.raises(SystemExit) as left:
-        cli.main(["sweep", "swaro", "--dry", "seed=1", "--nothing"])
+        main.main(["sweep", "swaro", "--dry", "seed=1", "--nothing"])
     assert left.value.code == 2
     assert "unrecognized arguments: --nothing" in capsys.readouterr().err
 
@@ -181,7 +183,7 @@ def test_completion_knows_studies_and_their_trials(tmp_path, monkeypatch):
 
 
 def test_completion_knows_every_verb():
-    assert set(VERBS) == {verb.__name__.rstrip("_") for verb in verbs.VERBS}
+    assert set(VERBS) == {verb.__name__.rstrip("_") for verb in table.VERBS}
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

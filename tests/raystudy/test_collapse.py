@@ -10,14 +10,14 @@ from surrogate_study import Events, as_optuna_sees_it, open_study
 
 from raystudy.config import compose
 from raystudy.config.scaling import Scaling
-from raystudy.executors.inline import InlineExecutor, Report
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.executor import RayExecutor
-from raystudy.sessions.local import LocalSession
 from raystudy.storage import checkpoint
 from raystudy.storage.folders import StudyFolder
+from raystudy.study.inline import InlineExecutor, Report
+from raystudy.study.local_session import LocalSession
+from raystudy.study.tracker import TrialInfo
 from raystudy.surrogates import ROBUST, study_info
-from raystudy.trackers.base import TrialInfo
 from raystudy.trackers.console import ConsoleTracker
 from raystudy.trial.run import run_trial
 from trainables.trainer import TrainingCollapsedError

@@ -8,16 +8,18 @@ import sys
 import pytest
 from omegaconf import OmegaConf
 
-from raystudy import cli, command, conclusion, terminal
+from raystudy import terminal
+from raystudy.cli import conclusion, main
+from raystudy.cli.status import best, status
+from raystudy.cli.sweep import study_info
 from raystudy.config import compose
-from raystudy.report import origin
+from raystudy.report import reproduce
 from raystudy.search.search_space import SearchSpace
-from raystudy.status import best, status
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.stored import StoredStudy
-from raystudy.study import Outcome, Study
-from raystudy.sweep import study_info
+from raystudy.study import command
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import Outcome, Study
 from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
 
@@ -97,7 +99,7 @@ def printed(text):
 
 def says_the_trial(words, study):
     """Check that a command's words are those of the trial, and that its settings are."""
-    options = cli._parse(words)
+    options = main._parse(words)
     assert options.study == "own study"
     assert options.search_path == list(study.info.search_path)
     settings = compose.load(options.study, options.overrides, options.search_path)
@@ -109,7 +111,7 @@ def says_the_trial(words, study):
 
 
 def says_the_study(words, study, run="lr-0.1"):
-    options = cli._parse(words)
+    options = main._parse(words)
     named = getattr(options, "study", None) or options.trial
     assert named == run
     shared = compose.load_shared(options.overrides)
@@ -140,7 +142,7 @@ def test_status_and_best_print_commands_that_run(study, shell, capsys):
 
 def test_the_report_has_commands_that_run(study, shell):
     stored = StoredStudy.open(study.info.folder.parent.parent, "lr-0.1")
-    found = {name: shell(line) for name, line in origin.commands(stored).items()}
+    found = {name: shell(line) for name, line in reproduce.commands(stored).items()}
     says_the_trial(found.pop("the same, written out"), study)
     assert found["sweep"][:2] == ["sweep", "own study"]
     assert not any(word.startswith("study.id=") for word in found["sweep"])
@@ -152,7 +154,7 @@ def test_the_report_has_commands_that_run(study, shell):
 def test_mlflow_is_given_commands_that_run(study, shell):
     says_the_trial(shell(events.trial_started(study.trial)["command"]), study)
     begin = shell(events.study_started(study.info, parent_run=True, params={})["command"])
-    options = cli._parse(begin)
+    options = main._parse(begin)
     assert (begin[0], options.study) == ("sweep", "own study")
     assert options.search_path == list(study.info.search_path)
     assert compose.load("own study", options.overrides, options.search_path).note == AWKWARD

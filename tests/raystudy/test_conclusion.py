@@ -8,12 +8,13 @@ from omegaconf import OmegaConf
 from rich.console import Console
 from surrogate_study import open_study, run_study
 
-from raystudy import conclusion, uncertainty
+from raystudy.cli import conclusion
 from raystudy.config.budget import Budget
 from raystudy.config.constraint import Constraint
-from raystudy.executors.inline import Report
 from raystudy.storage.folders import default_output_dir
-from raystudy.study import Outcome
+from raystudy.study import uncertainty
+from raystudy.study.inline import Report
+from raystudy.study.study import Outcome
 from raystudy.surrogates import CLEAN, ROBUST
 
 BOTH = (CLEAN, ROBUST)

@@ -7,7 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from PIL import Image
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.config import compose
 from raystudy.errors import UserError
 
@@ -115,7 +115,7 @@ def test_classes_are_counted_in_a_folder_that_is_split_already(tmp_path):
 
 @pytest.mark.parametrize("root", [[], ["data.root=/nowhere"]], ids=["no root", "no folder"])
 def test_classes_that_cannot_be_counted_are_shown_as_unknown(root, capsys):
-    assert cli.main(["show", "at", "data=image_folder", *root, "--json"]) == 0
+    assert main.main(["show", "at", "data=image_folder", *root, "--json"]) == 0
     settings = json.loads(capsys.readouterr().out)["settings"]
     assert settings["data.num_classes"]["value"] == "???"
     assert settings["method.num_classes"]["value"] == "???"
@@ -135,7 +135,7 @@ def test_a_number_of_classes_that_contradicts_the_data_is_refused(
             )
     root = [f"data.root={tmp_path / 'pictures'}"] if len(data) > 1 else []
     words = ["at", *data, *root, "data.num_classes=7", "max_epochs=1", "tracker=none"]
-    assert cli.main([verb, *words]) == 2
+    assert main.main([verb, *words]) == 2
     assert "data.num_classes must be" in capsys.readouterr().err
     assert not list((tmp_path / "home").glob("studies/*"))
 

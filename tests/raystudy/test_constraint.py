@@ -12,12 +12,12 @@ from raystudy.config.spec import Objective, StudySpec
 from raystudy.errors import UserError
 from raystudy.search import pareto
 from raystudy.search.sampler_view import ENDS_WELL, LARGE
-from raystudy.study import Outcome
+from raystudy.study.study import Outcome
+from raystudy.study.tracker import TrialSummary
 from raystudy.surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
-from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
-from raystudy.trackers.mlflow.chronicle import Chronicle
+from raystudy.trackers.mlflow.projection import Chronicle
 
 ROBUST_ENOUGH = Constraint(ROBUST, ">=", 0.35)
 CONSTRAINED = {"objectives": (CLEAN,), "spec": {"constraints": (ROBUST_ENOUGH,)}}

@@ -9,12 +9,12 @@ import torch
 from surrogate_study import Events, as_optuna_sees_it, open_study, run_study
 from torch import nn
 
-from raystudy.sessions.local import LocalSession
 from raystudy.storage import checkpoint, disk
 from raystudy.storage.folders import write_atomically
 from raystudy.storage.journal import Journal
+from raystudy.study.local_session import LocalSession
+from raystudy.study.tracker import TrialInfo
 from raystudy.surrogates import study_info
-from raystudy.trackers.base import TrialInfo
 from raystudy.trackers.mlflow.spool import Spool, read
 
 

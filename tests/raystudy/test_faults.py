@@ -2,7 +2,7 @@
 
 import pytest
 
-from raystudy import cli
+from raystudy.cli import main
 
 STUDY = "defaults: [simclr, _self_]\nmax_epochs: 1\nstudy: {name: own}\n"
 FILES = {
@@ -52,7 +52,7 @@ def run(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("PICS", raising=False)
 
     def run(*words):
-        code = cli.main([*words, "--search-path", str(tmp_path)])
+        code = main.main([*words, "--search-path", str(tmp_path)])
         out = capsys.readouterr()
         assert "Traceback" not in out.out + out.err
         return code, out.err
@@ -106,7 +106,7 @@ def test_a_reference_that_leads_nowhere_is_one_sentence(tmp_path, run, verb, ove
 
 @pytest.mark.parametrize("verb", ["studies", "status x", "sync x", "ui"])
 def test_commands_about_results_say_which_variable_is_missing(capsys, verb):
-    assert cli.main([*verb.split(), "output_dir=${oc.env:NO_SUCH}"]) == 2
+    assert main.main([*verb.split(), "output_dir=${oc.env:NO_SUCH}"]) == 2
     told = capsys.readouterr().err
     assert told.startswith("raystudy: output_dir: the environment variable NO_SUCH is not set")
 
@@ -114,7 +114,7 @@ def test_commands_about_results_say_which_variable_is_missing(capsys, verb):
 def test_results_are_found_without_a_home(tmp_path, monkeypatch, capsys):
     monkeypatch.delenv("HOME")
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
-    assert cli.main(["studies"]) == 0
+    assert main.main(["studies"]) == 0
     monkeypatch.delenv("RAYSTUDY_HOME")
-    assert cli.main(["studies", f"output_dir={tmp_path}"]) == 0
+    assert main.main(["studies", f"output_dir={tmp_path}"]) == 0
     assert "no studies yet" in capsys.readouterr().out

@@ -5,12 +5,13 @@ import math
 
 import pytest
 
-from raystudy import cli, forecast
-from raystudy.calibration import Calibration, Sizes
+from raystudy.cli import main
+from raystudy.cli.sweep import study_info
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
-from raystudy.sweep import study_info
+from raystudy.study.plan import forecast
+from raystudy.study.plan.calibration import Calibration, Sizes
 from trainables.rehearsal import Rehearsal
 
 SIZES = Sizes(checkpoint=10 << 20, weights=4 << 20)
@@ -145,14 +146,14 @@ def test_plan_starts_nothing_and_tells_all_as_json(tmp_path, monkeypatch, capsys
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path / "home"))
     words = ["simclr", "max_epochs=2", "study.num_trials=4", "study.budget.passes=1e4"]
     words += ["scaling.max_concurrent=1"]
-    assert cli.main(["plan", *words, "--json"]) == 0
+    assert main.main(["plan", *words, "--json"]) == 0
     told = json.loads(capsys.readouterr().out)
     assert told["num_trials"] == 4
     assert told["forecast"]["ends_by"] == "passes"
     assert told["forecast"]["trials"]["mean"] < 4
     assert told["first_trials"][0] == told["recipe"]
     assert math.isfinite(told["forecast"]["seconds"]["high"])
-    assert cli.main(["sweep", *words, "--dry-run"]) == 0
+    assert main.main(["sweep", *words, "--dry-run"]) == 0
     out = " ".join(capsys.readouterr().out.split())
     assert "the budget of 1e+04 passes ends it after about" in out
     assert "of 4 trials" in out

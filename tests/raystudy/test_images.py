@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.config import recipe
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
@@ -35,7 +35,7 @@ def trained(tmp_path_factory):
     home = tmp_path_factory.mktemp("home")
     fill(home / "pictures")
     words = [*SETTINGS, f"data.root={home / 'pictures'}", f"output_dir={home}"]
-    assert cli.main(["train", "cross_entropy", *words]) == 0
+    assert main.main(["train", "cross_entropy", *words]) == 0
     return home
 
 
@@ -77,7 +77,7 @@ def rename(root):
 def test_other_images_are_not_gone_on_with(change, words, home, capsys):
     change(home / "pictures")
     for command in (["resume", "mine"], ["look", "mine"]):
-        assert cli.main(command) == 2
+        assert main.main(command) == 2
         said = capsys.readouterr().err
         assert "mine was started on other images of data=image_folder" in said
         assert words in said
@@ -87,15 +87,15 @@ def test_other_images_are_not_gone_on_with(change, words, home, capsys):
 def test_a_folder_that_moved_is_the_same(home):
     (home / "pictures").rename(home / "elsewhere")
     moved = f"data.root={home / 'elsewhere'}"
-    assert cli.main(["resume", "mine", moved]) == 0
-    assert cli.main(["resume", "mine"]) == 0  # which knows it from now on
+    assert main.main(["resume", "mine", moved]) == 0
+    assert main.main(["resume", "mine"]) == 0  # which knows it from now on
     kept = json.loads((home / "studies" / "mine" / "study.json").read_text())
     assert kept["overrides"][-1] == moved
 
 
 def test_a_network_is_measured_anew_on_images_that_came(home, capsys):
     def measured():
-        assert cli.main(["evaluate", "mine", "--json", *FAST]) == 0
+        assert main.main(["evaluate", "mine", "--json", *FAST]) == 0
         (record,) = json.loads(capsys.readouterr().out)
         return record["images"], record["data_fingerprint"]
 
@@ -125,7 +125,7 @@ def test_a_network_is_not_measured_on_images_it_was_trained_on(home, capsys):
     source = next(path for path, one in pixels.items() if one in trained_on)
     for path in (path for path, one in pixels.items() if one in shown):
         shutil.copy(source, path)
-    assert cli.main(["evaluate", "mine", *FAST]) == 2
+    assert main.main(["evaluate", "mine", *FAST]) == 2
     assert "was trained on 2 of the 4 images it is to be measured on" in capsys.readouterr().err
 
 
@@ -161,7 +161,7 @@ def test_a_study_from_before_images_were_noted_goes_on_with_its_cut(home, capsys
     path.write_text(json.dumps({**old, "format": 1}))
     (home / "studies" / "mine" / "images.npz").unlink()
     add(home / "pictures")
-    assert cli.main(["resume", "mine"]) == 0
+    assert main.main(["resume", "mine"]) == 0
     assert "before raystudy noted which images" in capsys.readouterr().err
     kept = json.loads(path.read_text())
     assert kept["overrides"][-1] == "++data.splits.cut=order"
@@ -181,14 +181,14 @@ def test_two_classes_of_which_one_hardly_occurs_are_refused(counts, tmp_path, ca
     for name, count in zip(("cat", "dog"), counts, strict=True):
         fill(tmp_path / "few", count=count, classes=(name,))
     words = [*SETTINGS, f"data.root={tmp_path / 'few'}", f"output_dir={tmp_path}"]
-    assert cli.main(["train", "cross_entropy", *words]) == 2
+    assert main.main(["train", "cross_entropy", *words]) == 2
     assert "images are of one class, 'cat'" in capsys.readouterr().err
     assert not (tmp_path / "studies").exists()
 
 
 def test_so_few_images_that_all_are_of_one_class_are_not_measured_on(home, capsys):
     words = [*SETTINGS[:-2], f"data.root={home / 'pictures'}", "evaluate.classifier.max_images=1"]
-    assert cli.main(["train", "cross_entropy", *words]) == 2
+    assert main.main(["train", "cross_entropy", *words]) == 2
     assert "evaluate.classifier.max_images=1: the first" in capsys.readouterr().err
-    assert cli.main(["evaluate", "mine", *FAST, "suite.max_images=1"]) == 2
+    assert main.main(["evaluate", "mine", *FAST, "suite.max_images=1"]) == 2
     assert "suite.max_images=1: the first test images" in capsys.readouterr().err

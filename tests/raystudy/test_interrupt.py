@@ -7,7 +7,7 @@ import sys
 
 import pytest
 
-from raystudy.interrupt import graceful, pausable
+from raystudy.study.interrupt import graceful, pausable
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 75)])

@@ -9,7 +9,9 @@ import sys
 import pytest
 from stored_search import search
 
-from raystudy import cli, terminal, verbs
+from raystudy import terminal
+from raystudy.cli import main
+from raystudy.cli.commands import table
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 
@@ -46,7 +48,7 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     search(folder, [0.3, 0.5, None])
     words = ["simclr", "max_epochs=1", "tracker=none", "study.id=once", f"output_dir={folder}"]
-    assert cli.main(["train", *words]) == 0
+    assert main.main(["train", *words]) == 0
     race = create_study_folder(folder, "race", "race")
     runners = [{"trial": number, "params": {}, "overrides": []} for number in (0, 1)]
     contest = {"study": "simclr-1", "top": 3, "seeds": [1, 2, 3, 4, 5], "configurations": runners}
@@ -58,14 +60,14 @@ def home(tmp_path_factory):
 
 
 def test_all_verbs_that_offer_json_are_tried():
-    offering = {v.__name__.rstrip("_") for v, add in verbs.VERBS.items() if offers_json(add)}
+    offering = {v.__name__.rstrip("_") for v, add in table.VERBS.items() if offers_json(add)}
     assert set(COMMANDS) == offering
 
 
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_one_valid_value_on_stdout_and_nothing_else(home, capfd, monkeypatch, verb):
     monkeypatch.setenv("RAYSTUDY_HOME", str(home))
-    code = cli.main([verb, *COMMANDS[verb], "--json"])
+    code = main.main([verb, *COMMANDS[verb], "--json"])
     assert code == (verb == "doctor")  # no Ray answers there
     told = json.loads(capfd.readouterr().out, parse_constant=refuse)
     assert told
@@ -83,7 +85,7 @@ def test_what_is_not_finite_is_null(capsys):
 
 
 def test_a_reader_that_goes_away_is_no_failure():
-    command = f"{sys.executable} -m raystudy.cli list | head -1; echo ${{PIPESTATUS[0]}}"
+    command = f"{sys.executable} -m raystudy.cli.main list | head -1; echo ${{PIPESTATUS[0]}}"
     done = subprocess.run(["bash", "-c", command], capture_output=True, text=True, check=True)
     assert done.stdout == "studies\n0\n"
     assert done.stderr == ""

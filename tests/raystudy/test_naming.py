@@ -15,7 +15,7 @@ from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import create_study_folder, write_atomically
 from raystudy.storage.manifest import Manifest
-from raystudy.trackers.mlflow.moving import local
+from raystudy.trackers.mlflow.artifact_paths import local
 from trainables.pictures.drawing import draw
 from trainables.pictures.figures import Scatter
 

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from raystudy import cli, evaluated
+from raystudy.cli import main
 from raystudy.storage.folders import StudyFolder
+from raystudy.study import evaluated
 
 FIXTURES = Path(__file__).parents[1] / "fixtures" / "format_1"
 
@@ -21,7 +22,7 @@ def make_home(tmp_path, monkeypatch):
 
 @pytest.mark.usefixtures("home")
 def test_all_are_listed_with_their_states(capsys):
-    assert cli.main(["studies", "--json"]) == 0
+    assert main.main(["studies", "--json"]) == 0
     states = {one["study"]: one["state"] for one in json.loads(capsys.readouterr().out)}
     assert states == {
         "old-sweep": "complete",
@@ -44,13 +45,13 @@ def test_all_are_listed_with_their_states(capsys):
     ],
 )
 def test_it_is_looked_at(verb, study, capsys):
-    assert cli.main([verb, study, "--json"]) == 0
+    assert main.main([verb, study, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)
 
 
 @pytest.mark.usefixtures("home")
 def test_the_best_trial_is_the_one_it_was(capsys):
-    assert cli.main(["best", "old-sweep", "--json"]) == 0
+    assert main.main(["best", "old-sweep", "--json"]) == 0
     assert '"number": 1' in capsys.readouterr().out
 
 
@@ -67,7 +68,7 @@ def test_its_manifest_becomes_one_of_today_and_says_the_same(home, study):
 def test_its_evaluation_is_read_and_not_repeated(home, capsys):
     kept = home / "studies/old-sweep/trials/0001/evaluations/quick.json"
     before = kept.read_text()
-    assert cli.main(["evaluate", "old-sweep/1", "--json"]) == 0
+    assert main.main(["evaluate", "old-sweep/1", "--json"]) == 0
     assert kept.read_text() == before
     (shown,) = json.loads(capsys.readouterr().out)
     assert shown["seconds"] == json.loads(before)["seconds"]

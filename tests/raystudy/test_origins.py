@@ -2,8 +2,9 @@
 
 import pytest
 
-from raystudy import cli, origins
+from raystudy.cli import main
 from raystudy.errors import UserError
+from raystudy.evaluation import locate
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 
@@ -26,23 +27,23 @@ def home(tmp_path, monkeypatch):
 def test_a_study_that_is_there_is_meant_before_a_file(home, study_id, trial):
     (home / study_id).mkdir()
     (home / study_id / "0").touch()
-    assert origins.find(study_id + trial, []).study.id == study_id
+    assert locate.find(study_id + trial, []).study.id == study_id
 
 
 def test_a_file_beside_a_study_of_its_name_is_named_by_a_path(home):
     (home / "best.ckpt").touch()
-    assert origins.find("./best.ckpt", []).study is None
-    assert origins.find(str(home / "best.ckpt"), []).study is None
+    assert locate.find("./best.ckpt", []).study is None
+    assert locate.find(str(home / "best.ckpt"), []).study is None
 
 
 @pytest.mark.usefixtures("home")
 def test_a_name_with_a_dot_that_is_neither_says_both():
     with pytest.raises(UserError, match=r"no study 'lr-0.2' in .* no file .*mean 'lr-0.1'"):
-        origins.find("lr-0.2", [])
+        locate.find("lr-0.2", [])
 
 
 @pytest.mark.usefixtures("home")
 @pytest.mark.parametrize("verb", ["evaluate", "look", "status", "report", "confirm", "export"])
 def test_every_verb_finds_a_study_whose_id_has_a_dot(capsys, verb):
-    cli.main([verb, "lr-0.2"])
+    main.main([verb, "lr-0.2"])
     assert "did you mean 'lr-0.1'?" in capsys.readouterr().err

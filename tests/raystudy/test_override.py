@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.config import compose, override
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UnreadableError, UserError
@@ -84,7 +84,7 @@ def test_what_cannot_be_told_is_answered_by_the_command_that_works(wrong, right)
 
 
 def test_the_command_line_shows_the_command_that_works(capsys):
-    assert cli.main(["train", "at", "study.constraints=[val/accuracy >= 0.8]"]) == 2
+    assert main.main(["train", "at", "study.constraints=[val/accuracy >= 0.8]"]) == 2
     told = capsys.readouterr().err
     assert """raystudy train at 'study.constraints=["val/accuracy >= 0.8"]'""" in told
     assert "\n" not in told.strip()
@@ -92,7 +92,7 @@ def test_the_command_line_shows_the_command_that_works(capsys):
 
 def test_one_trial_has_one_value(capsys):
     for text in ("optimizer.lr=0.1,0.2", "optimizer.lr=choice(0.1,0.2)"):
-        assert cli.main(["train", "at", text]) == 2
+        assert main.main(["train", "at", text]) == 2
         told = capsys.readouterr().err
         assert "one trial has one value" in told
         assert "multirun" not in told

@@ -5,20 +5,20 @@ import io
 import pytest
 from rich.console import Console
 
-from raystudy import plan
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import provenance
+from raystudy.study.plan import check
 from trainables.data.digits import digits
 
-FINDINGS = plan.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digits())
+FINDINGS = check.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digits())
 
 
 def told(*overrides):
     space, composed = SearchSpace.load("swaro", ["tracker=none", *overrides])
     console = Console(file=io.StringIO(), width=250)
-    plan.show(console, composed.config, space, FINDINGS, None)
+    check.show(console, composed.config, space, FINDINGS, None)
     return console.file.getvalue()
 
 
@@ -90,21 +90,21 @@ def test_an_earlier_study_that_is_not_there_is_told(tmp_path):
 def test_what_no_trial_could_satisfy_is_refused(tmp_path, override, words):
     _, composed = SearchSpace.load("swaro", ["tracker=none", f"output_dir={tmp_path}", override])
     with pytest.raises(UserError) as error:
-        plan.check(composed.config)
+        check.check(composed.config)
     assert words in str(error.value)
 
 
 def test_a_gpu_that_is_asked_for_is_used():
     _, composed = SearchSpace.load("swaro", ["device=cpu", "scaling.use_gpu=true"])
     with pytest.raises(UserError, match="device=cpu, but scaling"):
-        plan.check(composed.config)
+        check.check(composed.config)
 
 
 def test_several_objectives_refuse_a_median():
     both = "study.objectives=[val/accuracy,val/robust_accuracy]"
     _, composed = SearchSpace.load("swaro", ["trial_scheduler=median", both])
     with pytest.raises(UserError, match="must be asha or none with several objectives"):
-        plan.read_trial_scheduler(composed.config, StudySpec.read(composed.config.study))
+        check.read_trial_scheduler(composed.config, StudySpec.read(composed.config.study))
 
 
 def test_a_rung_before_the_latest_switch_is_told_before_anything_runs():

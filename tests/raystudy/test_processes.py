@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from raystudy.doctor.check import python
+from raystudy.cli.doctor.check import python
 
 SHADOWS = ("queue", "random", "mlflow", "torch", "optuna", "numpy", "uvicorn", "sklearn")
 COMMAND = str(Path(sys.executable).with_name("raystudy"))

@@ -4,14 +4,14 @@ import json
 
 import pytest
 
-from raystudy import cli
+from raystudy.cli import main
+from raystudy.cli.sweep import study_info
 from raystudy.config import compose, recipe
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study import Outcome, Study
-from raystudy.sweep import study_info
+from raystudy.study.study import Outcome, Study
 from raystudy.trial import images
 from raystudy.trial.run import load_splits
 
@@ -56,7 +56,7 @@ def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
     more = {"search_path": search_path, "recipe": begun_with}
     folder.write_manifest(Manifest.read(manifest | more))
     study.write_text(OWN.format(temperature=0.25))
-    assert cli.main(["resume", folder.id]) == 2
+    assert main.main(["resume", folder.id]) == 2
     said = capsys.readouterr().err
     assert "method.temperature=0.5, for which the YAML now says 0.25" in said
     assert len(said.strip().splitlines()) == 1
@@ -121,7 +121,7 @@ CONTINUING = [
 @pytest.mark.parametrize("command", CONTINUING, ids=" ".join)
 def test_a_search_goes_on_under_no_changed_yaml(command, search, capsys):
     searched(search, low="0.02")
-    assert cli.main(command) == 2
+    assert main.main(command) == 2
     said = capsys.readouterr().err
     assert "search.optimizer.lr.low=0.01, for which the YAML now says 0.02" in said
     assert len(said.strip().splitlines()) == 1
@@ -130,14 +130,14 @@ def test_a_search_goes_on_under_no_changed_yaml(command, search, capsys):
 
 def test_a_search_goes_on_with_no_other_sampler(search, capsys):
     searched(search, startup="9")
-    assert cli.main(["resume", "mine"]) == 2
+    assert main.main(["resume", "mine"]) == 2
     assert "sampler.n_startup_trials=4, for which the YAML now says 9" in capsys.readouterr().err
 
 
 def test_weights_are_taken_up_by_no_other_network(search, capsys):
     path = search / "own.yaml"
     path.write_text(path.read_text().replace("temperature: 0.5", "temperature: 0.25"))
-    assert cli.main(["evaluate", "mine/0"]) == 2
+    assert main.main(["evaluate", "mine/0"]) == 2
     said = capsys.readouterr().err
     assert (
         "mine/0 was started with method.temperature=0.5, for which the YAML now says 0.25" in said

@@ -14,7 +14,7 @@ from raystudy.errors import UserError
 from raystudy.search import samplers
 from raystudy.search.samplers import Memoryless
 from raystudy.search.search_space import SearchSpace
-from raystudy.study import Outcome
+from raystudy.study.study import Outcome
 from raystudy.surrogates import CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 
 # Models shall be used well before the twelfth trial.

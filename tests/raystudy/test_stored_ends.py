@@ -5,7 +5,7 @@ import json
 import pytest
 from stored_search import search
 
-from raystudy import cli, sweep
+from raystudy.cli import main, sweep
 from raystudy.errors import UserError
 
 
@@ -19,7 +19,7 @@ def test_a_study_that_spent_its_budget_is_complete(home, capsys):
     study = search(home, [0.3], "study.budget.accelerator_hours=1e-9", "study.num_trials=9")
     assert study.state == "complete"
     assert study.ended_early.startswith("study.budget.accelerator_hours=1e-09 is spent")
-    assert cli.main(["status", "simclr-1", "--json"]) == 0
+    assert main.main(["status", "simclr-1", "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["state"] == "complete"
 
 

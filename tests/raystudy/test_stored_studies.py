@@ -9,13 +9,13 @@ import sys
 import pandas as pd
 import pytest
 
-from raystudy import cli
+from raystudy.cli import main
+from raystudy.cli.sweep import study_info
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.stored import StoredStudy
-from raystudy.study import Outcome, Study
-from raystudy.sweep import study_info
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import Outcome, Study
 
 pytestmark = pytest.mark.usefixtures("study")
 OVERRIDES = ["study.num_trials=3", "optimizer.lr=1.0", "tracker=none"]
@@ -60,7 +60,7 @@ def study(home):
 
 
 def run(capsys, *arguments):
-    code = cli.main(arguments)
+    code = main.main(arguments)
     out = capsys.readouterr()
     return code, out.out, out.err
 

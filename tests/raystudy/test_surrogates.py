@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from surrogate_study import open_study
 
-from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
-from raystudy.study import Study
+from raystudy.study.inline import InlineExecutor, Report, VirtualClock
+from raystudy.study.study import Study
+from raystudy.study.tracker import TrialInfo
 from raystudy.surrogates import (
     BEST_RATE,
     CLEAN,
@@ -20,7 +21,6 @@ from raystudy.surrogates import (
     end_values,
     study_info,
 )
-from raystudy.trackers.base import TrialInfo
 
 
 def trial(strength=0.5, rate=BEST_RATE, number=0):

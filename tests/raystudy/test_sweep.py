@@ -25,7 +25,7 @@ def home(tmp_path):
 
 
 def command(*arguments):
-    return [sys.executable, "-m", "raystudy.cli", *arguments]
+    return [sys.executable, "-m", "raystudy.cli.main", *arguments]
 
 
 def run(home, *arguments):

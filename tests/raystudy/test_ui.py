@@ -4,9 +4,9 @@ import socket
 
 import pytest
 
-from raystudy import cli
+from raystudy.cli import main
+from raystudy.cli.ui import require_free
 from raystudy.errors import UserError
-from raystudy.ui import require_free
 
 
 @pytest.fixture
@@ -17,7 +17,7 @@ def taken():
 
 def test_a_port_that_is_taken_is_told_with_another(capsys, taken, monkeypatch, tmp_path):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
-    assert cli.main(["ui", "--port", str(taken)]) == 2
+    assert main.main(["ui", "--port", str(taken)]) == 2
     told = capsys.readouterr().err
     assert f"--port {taken} on 127.0.0.1 is taken" in told
     assert f"--port {taken + 1}" in told
@@ -39,7 +39,7 @@ def test_what_cannot_be_listened_on_is_told(host, port, words):
 
 
 def test_a_server_elsewhere_is_named(capsys):
-    assert cli.main(["ui", "tracker.uri=http://me:secret@127.0.0.1:9"]) == 0
+    assert main.main(["ui", "tracker.uri=http://me:secret@127.0.0.1:9"]) == 0
     told = capsys.readouterr().out
     assert "open http://" in told
     assert "secret" not in told

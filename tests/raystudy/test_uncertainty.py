@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from raystudy import uncertainty
 from raystudy.config.spec import Objective
 from raystudy.search.halving import front
-from raystudy.trackers.base import TrialSummary
+from raystudy.study import uncertainty
+from raystudy.study.tracker import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
 BOTH = (CLEAN, ROBUST)

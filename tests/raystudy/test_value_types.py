@@ -3,10 +3,10 @@
 import pytest
 from PIL import Image
 
-from raystudy import plan
 from raystudy.config import compose, value_types
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
+from raystudy.study.plan import check
 
 
 @pytest.mark.parametrize(
@@ -108,5 +108,5 @@ def test_how_many_classes_a_folder_has_is_known_once_it_is_read(study, tmp_path)
         "simclr_ce": ["labels.fraction=1.0", "labels.images_per_class=2"],
     }
     settings = compose.load(study, [*overrides, *own.get(study, [])])
-    findings = plan.check(settings)
+    findings = check.check(settings)
     assert "2 classes" in findings.images

@@ -5,17 +5,17 @@ import json
 import pytest
 from surrogate_study import as_optuna_sees_it, recipe
 
-from raystudy import warm_start
+from raystudy.cli.sweep import study_info
 from raystudy.config.spec import StudySpec
-from raystudy.earlier import Earlier
 from raystudy.errors import UserError
-from raystudy.executors.inline import InlineExecutor, Report
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.stored import StoredStudy
-from raystudy.study import Study
-from raystudy.sweep import study_info
+from raystudy.study import warm_start
+from raystudy.study.earlier import Earlier
+from raystudy.study.inline import InlineExecutor, Report
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import Study
 from raystudy.trackers.memory import MemoryTracker
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Any
 
 from raystudy.storage.folders import StudyFolder
-from raystudy.trackers.base import StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.tracker import StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow import MlflowTracker, SyncResult, sync
 
 ROBUST = "val/robust_accuracy"

@@ -10,8 +10,8 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 import search_spaces
-from raystudy.executors.inline import InlineExecutor, VirtualClock
-from raystudy.study import Study
+from raystudy.study.inline import InlineExecutor, VirtualClock
+from raystudy.study.study import Study
 from raystudy.surrogates import SPACE, Surrogate, study_info
 
 

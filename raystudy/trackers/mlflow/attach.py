@@ -13,7 +13,7 @@ from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import reach, takes_nothing
 from raystudy.trackers.mlflow.delivery import run_ids
-from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
+from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -15,8 +15,8 @@ from typing import Any, TypeVar
 
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
-from raystudy.trackers.mlflow import moving
-from raystudy.trackers.mlflow.patch import Point, RunKey, RunPatch
+from raystudy.trackers.mlflow import artifact_paths
+from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch
 from raystudy.trackers.mlflow.tags import UID
 
 MAX_METRICS, MAX_PARAMS, MAX_TAGS = 1000, 100, 100  # of one batch, MLflow 3.17
@@ -71,7 +71,7 @@ class MlflowStore:
             _silence()
             self._client: Any = MlflowClient(tracking_uri=uri)
             if artifacts is not None and not self._is_server:
-                moving.follow(uri, artifacts)
+                artifact_paths.follow(uri, artifacts)
                 # By a run's id alone, whatever the store: a copy's would go to the original.
                 tracking_utils._artifact_repos_cache.clear()
 
@@ -82,7 +82,7 @@ class MlflowStore:
         if experiment is None:
             location = None
             if self._artifacts is not None and not self._is_server:
-                location = f"{self._artifacts}/{moving.folder_of(name)}"
+                location = f"{self._artifacts}/{artifact_paths.folder_of(name)}"
             # The UI then shows runs and charts first, not traces and prompts.
             tags = {
                 "mlflow.experimentKind": "custom_model_development",
@@ -182,7 +182,7 @@ class MlflowStore:
         """Put a run into MLflow's bin, and remove its files where they lie on this machine."""
 
         def delete() -> None:
-            files = moving.local(self._client.get_run(run_id).info.artifact_uri)
+            files = artifact_paths.local(self._client.get_run(run_id).info.artifact_uri)
             self._client.delete_run(run_id)
             if not self._is_server and files.is_absolute():
                 shutil.rmtree(files.parent, ignore_errors=True)

@@ -18,10 +18,10 @@ from raystudy.storage import file_names
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import StudyFolder, write_atomically
 from raystudy.storage.redaction import redact
-from raystudy.trackers.mlflow import history
-from raystudy.trackers.mlflow.chronicle import STUDY, Chronicle
+from raystudy.trackers.mlflow import history_plot
 from raystudy.trackers.mlflow.client import MlflowStore
-from raystudy.trackers.mlflow.patch import RunKey, RunPatch
+from raystudy.trackers.mlflow.projection import STUDY, Chronicle
+from raystudy.trackers.mlflow.run_patch import RunKey, RunPatch
 from raystudy.trackers.mlflow.spool import Event, read
 from raystudy.trackers.mlflow.tags import identity
 
@@ -133,7 +133,7 @@ class Delivery:
         if patch.history:
             names = [objective.metric for objective in self.chronicle.objectives]
             with contextlib.suppress(Exception):  # a picture must not hold numbers up
-                yield "history.png", history.draw(patch.history, names, patch.name)
+                yield "history.png", history_plot.draw(patch.history, names, patch.name)
 
     def _note(self) -> None:
         notes = _read_notes(self._folder)

@@ -5,12 +5,12 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
-from raystudy import command
 from raystudy.errors import UserError
 from raystudy.storage import provenance
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
-from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study import command
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow.spool import Event
 
 # Settings of the study as a whole: as parameters of a trial they would only be in the way.

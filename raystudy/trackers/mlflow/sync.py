@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import PATIENCE_S, reach, takes_nothing
-from raystudy.trackers.mlflow.courier import start
 from raystudy.trackers.mlflow.delivery import Delivery, alone, count_waiting
 from raystudy.trackers.mlflow.spool import Spool, read
+from raystudy.trackers.mlflow.uploader import start
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy.trackers.base import TrialSummary
-from raystudy.trackers.mlflow.patch import RunKey
+from raystudy.study.tracker import TrialSummary
+from raystudy.trackers.mlflow.run_patch import RunKey
 from raystudy.trackers.mlflow.spool import Event
 
 UID = "raystudy.study_uid"  # one per spool: ids are unique in one folder of results only

@@ -6,10 +6,10 @@ from typing import Any, Literal
 
 from raystudy.storage import disk
 from raystudy.storage.folders import StudyFolder
-from raystudy.trackers.base import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
 from raystudy.trackers.mlflow import events
-from raystudy.trackers.mlflow.courier import Courier
 from raystudy.trackers.mlflow.spool import Event, Spool
+from raystudy.trackers.mlflow.uploader import Courier
 
 
 class MlflowTracker:

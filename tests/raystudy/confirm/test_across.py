@@ -7,9 +7,9 @@ import pytest
 from scipy import stats
 from stored_search import search
 
-from raystudy.comparison import compare
+from raystudy.cli.compare import compare
 from raystudy.config.spec import Objective
-from raystudy.confirm import across
+from raystudy.confirm import across_studies
 
 CLEAN = Objective(metric="val/accuracy")
 TEST = "test/accuracy"
@@ -39,7 +39,7 @@ C = race([8, 9], (0, 0.7, [0.7, 0.7]))
 
 
 def test_winners_are_tested_on_the_seeds_they_share():
-    (test,) = across.tests({"a": A, "b": B}, CLEAN, TEST)
+    (test,) = across_studies.tests({"a": A, "b": B}, CLEAN, TEST)
     assert (test["studies"], test["seeds"]) == (["a", "b"], [2, 3, 4])
     assert test["configurations"] == ["trial 3", "trial 0"]
     ours, theirs = np.array([0.75, 0.73, 0.78]), np.array([0.70, 0.69, 0.71])
@@ -50,7 +50,7 @@ def test_winners_are_tested_on_the_seeds_they_share():
 
 
 def test_all_pairs_are_corrected_together_and_those_without_common_seeds_left_out():
-    found = across.tests({"a": A, "b": B, "a2": A, "c": C}, CLEAN, TEST)
+    found = across_studies.tests({"a": A, "b": B, "a2": A, "c": C}, CLEAN, TEST)
     assert [test["studies"] for test in found] == [["a", "b"], ["a", "a2"], ["b", "a2"]]
     assert found[0]["p_holm"] == pytest.approx(3 * found[0]["p_value"])
     assert found[1]["p_holm"] == 1

@@ -7,8 +7,8 @@ import pytest
 from rich.console import Console
 from stored_search import search
 
-from raystudy import plan
-from raystudy.confirm import announcement, contest, finalists
+from raystudy.confirm import contenders, display, finalists
+from raystudy.study.plan import check
 from trainables.data.digits import digits
 
 
@@ -21,9 +21,9 @@ def said(study, *overrides, top=1):
     )
     study.folder.write_manifest(manifest)
     console = Console(file=io.StringIO(), width=200)
-    found = plan.Findings("8 train, 4 val, 4 test", 100, digits())
-    settings = contest.settings(manifest)
-    announcement.show_plan(console, study.folder, study, settings, found)
+    found = check.Findings("8 train, 4 val, 4 test", 100, digits())
+    settings = contenders.settings(manifest)
+    display.show_plan(console, study.folder, study, settings, found)
     rows = (line.split("  ", 1) for line in console.file.getvalue().splitlines())
     return {name: words.strip() for name, words in rows}
 

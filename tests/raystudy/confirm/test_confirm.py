@@ -8,11 +8,11 @@ import sys
 import pytest
 from stored_search import search
 
-from raystudy.confirm.verb import confirm
+from raystudy.cli.confirm import confirm
+from raystudy.cli.sweep import resume
 from raystudy.errors import UserError
 from raystudy.storage import split_readings
 from raystudy.storage.journal import Journal
-from raystudy.sweep import resume
 
 TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
 PATIENCE = 900  # of a machine that does much else
@@ -61,7 +61,7 @@ def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path
     search(tmp_path, [0.5, 0.6, 0.55], *TINY, name="cross_entropy")
     words = ["confirm", "cross_entropy-1", "--top", "1", "--seeds", "2"]
     race = subprocess.run(
-        [sys.executable, "-m", "raystudy.cli", *words, "scaling.num_cpus=2", "tracker=none"],
+        [sys.executable, "-m", "raystudy.cli.main", *words, "scaling.num_cpus=2", "tracker=none"],
         env={**os.environ, "RAYSTUDY_HOME": str(tmp_path)},
         capture_output=True,
         text=True,

@@ -5,12 +5,12 @@ from stored_search import search
 
 from raystudy.config.budget import Budget
 from raystudy.config.spec import Objective
-from raystudy.confirm import contest, finalists
-from raystudy.confirm.contest import Contest
+from raystudy.confirm import contenders, finalists
+from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.trackers.base import TrialSummary
+from raystudy.study.tracker import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
 
@@ -88,11 +88,11 @@ def test_a_search_of_the_recipe_alone_has_nothing_to_confirm(tmp_path):
 
 def test_budgets_have_the_names_of_a_search_and_the_last_counts():
     texts = ["study.budget.wall_hours=1", "device=cpu", "study.num_trials=20"]
-    budget, most = contest.limits(
+    budget, most = contenders.limits(
         [*texts, "study.budget.wall_hours=2.5", "study.budget.passes=1e6"]
     )
     assert (budget, most) == (Budget(wall_hours=2.5, passes=1e6), 20)
-    assert contest.limits([*texts, "study.budget.wall_hours=null"])[0] == Budget()
+    assert contenders.limits([*texts, "study.budget.wall_hours=null"])[0] == Budget()
 
 
 def test_without_finalists_the_recipe_runs_alone_on_fresh_seeds(tmp_path):

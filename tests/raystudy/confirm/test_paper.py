@@ -9,9 +9,9 @@ import re
 import pytest
 from stored_search import search
 
-from raystudy.confirm import paper
+from raystudy.cli.export import export
+from raystudy.confirm import latex
 from raystudy.errors import UserError
-from raystudy.export import export
 
 ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"
 HOW = "robust accuracy under PGD(LinfBall(epsilon=0.1)) on digits(val_share=0.2); fingerprint 26ab"
@@ -40,7 +40,7 @@ RACE = {
 
 
 def test_the_paper_gets_means_with_intervals_seeds_tests_and_the_fingerprint():
-    text = paper.latex(RACE, "swaro on digits")
+    text = latex.latex(RACE, "swaro on digits")
     body = text[text.index(r"\midrule") : text.index(r"\bottomrule")].splitlines()[1:]
     assert body == [
         r"published recipe & 3 & $35.6 \pm 3.0$ & -- & -- \\",
@@ -52,7 +52,7 @@ def test_the_paper_gets_means_with_intervals_seeds_tests_and_the_fingerprint():
 
 
 def test_what_latex_would_take_for_itself_is_escaped_and_braces_balance():
-    text = paper.latex(RACE | {"measured": r"50%_of {a} & b#c~d^e\f$"}, "x_y")
+    text = latex.latex(RACE | {"measured": r"50%_of {a} & b#c~d^e\f$"}, "x_y")
     assert r"50\%\_of \{a\} \& b\#c\textasciitilde{}d\textasciicircum{}e\textbackslash{}f\$" in text
     bare = re.sub(r"\\[{}]", "", text)
     assert bare.count("{") == bare.count("}")
@@ -80,4 +80,4 @@ def test_a_confirm_is_exported_as_its_table_and_only_once_it_is_over(tmp_path, m
     assert float(rows[3]["p_holm"]) == 0.0246
     assert {row["measured"] for row in rows} == {HOW}
     export("simclr-1", [], file_format="latex", output=None)
-    assert capsys.readouterr().out == paper.latex(RACE, "simclr on digits")
+    assert capsys.readouterr().out == latex.latex(RACE, "simclr on digits")

@@ -7,12 +7,12 @@ import numpy as np
 
 from raystudy.config.budget import Budget
 from raystudy.config.spec import Objective, StudySpec
-from raystudy.confirm.race_space import RaceSpace, point_of
+from raystudy.confirm.race import Race
+from raystudy.confirm.race_sampler import RaceSpace, point_of
 from raystudy.confirm.race_study import NO_BUDGET, RaceStudy
-from raystudy.confirm.racing import Race
-from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
-from raystudy.study import Study
-from raystudy.trackers.base import StudyInfo
+from raystudy.study.inline import InlineExecutor, Report, VirtualClock
+from raystudy.study.study import Study
+from raystudy.study.tracker import StudyInfo
 from raystudy.trackers.memory import MemoryTracker
 from trainables.trainer import TrainingDivergedError
 
@@ -59,7 +59,7 @@ def race(
         published=space.published,
         resumed=resumed,
     )
-    sampler = {"_target_": "raystudy.confirm.race_space.RaceSampler", **asdict(of)}
+    sampler = {"_target_": "raystudy.confirm.race_sampler.RaceSampler", **asdict(of)}
     sampler["objectives"] = [asdict(OBJECTIVE)]
     heard, said, clock = MemoryTracker(), [], clock or VirtualClock()
     study = Study.open(

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from raystudy.confirm.racing import Departure, Race, Result
-from raystudy.confirm.significance import holm, paired_t
+from raystudy.confirm.race import Departure, Race, Result
+from raystudy.confirm.statistics import holm, paired_t
 
 SEEDS = (1, 2, 3, 4)
 

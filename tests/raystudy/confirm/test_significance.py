@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from raystudy.confirm.significance import (
+from raystudy.confirm.statistics import (
     holm,
     honest_difference,
     noise_floor,

@@ -6,12 +6,12 @@ import pytest
 import torch
 
 from raystudy.config import compose
-from raystudy.confirm.split_reading import SplitReading, evaluated, measure, on_test
+from raystudy.confirm.on_test_split import SplitReading, evaluated, measure, on_test
 from raystudy.storage.folders import TrialFolder
+from raystudy.study.trial_record import Outcome
 from raystudy.surrogates import study_info
 from raystudy.trackers.memory import MemoryTracker
 from raystudy.trial.run import load_splits, run_trial
-from raystudy.trial_record import Outcome
 
 # The guard against collapse is among this study's evaluators.
 OVERRIDES = ["max_epochs=2", "device=cpu", "seed=4"]

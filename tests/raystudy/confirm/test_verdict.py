@@ -8,11 +8,11 @@ import pytest
 from scipy import stats
 
 from raystudy.config.spec import Objective
-from raystudy.confirm import findings
-from raystudy.confirm.contest import Contest
-from raystudy.confirm.racing import Departure
+from raystudy.confirm import conclusions
+from raystudy.confirm.contenders import Contest
+from raystudy.confirm.race import Departure
 from raystudy.confirm.verdict import Outcomes, sum_up
-from raystudy.trackers.base import TrialSummary
+from raystudy.study.tracker import TrialSummary
 
 ROBUST = Objective(metric="val/robust_accuracy")
 LOSS = Objective(metric="val/loss", direction="minimize", worst=9.0)
@@ -158,7 +158,7 @@ def test_a_recipe_that_diverges_on_a_seed_is_worth_the_worst_there():
 
 def test_the_table_has_a_row_for_everybody():
     summary = sum_up(outcomes(VAL, TEST, departures={3: Departure(2, "worse")}))
-    table = findings.table(summary, ROBUST.metric)
+    table = conclusions.table(summary, ROBUST.metric)
     assert table.row_count == 3
     assert list(table.columns[0].cells) == ["published recipe", "trial 7", "trial 3"]
     assert list(table.columns[-1].cells) == ["", "", "left: worse"]
@@ -167,7 +167,7 @@ def test_the_table_has_a_row_for_everybody():
 
 def test_what_the_seeds_cannot_see_is_dim():
     test = {0: 0.38 + SCATTER, 7: 0.43 + 0.3 * SCATTER, 3: 0.381 - SCATTER}
-    table = findings.table(sum_up(outcomes(VAL, test)), ROBUST.metric)
+    table = conclusions.table(sum_up(outcomes(VAL, test)), ROBUST.metric)
     assert [row.style for row in table.rows] == [None, None, "dim"]
 
 
@@ -192,7 +192,7 @@ def test_the_recipe_alone_tells_its_noise_and_what_it_takes_to_see_a_point():
     assert floor["one_seed"] == pytest.approx(stats.t.ppf(0.975, 3) * sd * np.sqrt(2))
     (sentence,) = summary["conclusion"]
     assert f"varies by {100 * sd:.1f} points (sd of 4 seeds); to see 1.0 points takes " in sentence
-    (row,) = zip(*(c.cells for c in findings.table(summary, ROBUST.metric).columns), strict=True)
+    (row,) = zip(*(c.cells for c in conclusions.table(summary, ROBUST.metric).columns), strict=True)
     assert row[:2] == ("published recipe", "4")
     assert len(row) == 3
 
@@ -203,6 +203,6 @@ def test_what_one_test_shows_but_several_do_not_is_not_called_noise():
     told = summary["finalists"][1]["test"]["test/robust_accuracy"]
     told |= {"p_holm": 0.07, "difference": 0.09}
     objective, floors = ROBUST, {"test/robust_accuracy": {"paired": 0.08}}
-    sentence = findings.conclude(summary["finalists"], floors, objective)
+    sentence = conclusions.conclude(summary["finalists"], floors, objective)
     assert sentence.startswith("no finalist surely differs from the published recipe: trial 7")
     assert "p = 0.07 after Holm's correction; 4 seeds see single differences from 8.0" in sentence

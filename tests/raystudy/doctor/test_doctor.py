@@ -7,13 +7,13 @@ import threading
 
 import pytest
 
-from raystudy import cli
-from raystudy.calibration import Sizes
+from raystudy.cli import main
+from raystudy.cli.doctor import machine, results, services
+from raystudy.cli.doctor.check import Check, in_time, python
+from raystudy.cli.doctor.verb import looks
 from raystudy.config import compose
 from raystudy.config.scaling import Scaling
-from raystudy.doctor import machine, results, services
-from raystudy.doctor.check import Check, in_time, python
-from raystudy.doctor.verb import looks
+from raystudy.study.plan.calibration import Sizes
 
 
 def test_a_look_that_hangs_or_raises_does_not_hold_the_others_up():
@@ -182,7 +182,7 @@ def test_a_study_is_looked_at_if_named():
 @pytest.mark.ray
 def test_the_doctor_finds_this_machine_well(capsys, tmp_path):
     words = [f"output_dir={tmp_path}", "tracker=none", "scaling.num_workers=2"]
-    code = cli.main(["doctor", "--json", *words])
+    code = main.main(["doctor", "--json", *words])
     told = {check["name"]: check for check in json.loads(capsys.readouterr().out)}
     wrong = {name for name, check in told.items() if check["verdict"] == "wrong"}
     assert wrong <= {"devices"}
@@ -193,7 +193,7 @@ def test_the_doctor_finds_this_machine_well(capsys, tmp_path):
 
 def test_the_size_of_a_study_is_at_least_its_checkpoints():
     settings = compose.load("simclr", ["study.num_trials=3", "tracker=none"])
-    from raystudy.forecast import most_bytes
+    from raystudy.study.plan.forecast import most_bytes
 
     sizes = Sizes(checkpoint=1000, weights=100)
     assert most_bytes(settings, sizes) > 3 * 1100

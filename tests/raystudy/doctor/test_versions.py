@@ -4,7 +4,7 @@ import importlib.metadata
 
 import pytest
 
-from raystudy.doctor import versions
+from raystudy.cli.doctor import versions
 
 GOOD = {
     "raystudy": "0.1.0",

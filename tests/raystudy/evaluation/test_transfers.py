@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from raystudy.evaluation import transfers
+from raystudy.evaluation.locate import find
 from raystudy.evaluation.runner import Order, measure
-from raystudy.origins import find
 from trainables.networks.small_conv import SmallConv
 
 SHORT = (

@@ -11,11 +11,11 @@ import torchvision
 from PIL import Image
 from safetensors.torch import load_file
 
-from raystudy import cli
-from raystudy.evaluation import published, tables, verb
+from raystudy.cli import evaluate, main
+from raystudy.evaluation import published, tables
+from raystudy.evaluation.locate import find
 from raystudy.evaluation.published import Published
 from raystudy.evaluation.runner import Order, measure
-from raystudy.origins import find
 from trainables.networks.interchange import save_torchvision
 from trainables.networks.resnet import ResNet
 
@@ -36,7 +36,7 @@ def home(tmp_path_factory):
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYSTUDY_HOME", str(folder))
         for study in ("fast_at", "simclr"):
-            assert cli.main(["train", study, "max_epochs=1", "tracker=none"]) == 0
+            assert main.main(["train", study, "max_epochs=1", "tracker=none"]) == 0
     return folder
 
 
@@ -47,7 +47,7 @@ def at_home(home, monkeypatch):
 
 
 def run(capsys, *words):
-    code = cli.main(["evaluate", "tracker=none", *words])
+    code = main.main(["evaluate", "tracker=none", *words])
     return code, *capsys.readouterr()
 
 
@@ -134,9 +134,9 @@ def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path):
 )
 def test_an_exported_encoder_is_measured_as_the_trial_is(capsys, tmp_path, study, encoder):
     if study == "train-acl-1":
-        assert cli.main(["train", "acl", "max_epochs=1", "tracker=none"]) == 0
+        assert main.main(["train", "acl", "max_epochs=1", "tracker=none"]) == 0
     file = tmp_path / "encoder.safetensors"
-    assert cli.main(["export", study, "--format", "safetensors", "--output", str(file)]) == 0
+    assert main.main(["export", study, "--format", "safetensors", "--output", str(file)]) == 0
     capsys.readouterr()
     settings = [*FEW, "suite.attacks={}", "suite.checks=null", "--json"]
     found = [
@@ -201,7 +201,7 @@ def test_what_cannot_be_measured_is_one_sentence(capsys, words, sentence):
 
 def test_several_seeds_of_one_configuration_get_a_mean(home, capsys):
     record = measure(an_order(home), lambda _: True)
-    tables.show(verb.terminal.console(), [record, {**record, "label": "another seed"}])
+    tables.show(evaluate.terminal.console(), [record, {**record, "label": "another seed"}])
     assert "mean of 2 seeds" in capsys.readouterr().out
 
 
@@ -209,7 +209,7 @@ def test_what_a_paper_printed_stands_beside_what_was_measured(home, capsys):
     figures = {("quick", "none", 0.0): 0.9876, ("quick", "pgd20_l2", 0.5): 0.1234}
     known = Published(source="Table 9", setup="ResNet-18", caution="beware", accuracies=figures)
     record = published.beside(measure(an_order(home), lambda _: True), known)
-    tables.show(verb.terminal.console(), [record])
+    tables.show(evaluate.terminal.console(), [record])
     out = capsys.readouterr().out
     assert "Table 9: ResNet-18; beware" in out
     clean, attacked = (
@@ -228,7 +228,7 @@ def test_a_table_of_ones_own_is_printed_with_ones_own_study(home, capsys, tmp_pa
         "rows: [{study: fast_at, protocol: quick, percent: [12.34]}]}"
     )
     words = ["train", "fast_at", "study.id=own", "max_epochs=1", "tracker=none"]
-    assert cli.main([*words, "--search-path", str(tmp_path)]) == 0
+    assert main.main([*words, "--search-path", str(tmp_path)]) == 0
     assert run(capsys, "own", *FEW)[0] == 0
     assert record_of(home, "own")["protocols"]["quick"]["clean"]["published"] == 0.1234
 
@@ -245,9 +245,9 @@ def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
 
 def test_an_exported_resnet_is_torchvisions(capsys, tmp_path):
     overrides = ["encoder=resnet18", "batch_size=1024", "max_epochs=1", "tracker=none"]
-    assert cli.main(["train", "cross_entropy", "study.id=resnet", *overrides]) == 0
+    assert main.main(["train", "cross_entropy", "study.id=resnet", *overrides]) == 0
     file = tmp_path / "resnet.safetensors"
-    assert cli.main(["export", "resnet", "--format", "safetensors", "--output", str(file)]) == 0
+    assert main.main(["export", "resnet", "--format", "safetensors", "--output", str(file)]) == 0
     theirs = torchvision.models.resnet18()
     theirs.conv1 = torch.nn.Conv2d(1, 64, 3, padding=1, bias=False)  # the CIFAR stem, grey
     left = theirs.load_state_dict(load_file(file), strict=False)

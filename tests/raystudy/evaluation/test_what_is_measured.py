@@ -8,9 +8,9 @@ import pytest
 import torch
 from omegaconf import OmegaConf
 
-from raystudy import cli
+from raystudy.cli import main
+from raystudy.evaluation.locate import find
 from raystudy.evaluation.runner import Order, finished_measurement, measure
-from raystudy.origins import find
 from raystudy.storage import split_readings
 from trainables.networks.small_conv import SmallConv
 
@@ -24,7 +24,7 @@ def home(tmp_path_factory):
     folder = tmp_path_factory.mktemp("home")
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAYSTUDY_HOME", str(folder))
-        assert cli.main(["train", "fast_at", "max_epochs=1", "tracker=none"]) == 0
+        assert main.main(["train", "fast_at", "max_epochs=1", "tracker=none"]) == 0
     return folder
 
 
@@ -34,7 +34,7 @@ def at_home(home, monkeypatch):
 
 
 def evaluate(capsys, *words):
-    code = cli.main(["evaluate", *words])
+    code = main.main(["evaluate", *words])
     return code, *capsys.readouterr()
 
 
@@ -156,7 +156,7 @@ def test_a_run_is_not_looked_for_in_an_mlflow_that_is_not_there(capsys, home):
 
 
 def test_pictures_are_of_the_data_it_was_trained_on(capsys):
-    assert cli.main(["look", "train-fast_at-1", "data=cifar10"]) == 2
+    assert main.main(["look", "train-fast_at-1", "data=cifar10"]) == 2
     assert "looked at on the data it was trained on, not data=cifar10" in capsys.readouterr().err
 
 

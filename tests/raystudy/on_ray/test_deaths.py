@@ -2,8 +2,8 @@
 
 import pytest
 
-from raystudy.on_ray import deaths
-from raystudy.on_ray.deaths import Deaths
+from raystudy.on_ray import exit_reasons
+from raystudy.on_ray.exit_reasons import Deaths
 
 MONITOR = (
     "Failure # 1 (occurred at 2026-11-21_12-07-24)\n2 worker(s) were killed due to the node "
@@ -20,7 +20,7 @@ CONNECTION = (
 def kernel(tmp_path, monkeypatch):
     path = tmp_path / "vmstat"
     path.write_text("pgfault 7\noom_kill 4\n")
-    monkeypatch.setattr(deaths, "KERNEL", path)
+    monkeypatch.setattr(exit_reasons, "KERNEL", path)
     return path
 
 

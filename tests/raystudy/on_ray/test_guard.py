@@ -3,7 +3,7 @@
 from surrogate_study import Events, open_study
 
 from raystudy.on_ray.guard import Guard
-from raystudy.trial_record import Outcome
+from raystudy.study.trial_record import Outcome
 
 
 class Broken(Events):

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 import pytest
 import ray
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray import patience
@@ -29,7 +29,7 @@ def test_a_ray_that_does_not_start_is_told_in_a_sentence(monkeypatch):
 def test_the_command_line_prints_it_and_fails(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(ray, "init", no_start)
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
-    assert cli.main(["sweep", "swaro", "tracker=none", "study.id=s"]) == 1
+    assert main.main(["sweep", "swaro", "tracker=none", "study.id=s"]) == 1
     out, err = capsys.readouterr()
     assert "Ray did not start" in out + err
     assert "Traceback" not in out + err

@@ -4,7 +4,7 @@ import os
 import subprocess
 import sys
 
-from raystudy.on_ray.strays import MARK, marked, no_strays
+from raystudy.on_ray.orphans import MARK, marked, no_strays
 
 
 def sleeper(folder):

@@ -4,13 +4,13 @@ from html.parser import HTMLParser
 
 import pytest
 
+from raystudy.cli.sweep import study_info
 from raystudy.config import compose
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.stored import StoredStudy
-from raystudy.study import Outcome, Study
-from raystudy.sweep import study_info
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import Outcome, Study
 
 VOID = {"meta", "link", "img", "br", "wbr", "hr"}
 OPTIONAL = {"td", "th", "tr", "dt", "dd", "thead", "tbody", "p"}  # whose end HTML implies

@@ -7,9 +7,10 @@ import pytest
 
 from raystudy.config.spec import Objective
 from raystudy.confirm import verdict
-from raystudy.confirm.contest import Contest
-from raystudy.report import confirmed, looks, outcome
-from raystudy.trackers.base import TrialSummary
+from raystudy.confirm.contenders import Contest
+from raystudy.report import confirmation, outcome
+from raystudy.report.drawing import marks
+from raystudy.study.tracker import TrialSummary
 
 ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"
 SEEDS = (11, 12, 13, 14)
@@ -51,7 +52,7 @@ def raced(study_of, gain, study_id="mine"):
 
 
 def test_a_race_is_told_as_its_verdict_has_it(study_of):
-    section, summary = confirmed.section(raced(study_of, 0.1)), race(0.1)
+    section, summary = confirmation.section(raced(study_of, 0.1)), race(0.1)
     recipe, finalist = summary["finalists"]
     on_val, on_test, floors = section.tables
     assert on_val.rows[1] == [
@@ -80,7 +81,7 @@ def test_a_race_is_told_as_its_verdict_has_it(study_of):
 @pytest.mark.parametrize(("gain", "words"), [(0.1, "beats"), (0.0, "no finalist differs")])
 def test_the_verdict_is_the_headline(study_of, gain, words):
     study = raced(study_of, gain)
-    (sentence,) = confirmed.headlines(study)
+    (sentence,) = confirmation.headlines(study)
     assert race(gain)["conclusion"][0] in sentence
     assert words in sentence
     assert "next section" in outcome.section(study).warning
@@ -88,7 +89,7 @@ def test_the_verdict_is_the_headline(study_of, gain, words):
 
 def test_differences_stand_between_the_noise_floors(study_of):
     """The recipe at 0 in the middle of the floors, the finalist to the right of both."""
-    picture = confirmed.section(raced(study_of, 0.1)).figures["race-test-robust-accuracy"]
+    picture = confirmation.section(raced(study_of, 0.1)).figures["race-test-robust-accuracy"]
     dashed = [path for path in re.findall(r"<path[^>]+>", picture) if "5 3" in path and "L" in path]
     zero, high, low = (float(re.search(r'd="M([\d.]+)', path)[1]) for path in dashed)
     assert zero - low == pytest.approx(high - zero, abs=0.15)
@@ -101,8 +102,8 @@ def test_a_race_without_a_test_reading_is_told_so_far(study_of):
     for one in summary["finalists"]:
         one["test"] = {}
     (study.folder.path / "confirm.json").write_text(json.dumps(summary))
-    assert list(confirmed.section(study).figures) == ["race-val-robust-accuracy"]
-    assert len(confirmed.section(study).tables) == 2
+    assert list(confirmation.section(study).figures) == ["race-val-robust-accuracy"]
+    assert len(confirmation.section(study).tables) == 2
 
 
 @pytest.mark.parametrize("text", [None, "", '{"finalists": [', "[]", '{"finalists": []}'])
@@ -110,14 +111,14 @@ def test_a_torn_or_empty_race_is_no_race(study_of, text):
     study = study_of([robust(0.5)])
     if text is not None:
         (study.folder.path / "confirm.json").write_text(text)
-    assert confirmed.section(study) is None
-    assert confirmed.headlines(study) == []
+    assert confirmation.section(study) is None
+    assert confirmation.headlines(study) == []
     assert "raystudy confirm mine" in outcome.section(study).warning
 
 
 def test_a_difference_below_the_floor_is_grey_and_one_above_is_not(study_of):
     for gain, faint in ((0.1, frozenset()), (0.0, frozenset({1}))):
-        section = confirmed.section(raced(study_of, gain, f"gain-{gain}"))
+        section = confirmation.section(raced(study_of, gain, f"gain-{gain}"))
         assert section.tables[1].faint == faint
-        grey = looks.PALE in section.figures["race-test-robust-accuracy"]
+        grey = marks.PALE in section.figures["race-test-robust-accuracy"]
         assert grey == bool(faint)

@@ -9,11 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
-from raystudy.report import looks, svg
+from raystudy.report.drawing import marks, svg
+from raystudy.report.drawing.legend import ROW, Entry, lay_out
+from raystudy.report.drawing.plot import TOLD_APART, Plot, Spot
+from raystudy.report.drawing.scales import Choices, Linear, Log, of_axis, short
 from raystudy.report.history import stairs
-from raystudy.report.key import ROW, Entry, lay_out
-from raystudy.report.plot import TOLD_APART, Plot, Spot
-from raystudy.report.scales import Choices, Linear, Log, of_axis, short
 
 FINITE = st.floats(-1e6, 1e6)
 
@@ -91,7 +91,7 @@ def test_a_line_does_not_drift_off_its_points(points):
 
 def test_marks_stand_at_their_values_and_say_them():
     picture = plot()
-    picture.marks([Spot(5, 0.5, "trial 3"), Spot(1, math.nan, "none")], looks.STATES["complete"])
+    picture.marks([Spot(5, 0.5, "trial 3"), Spot(1, math.nan, "none")], marks.STATES["complete"])
     titles = {t.text for t in parsed(picture.svg("")).iter("{http://www.w3.org/2000/svg}title")}
     assert titles == {"trial 3"}
     x, y = picture.frame.at(5, 0.5)
@@ -101,7 +101,7 @@ def test_marks_stand_at_their_values_and_say_them():
 def test_very_many_marks_are_one_path_of_a_few_bytes_each():
     many = 5 * TOLD_APART
     empty, full = plot(), plot()
-    full.marks([Spot(10 * i / many, 0.5, "words") for i in range(many)], looks.DOMINATED)
+    full.marks([Spot(10 * i / many, 0.5, "words") for i in range(many)], marks.DOMINATED)
     drawn = full.svg("")
     assert "words" not in drawn
     assert drawn.count("<path") == empty.svg("").count("<path") + 1
@@ -111,9 +111,9 @@ def test_very_many_marks_are_one_path_of_a_few_bytes_each():
 @given(st.text())
 def test_any_words_make_a_well_formed_picture(words):
     picture = Plot(Choices([words]), Linear(0, 1), x_label=words, y_label=words)
-    picture.marks([Spot(words, 0.5, words)], looks.RECIPE)
+    picture.marks([Spot(words, 0.5, words)], marks.RECIPE)
     picture.words(words, 0.5, words)
-    picture.key(words, looks.RECIPE)
+    picture.key(words, marks.RECIPE)
     picture.level(0.2, words)
     assert parsed(picture.svg(words)).tag.endswith("svg")
 
@@ -121,7 +121,7 @@ def test_any_words_make_a_well_formed_picture(words):
 def test_what_does_not_fit_a_row_of_the_key_goes_to_the_next():
     words = "a mark of many words"
     room = Entry(words=words).width
-    entries = [Entry(words=words, look=looks.RECIPE)] * 5
+    entries = [Entry(words=words, look=marks.RECIPE)] * 5
     _, low = lay_out(entries, 0, 5 * room)
     parts, high = lay_out(entries, 0, 2 * room)
     assert (low, high) == (ROW, 3 * ROW)
@@ -137,7 +137,7 @@ def test_stairs_keep_a_value_until_the_next():
 def test_states_can_be_told_apart_in_greyscale():
     """By the path they are drawn with or, where that is the same, by size or lightness."""
     drawn = {}
-    for state, look in looks.STATES.items():
+    for state, look in marks.STATES.items():
         red, green, blue = (int(look.colour.ljust(7, "2")[i : i + 2], 16) for i in (1, 3, 5))
         light = 0.2126 * red + 0.7152 * green + 0.0722 * blue
         for other, (path, width, lightness) in drawn.items():

@@ -2,7 +2,7 @@
 
 import json
 
-from raystudy.report import evaluations, origin
+from raystudy.report import evaluations, reproduce
 from raystudy.storage import split_readings
 
 ROBUST = "val/robust_accuracy"
@@ -46,11 +46,11 @@ def test_every_number_comes_with_its_fingerprint_and_warnings(study_of):
 
 def test_each_reading_of_the_test_split_is_shown(study_of):
     study = study_of([[{ROBUST: 0.5}]])
-    assert origin.section(study).facts["test split"] == "never read"
+    assert reproduce.section(study).facts["test split"] == "never read"
     split_readings.record(
         study.folder.path, "confirm mine-confirm", configurations=[0, 3], seeds=[8]
     )
-    section = origin.section(study)
+    section = reproduce.section(study)
     assert section.facts["test split"] == "read 1 time"
     ((_, by, trials, seeds, networks),) = section.tables[0].rows
     assert (by, trials, seeds, networks) == ("confirm mine-confirm", "0, 3", "8", 2)

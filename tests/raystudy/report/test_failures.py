@@ -3,7 +3,7 @@
 import math
 
 from raystudy.report import failures
-from raystudy.study import Outcome
+from raystudy.study.study import Outcome
 
 ROBUST = "val/robust_accuracy"
 

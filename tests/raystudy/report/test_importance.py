@@ -12,7 +12,7 @@ from optuna.storages.journal import JournalFileBackend
 
 from raystudy.report import importance
 from raystudy.report.ped_anova import PedAnova
-from raystudy.study import Outcome
+from raystudy.study.study import Outcome
 
 ROBUST = "val/robust_accuracy"
 

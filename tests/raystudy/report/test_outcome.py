@@ -6,10 +6,10 @@ import re
 import numpy as np
 import pytest
 
-from raystudy import measured, uncertainty
 from raystudy.config.spec import Objective
 from raystudy.report import front, history, outcome, slices
-from raystudy.study import Outcome
+from raystudy.study import comparability, uncertainty
+from raystudy.study.study import Outcome
 
 ROBUST, CLEAN = "val/robust_accuracy", "val/accuracy"
 TWO = f"study.objectives=[{CLEAN},{ROBUST}]"
@@ -141,7 +141,7 @@ def test_a_front_of_counts_has_intervals_chances_and_a_hypervolume(study_of):
     (picture,) = section.figures.values()
     assert "95% interval over images" in picture
     assert section.facts["hypervolume"] == uncertainty.area_words(found.hypervolume)
-    assert f"fingerprint {measured.fingerprint(study)}" in section.measured
+    assert f"fingerprint {comparability.fingerprint(study)}" in section.measured
     assert "PGD(LinfBall(epsilon=0.1), step_size=0.01, steps=20, start=ball)" in section.measured
 
 

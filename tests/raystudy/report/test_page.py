@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 
-from raystudy import measured
+from raystudy.cli.main import report
 from raystudy.errors import UserError
-from raystudy.report import figures, page, report
+from raystudy.cli.report import figures
+from raystudy.report import page
 from raystudy.report.section import number
-from raystudy.stored import StoredStudy, StoredTrial
-from raystudy.study import Outcome
+from raystudy.study import comparability
+from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.study.study import Outcome
 from raystudy.trackers.mlflow import MlflowTracker, sync
 
 ROBUST, CLEAN = "val/robust_accuracy", "val/accuracy"
@@ -84,7 +86,7 @@ def test_each_section_has_a_sentence_and_says_where_its_numbers_are_from(study_o
 
 
 def test_the_table_of_all_trials_is_what_export_writes(study_of, capsys, page_in):
-    from raystudy.export import export
+    from raystudy.cli.export import export
 
     study = study_of([trial(n) for n in range(5)] + [([], Outcome("failed", "ValueError: no"))])
     html = write(study)
@@ -233,7 +235,7 @@ def test_mlflow_keeps_the_page_and_its_figures_with_the_study(study_of, home):
 
 def test_every_part_with_accuracies_says_how_they_were_measured(study_of):
     study = study_of([trial(n) for n in range(3)])
-    stamp = f"fingerprint {measured.fingerprint(study)}"
+    stamp = f"fingerprint {comparability.fingerprint(study)}"
     told = [part.title for part in page.sections(study) if stamp in part.measured]
     assert told == [
         "Best trial",

@@ -1,6 +1,6 @@
 """Question and setup: what was searched, and all that was not."""
 
-from raystudy.report import question
+from raystudy.report import setup as question
 
 TOLD = [{"val/robust_accuracy": 0.5}]
 

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raystudy.report import cost, curves, origin, slices
-from raystudy.study import Outcome
+from raystudy.report import cost, curves, reproduce, slices
+from raystudy.study.study import Outcome
 
 ROBUST = "val/robust_accuracy"
 
@@ -60,7 +60,7 @@ def test_of_very_many_trials_an_even_choice_is_drawn():
 
 def test_commands_give_the_study_and_its_best_trial_again(study_of):
     study = study_of([robust(0.3), robust(0.5)], "optimizer.lr=1.0")
-    found = origin.commands(study)
+    found = reproduce.commands(study)
     assert found["sweep"] == (
         "raystudy sweep swaro study.num_trials=2 tracker=none trial_scheduler=none optimizer.lr=1.0"
     )
@@ -73,13 +73,13 @@ def test_commands_give_the_study_and_its_best_trial_again(study_of):
 
 def test_passwords_stay_out_of_commands(study_of):
     study = study_of([robust(0.3)], "tracker.uri='https://me:secret@host/x'")
-    assert "secret" not in "".join(origin.commands(study).values())
+    assert "secret" not in "".join(reproduce.commands(study).values())
 
 
 def test_every_driver_that_took_part_is_shown(study_of):
     study = study_of([robust(0.3)])
     first, second = ({"host": host, "device": f"of {host}"} for host in ("here", "there"))
     study.manifest = dataclasses.replace(study.manifest, drivers=(first, second))
-    facts = origin.section(study).facts
+    facts = reproduce.section(study).facts
     assert (facts["device (1)"], facts["device (2)"]) == ("of here", "of there")
     assert "there" in facts["driver (2)"]

@@ -1,6 +1,6 @@
 """The doctor asks an MLflow that is there."""
 
-from raystudy.doctor import services
+from raystudy.cli.doctor import services
 
 
 def test_an_mlflow_that_is_there_answers(store):

@@ -11,7 +11,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from mlflow_studies import tell
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.surrogates import study_info
@@ -63,7 +63,7 @@ def waiting(tmp_path, monkeypatch):
 
 def sync(capfd, folder, uri, *words):
     """Return the exit code and what was said, all of it on one line."""
-    code = cli.main(["sync", folder.id, f"tracker.uri='{uri}'", *words])
+    code = main.main(["sync", folder.id, f"tracker.uri='{uri}'", *words])
     out = capfd.readouterr()
     (line,) = (out.out + out.err).splitlines()
     return code, line
@@ -132,7 +132,7 @@ def test_a_database_of_another_mlflow_is_told(capfd, store, waiting):
 
 def test_two_do_not_deliver_one_study_at_once(capfd, waiting):
     with alone(waiting):
-        assert cli.main(["sync", waiting.id]) == 2
+        assert main.main(["sync", waiting.id]) == 2
     assert f"delivers {waiting.id} to MLflow already" in capfd.readouterr().err
 
 

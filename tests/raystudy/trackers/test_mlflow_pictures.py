@@ -2,8 +2,8 @@
 
 from mlflow_studies import tell
 
+from raystudy.cli.look import look
 from raystudy.config import compose
-from raystudy.look import look
 from raystudy.storage import checkpoint
 from raystudy.storage.manifest import Manifest
 from raystudy.trackers.mlflow import MlflowTracker

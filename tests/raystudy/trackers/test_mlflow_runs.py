@@ -8,8 +8,8 @@ from mlflow_studies import ROBUST, again, summary, tell, trial
 
 from raystudy.storage import provenance
 from raystudy.storage.manifest import Manifest
+from raystudy.study.tracker import TrialSummary
 from raystudy.surrogates import study_info
-from raystudy.trackers.base import TrialSummary
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.mlflow.spool import read
 

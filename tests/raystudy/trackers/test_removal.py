@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from mlflow_studies import tell
 
-from raystudy import cli
+from raystudy.cli import main
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.surrogates import study_info
@@ -30,7 +30,7 @@ def begin(store, tmp_path):
 
 
 def rm(capsys, folder, *words):
-    code = cli.main(["rm", folder.id, f"output_dir={folder.path.parents[1]}", *words])
+    code = main.main(["rm", folder.id, f"output_dir={folder.path.parents[1]}", *words])
     out = capsys.readouterr()
     return code, out.out + out.err
 

@@ -1,0 +1,216 @@
+"""``raystudy compare`` and ``diff``: studies and trials side by side."""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table
+
+from raystudy import terminal
+from raystudy.cli.replay import trial_overrides
+from raystudy.cli.status import results_folder, values
+from raystudy.config import compose
+from raystudy.config.budget import MEASURES
+from raystudy.confirm import across_studies
+from raystudy.confirm.on_test_split import as_test
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.search import pareto
+from raystudy.study import comparability, confirmed
+from raystudy.study.stored import StoredStudy, find_run
+from raystudy.study.study import RECIPE
+from raystudy.study.tracker import TrialSummary
+
+COSTS = (
+    "cost/updates",
+    "cost/images",
+    "cost/forward_passes",
+    "cost/backward_passes",
+    "cost/flops",
+)
+
+
+def compare(
+    study_ids: Sequence[str],
+    overrides: Sequence[str],
+    *,
+    as_json: bool,
+    force: bool = False,
+    budget: str | None = None,
+) -> int:
+    """Show the best trial and the recipe of several studies, and what they cost.
+
+    Parameters
+    ----------
+    study_ids : sequence of str
+    overrides : sequence of str
+    as_json : bool
+    force : bool
+        Also what was not measured alike.
+    budget : str, optional
+        Such as ``passes=1e7``: of each study only as many trials, in their order, as cost so much
+        together.
+
+    Raises
+    ------
+    UserError
+        If the studies were measured unlike.
+    """
+    output_dir = results_folder(overrides)
+    studies = [StoredStudy.open(output_dir, study_id) for study_id in study_ids]
+    for study in studies:
+        if study.manifest.kind == "confirm":
+            raise UserError(
+                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, "
+                f"and '{study.folder.command('best')}' tells the conclusion."
+            )
+    if not force:
+        comparability.refuse_unlike(studies)
+    limit = _budget(budget) if budget else None
+    entries = [_entry(study, limit) for study in studies]
+    tests = _tests(studies, force=force)
+    for entry in entries:
+        entry["tests"] = [test for test in tests if entry["study"] in test["studies"]]
+    if as_json:
+        terminal.print_json(entries)
+        return EXIT_DONE
+    console = terminal.console()
+    console.print(_table(entries))
+    if limit is not None:
+        console.print(f"of each study the first trials that cost {budget} together")
+    if len({entry["fingerprint"] for entry in entries}) > 1:
+        console.print("these were not measured alike: the numbers say nothing side by side")
+    console.print("one seed each on validation images; not a conclusion yet")
+    if tests:
+        console.print(across_studies.table(tests), soft_wrap=True)
+        console.print(
+            "winners of the studies' races on fresh seeds and test images, paired by seed; p after "
+            "Holm's correction for all of these tests",
+            soft_wrap=True,
+        )
+    elif len(studies) > 1:
+        console.print("'raystudy confirm' of each study lets them be tested on common fresh seeds")
+    return EXIT_DONE
+
+
+def _table(entries: Sequence[Mapping[str, Any]]) -> Table:
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("study", "data", "trials", "recipe", "best", "trial", "FLOPs of best", "seconds"):
+        table.add_column(title, justify="left" if title in ("study", "data") else "right")
+    for entry in entries:
+        table.add_row(
+            entry["study"],
+            entry["data"],
+            f"{entry['ended']}/{entry['num_trials']}",
+            values(entry["recipe"]),
+            values(entry["best"]),
+            str(entry["trial"]),
+            f"{entry['cost']['cost/flops']:.3g}" if "cost/flops" in entry["cost"] else "",
+            f"{entry['seconds']:.0f}",
+        )
+    return table
+
+
+def _tests(studies: Sequence[StoredStudy], *, force: bool) -> list[dict[str, Any]]:
+    """Return paired tests of the studies' winners if all were raced on the same objective."""
+    races = {study.id: confirmed.read(study.folder.path) for study in studies}
+    raced = {study: race for study, race in races.items() if race is not None}
+    objective = studies[0].spec.objectives[0]
+    alike = {study.spec.objectives[0] for study in studies} == {objective}
+    if len(raced) < len(studies) or not alike:
+        return []
+    if len({race.get("measured") for race in raced.values()}) > 1 and not force:
+        return []
+    return across_studies.tests(raced, objective, as_test(objective.metric))
+
+
+def _budget(text: str) -> tuple[str, float]:
+    name, _, amount = text.partition("=")
+    known = (*MEASURES, "seconds")
+    try:
+        limit = float(amount)
+    except ValueError:
+        limit = math.nan
+    if name not in known or not limit > 0:
+        raise UserError(
+            f"--budget is NAME=AMOUNT, NAME one of {', '.join(known)} and AMOUNT above 0, such as "
+            f"passes=1e7; got '{text}'."
+        )
+    return name, limit
+
+
+def _within(study: StoredStudy, limit: tuple[str, float] | None) -> list[TrialSummary]:
+    """Return the trials that ended, or the first of them that fit a budget together."""
+    if limit is None:
+        return study.ended
+    (name, most), spent, within = limit, 0.0, []
+    for trial in study.ended:
+        cost = [trial.metrics.get(measure, 0.0) for measure in MEASURES.get(name, ())]
+        spent += trial.seconds if name == "seconds" else sum(cost)
+        if spent > most:
+            break
+        within.append(trial)
+    return within
+
+
+def _entry(study: StoredStudy, limit: tuple[str, float] | None = None) -> dict[str, Any]:
+    trials = _within(study, limit)
+    front = pareto.front(trials, study.spec.objectives)
+    best = front[0] if front else None
+    recipe = [s for s in trials if s.number == RECIPE and s.state == "complete"]
+    metrics = best.metrics if best else {}
+    return {
+        "study": study.id,
+        "data": study.info.dataset,
+        "fingerprint": comparability.fingerprint(study),
+        "ended": len(trials),
+        "num_trials": study.spec.num_trials,
+        "recipe": dict(recipe[0].last) if recipe else {},
+        "best": dict(best.last) if best else {},
+        "trial": best.number if best else "-",
+        "cost": {name: metrics[name] for name in COSTS if name in metrics},
+        "seconds": best.seconds if best else 0.0,
+    }
+
+
+def diff(runs: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> int:
+    """Show the settings and the measures in which two trials differ."""
+    output_dir = results_folder(overrides)
+    (one, ones), (other, others) = (_settings_and_measures(output_dir, run) for run in runs)
+    unlike = {
+        key: [one.get(key), other.get(key)]
+        for key in dict.fromkeys([*one, *other])
+        if one.get(key) != other.get(key)
+    }
+    measures = {key: [ones.get(key), others.get(key)] for key in dict.fromkeys([*ones, *others])}
+    if as_json:
+        terminal.print_json({"runs": list(runs), "settings": unlike, "measures": measures})
+        return EXIT_DONE
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in ("", *runs):
+        table.add_column(title)
+    for key, pair in (unlike | measures).items():
+        table.add_row(key, *(_readable(value) for value in pair))
+    terminal.console().print(table)
+    return EXIT_DONE
+
+
+def _settings_and_measures(
+    output_dir: Path, run: str
+) -> tuple[dict[str, object], Mapping[str, float]]:
+    study, trial = find_run(output_dir, run)
+    manifest = study.manifest
+    settings = compose.load(manifest.name, trial_overrides(study, trial), manifest.search_path)
+    leaves = compose.flatten(settings)
+    # The method is handed parts that stand elsewhere under their own names.
+    twice = {f"method.{path}" for path in leaves}
+    own = {
+        path: value
+        for path, value in leaves.items()
+        if path not in twice and not path.startswith("search.")
+    }
+    return own, trial.summary.metrics
+
+
+def _readable(value: object) -> str:
+    return f"{value:.4g}" if isinstance(value, float) else "-" if value is None else str(value)

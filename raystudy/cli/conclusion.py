@@ -1,0 +1,111 @@
+"""What a study came to."""
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.text import Text
+
+from raystudy.config.budget import WORDS
+from raystudy.config.spec import Objective
+from raystudy.storage.folders import StudyFolder
+from raystudy.study import command, confirmed, uncertainty
+from raystudy.study.study import RECIPE, Study
+from raystudy.study.tracker import TrialSummary
+from raystudy.trackers.console import short
+
+SHOWN = 12  # trials of a front
+
+
+def show(console: Console, study: Study, settings: DictConfig) -> None:
+    """Print the best trial, how it compares with the recipe, and where to look on."""
+    ended = study.summaries()
+    counts = {state: sum(s.state == state for s in ended) for state in {s.state for s in ended}}
+    words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
+    _say(console, f"\n{study.info.id}: {len(ended)} trials ended ({words or 'none'})")
+    if study.ended_early:
+        _say(console, study.ended_early)
+    if study.earlier:
+        _say(console, f"warm start:    {study.earlier.words}")
+    if study.failure:
+        there = any(study.info.folder.glob("trials/*/error.txt"))
+        where = f"; tracebacks: {study.info.folder}/trials/*/error.txt" if there else ""
+        _say(console, f"{study.failure}{where}")
+    for name in study.info.spec.budget.limits:
+        _say(console, f"spent:         {getattr(study.spent, name):.4g} {WORDS[name]}")
+    infeasible = sum(summary.violation > 0 for summary in ended)
+    if infeasible:
+        bounds = ", ".join(map(str, study.info.spec.constraints))
+        _say(console, f"infeasible:    {infeasible} of {counts['complete']} complete ({bounds})")
+    best = study.best()
+    if len(best) > 1:
+        _show_front(console, study, best)
+    elif best:
+        _show_best(console, study, best[0], ended)
+    folder = StudyFolder(study.info.folder)
+    if study.is_finished and best:
+        _say(console, f"make sure:     {folder.command('confirm')}")
+    if not study.is_finished:
+        _say(console, f"go on with:    {folder.command('resume')}")
+    if settings.tracker.enabled:
+        _say(console, f"look at it:    {command.ui(folder, settings.tracker.get('uri'))}")
+
+
+def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:
+    """Print the trials that none beats, each with its values; replaying is for ``best`` to tell."""
+    _say(
+        console, f"front:         {len(front)} trials that no complete one beats in all objectives"
+    )
+    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives)
+    for trial in front[:SHOWN]:
+        recipe = "  the published recipe" if trial.number == RECIPE else ""
+        chance = f"  {uncertainty.chance_words(doubt, trial.number)}" if doubt else ""
+        _say(console, f"               {trial.number:>3}  {_values(trial)}{chance}{recipe}")
+    if len(front) > SHOWN:
+        _say(console, f"               and {len(front) - SHOWN} more")
+    if doubt and doubt.hypervolume:
+        _say(console, f"hypervolume:   {uncertainty.area_words(doubt.hypervolume)}")
+    if front[0].violation:
+        _say(console, "               all infeasible, by as little as any; no trial is feasible")
+    _say(console, "               one seed each on validation images; not a conclusion yet")
+    _say(console, f"replay them:   {StudyFolder(study.info.folder).command('best')}")
+
+
+def _show_best(
+    console: Console, study: Study, best: TrialSummary, ended: list[TrialSummary]
+) -> None:
+    objectives = study.info.spec.objectives
+    doubt = uncertainty.of(ended, objectives)
+    chance = f"  {uncertainty.chance_words(doubt, best.number)}" if doubt else ""
+    _say(console, f"best trial:    {best.number}  {_values(best)}{chance}")
+    if best.violation:
+        _say(console, f"               {best.reason}; no trial keeps to all constraints")
+    recipe = next((s for s in ended if s.number == RECIPE and s.state == "complete"), None)
+    if best.number == RECIPE:
+        _say(console, "               that is the published recipe itself")
+    elif recipe is not None:
+        gains = "  ".join(_gain(study, best, recipe, objective) for objective in objectives)
+        _say(console, f"recipe:        {RECIPE}  {_values(recipe)}\ndifference:    {gains}")
+        if recipe.violation > best.violation:
+            _say(console, f"               the recipe is {recipe.reason}")
+        _say(console, "               one seed each on validation images; not a conclusion yet")
+    else:
+        _say(console, "recipe:        trial 0 did not complete; there is nothing to compare with")
+    _say(console, f"replay it:     {study.command(best.number)}")
+
+
+def _gain(study: Study, best: TrialSummary, recipe: TrialSummary, objective: Objective) -> str:
+    metric = objective.metric
+    difference = best.last[metric] - recipe.last[metric]
+    floor = confirmed.floor_of_one_run(study.info.folder, metric)
+    noise = floor is not None and abs(difference) < floor
+    below = f" (below the noise floor of single runs, {floor:.4f})" if noise else ""
+    return f"{short(metric)} {difference:+.4f}{below}"
+
+
+def _values(trial: TrialSummary) -> str:
+    measures = dict.fromkeys([*trial.last, "val/accuracy", "val/robust_accuracy"])
+    there = [measure for measure in measures if measure in trial.metrics]
+    return "  ".join(f"{short(measure)} {trial.metrics[measure]:.4f}" for measure in there)
+
+
+def _say(console: Console, line: str) -> None:
+    console.print(Text(line), soft_wrap=True)

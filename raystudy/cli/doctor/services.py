@@ -1,0 +1,131 @@
+"""Whether MLflow, databases and Ray answer."""
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import urlopen
+
+from raystudy.cli.doctor.check import Check, python
+from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.scaling import Scaling
+from raystudy.errors import UserError
+from raystudy.storage.redaction import redact
+from raystudy.units import size
+
+MLFLOW_LIMIT_S = 45.0
+DATABASE_LIMIT_S = 20.0
+RAY_LIMIT_S = 60.0
+DASHBOARD_LIMIT_S = 3.0
+CONNECT_LIMIT_S = 5.0
+LOOPBACK = ("127.", "localhost", "[::1]", "::1")
+
+_SEARCH = """
+import sys
+from mlflow import MlflowClient
+print(len(MlflowClient(sys.argv[1]).search_experiments(max_results=1)))
+"""
+_SELECT = """
+import sys, sqlalchemy
+with sqlalchemy.create_engine(sys.argv[1]).connect() as connection:
+    connection.execute(sqlalchemy.text("select 1"))
+"""
+
+
+def mlflow(uri: str | None, output_dir: str, *, enabled: bool) -> list[Check]:
+    """Return whether MLflow's store takes what a study tells it."""
+    name, later = "MLflow", "sweeps run all the same; 'raystudy sync STUDY' delivers later"
+    if not enabled:
+        return [Check(name, "well", "not told (tracker=none)")]
+    try:
+        store = store_uri(uri, output_dir)
+    except UserError as error:
+        return [Check(name, "wrong", str(error), "MLflow has given up its file store, too")]
+    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).exists():
+        return [Check(name, "well", f"{store} will be made by the first study")]
+    patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
+    quiet = {"MLFLOW_LOGGING_LEVEL": "ERROR", "MLFLOW_DISABLE_TELEMETRY": "true"}
+    environment = {**os.environ, **patience, **quiet}
+    _, wrong = python(_SEARCH, store, limit_s=MLFLOW_LIMIT_S, environment=environment)
+    if wrong:
+        return [Check(name, "wrong", f"{redact(store)}: {redact(wrong)[:300]}", later)]
+    return [Check(name, "well", f"{redact(store)} answers")]
+
+
+def database(url: str | None) -> list[Check]:
+    """Return whether the database for Optuna's studies answers, if one is asked for."""
+    if url is None:
+        return []
+    _, wrong = python(_SELECT, url, limit_s=DATABASE_LIMIT_S)
+    if wrong:
+        advice = "without it no study runs; study.storage=null keeps a journal in its folder"
+        return [Check("study.storage", "wrong", f"{redact(url)}: {redact(wrong)[:300]}", advice)]
+    return [Check("study.storage", "well", f"{redact(url)} answers")]
+
+
+def ray(scaling: Scaling) -> list[Check]:
+    """Start, or reach, the Ray that a study would run on."""
+    code = (
+        "import sys; from raystudy.on_ray.probe import probe; "
+        "probe(sys.argv[1] or None, int(sys.argv[2]), sys.argv[3] == 'dashboard')"
+    )
+    if scaling.address and (silence := unreachable(scaling.address)):
+        advice = "'ray start --head' or 'ray up cluster.yaml' starts one; or scaling.address=null"
+        return [Check("ray", "wrong", silence, advice)]
+    dashboard = "dashboard" if scaling.num_workers > 1 else ""
+    answer, wrong = python(
+        code,
+        scaling.address or "",
+        str(scaling.object_store_mb),
+        dashboard,
+        limit_s=RAY_LIMIT_S,
+    )
+    if wrong or not answer:
+        advice = "" if scaling.address else "a local Ray starts on 127.0.0.1 and writes to /tmp"
+        return [Check("ray", "wrong", wrong or "it said nothing", advice)]
+    told: Mapping[str, Any] = json.loads(answer)
+    where = scaling.address or "starts here, on 127.0.0.1 alone"
+    found = f"{where}: {told['cpus']:g} CPUs, {told['gpus']:g} GPUs, {size(told['store'])} store"
+    return [Check("ray", "well", found), dashboard_check(told["dashboard"], scaling)]
+
+
+def unreachable(address: str) -> str:
+    """Return why nothing answers at ``host:port``, on which Ray itself would wait a minute."""
+    host, _, port = address.removeprefix("ray://").rpartition(":")
+    if not (host and port.isdigit()):  # auto, say
+        return ""
+    try:
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_LIMIT_S):
+            return ""
+    except OSError as error:
+        return f"nothing answers at {address}: {error}"
+
+
+def dashboard_check(url: str, scaling: Scaling) -> Check:
+    """Return who may reach Ray's dashboard, behind which anyone may run anything."""
+    name = "Ray's dashboard"
+    if not url:
+        if scaling.address or scaling.num_workers > 1:
+            found = "is off: stopped trials of several workers would keep their resources"
+            return Check(name, "wrong", found, "start Ray without --include-dashboard=false")
+        return Check(name, "well", "is off; trials of one worker need none")
+    if url.startswith(LOOPBACK):
+        return Check(name, "well", f"{url}, reachable from this machine only")
+    if is_guarded(url):
+        return Check(name, "well", f"{url}, asks for a token")
+    advice = "whoever reaches it runs code there: 'ray start --dashboard-host=127.0.0.1' or a token"
+    return Check(name, "wrong", f"{url} is open to the network and asks for no token", advice)
+
+
+def is_guarded(url: str) -> bool:
+    """Return whether a dashboard turns away who brings no token, or does not answer at all."""
+    try:
+        with urlopen(f"http://{url}/api/version", timeout=DASHBOARD_LIMIT_S):
+            return False
+    except HTTPError as error:
+        return error.code in (401, 403)
+    except (URLError, OSError):
+        return True

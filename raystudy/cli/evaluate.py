@@ -1,0 +1,181 @@
+"""``raystudy evaluate``: measure trained networks by a suite."""
+
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.text import Text
+
+from raystudy import terminal
+from raystudy.config import compose
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.evaluation import locate, network, tables, transfers
+from raystudy.evaluation.runner import Order, measure
+from raystudy.storage import split_readings
+from raystudy.study.interrupt import graceful
+from raystudy.trackers.mlflow.attach import attach
+from trainables.evaluate.suite import Step
+
+DEFAULT_SUITE = "quick"
+
+
+def evaluate(
+    what: Sequence[str], overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool
+) -> int:
+    """Measure studies' best trials, trials, MLflow runs or files with weights.
+
+    Parameters
+    ----------
+    what : sequence of str
+        See `trained.open_trained`.
+    overrides : sequence of str
+        ``suite=NAME``, settings of the suite (``suite.max_images=200``), of the data, the device.
+    search_path : sequence of str
+    as_json : bool
+        Print the records instead of a table.
+    """
+    if not what:
+        raise UserError("name what to measure: a study, STUDY/TRIAL, a run in MLflow or a file.")
+    suite, own = _suite(overrides, search_path)
+    shared = compose.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
+    output_dir = Path(shared.output_dir).expanduser().resolve()
+    orders = [
+        Order(
+            origin=locate.find(one, own, search_path),
+            suite=suite,
+            overrides=tuple(t for t in own if not t.startswith("tracker")),
+            output_dir=output_dir,
+        )
+        for one in what
+    ]
+    _refuse_twins(orders)
+    console = terminal.console(stderr=as_json)
+    with _shown(console, len(orders)) as hear:
+        interrupted = False
+
+        def end() -> None:
+            nonlocal interrupted
+            interrupted = True
+
+        def told(order: Order, step: Step) -> bool:
+            hear(order.origin.label, step)
+            return not interrupted
+
+        with graceful(end) as interruption:
+            records = _measure_all(orders, told)
+            matrix = None
+            if records is not None and transfers.asked_for(orders):
+                matrix = transfers.measure(orders, lambda step: told(orders[0], step))
+    if interrupted and (records is None or (matrix is None and transfers.asked_for(orders))):
+        console.print("interrupted; the same command goes on where it was")
+        return interruption.exit_code
+    assert records is not None
+    _deliver(console, orders, records, matrix, shared)
+    if as_json:
+        terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
+        return EXIT_DONE
+    tables.show(console, records)
+    if matrix:
+        transfers.show(console, matrix)
+    for order in orders:
+        console.print(str(order.results), style="dim")
+    _show_readings(console, orders, records[0]["split"])
+    return EXIT_DONE
+
+
+def _refuse_twins(orders: Sequence[Order]) -> None:
+    """Raise if two names stand for one network: as two they would pass for two seeds."""
+    first: dict[Path, Order] = {}
+    for order in orders:
+        other = first.setdefault(order.origin.weights, order)
+        if other is not order and other.origin.prefix == order.origin.prefix:
+            raise UserError(
+                f"{other.origin.label} and {order.origin.label} are the same network, "
+                f"{order.origin.weights}; name it once."
+            )
+
+
+def _times(number: int) -> str:
+    return "once so far" if number == 1 else f"{number} times so far"
+
+
+def _show_readings(console: Console, orders: Sequence[Order], split: str) -> None:
+    """Say how often the test images have been read: each reading makes the next less honest."""
+    folders = {o.origin.study.id: o.origin.study.path for o in orders if o.origin.study}
+    for name, folder in folders.items() if split == "test" else ():
+        times = split_readings.count(folder)
+        console.print(f"the test images of {name} have been read {_times(times)}", style="dim")
+
+
+def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
+    """Return the suite that is asked for, and the other overrides."""
+    asked = [text.partition("=")[2] for text in overrides if text.startswith("suite=")]
+    suite = asked[-1] if asked else DEFAULT_SUITE
+    known = compose.options("suite", search_path)
+    if suite not in known:
+        raise UserError(f"no suite '{suite}'; there are: {', '.join(known)}.")
+    return suite, [text for text in overrides if not text.startswith("suite=")]
+
+
+def _measure_all(
+    orders: Sequence[Order], told: Callable[[Order, Step], bool]
+) -> list[dict[str, Any]] | None:
+    if len(orders) > 1:
+        from raystudy.on_ray.evaluations import measure_on_ray
+
+        return measure_on_ray(orders, told)
+    network.use_threads(orders[0].settings())
+    record = measure(orders[0], lambda step: told(orders[0], step))
+    return None if record is None else [record]
+
+
+def _deliver(
+    console: Console,
+    orders: Sequence[Order],
+    records: Sequence[dict[str, Any]],
+    matrix: dict[str, Any] | None,
+    shared: DictConfig,
+) -> None:
+    for place, (order, record) in enumerate(zip(orders, records, strict=True)):
+        origin = order.origin
+        if origin.study is None or not origin.usual:
+            continue
+        document = json.dumps(record, indent=2).encode()
+        added = [tables.attachment(record, order.suite, document)]
+        if matrix is not None:
+            added.append(transfers.attachment(matrix, order.suite, place))
+        troubles = (attach(origin.study, origin.number, shared, one) for one in added)
+        if trouble := next(filter(None, troubles), ""):
+            console.print(Text(trouble, style="yellow"), soft_wrap=True)
+
+
+@contextmanager
+def _shown(console: Console, networks: int) -> Iterator[Callable[[str, Step], None]]:
+    """Show how far the work is: a bar per network on a terminal, else a line per task."""
+    if not console.is_terminal:
+        yield (
+            lambda label, step: (
+                console.print(f"{label}  {step.task}: done") if step.share >= 1 else None
+            )
+        )
+        return
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bars:
+        tasks: dict[str, Any] = {}
+        named: dict[str, str] = {}
+
+        def hear(label: str, step: Step) -> None:
+            words = f"{label}  {step.task}" if networks > 1 else step.task
+            if label not in tasks:
+                tasks[label] = bars.add_task(words, total=1.0)
+            if named.get(label) != step.task:
+                bars.reset(tasks[label], total=1.0, description=words)
+                named[label] = step.task
+            bars.update(tasks[label], completed=step.share)
+
+        yield hear

@@ -1,0 +1,90 @@
+"""``raystudy report``: a study as one page for readers."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from omegaconf import DictConfig
+from rich.text import Text
+
+from raystudy import terminal
+from raystudy.cli.status import results_folder
+from raystudy.config import compose
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.report import page
+from raystudy.report.importance import Kind
+from raystudy.report.section import Section
+from raystudy.storage.file_names import readable
+from raystudy.storage.folders import write_atomically
+from raystudy.study.stored import StoredStudy
+from raystudy.trackers.mlflow.attach import Attachment, attach
+
+NAME, FIGURES = "report.html", "figures"
+
+
+def report(
+    study_id: str,
+    overrides: Sequence[str],
+    *,
+    output: str | None = None,
+    importance: Kind = "ped_anova",
+    as_json: bool = False,
+) -> int:
+    """Write the report of a study, finished or not, and add it to the study's run in MLflow."""
+    study = StoredStudy.open(results_folder(overrides), study_id)
+    if study.manifest.confirm is not None:
+        searched = study.manifest.confirm["study"]
+        raise UserError(
+            f"{study_id} is a race of {searched}'s finalists; its results are in the report of "
+            f"that study: '{study.folder.command('report', of=searched)}'."
+        )
+    path = _place(study, output)
+    parts = page.sections(study, importance)
+    html = readable(page.render(study, parts))
+    write_atomically(path, html)
+    size = len(html.encode())
+    reason = _log(study, _settings(study, overrides), html, parts)
+    if as_json:
+        told = {"study": study_id, "report": str(path.resolve()), "bytes": size}
+        terminal.print_json({**told, "sections": [part.title for part in parts]})
+    else:
+        words = f"report of {study_id}: {path} ({size / 1000:.0f} kB)"
+        terminal.console().print(Text(words), soft_wrap=True)
+    if reason:
+        terminal.console(stderr=True).print(Text(reason, style="yellow"), soft_wrap=True)
+    return EXIT_DONE
+
+
+def figures(study: StoredStudy) -> dict[str, str]:
+    """Return the report's figures: file name without its ending, and SVG."""
+    return collected(page.sections(study))
+
+
+def collected(parts: Sequence[Section]) -> dict[str, str]:
+    """Return the figures of all sections."""
+    return {name: figure for part in parts for name, figure in part.figures.items()}
+
+
+def _place(study: StoredStudy, output: str | None) -> Path:
+    if output is None:
+        return study.folder.path / NAME
+    path = Path(output).expanduser()
+    if path.is_dir():
+        return path / NAME
+    if not path.parent.is_dir():
+        raise UserError(f"--output: there is no folder {path.parent}; make it first.")
+    return path
+
+
+def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
+    """Return where the study's runs went, unless `overrides` say otherwise."""
+    begun_with = [t for t in study.manifest.overrides if t.startswith(("tracker.", "tracker="))]
+    return compose.load_shared([*begun_with, *overrides])
+
+
+def _log(study: StoredStudy, settings: DictConfig, html: str, parts: Sequence[Section]) -> str:
+    """Return why MLflow has no copy of what it should have; empty if it has."""
+    pictures = {f"{name}.svg": readable(text).encode() for name, text in collected(parts).items()}
+    reason = attach(study.folder, "study", settings, Attachment(files={NAME: html.encode()}))
+    return reason or attach(
+        study.folder, "study", settings, Attachment(files=pictures, folder=FIGURES)
+    )

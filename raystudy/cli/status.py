@@ -1,0 +1,224 @@
+"""``raystudy studies``, ``status`` and ``best``: what is known, read from disk."""
+
+import dataclasses
+import json
+import time
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from raystudy import terminal
+from raystudy.cli.replay import replay_command
+from raystudy.config import compose
+from raystudy.errors import EXIT_DONE, UserError
+from raystudy.storage import split_readings
+from raystudy.storage.folders import StudyFolder
+from raystudy.study import uncertainty
+from raystudy.study.stored import StoredStudy, StoredTrial, all_folders, is_locked
+from raystudy.study.uncertainty import Uncertainty
+from raystudy.trackers.console import ConsoleTracker, short
+
+LOOK_EVERY_S = 2.0
+NARROW = 80  # columns, below which a terminal shows only what is
+ESSENTIAL = ("study", "state", "trials", "best")
+
+
+def studies(overrides: Sequence[str], *, as_json: bool) -> int:
+    """List everything in the results folder."""
+    entries: list[dict[str, Any]] = []
+    for folder in all_folders(results_folder(overrides)):
+        try:
+            entries.append(_entry(folder))
+        except Exception as error:  # its database is out of reach, a file was cut off, ...
+            words = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
+            entries.append({"study": folder.id, "state": words})
+    if as_json:
+        terminal.print_json(entries)
+        return EXIT_DONE
+    console = terminal.console()
+    if not entries:
+        console.print("no studies yet; begin by 'raystudy sweep swaro'", soft_wrap=True)
+        return EXIT_DONE
+    rows = [_row(entry) for entry in entries]
+    titles = [title for title in rows[0] if console.width >= NARROW or title in ESSENTIAL]
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for title in titles:
+        # A broken id could not be typed again.
+        width = max(len(row[title]) for row in rows) if title in ("study", "trials") else None
+        table.add_column(title, min_width=width, justify="right" if title == "trials" else "left")
+    for row in rows:
+        table.add_row(*(Text(row[title]) for title in titles))
+    console.print(table)
+    return EXIT_DONE
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        "study": entry["study"],
+        "state": entry["state"],
+        "data": entry.get("data", ""),
+        "trials": f"{entry['ended']}/{entry['num_trials']}" if "ended" in entry else "",
+        "best": values(entry["best"][0]["last"]) if entry.get("best") else "",
+        "last change": ago(entry),
+    }
+
+
+def _entry(folder: StudyFolder) -> dict[str, Any]:
+    if folder.read_manifest().kind == "train":
+        state = "running" if is_locked(folder) else "ended"
+        return {"study": folder.id, "kind": "train", "state": state}
+    return describe(StoredStudy(folder))
+
+
+def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bool) -> int:
+    """Show a study's trials, once or until its driver ends."""
+    output_dir = results_folder(overrides)
+    study = StoredStudy.open(output_dir, study_id)
+    if as_json:
+        terminal.print_json(describe(study) | {"trials": [trial_json(t) for t in study.trials]})
+        return EXIT_DONE
+    console = terminal.console()
+    if follow and console.is_terminal:
+        with Live(_table(study, console), console=console, auto_refresh=False) as live:
+            while study.state == "running":
+                time.sleep(LOOK_EVERY_S)
+                study = StoredStudy.open(output_dir, study_id)
+                live.update(_table(study, console), refresh=True)
+    else:
+        console.print(_table(study, console))
+    console.print(Text(_headline(study)))
+    return EXIT_DONE
+
+
+def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
+    """Show the best trial, or the front, and the command that replays it."""
+    study = StoredStudy.open(results_folder(overrides), study_id)
+    if study.manifest.kind == "confirm":
+        return _conclusion(study, as_json=as_json)
+    trials = [study.trial(summary.number) for summary in study.best]
+    doubt = uncertainty.of(study.ended, study.spec.objectives)
+    if as_json:
+        told = [trial_json(t, replay_command(study, t)) for t in trials]
+        terminal.print_json([one | _doubt_json(doubt, one["number"]) for one in told])
+        return EXIT_DONE
+    console = terminal.console()
+    if not trials:
+        states = Counter(summary.state for summary in study.ended)
+        counts = ", ".join(f"{count} {state}" for state, count in states.items())
+        yet = f"none of the {len(study.ended)} trials completed: {counts}"
+        words = yet if study.ended else "no trial has ended yet"
+        console.print(f"{study.id}: {words}", soft_wrap=True)
+    for trial in trials:
+        summary = trial.summary
+        chance = f"  {uncertainty.chance_words(doubt, summary.number)}" if doubt else ""
+        line = f"trial {summary.number}  {values(summary.last)}{chance}"
+        console.print(Text(line), soft_wrap=True)
+        if summary.violation:
+            console.print(Text(f"  {summary.reason}; no trial is feasible"), soft_wrap=True)
+        for path, value in trial.params.items():
+            console.print(Text(f"  {path}={value}"), soft_wrap=True)
+        console.print(Text(f"  {replay_command(study, trial)}"), soft_wrap=True)
+    if doubt and doubt.hypervolume:
+        words = uncertainty.area_words(doubt.hypervolume)
+        console.print(Text(f"hypervolume {words}"), soft_wrap=True)
+    return EXIT_DONE
+
+
+def _doubt_json(doubt: Uncertainty | None, number: int) -> dict[str, Any]:
+    """Return what images leave open of a trial on the front, as plain values."""
+    if doubt is None:
+        return {}
+    intervals = {metric: [one.low, one.high] for metric, one in doubt.intervals[number].items()}
+    return {"chance": doubt.chances[number], "intervals": intervals}
+
+
+def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
+    """Show what a confirm came to: its runs are one seed each, and none of them is best."""
+    path = study.folder.path / "confirm.json"
+    found = json.loads(path.read_text()) if path.is_file() else None
+    if as_json:
+        terminal.print_json(found)
+    else:
+        words = (
+            "; ".join(found["conclusion"])
+            if found
+            else f"not over; {study.folder.command('resume')}"
+        )
+        terminal.console().print(Text(f"{study.id}: {words}"), soft_wrap=True)
+    return EXIT_DONE
+
+
+def results_folder(overrides: Sequence[str]) -> Path:
+    """Return where results lie."""
+    return Path(compose.load_shared(overrides).output_dir).expanduser().resolve()
+
+
+def describe(study: StoredStudy) -> dict[str, Any]:
+    """Return what there is to say of a study, as plain values."""
+    return {
+        "study": study.id,
+        "kind": "sweep",
+        "name": study.manifest.name,
+        "data": study.data,
+        "state": study.state,
+        "objectives": [dataclasses.asdict(o) for o in study.spec.objectives],
+        "constraints": [str(constraint) for constraint in study.spec.constraints],
+        "ended": len(study.ended),
+        "num_trials": study.spec.num_trials,
+        "best": [dataclasses.asdict(summary) for summary in study.best],
+        "changed": _changed(study),
+        "test_readings": split_readings.count(study.folder.path),
+        "folder": str(study.folder.path),
+    }
+
+
+def trial_json(trial: StoredTrial, command: str | None = None) -> dict[str, Any]:
+    """Return a trial as plain values."""
+    told = dataclasses.asdict(trial.summary) | {"params": dict(trial.params)}
+    return told if command is None else told | {"command": command}
+
+
+def values(measures: Mapping[str, float]) -> str:
+    """Return measures as a line shows them."""
+    return "  ".join(f"{short(name)} {value:.4f}" for name, value in measures.items())
+
+
+def ago(entry: Mapping[str, Any]) -> str:
+    """Return how long ago a study changed."""
+    if "changed" not in entry:
+        return ""
+    minutes = (time.time() - entry["changed"]) / 60
+    for unit, size in (("days", 1440), ("hours", 60), ("minutes", 1)):
+        if minutes >= 2 * size:
+            return f"{minutes / size:.0f} {unit} ago"
+    return "just now" if minutes < 1 else "a minute ago"
+
+
+def _changed(study: StoredStudy) -> float:
+    journal = study.folder.journal
+    return (journal if journal.exists() else study.folder.path).stat().st_mtime
+
+
+def _headline(study: StoredStudy) -> str:
+    trials = f"{len(study.ended)} of {study.spec.num_trials} trials ended"
+    more = "" if study.state != "interrupted" else f"; go on with: {study.folder.command('resume')}"
+    touched = split_readings.count(study.folder.path)
+    test = f"test split read {touched} time{'s' * (touched != 1)}" if touched else ""
+    return f"{study.id} is {study.state}: {trials}{more}; {test or 'test split never read'}"
+
+
+def _table(study: StoredStudy, console: Console) -> RenderableType:
+    """Return the table that the driver shows."""
+    _, settings = study.composed
+    going = "running" if study.state == "running" else "interrupted"
+    tracker = ConsoleTracker(console, settings.max_epochs, going=going)
+    tracker.expect(study.info)
+    for trial in study.trials:
+        tracker.add(trial.summary, trial.params)
+    return tracker.table()

@@ -1,0 +1,106 @@
+"""What a confirm is about: who runs against the published recipe, and on which seeds."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from raystudy.config.budget import Budget
+from raystudy.confirm.race import Race
+from raystudy.confirm.race_sampler import RaceSpace
+from raystudy.errors import UserError
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.manifest import Manifest
+
+RECIPE = 0
+LIMITS = ("study.budget.", "study.num_trials=")
+SAMPLER = "raystudy.confirm.race_sampler.RaceSampler"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Contest:
+    """Fixed when a confirm begins, and kept in its ``study.json``.
+
+    Parameters
+    ----------
+    study : str
+        The search whose finalists run.
+    top : int
+        How many were asked for; there may be fewer. None: the recipe alone shows its noise.
+    seeds : tuple of int
+        Fresh ones, common to all.
+    params : mapping of int to mapping
+        The recipe's and the finalists' settings by trial, the best of the search first.
+    overrides : mapping of int to sequence of str
+        The same as whole trials.
+    """
+
+    study: str
+    top: int
+    seeds: tuple[int, ...]
+    params: Mapping[int, Mapping[str, Any]]
+    overrides: Mapping[int, Sequence[str]]
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "Contest":
+        """Read what `plain` gave."""
+        runners = entry["configurations"]
+        return cls(
+            study=entry["study"],
+            top=entry["top"],
+            seeds=tuple(entry["seeds"]),
+            params={one["trial"]: one["params"] for one in runners},
+            overrides={one["trial"]: one["overrides"] for one in runners},
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        runners = [
+            {"trial": number, "params": dict(params), "overrides": list(self.overrides[number])}
+            for number, params in self.params.items()
+        ]
+        return {
+            "study": self.study,
+            "top": self.top,
+            "seeds": list(self.seeds),
+            "configurations": runners,
+        }
+
+    @property
+    def race(self) -> Race:
+        """The rounds."""
+        challengers = tuple(number for number in self.params if number != RECIPE)
+        return Race(recipe=RECIPE, challengers=challengers, seeds=self.seeds)
+
+    @property
+    def space(self) -> RaceSpace:
+        """Its runs as a search space."""
+        return RaceSpace.of(self.race, self.overrides)
+
+
+def of(manifest: Manifest) -> Contest:
+    """Return what a confirm's ``study.json`` holds of it."""
+    assert manifest.confirm is not None
+    return Contest.read(manifest.confirm)
+
+
+def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
+    """Return what a confirm may spend and how many runs it may take, as its overrides say.
+
+    The names are those of a search: ``study.budget.wall_hours=2``, ``study.num_trials=20``.
+    """
+    section = OmegaConf.from_dotlist([text for text in overrides if text.startswith(LIMITS)])
+    most = OmegaConf.select(section, "study.num_trials")
+    if most is not None and not (isinstance(most, int) and most > 0):
+        raise UserError(f"study.num_trials must be a whole number above 0, got {most}.")
+    given = OmegaConf.to_container(section).get("study", {})  # type: ignore[union-attr]
+    return Budget.read(given.get("budget")), most
+
+
+def settings(manifest: Manifest) -> DictConfig:
+    """Return the recipe's configuration under what a confirm's ``study.json`` says."""
+    overrides = [*manifest.overrides, "trial_scheduler=none"]
+    _, composed = SearchSpace.load(manifest.name, overrides, manifest.search_path)
+    composed.config.sampler = {"_target_": SAMPLER}
+    return composed.config

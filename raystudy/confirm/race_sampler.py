@@ -1,0 +1,136 @@
+"""The points of a race as a search space: a finalist and a seed are a trial."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.samplers import BaseSampler
+from optuna.trial import FrozenTrial
+
+from raystudy.config.spec import Objective
+from raystudy.confirm.race import Point, Race, Result
+from raystudy.search.axes import Value
+from raystudy.search.search_space import SearchSpace
+from raystudy.study import trial_record
+from raystudy.study.tracker import TrialSummary
+
+FINALIST, SEED = "finalist", "seed"
+BAD_ENDINGS = ("diverged", "collapsed")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RaceSpace(SearchSpace):
+    """Two axes: a trial of the search, and a seed.
+
+    Parameters
+    ----------
+    configurations : mapping of int to tuple of str
+        A trial's number, and the whole trial as overrides.
+    """
+
+    configurations: Mapping[int, tuple[str, ...]]
+
+    @classmethod
+    def of(cls, race: Race, configurations: Mapping[int, Sequence[str]]) -> "RaceSpace":
+        """Return the space of a race."""
+        return cls(
+            distributions={
+                FINALIST: CategoricalDistribution((race.recipe, *race.challengers)),
+                SEED: CategoricalDistribution(race.seeds),
+            },
+            published={FINALIST: race.recipe, SEED: race.seeds[0]},
+            configurations={number: tuple(texts) for number, texts in configurations.items()},
+        )
+
+    def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """Return the finalist's own overrides under the seed."""
+        return [*self.configurations[int(params[FINALIST])], f"seed={params[SEED]}"]  # type: ignore[arg-type]
+
+
+class RaceSampler(BaseSampler):
+    """Propose the next run that the race needs.
+
+    Parameters
+    ----------
+    recipe : int
+    challengers, seeds : sequence of int
+    alpha : float
+        See `Race`.
+    objectives : sequence of mapping
+        Fields of each `Objective`.
+    """
+
+    def __init__(
+        self,
+        *,
+        recipe: int,
+        challengers: Sequence[int],
+        seeds: Sequence[int],
+        alpha: float,
+        objectives: Sequence[Mapping[str, Any]],
+    ) -> None:
+        self._race = Race(
+            recipe=recipe, challengers=tuple(challengers), seeds=tuple(seeds), alpha=alpha
+        )
+        self._objectives = tuple(Objective(**entry) for entry in objectives)
+
+    def infer_relative_search_space(
+        self, study: optuna.Study, trial: FrozenTrial
+    ) -> dict[str, BaseDistribution]:
+        return {}
+
+    def sample_relative(
+        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
+    ) -> dict[str, Any]:
+        others = [one for one in study.get_trials(deepcopy=False) if SEED in one.params]
+        ended = {
+            point_of(one.params): trial_record.read_summary(one, self._objectives)
+            for one in others
+            if one.state.is_finished()
+        }
+        standing = self._race.standing(
+            {p: result_of(s, self._objectives, self._race, p) for p, s in ended.items()}
+        )
+        number, seed = first_new(standing.pending, [point_of(one.params) for one in others])
+        return {FINALIST: number, SEED: seed}
+
+    def sample_independent(
+        self,
+        study: optuna.Study,
+        trial: FrozenTrial,
+        param_name: str,
+        param_distribution: BaseDistribution,
+    ) -> Any:
+        return self.sample_relative(study, trial, {})[param_name]
+
+
+def point_of(params: Mapping[str, Any]) -> Point:
+    """Return the point that a trial's parameters name."""
+    return int(params[FINALIST]), int(params[SEED])
+
+
+def first_new(pending: Iterable[Point], begun: Iterable[Point]) -> Point:
+    """Return the first point that was not begun."""
+    known = set(begun)
+    return next(point for point in pending if point not in known)
+
+
+def result_of(
+    summary: TrialSummary, objectives: Sequence[Objective], race: Race, point: Point
+) -> Result:
+    """Return what a run means for the race.
+
+    A recipe that diverges or collapses is worth the worst there is; a finalist that does leaves.
+    """
+    if summary.state == "complete":
+        return Result(tuple(turned(o, summary.last[o.metric]) for o in objectives))
+    if summary.state in BAD_ENDINGS and point[0] == race.recipe:
+        return Result(tuple(turned(o, o.worst_value) for o in objectives))
+    return Result(reason=summary.state)
+
+
+def turned(objective: Objective, value: float) -> float:
+    """Return a value such that larger is better."""
+    return value if objective.direction == "maximize" else -value

@@ -1,0 +1,242 @@
+"""Run a race to its end, read the test split, keep what came of it."""
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import Any
+
+from omegaconf import DictConfig
+from rich.console import Console
+from rich.text import Text
+
+from raystudy.config.spec import StudySpec
+from raystudy.confirm import conclusions, contenders, display, verdict
+from raystudy.confirm.contenders import Contest
+from raystudy.confirm.on_test_split import SplitReading, measure
+from raystudy.confirm.race_sampler import FINALIST, SEED, point_of
+from raystudy.confirm.race_study import RaceStudy
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
+from raystudy.storage import split_readings
+from raystudy.storage.folders import StudyFolder, write_atomically
+from raystudy.storage.manifest import Manifest
+from raystudy.study import command, comparability
+from raystudy.study.confirmed import FILE, FLOOR
+from raystudy.study.executor import Executor
+from raystudy.study.interrupt import graceful
+from raystudy.study.plan import check
+from raystudy.study.stored import StoredStudy
+from raystudy.study.study import Study
+from raystudy.study.tracker import StudyInfo, Tracker
+from raystudy.trackers import factory
+from raystudy.trackers.console import ConsoleTracker
+
+
+def run(
+    console: Console,
+    folder: StudyFolder,
+    manifest: Manifest,
+    *,
+    resumed: bool,
+    as_json: bool,
+) -> int:
+    """Run what is left of a confirm."""
+    settings = contenders.settings(manifest)
+    folder.settle(settings)
+    with folder.locked():
+        with factory.opened(settings, console) as trackers:
+            folder.write_manifest(manifest)
+            study = _open(folder, manifest, trackers, resumed=resumed)
+            code, summary = _race(console, study, manifest, settings, trackers)
+        if summary is None:
+            if not study.ended_early:
+                _say(console, f"go on with:    {folder.command('resume')}")
+            return code
+        touches = split_readings.count(_ledger_folder(folder, summary["study"]))
+        raced = len(summary["finalists"]) > 1
+        images = (
+            "the validation images, then the test images," if raced else comparability.VALIDATION
+        )
+        how = comparability.words(StoredStudy(folder), images)
+        summary |= {"confirm": folder.id, "test_evaluations": touches, "measured": how}
+        write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
+        searched = folder.path.with_name(summary["study"])
+        if searched.is_dir():  # where the search's report looks for it
+            kept = FILE if len(summary["finalists"]) > 1 else FLOOR
+            write_atomically(searched / kept, json.dumps(summary, indent=2) + "\n")
+        _attach(console, folder, settings, summary)
+    return display.show(console, folder, summary, as_json=as_json)
+
+
+def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
+    """Return what a confirm came to, if it has ended."""
+    path = folder.path / FILE
+    summary: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
+    return summary
+
+
+def _open(
+    folder: StudyFolder, manifest: Manifest, trackers: Sequence[Tracker], *, resumed: bool
+) -> Study:
+    runners = contenders.of(manifest)
+    spec = StudySpec.read(manifest.study or {})
+    info = StudyInfo(
+        id=folder.id,
+        folder=folder.path,
+        name=manifest.name,
+        overrides=(),
+        dataset=manifest.data,
+        spec=spec,
+        axes=runners.space.axes,
+        published=runners.space.published,
+        search_path=manifest.search_path,
+        resumed=resumed,
+    )
+    return Study.open(
+        info,
+        runners.space,
+        sampler={
+            "_target_": contenders.SAMPLER,
+            **asdict(runners.race),
+            "objectives": [asdict(objective) for objective in spec.objectives],
+        },
+        trial_scheduler={"_target_": "optuna.pruners.NopPruner"},
+        trackers=trackers,
+    )
+
+
+def _race(
+    console: Console,
+    study: Study,
+    manifest: Manifest,
+    settings: DictConfig,
+    trackers: Sequence[Tracker],
+) -> tuple[int, dict[str, Any] | None]:
+    """Return the exit code, and what the race came to if it has ended."""
+    from raystudy.on_ray.executor import RayExecutor
+
+    folder, runners = StudyFolder(study.info.folder), contenders.of(manifest)
+    trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
+    scaling = check.read_scaling(settings)
+    study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
+    budget, most = contenders.limits(manifest.overrides)
+    race = RaceStudy(
+        study,
+        runners.race,
+        {trial.summary.number: point_of(trial.params) for trial in trials},
+        say=lambda words: _say(console, words),
+        budget=budget,
+        most=most,
+    )
+    reading = SplitReading(study.info, trackers=[t for t in trackers if not _is_console(t)])
+
+    def end() -> None:
+        race.interrupted = reading.interrupted = True
+
+    executor = RayExecutor(scaling)
+    with study, graceful(end) as interruption, executor.connected():
+        try:
+            if not race.is_finished:
+                executor.run(race)
+            if race.is_finished and not study.ended_early:
+                race.settle()
+                section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
+                folder.write_manifest(replace(manifest, study=section))
+                if runners.race.challengers:
+                    _read_test(race, runners, reading, RayExecutor(scaling, measure))
+        except StudyStalledError as error:
+            console.print(str(error), style="red")
+            return EXIT_FAILED, None
+    measured_all = reading.is_finished or (race.is_finished and not runners.race.challengers)
+    if interruption.signal is not None and not measured_all:
+        return interruption.exit_code, None
+    if study.ended_early or reading.failures or not measured_all:
+        _say(console, study.ended_early or _failures(reading), style="red")
+        return EXIT_FAILED, None
+    return EXIT_DONE, verdict.sum_up(_outcomes(race, runners, reading))
+
+
+def _read_test(
+    race: RaceStudy, runners: Contest, reading: SplitReading, executor: Executor
+) -> None:
+    """Measure on test images those that are still in the race, and note it before."""
+    folder = StudyFolder(race.info.folder)
+    for (number, seed), summary in race.runs.items():
+        if number in race.standing.racing and summary.state == "complete":
+            params = {FINALIST: number, SEED: seed}
+            overrides = runners.space.as_overrides(params)
+            reading.expect(summary.number, overrides, behind=summary.epoch)
+    if not reading.waiting:
+        return
+    points = {summary.number: point for point, summary in race.runs.items()}
+    split_readings.record(
+        _ledger_folder(folder, runners.study),
+        f"confirm {folder.id}",
+        configurations=sorted({points[number][0] for number in reading.waiting}),
+        seeds=sorted({points[number][1] for number in reading.waiting}),
+        models=len(reading.waiting),
+    )
+    executor.run(reading)
+
+
+def _ledger_folder(folder: StudyFolder, study_id: str) -> Path:
+    """Return the folder of the search, whose test split it is, or what is left of it."""
+    searched = folder.path.with_name(study_id)
+    return searched if searched.is_dir() else folder.path
+
+
+def _outcomes(race: RaceStudy, runners: Contest, reading: SplitReading) -> verdict.Outcomes:
+    runs = race.runs
+    return verdict.Outcomes(
+        contest=runners,
+        objectives=race.info.spec.objectives,
+        runs=runs,
+        tests={
+            point: reading.measures[summary.number]
+            for point, summary in runs.items()
+            if summary.number in reading.measures
+        },
+        departures=race.standing.departures,
+        over=race.over,
+    )
+
+
+def _attach(
+    console: Console, folder: StudyFolder, settings: DictConfig, summary: Mapping[str, Any]
+) -> None:
+    """Add the conclusion to the confirm's own run in MLflow."""
+    from raystudy.trackers.mlflow.attach import Attachment, attach
+
+    line = command.begin(folder.read_manifest(), folder)
+    sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])
+    complaint = attach(
+        folder,
+        "study",
+        settings,
+        Attachment(
+            metrics=conclusions.measures(summary),
+            tags={
+                "raystudy.conclusion": sentences,
+                "raystudy.command": line,
+                "mlflow.note.content": f"{sentences}\n\n    {line}",
+            },
+            files={FILE: (folder.path / FILE).read_bytes()},
+        ),
+    )
+    if complaint:
+        _say(console, complaint, style="yellow")
+
+
+def _is_console(tracker: Tracker) -> bool:
+    return isinstance(tracker, ConsoleTracker)
+
+
+def _failures(reading: SplitReading) -> str:
+    return "; ".join(
+        f"run {number} could not be measured on test images: {reason}"
+        for number, reason in reading.failures.items()
+    )
+
+
+def _say(console: Console, words: str, *, style: str = "") -> None:
+    console.print(Text(words, style=style), soft_wrap=True)

@@ -1,0 +1,162 @@
+"""Trained networks, loaded without running code from any file."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from omegaconf import DictConfig
+from torch import Tensor, nn
+
+from raystudy.cli.replay import MOVABLE
+from raystudy.errors import UserError
+from raystudy.evaluation.locate import Origin, find
+from raystudy.storage import checkpoint
+from raystudy.trial import images
+from raystudy.trial.run import build_encoder, build_method, load_splits
+from trainables.data.image_set import Splits
+from trainables.methods.base import Method
+from trainables.networks.encoder import Encoder
+from trainables.networks.interchange import load_encoder
+from trainables.networks.weight_files import read_weights
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """A trained network in eval mode, and its data.
+
+    Parameters
+    ----------
+    origin : Origin
+    config : DictConfig
+        The trial's own.
+    encoder : Encoder
+    head : nn.Module, optional
+        Features (N, num_features) to logits (N, Y), of methods that train one.
+    method : Method, optional
+        Everything, unless the encoder is from elsewhere.
+    splits : Splits
+        On the network's device.
+    """
+
+    origin: Origin
+    config: DictConfig
+    encoder: Encoder
+    head: nn.Module | None
+    method: Method | None
+    splits: Splits
+
+    @property
+    def label(self) -> str:
+        """What to call it."""
+        return self.origin.label
+
+
+def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Trained:
+    """Find a trained network and load it without running code from any file.
+
+    Parameters
+    ----------
+    what : str
+        A study's id (its best trial), STUDY/NUMBER, the id of a run in MLflow, or a file with
+        weights; FILE:PREFIX where that holds several encoders.
+    overrides : sequence of str
+        ``output_dir``, ``tracker``, ``device``; for weights from elsewhere ``encoder`` and
+        ``data`` too.
+    search_path : sequence of str
+        The user's own folders, for weights from elsewhere.
+
+    Raises
+    ------
+    UserError
+        If there is no such thing, or its weights do not fit.
+    """
+    origin = find(what, overrides, search_path)
+    other = [t for t in overrides if t.startswith("data") and not t.startswith(MOVABLE)]
+    if origin.study and other:
+        raise UserError(
+            f"{origin.label} is looked at on the data it was trained on, not {other[0]}."
+        )
+    found = load(origin, overrides)
+    if study := origin.study:
+        images.refuse_others(study, study.read_manifest(), found.config, found.splits)
+    return found
+
+
+def use_threads(settings: DictConfig) -> None:
+    """Have as many threads as a trial has: more are slower on small networks."""
+    torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
+
+
+def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
+    """Build a network and put its weights in."""
+    own = ("device=", "output_dir=", *(() if _is_other_data(overrides) else MOVABLE))
+    settings = origin.settings([t for t in overrides if t.startswith(own)])
+    splits = load_splits(settings)
+    where = splits.train.images.device
+    if origin.study is None:
+        encoder = build_encoder(settings)
+        prefix = origin.prefix
+        _put_in(lambda: load_encoder(encoder, read_weights(origin.weights), prefix=prefix), origin)
+        return Trained(
+            origin=origin,
+            config=settings,
+            encoder=encoder.to(where).eval(),
+            head=None,
+            method=None,
+            splits=splits,
+        )
+    method = build_method(settings)
+    _put_in(lambda: _load_method(method, _weights(origin.weights)), origin)
+    if settings.trainer.channels_last:  # as it was measured in training, to the last bit
+        method.to(memory_format=torch.channels_last)
+    method.to(where).eval()
+    head = getattr(method, "head", None)
+    return Trained(
+        origin=origin,
+        config=settings,
+        encoder=method.encoder,
+        head=head if isinstance(head, nn.Module) else None,
+        method=method,
+        splits=splits,
+    )
+
+
+def _is_other_data(overrides: Sequence[str]) -> bool:
+    return any(text.startswith("data=") for text in overrides)
+
+
+def _weights(path: Path) -> dict[str, Any]:
+    if path.suffix != ".ckpt":
+        return dict(read_weights(path))
+    state = checkpoint.load(path)
+    try:
+        weights: dict[str, Any] = state["trainer"]["method"]
+    except (KeyError, TypeError):
+        raise UserError(f"{path} is no checkpoint of a trial of raystudy's.") from None
+    return weights
+
+
+def _load_method(method: Method, weights: dict[str, Any]) -> None:
+    own = method.state_dict()
+    tensors = {name for name, value in own.items() if isinstance(value, Tensor)}
+    given = {name for name, value in weights.items() if isinstance(value, Tensor)}
+    if missing := sorted(tensors - given):
+        raise ValueError(f"{missing[0]} and {len(missing) - 1} others are missing")
+    if extra := sorted(given - tensors):
+        raise ValueError(f"{extra[0]} and {len(extra) - 1} others are not of this method")
+    if broken := sorted(name for name in tensors if not weights[name].isfinite().all()):
+        raise ValueError(f"{broken[0]} and {len(broken) - 1} others are not finite")
+    # Safetensors hold no state that is not a tensor; an evaluation needs none.
+    with torch.no_grad():
+        method.load_state_dict({**own, **weights})
+
+
+def _put_in(put: Any, origin: Origin) -> None:
+    try:
+        put()
+    except (ValueError, RuntimeError) as error:
+        # torch's errors are of many lines, ours where they show Python to run.
+        words = str(error) if isinstance(error, ValueError) else " ".join(str(error).split())
+        raise UserError(f"the weights in {origin.weights} cannot be used: {words}") from error

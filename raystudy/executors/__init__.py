@@ -1,1 +1,0 @@
-"""Who runs the trials of a study."""

@@ -1,0 +1,40 @@
+"""The session of one of several workers that train a trial together."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import distributed as dist
+
+from raystudy.errors import TrialStoppedError
+from raystudy.storage.folders import TrialFolder
+from raystudy.study.tracker import Metrics
+from trainables import distributed
+
+Ask = Callable[[dict[str, Any]], bool]
+
+
+@dataclass(frozen=True)
+class TrainSession:
+    """Report from rank 0; every rank hears the answer and stops at the same epoch.
+
+    Parameters
+    ----------
+    folder : TrialFolder
+    ask : callable
+        Tells the trial's driver of an epoch; returns whether to go on. Called on rank 0 alone.
+    """
+
+    folder: TrialFolder
+    ask: Ask
+
+    def report(self, epoch: int, metrics: Metrics) -> None:
+        """See `Session.report`; a collective call."""
+        go_on = torch.ones(1)
+        if distributed.rank() == 0:
+            go_on[0] = float(self.ask({"epoch": epoch, "metrics": dict(metrics)}))
+        if distributed.is_distributed() and dist.get_backend() == "nccl":
+            go_on = go_on.cuda()
+        if not distributed.broadcast_from_first(go_on).item():
+            raise TrialStoppedError

@@ -1,0 +1,71 @@
+"""What a race came to, read from where it was written."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from raystudy.config.spec import Objective
+from raystudy.confirm.contenders import RECIPE
+from raystudy.confirm.on_test_split import as_test
+from raystudy.confirm.race import ALPHA
+from raystudy.confirm.race_sampler import turned
+
+FILE, FLOOR = "confirm.json", "floor.json"
+Race = Mapping[str, Any]
+Entry = Mapping[str, Any]
+
+
+def read(folder: Path, name: str = FILE) -> Race | None:
+    """Return what `raystudy confirm` wrote; None if there is none, or it is torn."""
+    try:
+        race: Race = json.loads((folder / name).read_text())
+    except (OSError, ValueError):
+        return None
+    return race if isinstance(race, dict) and race.get("finalists") else None
+
+
+def seen(race: Race, metric: str) -> float | None:
+    """Return the smallest difference of means that the race's seeds tell from noise."""
+    floor = race.get("noise_floors", {}).get(metric, {})
+    paired: float | None = floor.get("paired")
+    unpaired: float | None = floor.get("unpaired")
+    return unpaired if paired is None else paired
+
+
+def is_noise(race: Race, measured: Entry, metric: str) -> bool:
+    """Return whether a difference to the recipe is too small for the race's seeds to see."""
+    floor, difference = seen(race, metric), measured.get("difference")
+    return floor is not None and difference is not None and abs(difference) < floor
+
+
+def floor_of_one_run(folder: Path, metric: str) -> float | None:
+    """Return from which difference on two single runs differ, if a race or a floor told."""
+    for name in (FILE, FLOOR):
+        race = read(folder, name)
+        floor = race.get("noise_floors", {}).get(metric, {}) if race else {}
+        if "one_seed" in floor:
+            return float(floor["one_seed"])
+    return None
+
+
+def ranked(race: Race, objective: Objective) -> list[int]:
+    """Return who stayed in the race to its end, by trial, the best first.
+
+    Those that beat the published recipe on test images come before all others; the recipe runs
+    with the others.
+    """
+    there = [
+        (not _beats_recipe(one, objective), -turned(objective, mean), int(one["trial"]))
+        for one in race["finalists"]
+        for mean in [one["objectives"][objective.metric]["mean"]]
+        if mean is not None and not one["left"]
+    ]
+    return [number for _, _, number in sorted(there)]
+
+
+def _beats_recipe(entry: Entry, objective: Objective) -> bool:
+    test = entry["test"].get(as_test(objective.metric), {})
+    if entry["trial"] == RECIPE or "difference" not in test:
+        return False
+    return bool(test["p_holm"] <= ALPHA and turned(objective, test["difference"]) > 0)

@@ -1,0 +1,42 @@
+"""What runs the trials that a study hands out."""
+
+from typing import Protocol
+
+from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo
+from raystudy.study.trial_record import Outcome
+
+
+class TrialSource(Protocol):
+    """What an executor knows of a study: `Study` is one, the rounds of a race are another.
+
+    Attributes
+    ----------
+    info : StudyInfo
+    interrupted : bool
+        Set by a signal handler: what runs shall end soon and be taken up by `raystudy resume`.
+    """
+
+    info: StudyInfo
+    interrupted: bool
+
+    def next_trial(self) -> TrialInfo | None:
+        """Return a trial to run; None: there is none, or none before a running one has ended."""
+
+    def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
+        """Take an epoch's metrics in; False: the trial shall end."""
+
+    def finish(self, number: int, outcome: Outcome) -> None:
+        """Give a trial its final state, unless a report already did."""
+
+
+class Executor(Protocol):
+    """Ray Tune, or this process."""
+
+    def run(self, study: TrialSource) -> None:
+        """Run trials until `study.next_trial` gives no more and all that ran have ended.
+
+        Every trial handed out is reported epoch by epoch, ends soon after `study.report` returned
+        False, and is finished with an `Outcome`. If `study.interrupted` becomes true, trials end
+        after their epoch as ``stopped`` and stay running in the journal, to be taken up by
+        `raystudy resume`.
+        """

@@ -1,0 +1,250 @@
+"""A study as it lies on disk, read without touching it: it may be running."""
+
+import fcntl
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+from omegaconf import DictConfig
+from optuna.storages import BaseStorage
+from optuna.trial import FrozenTrial, TrialState
+
+from raystudy.config.spec import Objective, StudySpec
+from raystudy.confirm import contenders
+from raystudy.confirm.contenders import Contest
+from raystudy.errors import UserError
+from raystudy.search import pareto
+from raystudy.search.samplers import quiet
+from raystudy.search.search_space import SearchSpace
+from raystudy.storage.database import open_database
+from raystudy.storage.folders import StudyFolder, TrialFolder, open_study_folder
+from raystudy.storage.journal import Snapshot
+from raystudy.study import trial_record
+from raystudy.study.earlier import Earlier
+from raystudy.study.ledger import ENDED_EARLY, LET_THROUGH
+from raystudy.study.tracker import StudyInfo, TrialSummary
+from raystudy.study.trial_record import TrialRecord
+
+StudyState = Literal["running", "complete", "interrupted", "empty"]
+
+
+@dataclass(frozen=True)
+class StoredTrial:
+    """A trial as the journal tells it.
+
+    Parameters
+    ----------
+    summary : TrialSummary
+        Of a trial that has not ended the state is ``running``.
+    params : mapping of str to value
+    curve : mapping of int to mapping of str to float
+        Measures by epoch.
+    let_through : int
+        Of a control the epoch at which the trial scheduler would have ended it; else 0.
+    """
+
+    summary: TrialSummary
+    params: Mapping[str, Any]
+    curve: Mapping[int, Mapping[str, float]]
+    let_through: int = 0
+
+    @classmethod
+    def read(cls, trial: FrozenTrial, objectives: tuple[Objective, ...]) -> "StoredTrial":
+        """Read one trial."""
+        if trial.state.is_finished():
+            summary = trial_record.read_summary(trial, objectives)
+        else:
+            record = TrialRecord.read(trial, objectives)
+            summary = record.summary("running", "")
+        let_through = int(trial.user_attrs.get(LET_THROUGH, 0))
+        return cls(summary, trial.params, trial_record.curve(trial), let_through)
+
+
+class StoredStudy:
+    """A study's folder and what its journal, or its database, holds at this moment.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+
+    Raises
+    ------
+    UserError
+        If it is no study: a single trial of ``raystudy train`` has no journal.
+    """
+
+    def __init__(self, folder: StudyFolder) -> None:
+        self.folder = folder
+        self.manifest = folder.read_manifest()
+        if self.manifest.kind not in ("sweep", "confirm"):
+            raise UserError(
+                f"{folder.id} is a single trial, not a study; its files are in {folder.path}."
+            )
+
+    @classmethod
+    def open(cls, output_dir: Path, study_id: str) -> "StoredStudy":
+        """Open a study by its id."""
+        return cls(open_study_folder(output_dir, study_id))
+
+    @cached_property
+    def spec(self) -> StudySpec:
+        """Objectives and length."""
+        # Written when it began; older ones are composed again.
+        if self.manifest.study is not None:
+            return StudySpec.read(self.manifest.study)
+        return StudySpec.read(self.composed[1].study)
+
+    @cached_property
+    def composed(self) -> tuple[SearchSpace, DictConfig]:
+        """Space and configuration, composed again from what the user typed."""
+        m = self.manifest
+        if m.confirm is not None:
+            return Contest.read(m.confirm).space, contenders.settings(m)
+        space, composed = SearchSpace.load(m.name, m.overrides, m.search_path)
+        self.folder.settle(composed.config)
+        return space, composed.config
+
+    @property
+    def info(self) -> StudyInfo:
+        """What trackers are told of it."""
+        space, settings = self.composed
+        return StudyInfo(
+            id=self.id,
+            folder=self.folder.path,
+            name=self.manifest.name,
+            overrides=space.overrides,
+            dataset=str(settings.data.name),
+            spec=self.spec,
+            axes=space.axes,
+            published=space.published,
+            search_path=self.manifest.search_path,
+            resumed=True,
+        )
+
+    @cached_property
+    def _storage(self) -> tuple[BaseStorage, int | None]:
+        """The journal or database, and the study's number there."""
+        url = self.spec.storage
+        storage = Snapshot(self.folder.journal).storage if url is None else open_database(url)
+        with quiet():
+            known = {s.study_name: s._study_id for s in storage.get_all_studies()}
+        return storage, known.get(self.id)
+
+    @cached_property
+    def attributes(self) -> dict[str, Any]:
+        """What was kept of the study as a whole: why it ended early, what it learnt from."""
+        storage, study_id = self._storage
+        return {} if study_id is None else storage.get_study_user_attrs(study_id)
+
+    @property
+    def earlier(self) -> Earlier | None:
+        """What it took over from an earlier study."""
+        return Earlier.read(self.attributes)
+
+    @property
+    def ended_early(self) -> str:
+        """Why it ended before all its trials were run; empty if it did not."""
+        return str(self.attributes.get(ENDED_EARLY, ""))
+
+    @cached_property
+    def trials(self) -> list[StoredTrial]:
+        """All trials that were handed out, by number."""
+        storage, study_id = self._storage
+        with quiet():
+            frozen = [] if study_id is None else storage.get_all_trials(study_id, deepcopy=False)
+        return [
+            StoredTrial.read(trial, self.spec.objectives)
+            for trial in frozen
+            if trial.state != TrialState.WAITING
+        ]
+
+    @property
+    def id(self) -> str:
+        """The study's name on the command line."""
+        return self.folder.id
+
+    @property
+    def data(self) -> str:
+        """Name of the data set."""
+        return self.manifest.data
+
+    @property
+    def ended(self) -> list[TrialSummary]:
+        """The trials that have ended."""
+        return [t.summary for t in self.trials if t.summary.state != "running"]
+
+    @property
+    def best(self) -> list[TrialSummary]:
+        """The best complete trial, or the front of several objectives.
+
+        None of a confirm: its runs are one seed each, and ``confirm.json`` has its results.
+        """
+        if self.manifest.kind == "confirm":
+            return []
+        front = pareto.front(self.ended, self.spec.objectives)
+        return front if len(self.spec.objectives) > 1 else front[:1]
+
+    @property
+    def state(self) -> StudyState:
+        """Whether a driver has it now, and if not whether anything is left to do."""
+        if is_locked(self.folder):
+            return "running"
+        if not self.trials:
+            return "empty"
+        unfinished = len(self.ended) < max(self.spec.num_trials, len(self.trials))
+        if self.ended_early and len(self.ended) == len(self.trials):
+            return "complete"
+        return "interrupted" if unfinished else "complete"
+
+    def trial(self, number: int) -> StoredTrial:
+        """Return one trial.
+
+        Raises
+        ------
+        UserError
+            If there is none of that number.
+        """
+        for trial in self.trials:
+            if trial.summary.number == number:
+                return trial
+        raise UserError(f"{self.id} has no trial {number}; it has {len(self.trials)} of them.")
+
+    def trial_folder(self, number: int) -> TrialFolder:
+        """Return where a trial's files are."""
+        return self.folder.trial(number)
+
+
+def is_locked(folder: StudyFolder) -> bool:
+    """Return whether a driver holds a study."""
+    path = folder.path / "lock"
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def all_folders(output_dir: Path) -> list[StudyFolder]:
+    """Return the folders of all studies and single trials, oldest first."""
+    manifests = sorted(output_dir.glob("studies/*/study.json"), key=lambda p: p.stat().st_mtime)
+    return [StudyFolder(path.parent) for path in manifests]
+
+
+def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
+    """Return the trial that ``swaro-1/3`` names.
+
+    Raises
+    ------
+    UserError
+        If it names none.
+    """
+    study_id, _, number = run.partition("/")
+    if not number.isdigit():
+        raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{run}'.")
+    study = StoredStudy.open(output_dir, study_id)
+    return study, study.trial(int(number))

@@ -1,0 +1,219 @@
+"""How far the images that a search measured on leave its results open.
+
+An accuracy is a count of images. Each trial's interval speaks of the draw of those images, not of
+the draw of a training seed, which only fresh seeds tell (``raystudy confirm``).
+"""
+
+import math
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from raystudy.config.spec import Objective
+from raystudy.search import halving, pareto
+from raystudy.study.tracker import TrialSummary
+from trainables.evaluate.intervals import Interval, clopper_pearson
+
+MOST_IMAGES = 100_000
+FEWEST_IMAGES = 10
+FEWEST_VALUES = 3  # different ones
+ACCIDENT = 1e-3  # chance of a count that fits values which are no shares
+ROUNDING = 2.0**-24  # of a share that was computed in single precision
+DRAWS, FEWER_DRAWS = 2000, 300  # with two objectives at most, with more
+RECIPE = 0
+Floats = NDArray[np.float64]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Uncertainty:
+    """What the number of images leaves open.
+
+    Parameters
+    ----------
+    images : mapping of str to int
+        Of how many images each objective is a share.
+    intervals : mapping of int to mapping of str to Interval
+        Exact 95 % ones by trial and objective, of the front and of the published recipe.
+    chances : mapping of int to float
+        Of each candidate to be on the true front, or the best by a single objective.
+    hypervolume : Interval or None
+        Area that the front dominates, from no accuracy on; of two objectives. Its ends are those of
+        all intervals at once, as if all trials erred on the same images, which is cautious: the
+        interval held the true area in 97 % or more of simulated studies, whether they did or not.
+    """
+
+    images: Mapping[str, int]
+    intervals: Mapping[int, Mapping[str, Interval]]
+    chances: Mapping[int, float]
+    hypervolume: Interval | None = None
+
+
+def of(summaries: Sequence[TrialSummary], objectives: Sequence[Objective]) -> Uncertainty | None:
+    """Return the uncertainty of complete trials; None unless every objective is a share of images.
+
+    Trials beyond a constraint are no candidates, as in `pareto.front`.
+    """
+    found = {o.metric: count_images(_told(summaries, o.metric)) for o in objectives}
+    images = {metric: count for metric, count in found.items() if count is not None}
+    candidates = pareto.candidates(summaries)
+    if len(images) < len(objectives) or not candidates:
+        return None
+    best = pareto.front(candidates, objectives)
+    recipe = [one for one in summaries if one.number == RECIPE and one.state == "complete"]
+    intervals = {
+        one.number: {
+            metric: clopper_pearson(round(one.last[metric] * n), n) for metric, n in images.items()
+        }
+        for one in (*recipe, *best)
+    }
+    return Uncertainty(
+        images=images,
+        intervals=intervals,
+        chances=_chances(candidates, objectives, images),
+        hypervolume=_area([intervals[one.number] for one in best], objectives),
+    )
+
+
+def _told(summaries: Iterable[TrialSummary], metric: str) -> Iterator[float]:
+    for summary in summaries:
+        for values in (summary.last, summary.best):
+            if metric in values and math.isfinite(values[metric]):
+                yield values[metric]
+
+
+def chance_words(found: Uncertainty, number: int) -> str:
+    """Return how surely a trial is what it seems."""
+    what = "the best of all complete" if len(found.images) == 1 else "on the true front"
+    return f"({what} by {found.chances[number]:.0%}, going by the images)"
+
+
+def area_words(area: Interval, *, what: str = "images") -> str:
+    """Return a hypervolume with its interval."""
+    return f"{area.value:.4f}, as {what} leave it open between {area.low:.4f} and {area.high:.4f}"
+
+
+def count_images(values: Iterable[float]) -> int | None:
+    """Return the least number of images of which all values can be shares.
+
+    It is a divisor of the true number at worst, which makes intervals too wide.
+
+    Returns
+    -------
+    int or None
+        None if there is no such number, or too few values to tell.
+    """
+    shares = np.unique(np.array(list(values), dtype=np.float64))[: 10 * FEWEST_IMAGES]
+    if len(shares) < FEWEST_VALUES or not (0 <= shares[0] <= shares[-1] <= 1):
+        return None
+    numbers = np.arange(FEWEST_IMAGES, MOST_IMAGES + 1)
+    for share in shares:
+        counts = share * numbers
+        numbers = numbers[np.abs(counts - np.round(counts)) <= ROUNDING * numbers]
+    if not len(numbers):
+        return None
+    least = int(numbers[0])
+    by_accident = least * (2 * ROUNDING * least) ** len(shares)
+    return least if by_accident < ACCIDENT else None
+
+
+def _chances(
+    candidates: Sequence[TrialSummary], objectives: Sequence[Objective], images: Mapping[str, int]
+) -> dict[int, float]:
+    """Return how often each is on the front of accuracies drawn as the counts leave them open.
+
+    Accuracies are drawn from Jeffreys' Beta(k + 1/2, n - k + 1/2), each by itself. Trials are
+    measured on the same images and differ by less than that, so the chances are cautious.
+    """
+    draws = DRAWS if len(objectives) < 3 else FEWER_DRAWS
+    rng = np.random.default_rng(0)
+    columns = []
+    for objective in objectives:
+        n = images[objective.metric]
+        right = np.array([round(one.last[objective.metric] * n) for one in candidates])
+        drawn = rng.beta(right + 0.5, n - right + 0.5, size=(draws, len(candidates)))
+        columns.append(drawn if objective.direction == "maximize" else -drawn)
+    share = on_front(np.stack(columns, axis=-1)).mean(axis=0)
+    return {one.number: float(c) for one, c in zip(candidates, share, strict=True)}
+
+
+def over_seeds(values: Floats) -> tuple[list[float], Interval | None]:
+    r"""Return chances of being on the true front, and its hypervolume, from runs on common seeds.
+
+    True means are drawn from Student's t about the means over S seeds,
+
+    .. math:: \bar x + t_{S-1} \, \hat\Sigma^{1/2} / \sqrt S,
+
+    with one covariance over all configurations and objectives, for runs on a seed are pairs.
+
+    Parameters
+    ----------
+    values : array, shape (S, N, M)
+        Of N configurations by M objectives, larger being better.
+    """
+    seeds = len(values)
+    mean, rng = values.mean(axis=0), np.random.default_rng(0)
+    apart = (values - mean) / math.sqrt(seeds * (seeds - 1))
+    steps = rng.normal(size=(DRAWS, seeds))
+    tails = np.sqrt((seeds - 1) / rng.chisquare(seeds - 1, size=DRAWS))
+    drawn = mean + tails[:, None, None] * np.einsum("bs,snm->bnm", steps, apart)
+    chances = [float(chance) for chance in on_front(drawn).mean(axis=0)]
+    if values.shape[2] != 2:
+        return chances, None
+    area = hypervolume(mean)
+    low, high = np.quantile([hypervolume(one) for one in drawn], (0.025, 0.975))
+    # Mirrored: drawn fronts lie outside the mean's as it lies outside the true one.
+    return chances, Interval(area, float(2 * area - high), float(2 * area - low))
+
+
+def on_front(points: Floats) -> NDArray[np.bool_]:
+    """Return which of each draw's points no other of that draw beats, larger being better.
+
+    Parameters
+    ----------
+    points : array, shape (B, N, M)
+        B draws of N points by M objectives.
+
+    Returns
+    -------
+    array, shape (B, N)
+    """
+    if points.shape[2] == 1:
+        chosen: NDArray[np.bool_] = points[..., 0] >= points.max(axis=1)
+        return chosen
+    if points.shape[2] > 2:
+        return np.stack([halving.front(-one) for one in points])
+    order = np.argsort(-points[..., 0], axis=1)
+    second = np.take_along_axis(points[..., 1], order, axis=1)
+    before = np.maximum.accumulate(second, axis=1)[:, :-1]
+    ahead = np.concatenate([np.ones_like(second[:, :1], dtype=bool), second[:, 1:] > before], 1)
+    chosen = np.empty_like(ahead)
+    np.put_along_axis(chosen, order, ahead, axis=1)
+    return chosen
+
+
+def hypervolume(points: Floats) -> float:
+    """Return the area that points dominate above (0, 0), larger being better.
+
+    Parameters
+    ----------
+    points : array, shape (N, 2)
+    """
+    ordered = np.maximum(points[np.argsort(-points[:, 0])], 0)
+    top = np.maximum.accumulate(ordered[:, 1])
+    rise = np.diff(top, prepend=0.0)
+    return float((ordered[:, 0] * rise).sum())
+
+
+def _area(
+    intervals: Sequence[Mapping[str, Interval]], objectives: Sequence[Objective]
+) -> Interval | None:
+    """Return the front's area, and that of all lower and all upper ends.
+
+    The ends rise with the count, so that no trial behind the front adds to either area.
+    """
+    if len(objectives) != 2 or any(o.direction != "maximize" for o in objectives):
+        return None
+    ends = np.array([[one[o.metric] for o in objectives] for one in intervals])  # (N, 2, 3)
+    return Interval(*(hypervolume(ends[:, :, end]) for end in range(3)))

@@ -1,0 +1,209 @@
+"""From events to what MLflow's runs shall look like; knows nothing of MLflow's client."""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+
+from raystudy.config.spec import Objective
+from raystudy.search import pareto
+from raystudy.study.tracker import TrialState, TrialSummary
+from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch, Status
+from raystudy.trackers.mlflow.spool import Event
+from raystudy.trackers.mlflow.tags import final_tags, study_params, study_tags, trial_tags, word
+
+STATUS: Mapping[str, Status] = {
+    "complete": "FINISHED",
+    "pruned": "FINISHED",
+    "diverged": "FAILED",
+    "collapsed": "FAILED",
+    "failed": "FAILED",
+    "interrupted": "KILLED",
+}
+STUDY: RunKey = "study"
+
+
+@dataclass
+class _Trial:
+    """What was heard of a trial so far."""
+
+    state: TrialState = "running"
+    epoch: int = 0
+    command: str = ""
+    history: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
+
+
+class Chronicle:
+    """Takes a study's events in, in order, and turns each into changes of runs.
+
+    The same events give the same changes, so that a delivery cut short can be repeated.
+    """
+
+    def __init__(self) -> None:
+        self.uid = ""
+        self.study: Event | None = None
+        self.is_open = False
+        self._trials: dict[int, _Trial] = {}
+        self._ended: dict[int, TrialSummary] = {}
+        self._front: list[TrialSummary] = []
+        self._patches: dict[RunKey, RunPatch] = {}
+
+    @property
+    def experiment(self) -> str:
+        """Name of the experiment that the study belongs to."""
+        assert self.study is not None
+        return f"raystudy/{self.study['name']}/{self.study['dataset']}"
+
+    @property
+    def objectives(self) -> list[Objective]:
+        """What the study optimises."""
+        assert self.study is not None
+        return [Objective(**entry) for entry in self.study["objectives"]]
+
+    @property
+    def has_parent(self) -> bool:
+        """Whether trials are children of a run of the study."""
+        return bool(self.study and self.study["parent_run"])
+
+    def take(self, event: Event) -> None:
+        """Take an event in; those of another version of raystudy may be unknown and are skipped."""
+        if event["kind"] == "spool":
+            self.uid = self.uid or event["uid"]
+            return
+        handlers: dict[str, Callable[[Event], None]] = {
+            "study_started": self._study_started,
+            "trial_started": self._trial_started,
+            "trial_reported": self._trial_reported,
+            "trial_finished": self._trial_finished,
+            "study_finished": self._study_finished,
+        }
+        handler = handlers.get(event["kind"])
+        if handler is not None and (self.study or event["kind"] == "study_started"):
+            handler(event)
+
+    def patches(self) -> dict[RunKey, RunPatch]:
+        """Return what changed since the last call, the study's own run first."""
+        patches, self._patches = self._patches, {}
+        return dict(sorted(patches.items(), key=lambda item: (item[0] != STUDY, item[0])))
+
+    def _study_started(self, event: Event) -> None:
+        first, self.study, self.is_open = self.study is None, event, True
+        patch = self._study_patch(event)
+        if patch is None:
+            return
+        patch.status, patch.ended, patch.files = "RUNNING", None, True
+        patch.tags |= study_tags(event)
+        if first:  # parameters are write-once in MLflow
+            patch.params |= study_params(event)
+
+    def _trial_started(self, event: Event) -> None:
+        assert self.study is not None
+        trial = self._trials.setdefault(event["number"], _Trial())
+        if self._ended.pop(event["number"], None):  # a driver died after telling this trial's end
+            self._front = self._best_of(self._ended.values())
+        trial.state, trial.command = "running", event["command"]
+        patch = self._trial_patch(event["number"], event)
+        patch.status, patch.ended = "RUNNING", None
+        patch.params |= {path: word(value) for path, value in event["settings"].items()}
+        patch.tags |= trial_tags(self.study, event)
+
+    def _trial_reported(self, event: Event) -> None:
+        trial = self._trials.setdefault(event["number"], _Trial())
+        if event["epoch"] <= trial.epoch:  # told again after a restart
+            return
+        patch = self._trial_patch(event["number"], event)
+        patch.files = patch.files or trial.epoch == 0  # the resolved configuration is there now
+        trial.epoch = event["epoch"]
+        # MLflow's plots begin with the measure it heard of first.
+        first = {
+            o.metric: event["metrics"][o.metric]
+            for o in self.objectives
+            if o.metric in event["metrics"]
+        }
+        for name, value in (first | event["metrics"]).items():
+            patch.metrics.append(Point(name, value, event["time"], trial.epoch))
+            trial.history.setdefault(name, []).append((trial.epoch, value))
+
+    def _trial_finished(self, event: Event) -> None:
+        summary = TrialSummary(**event["summary"])
+        trial = self._trials.setdefault(summary.number, _Trial())
+        if trial.state != "running":
+            return
+        trial.state = summary.state
+        patch = self._trial_patch(summary.number, event)
+        patch.status, patch.ended, patch.files = STATUS[summary.state], event["time"], True
+        patch.history, trial.history = trial.history or None, {}
+        patch.metrics += _ends(summary, event["time"])
+        patch.tags |= final_tags(summary, trial.command)
+        self._sum_up(summary, event)
+
+    def _sum_up(self, summary: TrialSummary, event: Event) -> None:
+        """Bring the study's own run up to date with a trial that ended."""
+        self._ended[summary.number] = summary
+        self._front = self._best_of([*self._front, summary])
+        patch = self._study_patch(event)
+        if patch is None:
+            return
+        ended = len(self._ended)
+        counts = Counter(f"trials/{one.state}" for one in self._ended.values())
+        values = {"trials/ended": ended, **counts, **self._best()}
+        patch.metrics += [Point(key, value, event["time"], ended) for key, value in values.items()]
+        patch.tags |= self._best_tags()
+
+    def _best_of(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
+        assert self.study is not None
+        if "seed" in self.study["axes"]:  # runs that differ in their luck: none is best
+            return []
+        measured = [t for t in trials if all(o.metric in t.last for o in self.objectives)]
+        return pareto.front(measured, self.objectives)
+
+    def _best(self) -> dict[str, float]:
+        """Return the best value of each objective among the complete trials."""
+        best = {}
+        for objective in self.objectives if self._front else ():
+            values = [one.last[objective.metric] for one in self._front]
+            extreme = max if objective.direction == "maximize" else min
+            best[f"best/{objective.metric}"] = extreme(values)
+        return best
+
+    def _best_tags(self) -> dict[str, str]:
+        if not self._front:
+            return {}
+        tags = {"raystudy.best_trials": ",".join(str(one.number) for one in self._front)}
+        if len(self.objectives) == 1:
+            best = self._front[0].number
+            tags["raystudy.best_trial"] = str(best)
+            tags["raystudy.best_command"] = self._trials[best].command
+        return tags
+
+    def _study_finished(self, event: Event) -> None:
+        self.is_open = False
+        for number, trial in self._trials.items():
+            if trial.state == "running":
+                patch = self._trial_patch(number, event)
+                patch.status, patch.ended = "KILLED", event["time"]
+                patch.tags["raystudy.state"] = "interrupted"
+        study = self._study_patch(event)
+        if study is not None:
+            study.status, study.ended = STATUS[event["state"]], event["time"]
+            study.tags["raystudy.state"] = event["state"]
+
+    def _study_patch(self, event: Event) -> RunPatch | None:
+        assert self.study is not None
+        if not self.has_parent:
+            return None
+        return self._patches.setdefault(STUDY, RunPatch(self.study["id"], event["time"]))
+
+    def _trial_patch(self, number: int, event: Event) -> RunPatch:
+        assert self.study is not None
+        name = f"trial {number:04d}" if self.has_parent else self.study["id"]
+        return self._patches.setdefault(number, RunPatch(name, event["time"]))
+
+
+def _ends(summary: TrialSummary, time: int) -> list[Point]:
+    """Last and best of each objective: MLflow's table shows only the last value of a measure."""
+    kinds = {"last": summary.last, "best": summary.best}
+    return [
+        Point(f"{kind}/{name}", value, time, summary.epoch)
+        for kind, values in kinds.items()
+        for name, value in values.items()
+    ]
