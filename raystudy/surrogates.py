@@ -11,8 +11,9 @@ from optuna.distributions import FloatDistribution
 
 from raystudy.config.spec import Objective, StudySpec
 from raystudy.search.search_space import SearchSpace
+from raystudy.study.info import StudyInfo
 from raystudy.study.inline import Report
-from raystudy.study.tracker import StudyInfo, TrialInfo
+from raystudy.trial.info import TrialInfo
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
 STRENGTH, RATE = "attack.strength", "optimizer.lr"

@@ -6,15 +6,15 @@ import math
 import pytest
 import torch
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
-from raystudy.trial.run import build_evaluators, build_trainer, load_splits
+from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 from trainables.data.image_set import Splits
 
 # A study's tests share a process, and so what it comes to in one epoch.
 STUDIES = [
-    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in compose.study_names()
+    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in catalogue.study_names()
 ]
 SHORT = ["max_epochs=3", "device=cpu"]
 FEW = 384  # training images: three steps an epoch
@@ -67,12 +67,12 @@ def test_the_published_recipe_lies_inside_the_space(study):
 
 
 def has_its_own_recipe(study, data):
-    return compose.find_yaml(f"recipe/{study}/{data}") is not None
+    return catalogue.find_yaml(f"recipe/{study}/{data}") is not None
 
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_it_composes_at_full_scale(study):
-    for data in compose.options("data"):
+    for data in catalogue.options("data"):
         if data in ("cifar10", "image_folder") or has_its_own_recipe(study, data):
             root = ["data.root=/data"] if data == "image_folder" else []
             space, _ = SearchSpace.load(study, [f"data={data}", *root])

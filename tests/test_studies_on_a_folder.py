@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from raystudy.cli import main
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 
 TINY = [
     *("data=image_folder", "data.image_size=8", "encoder=small_conv", "max_epochs=1"),
@@ -32,7 +32,7 @@ def root(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize("study", compose.study_names())
+@pytest.mark.parametrize("study", catalogue.study_names())
 def test_it_trains_on_a_folder_of_images(study, root, tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     known = compose.settings(study)

@@ -10,8 +10,8 @@ from hydra.utils import instantiate
 from never_waiting import DEVICE, WaitsForDeviceError, never_waiting
 from torch import nn
 
-from raystudy.config import compose
-from raystudy.trial.run import _build, build_method
+from raystudy.config import catalogue, compose
+from raystudy.trial.build import _build, build_method
 from trainables.clustering import kmeans
 from trainables.data.image_set import ImageSet
 from trainables.means import Means
@@ -77,7 +77,7 @@ def train(trainer):
         assert all(total.device.type == DEVICE for total in means.totals.values())
 
 
-@pytest.mark.parametrize("study", compose.study_names())
+@pytest.mark.parametrize("study", catalogue.study_names())
 def test_no_step_waits_alone_or_among_several_ranks(study):
     trainer = trainer_of(settings_of(study))
     train(trainer)
@@ -91,7 +91,7 @@ def shared(group, option):
     return instantiate(settings[group], _convert_="all")
 
 
-@pytest.mark.parametrize("option", compose.options("attack"))
+@pytest.mark.parametrize("option", catalogue.options("attack"))
 def test_no_attack_of_training_waits(option):
     attack, network = shared("attack", option), nn.Linear(48, 4).to(DEVICE)
     images, labels = torch.rand(6, 3, 4, 4, device=DEVICE), torch.arange(6, device=DEVICE) % 4
@@ -101,14 +101,14 @@ def test_no_attack_of_training_waits(option):
         attack(lambda x: network(x.flatten(1)).sum(dim=1), images, sense=sense)
 
 
-@pytest.mark.parametrize("option", compose.options("augment"))
+@pytest.mark.parametrize("option", catalogue.options("augment"))
 def test_no_augmentation_waits(option):
     augment, images = shared("augment", option), torch.rand(6, 3, 32, 32, device=DEVICE)
     with never_waiting():
         augment(images)
 
 
-@pytest.mark.parametrize("option", compose.options("optimizer"))
+@pytest.mark.parametrize("option", catalogue.options("optimizer"))
 def test_no_optimizer_waits(option):
     network = nn.Linear(8, 2).to(DEVICE)
     optimizer = shared("optimizer", option)(network.parameters())

@@ -4,6 +4,7 @@ import argparse
 import sys
 from collections.abc import Sequence
 
+from raystudy.config import catalogue
 from raystudy.errors import EXIT_DONE
 
 OF_A_STUDY = (
@@ -114,10 +115,10 @@ def _settings(verb: str, before: Sequence[str], last: str) -> Sequence[str]:
     from raystudy.config import compose
 
     if len(before) == 1:
-        return compose.study_names()
+        return catalogue.study_names()
     group = last.split("=", 1)[0]
-    if "=" in last and group in compose.GROUPS:
-        return [f"{group}={option}" for option in compose.options(group)]
+    if "=" in last and group in catalogue.GROUPS:
+        return [f"{group}={option}" for option in catalogue.options(group)]
     return [f"{path}=" for path in compose.settings(before[1])]
 
 
@@ -137,9 +138,8 @@ def _options(verb: str) -> dict[str, Sequence[str]]:
 
 
 def _suites() -> list[str]:
-    from raystudy.config import compose
 
-    return [f"suite={name}" for name in compose.options("suite")]
+    return [f"suite={name}" for name in catalogue.options("suite")]
 
 
 def _study_ids() -> list[str]:

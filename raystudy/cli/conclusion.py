@@ -9,8 +9,8 @@ from raystudy.config.spec import Objective
 from raystudy.storage.folders import StudyFolder
 from raystudy.study import command, confirmed, uncertainty
 from raystudy.study.study import RECIPE, Study
-from raystudy.study.tracker import TrialSummary
 from raystudy.trackers.console import short
+from raystudy.trial.info import TrialSummary
 
 SHOWN = 12  # trials of a front
 

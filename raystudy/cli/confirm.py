@@ -8,14 +8,14 @@ from typing import Any
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.cli.replay import CHANGEABLE, MOVABLE
 from raystudy.config import compose, override, recipe
+from raystudy.config.scopes import CHANGEABLE, MOVABLE
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study import continuation
+from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
 from raystudy.trial import images
@@ -92,7 +92,7 @@ def _begin(
 ) -> int:
     before = study.manifest
     inherited = _inherited(study, overrides)
-    settings = contenders.settings(replace(before, overrides=inherited))
+    settings = stored.race_settings(replace(before, overrides=inherited))
     found = check.check(settings)
     images.refuse_others(study.folder, before, settings, found.splits)
     manifest = Manifest.begin(
@@ -124,7 +124,7 @@ def _go_on(
         return display.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
     later = [text for text in overrides if text.startswith(LATER_TOO)]
-    settings = contenders.settings(replace(manifest, overrides=(*manifest.overrides, *later)))
+    settings = stored.race_settings(replace(manifest, overrides=(*manifest.overrides, *later)))
     seen = continuation.refuse_changed(folder, manifest, settings)
     manifest = _moved(manifest.continued(later, seen), later)
     return run.run(console, folder, manifest, resumed=True, as_json=as_json)

@@ -12,7 +12,8 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
+from raystudy.config.scaling import read_scaling
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import locate, network, tables, transfers
 from raystudy.evaluation.runner import Order, measure
@@ -116,7 +117,7 @@ def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, l
     """Return the suite that is asked for, and the other overrides."""
     asked = [text.partition("=")[2] for text in overrides if text.startswith("suite=")]
     suite = asked[-1] if asked else DEFAULT_SUITE
-    known = compose.options("suite", search_path)
+    known = catalogue.options("suite", search_path)
     if suite not in known:
         raise UserError(f"no suite '{suite}'; there are: {', '.join(known)}.")
     return suite, [text for text in overrides if not text.startswith("suite=")]
@@ -128,7 +129,7 @@ def _measure_all(
     if len(orders) > 1:
         from raystudy.on_ray.evaluations import measure_on_ray
 
-        return measure_on_ray(orders, told)
+        return measure_on_ray(orders, measure, told, read_scaling(orders[0].settings()))
     network.use_threads(orders[0].settings())
     record = measure(orders[0], lambda step: told(orders[0], step))
     return None if record is None else [record]

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from raystudy import terminal
-from raystudy.cli.status import results_folder
+from raystudy.config.output_dir import results_folder
 from raystudy.confirm import latex
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.file_names import readable

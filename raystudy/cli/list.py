@@ -8,15 +8,15 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import catalogue
 from raystudy.errors import EXIT_DONE
 
 
 def list_choices(search_path: Sequence[str], *, as_json: bool = False) -> int:
     """Print the studies and the options of every group, with the first line of each file."""
-    there = {"studies": _options("", compose.study_names(search_path), search_path)}
-    for group in (*compose.GROUPS, *compose.MEASURING):
-        names = compose.options(group, search_path)
+    there = {"studies": _options("", catalogue.study_names(search_path), search_path)}
+    for group in (*catalogue.GROUPS, *catalogue.MEASURING):
+        names = catalogue.options(group, search_path)
         there[group] = _options(f"{group}/", names, search_path)
     if as_json:
         terminal.print_json(there)
@@ -28,7 +28,7 @@ def list_choices(search_path: Sequence[str], *, as_json: bool = False) -> int:
 
 
 def _options(prefix: str, names: Sequence[str], search_path: Sequence[str]) -> dict[str, str]:
-    paths = {name: compose.find_yaml(f"{prefix}{name}", search_path) for name in names}
+    paths = {name: catalogue.find_yaml(f"{prefix}{name}", search_path) for name in names}
     return {name: _headline(path) if path else "" for name, path in paths.items()}
 
 

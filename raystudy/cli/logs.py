@@ -7,11 +7,11 @@ from rich.console import Console
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli.status import results_folder
+from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE
 from raystudy.storage import file_names
-from raystudy.storage.folders import TrialFolder
-from raystudy.study.stored import StoredStudy, StoredTrial, is_locked
+from raystudy.storage.folders import TrialFolder, is_locked
+from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.trackers.console import short
 
 LOOK_EVERY_S = 2.0

@@ -11,13 +11,15 @@ from rich.text import Text
 
 from raystudy.config import compose
 from raystudy.config.budget import WORDS
+from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
-from raystudy.report.rung_audit import of_scheduler
+from raystudy.search.rungs import of_scheduler
 from raystudy.search.search_space import SearchSpace
+from raystudy.search.trial_scheduler import read_trial_scheduler
 from raystudy.study.plan.calibration import Calibration
-from raystudy.study.plan.check import Findings, read_scaling, read_trial_scheduler
+from raystudy.study.plan.check import Findings
 from raystudy.study.plan.forecast import Forecast, Span
-from raystudy.study.tracker import TrialInfo
+from raystudy.trial.info import TrialInfo
 from raystudy.units import duration, size
 
 SHOWN = 4  # of the first trials

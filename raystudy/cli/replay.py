@@ -6,38 +6,13 @@ from pathlib import Path
 
 from raystudy.config import compose
 from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.scopes import MOVABLE
 from raystudy.errors import UserError
-from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.study import command
-from raystudy.study.stored import StoredStudy, StoredTrial, find_run
-
-CHANGEABLE = (
-    "study.num_trials",
-    "study.budget.",
-    "study.stall_minutes",
-    "scaling.",
-    "tracker.",
-    "output_dir",
-)
-# Where a study's images are now: they are known again by their pixels.
-MOVABLE = ("data.root=", "data.cache_dir=", "data.download=")
-# Settings of the study as a whole: they change nothing about a trial.
-NOT_A_TRIALS = (
-    *CHANGEABLE,
-    "scaling=",
-    "tracker=",
-    "study.id",
-    "study.seed",
-    "study.max_failures",
-    "study.points",
-    "study.warm_start",
-    "study.allow_repeats",
-    "study.storage",
-    "sampler",
-    "trial_scheduler",
-)
+from raystudy.study.replay import replay_command, trial_overrides
+from raystudy.study.stored import find_run
 
 
 def replay(run: str, overrides: Sequence[str]) -> int:
@@ -74,21 +49,3 @@ def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:
     if not tags.get("raystudy.command", "").startswith("raystudy train "):
         raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
     return tags
-
-
-def pinned(space: SearchSpace) -> tuple[str, ...]:
-    """Return the user's own overrides as far as they concern a trial."""
-    return tuple(text for text in space.overrides if not text.startswith(NOT_A_TRIALS))
-
-
-def trial_overrides(study: StoredStudy, trial: StoredTrial) -> list[str]:
-    """Return the whole trial as overrides."""
-    space, _ = study.composed
-    return [*pinned(space), *space.as_overrides(trial.params)]
-
-
-def replay_command(study: StoredStudy, trial: StoredTrial) -> str:
-    """Return the command line that replays a trial."""
-    return command.train(
-        study.manifest.name, trial_overrides(study, trial), study.manifest.search_path
-    )

@@ -7,8 +7,8 @@ from omegaconf import DictConfig
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli.status import results_folder
 from raystudy.config import compose
+from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.report import page
 from raystudy.report.importance import Kind

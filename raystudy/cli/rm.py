@@ -6,13 +6,12 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 
 from raystudy import terminal
-from raystudy.cli.status import results_folder
 from raystudy.config import compose
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.storage.folders import StudyFolder, open_study_folder
+from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 from raystudy.storage.redaction import redact
-from raystudy.study.stored import is_locked
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.remove import remove_runs
 from raystudy.units import size

@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose, sources
+from raystudy.config import catalogue, compose, sources
 from raystudy.config.sources import Source
 from raystudy.errors import EXIT_DONE
 from raystudy.search.search_space import SearchSpace
@@ -79,7 +79,7 @@ def _print_settings(
 ) -> None:
     console.print(name, style="bold")
     rows = [
-        (group, choices.get(group, ""), "'raystudy list' has others") for group in compose.GROUPS
+        (group, choices.get(group, ""), "'raystudy list' has others") for group in catalogue.GROUPS
     ]
     rows += [
         (path, _value(value), str(said.get(path, "")))

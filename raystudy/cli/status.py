@@ -5,7 +5,6 @@ import json
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -14,13 +13,13 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli.replay import replay_command
-from raystudy.config import compose
+from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage import split_readings
-from raystudy.storage.folders import StudyFolder
+from raystudy.storage.folders import StudyFolder, all_folders, is_locked
 from raystudy.study import uncertainty
-from raystudy.study.stored import StoredStudy, StoredTrial, all_folders, is_locked
+from raystudy.study.replay import replay_command
+from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.study.uncertainty import Uncertainty
 from raystudy.trackers.console import ConsoleTracker, short
 
@@ -152,11 +151,6 @@ def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
         )
         terminal.console().print(Text(f"{study.id}: {words}"), soft_wrap=True)
     return EXIT_DONE
-
-
-def results_folder(overrides: Sequence[str]) -> Path:
-    """Return where results lie."""
-    return Path(compose.load_shared(overrides).output_dir).expanduser().resolve()
 
 
 def describe(study: StoredStudy) -> dict[str, Any]:

@@ -7,10 +7,9 @@ import time
 from collections.abc import Sequence
 
 from raystudy import terminal
-from raystudy.cli.status import results_folder
+from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
-from raystudy.storage.folders import StudyFolder, open_study_folder
-from raystudy.study.stored import is_locked
+from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 
 LOOK_EVERY_S = 0.2
 PATIENCE_S = 120.0

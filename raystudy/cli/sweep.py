@@ -10,19 +10,19 @@ from rich.console import Console
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli import conclusion, confirm, train
-from raystudy.cli.replay import CHANGEABLE, MOVABLE, pinned
-from raystudy.config import compose, recipe
+from raystudy.cli import conclusion, confirm, plan_table, train
+from raystudy.config import compose, recipe, scaling
+from raystudy.config.scopes import CHANGEABLE, MOVABLE
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import continuation
+from raystudy.study.info import study_info
 from raystudy.study.interrupt import graceful, pausable
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
-from raystudy.study.tracker import StudyInfo
 from raystudy.trackers import factory
 from raystudy.trial import images
 
@@ -56,14 +56,14 @@ def sweep(
         search_path,
         data=str(settings.data.name),
         study=compose.plain(settings.study),
-        recipe=recipe.of(settings, space),
+        recipe=recipe.of(settings, space.distributions),
         images=images.cut_of(findings.splits),
     )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     try:
         folder.write_manifest(manifest)
         images.save(folder, findings.splits)
-        check.show(console, settings, space, findings, folder)
+        plan_table.show(console, settings, space, findings, folder)
         return _run(console, folder, space, settings, manifest, resumed=False)
     except (UserError, OSError):
         folder.discard()
@@ -88,7 +88,7 @@ def _foresee(
     info = study_info(nowhere, space, settings, manifest, resumed=False)
     console = terminal.console()
     if not as_json:
-        check.show(console, settings, space, findings, None)
+        plan_table.show(console, settings, space, findings, None)
         console.print("measuring a few steps of the first trials ...", style="dim")
     first = calibration.first_trials(space, info, settings)
     measured = calibration.calibrate(settings, info, first)
@@ -176,7 +176,7 @@ def _run(
     from raystudy.study.study import Study
 
     info = study_info(folder, space, settings, manifest, resumed=resumed)
-    executor = RayExecutor(check.read_scaling(settings))
+    executor = RayExecutor(scaling.read_scaling(settings))
     pause = Pause()
     with (
         pausable(pause.ask),
@@ -208,29 +208,6 @@ def _run(
     if not study.is_finished:
         return interruption.exit_code
     return EXIT_FAILED if study.failure else EXIT_DONE
-
-
-def study_info(
-    folder: StudyFolder,
-    space: SearchSpace,
-    settings: DictConfig,
-    manifest: Manifest,
-    *,
-    resumed: bool,
-) -> StudyInfo:
-    """Return what trackers and trials are told of a study."""
-    return StudyInfo(
-        id=folder.id,
-        folder=folder.path,
-        name=manifest.name,
-        overrides=pinned(space),
-        dataset=settings.data.name,
-        spec=StudySpec.read(settings.study),
-        axes=space.axes,
-        published=space.published,
-        search_path=manifest.search_path,
-        resumed=resumed,
-    )
 
 
 def _results(overrides: Sequence[str]) -> Path:

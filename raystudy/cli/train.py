@@ -7,20 +7,21 @@ from omegaconf import DictConfig
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli.replay import MOVABLE
 from raystudy.config import compose, recipe
+from raystudy.config.scopes import MOVABLE
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.storage import disk
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import command, continuation
+from raystudy.study.info import StudyInfo
 from raystudy.study.interrupt import graceful
 from raystudy.study.local_session import LocalSession
 from raystudy.study.plan import check
-from raystudy.study.tracker import StudyInfo, TrialInfo
 from raystudy.trackers import factory
 from raystudy.trial import images
+from raystudy.trial.info import TrialInfo
 
 FIRST_TRIAL = 0
 

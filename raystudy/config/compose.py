@@ -11,7 +11,6 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -29,26 +28,18 @@ from omegaconf.errors import (
 )
 
 from raystudy.config import library_errors, override
+from raystudy.config.catalogue import (
+    GROUPS,
+    MEASURING,
+    find_yaml,
+    options,
+    refuse_ending,
+    study_names,
+)
 from raystudy.errors import UserError
 from raystudy.storage.folders import default_output_dir
 
-GROUPS = (
-    "data",
-    "encoder",
-    "augment",
-    "attack",
-    "optimizer",
-    "lr_schedule",
-    "evaluate",
-    "trial_scheduler",
-    "sampler",
-    "tracker",
-    "scaling",
-)
-
-
 UNKNOWN = "???"  # what has no value yet
-MEASURING = ("suite", "protocol", "adversary")  # of `raystudy evaluate`, not of a trial
 
 
 @dataclass(frozen=True)
@@ -87,7 +78,7 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
     published recipe scaled to that data set.
     """
     if name not in study_names(search_path):
-        _refuse_ending(name, search_path)
+        refuse_ending(name, search_path)
         raise UserError(
             f"no study '{name}'; {_nearest(name, study_names(search_path))}"
             f"'raystudy list' shows all."
@@ -127,37 +118,6 @@ def load_shared(overrides: Sequence[str]) -> DictConfig:
     return _compose("base", tuple(map(override.as_meant, overrides)), ()).config
 
 
-def study_names(search_path: Sequence[str] = ()) -> list[str]:
-    """Return the studies there are: every YAML at the top of a search path, except ``base``."""
-    files = (path for root in _roots(search_path) for path in root.glob("*.yaml"))
-    names = {path.stem for path in files if path.is_file()}
-    return sorted(names - {"base"})
-
-
-def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
-    """Return the choices of a group, such as ``attack``."""
-    return sorted(
-        {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
-    )
-
-
-def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
-    """Return the first YAML of that name below a search path."""
-    paths = (root / f"{relative}.yaml" for root in _roots(search_path))
-    found = next((path for path in paths if path.is_file()), None)
-    if found is None:
-        _refuse_ending(relative, search_path)
-    return found
-
-
-def _refuse_ending(relative: str, search_path: Sequence[str]) -> None:
-    """Refuse what Hydra would pass over."""
-    for ending in (".yml", ".YML", ".YAML"):
-        for path in (Path(folder) / f"{relative}{ending}" for folder in search_path):
-            if path.is_file():
-                raise UserError(f"{path}: only files that end in .yaml are read; rename it.")
-
-
 def _refuse_no_option(parsed: Override, search_path: Sequence[str]) -> None:
     group, value = parsed.key_or_group, parsed.value()
     is_name = parsed.is_delete() or isinstance(value, (str, QuotedString))
@@ -171,10 +131,6 @@ def read_yaml(path: Path) -> dict[str, Any]:
     """Return a YAML's values, ``${pixels:8}`` and the like resolved."""
     _register_resolvers()
     return OmegaConf.to_container(OmegaConf.load(path), resolve=True)  # type: ignore[return-value]
-
-
-def _roots(search_path: Sequence[str]) -> list[Path]:
-    return [Path(str(resources.files("search_spaces"))), *map(Path, search_path)]
 
 
 def _recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
@@ -361,7 +317,7 @@ def _explain(error: Exception, name: str, folders: tuple[str, ...]) -> str:
     if missing := re.search(r"Key '([^']+)' is not in struct\s+full_key: (\S+)", text):
         return unknown_setting(missing[2], name, folders)
     if option := re.search(r"Could not find '([^']+)/([^/']+)'", text):
-        _refuse_ending(f"{option[1]}/{option[2]}", folders)
+        refuse_ending(f"{option[1]}/{option[2]}", folders)
         known = options(option[1], folders)
         return (
             f"{option[1]}: no option '{option[2]}'; {_nearest(option[2], known)}"

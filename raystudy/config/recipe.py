@@ -1,15 +1,12 @@
 """The recipe a study was started with, kept so that it goes on with no other."""
 
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from collections.abc import Collection, Mapping
+from typing import Any
 
 from omegaconf import DictConfig
 
 from raystudy.config import compose
 from raystudy.errors import UserError
-
-if TYPE_CHECKING:  # Optuna takes its time
-    from raystudy.search.search_space import SearchSpace
 
 # Where things are, and what they are computed on.
 PLACES = (
@@ -28,19 +25,19 @@ NOT_A_SEARCHS = (
 DATA = "data."
 
 
-def of(settings: DictConfig, space: "SearchSpace | None" = None) -> dict[str, Any]:
+def of(settings: DictConfig, axes: Collection[str] | None = None) -> dict[str, Any]:
     """Return every setting that the results depend on, by its path.
 
     Parameters
     ----------
     settings : DictConfig
-    space : SearchSpace, optional
-        Of a search, whose recipe is also how it searches, and where.
+    axes : collection of str, optional
+        What a search varies; its recipe is also how it searches, and where.
     """
     leaves = compose.flatten(settings)
-    ignored = NOT_A_TRIALS if space is None else NOT_A_SEARCHS
+    ignored = NOT_A_TRIALS if axes is None else NOT_A_SEARCHS
     found = {path: leaf for path, leaf in leaves.items() if not path.startswith(ignored)}
-    for path in space.distributions if space else ():
+    for path in axes or ():
         axis = settings.search.get(path)
         if isinstance(axis, DictConfig):  # the user's own axes stand among the overrides
             inside = compose.flatten(axis)
@@ -52,7 +49,7 @@ def refuse_another(
     study_id: str,
     before: Mapping[str, Any] | None,
     settings: DictConfig,
-    space: "SearchSpace | None" = None,
+    axes: Collection[str] | None = None,
     *,
     only: tuple[str, ...] = ("",),
 ) -> None:
@@ -65,7 +62,7 @@ def refuse_another(
     study_id : str
     before : mapping, optional
         What `of` returned when the study was started; None of an earlier version.
-    settings, space
+    settings, axes
         As of now.
     only : tuple of str
         How the paths start that are looked at.
@@ -75,7 +72,7 @@ def refuse_another(
     UserError
         With what has changed.
     """
-    now = {path: leaf for path, leaf in of(settings, space).items() if path.startswith(only)}
+    now = {path: leaf for path, leaf in of(settings, axes).items() if path.startswith(only)}
     changed = changes(before, now)
     if not changed:
         return

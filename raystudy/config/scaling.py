@@ -1,6 +1,9 @@
 """What each trial gets of a machine or cluster; read by the command line without Ray."""
 
 from dataclasses import dataclass
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
 
 from raystudy.errors import UserError
 
@@ -78,3 +81,9 @@ class Scaling:
 def _refuse_unless(fine: bool, name: str, wanted: str, value: object) -> None:
     if not fine:
         raise UserError(f"scaling.{name} must be {wanted}, got {value}.")
+
+
+def read_scaling(config: DictConfig) -> Scaling:
+    """Return the `scaling:` section, checked."""
+    section: dict[str, Any] = OmegaConf.to_container(config.scaling, resolve=True)  # type: ignore[assignment]
+    return Scaling(**section)

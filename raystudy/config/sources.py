@@ -6,7 +6,7 @@ from pathlib import Path
 
 import yaml
 
-from raystudy.config import compose
+from raystudy.config import catalogue
 
 
 @dataclass(frozen=True)
@@ -38,10 +38,10 @@ def find(
         The user's own folders.
     """
     recipe = f"recipe/{name}/{choices.get('data', '')}"
-    groups = [(f"{g}/{o}", f"{g}.") for g, o in choices.items() if g in compose.GROUPS]
+    groups = [(f"{g}/{o}", f"{g}.") for g, o in choices.items() if g in catalogue.GROUPS]
     sources: dict[str, Source] = {}
     for relative, package in [("base", ""), *groups, (name, ""), (recipe, "")]:
-        path = compose.find_yaml(relative, search_path)
+        path = catalogue.find_yaml(relative, search_path)
         if path is not None:
             sources |= dict(_read(path, f"{relative}.yaml", package))
     return sources

@@ -136,3 +136,19 @@ def _entries(section: Any) -> Sequence[Any]:
     if section is None:
         return []
     return [section] if isinstance(section, (str, Mapping)) else section
+
+
+def turned(objective: Objective, value: float) -> float:
+    """Return a value such that larger is better."""
+    return value if objective.direction == "maximize" else -value
+
+
+RECIPE = 0
+
+
+VAL = "val/"
+
+
+def as_test(metric: str) -> str:
+    """Return a validation measure's name on the test split."""
+    return f"test/{metric.removeprefix(VAL)}"

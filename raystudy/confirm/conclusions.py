@@ -6,13 +6,9 @@ from typing import Any
 from rich.console import JustifyMethod
 from rich.table import Table
 
-from raystudy.config.spec import Objective
-from raystudy.confirm.contenders import RECIPE
-from raystudy.confirm.on_test_split import as_test
-from raystudy.confirm.race import ALPHA
-from raystudy.confirm.race_sampler import turned
+from raystudy.config.spec import RECIPE, Objective, as_test, turned
 from raystudy.confirm.statistics import CONFIDENCE, seeds_to_see
-from raystudy.study.confirmed import is_noise
+from raystudy.study.confirmed import ALPHA, is_noise
 
 Entry = Mapping[str, Any]
 

@@ -4,18 +4,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import OmegaConf
 
 from raystudy.config.budget import Budget
+from raystudy.config.spec import RECIPE
 from raystudy.confirm.race import Race
-from raystudy.confirm.race_sampler import RaceSpace
 from raystudy.errors import UserError
-from raystudy.search.search_space import SearchSpace
+from raystudy.search.listed_space import ListedSpace
 from raystudy.storage.manifest import Manifest
 
-RECIPE = 0
 LIMITS = ("study.budget.", "study.num_trials=")
-SAMPLER = "raystudy.confirm.race_sampler.RaceSampler"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,9 +72,9 @@ class Contest:
         return Race(recipe=RECIPE, challengers=challengers, seeds=self.seeds)
 
     @property
-    def space(self) -> RaceSpace:
+    def space(self) -> ListedSpace:
         """Its runs as a search space."""
-        return RaceSpace.of(self.race, self.overrides)
+        return ListedSpace.of(RECIPE, self.overrides, self.seeds)
 
 
 def of(manifest: Manifest) -> Contest:
@@ -96,11 +94,3 @@ def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
         raise UserError(f"study.num_trials must be a whole number above 0, got {most}.")
     given = OmegaConf.to_container(section).get("study", {})  # type: ignore[union-attr]
     return Budget.read(given.get("budget")), most
-
-
-def settings(manifest: Manifest) -> DictConfig:
-    """Return the recipe's configuration under what a confirm's ``study.json`` says."""
-    overrides = [*manifest.overrides, "trial_scheduler=none"]
-    _, composed = SearchSpace.load(manifest.name, overrides, manifest.search_path)
-    composed.config.sampler = {"_target_": SAMPLER}
-    return composed.config

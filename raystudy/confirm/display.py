@@ -9,8 +9,9 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
+from raystudy.config import scaling
+from raystudy.config.spec import RECIPE
 from raystudy.confirm import conclusions, contenders
-from raystudy.confirm.contenders import RECIPE
 from raystudy.errors import EXIT_DONE
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.plan import check
@@ -49,7 +50,7 @@ def show_plan(
             f"{_duration(sum(seconds) * len(runners.seeds))} if one ran after the other",
         ),
         *([("budget", f"{', '.join(limits)}; no round is begun beyond it")] if limits else []),
-        ("each run", check.read_scaling(settings).words),
+        ("each run", scaling.read_scaling(settings).words),
         ("data", f"{settings.data.name}: {found.images}"),
         ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
         ("test split", of_test if finalists else "not read"),

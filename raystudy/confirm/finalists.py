@@ -3,13 +3,13 @@
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
-from raystudy.cli.replay import trial_overrides
-from raystudy.config.spec import Objective
-from raystudy.confirm.contenders import RECIPE, Contest
-from raystudy.confirm.race_sampler import turned
+from raystudy.config.spec import RECIPE, Objective, turned
+from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
-from raystudy.study.stored import StoredStudy, StoredTrial, all_folders
-from raystudy.study.tracker import TrialSummary
+from raystudy.storage.folders import all_folders
+from raystudy.study.replay import trial_overrides
+from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.trial.info import TrialSummary
 
 
 def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()) -> Contest:

@@ -4,8 +4,8 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from raystudy.config.spec import as_test
 from raystudy.confirm.conclusions import is_share
-from raystudy.confirm.on_test_split import as_test
 from raystudy.study.confirmed import Entry, Race
 
 KEYS = ("mean", "low", "high", "difference", "difference_low", "difference_high")

@@ -7,15 +7,16 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
+from raystudy.config.spec import VAL, as_test
 from raystudy.storage.folders import StudyFolder, TrialFolder, write_atomically
-from raystudy.study.tracker import Metrics, StudyInfo, Tracker, TrialInfo
+from raystudy.study.info import StudyInfo
+from raystudy.study.tracker import Tracker
 from raystudy.study.trial_record import Outcome
+from raystudy.trial.info import Metrics, TrialInfo
 from raystudy.trial.session import Session
 
 if TYPE_CHECKING:  # torch takes its time
     from trainables.data.image_set import Splits
-
-VAL = "val/"
 
 
 def measure(
@@ -26,7 +27,8 @@ def measure(
     Those are the weights whose validation measures were compared. Every rank calls this.
     """
     from raystudy.config import compose
-    from raystudy.trial.run import load_splits, refuse_other_images
+    from raystudy.trial.build import load_splits
+    from raystudy.trial.run import refuse_other_images
 
     settings = compose.load(name, overrides, search_path)
     splits = load_splits(settings)
@@ -41,7 +43,7 @@ def evaluated(settings: DictConfig, folder: TrialFolder, splits: "Splits") -> di
     Those are left out that measure training images only, such as the guard against collapse.
     """
     from raystudy.storage import checkpoint
-    from raystudy.trial.run import build_evaluators, build_trainer
+    from raystudy.trial.build import build_evaluators, build_trainer
 
     # The trainer prepares a method for device, memory format and ranks.
     method = build_trainer(settings, splits).method
@@ -58,11 +60,6 @@ def on_test(splits: "Splits") -> "Splits":
     from trainables.data.image_set import Splits
 
     return Splits(splits.train, splits.test, splits.test, splits.classes)
-
-
-def as_test(metric: str) -> str:
-    """Return a validation measure's name on the test split."""
-    return f"test/{metric.removeprefix(VAL)}"
 
 
 class SplitReading:

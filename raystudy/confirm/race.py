@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from raystudy.confirm.statistics import honest_difference, paired_t
+from raystudy.study.confirmed import ALPHA
 
 FIRST_LOOK = 2  # seeds before anything can be compared
 FIRST_END = 3  # seeds before a race may end early: two give intervals too wide to report
-ALPHA = 0.05
 SEPARATED = 0.001  # Haybittle and Peto's level for stopping early: it leaves the last tests theirs
 
 Point = tuple[int, int]  # configuration, seed

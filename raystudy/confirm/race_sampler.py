@@ -1,52 +1,20 @@
 """The points of a race as a search space: a finalist and a seed are a trial."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import Objective, turned
 from raystudy.confirm.race import Point, Race, Result
-from raystudy.search.axes import Value
-from raystudy.search.search_space import SearchSpace
+from raystudy.search.listed_space import FINALIST, SEED
 from raystudy.study import trial_record
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
-FINALIST, SEED = "finalist", "seed"
 BAD_ENDINGS = ("diverged", "collapsed")
-
-
-@dataclass(frozen=True, kw_only=True)
-class RaceSpace(SearchSpace):
-    """Two axes: a trial of the search, and a seed.
-
-    Parameters
-    ----------
-    configurations : mapping of int to tuple of str
-        A trial's number, and the whole trial as overrides.
-    """
-
-    configurations: Mapping[int, tuple[str, ...]]
-
-    @classmethod
-    def of(cls, race: Race, configurations: Mapping[int, Sequence[str]]) -> "RaceSpace":
-        """Return the space of a race."""
-        return cls(
-            distributions={
-                FINALIST: CategoricalDistribution((race.recipe, *race.challengers)),
-                SEED: CategoricalDistribution(race.seeds),
-            },
-            published={FINALIST: race.recipe, SEED: race.seeds[0]},
-            configurations={number: tuple(texts) for number, texts in configurations.items()},
-        )
-
-    def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
-        """Return the finalist's own overrides under the seed."""
-        return [*self.configurations[int(params[FINALIST])], f"seed={params[SEED]}"]  # type: ignore[arg-type]
 
 
 class RaceSampler(BaseSampler):
@@ -129,8 +97,3 @@ def result_of(
     if summary.state in BAD_ENDINGS and point[0] == race.recipe:
         return Result(tuple(turned(o, o.worst_value) for o in objectives))
     return Result(reason=summary.state)
-
-
-def turned(objective: Objective, value: float) -> float:
-    """Return a value such that larger is better."""
-    return value if objective.direction == "maximize" else -value

@@ -6,8 +6,9 @@ from dataclasses import replace
 from raystudy.config.budget import Budget
 from raystudy.confirm.race import Point, Race, Standing
 from raystudy.confirm.race_sampler import point_of, result_of
+from raystudy.study.info import StudyInfo
 from raystudy.study.study import Outcome, Study
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 NO_BUDGET = Budget()
 

@@ -10,24 +10,26 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
+from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.confirm import conclusions, contenders, display, verdict
 from raystudy.confirm.contenders import Contest
 from raystudy.confirm.on_test_split import SplitReading, measure
-from raystudy.confirm.race_sampler import FINALIST, SEED, point_of
+from raystudy.confirm.race_sampler import point_of
 from raystudy.confirm.race_study import RaceStudy
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
+from raystudy.search.listed_space import FINALIST, SEED
 from raystudy.storage import split_readings
 from raystudy.storage.folders import StudyFolder, write_atomically
 from raystudy.storage.manifest import Manifest
-from raystudy.study import command, comparability
+from raystudy.study import command, comparability, stored
 from raystudy.study.confirmed import FILE, FLOOR
 from raystudy.study.executor import Executor
+from raystudy.study.info import StudyInfo
 from raystudy.study.interrupt import graceful
-from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Study
-from raystudy.study.tracker import StudyInfo, Tracker
+from raystudy.study.tracker import Tracker
 from raystudy.trackers import factory
 from raystudy.trackers.console import ConsoleTracker
 
@@ -41,7 +43,7 @@ def run(
     as_json: bool,
 ) -> int:
     """Run what is left of a confirm."""
-    settings = contenders.settings(manifest)
+    settings = stored.race_settings(manifest)
     folder.settle(settings)
     with folder.locked():
         with factory.opened(settings, console) as trackers:
@@ -96,7 +98,7 @@ def _open(
         info,
         runners.space,
         sampler={
-            "_target_": contenders.SAMPLER,
+            "_target_": stored.SAMPLER,
             **asdict(runners.race),
             "objectives": [asdict(objective) for objective in spec.objectives],
         },
@@ -117,7 +119,7 @@ def _race(
 
     folder, runners = StudyFolder(study.info.folder), contenders.of(manifest)
     trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
-    scaling = check.read_scaling(settings)
+    scaling = read_scaling(settings)
     study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
     budget, most = contenders.limits(manifest.overrides)
     race = RaceStudy(

@@ -6,12 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective, as_test, turned
 from raystudy.confirm.conclusions import conclude
-from raystudy.confirm.contenders import RECIPE, Contest
-from raystudy.confirm.on_test_split import as_test
+from raystudy.confirm.contenders import Contest
 from raystudy.confirm.race import Departure, Point
-from raystudy.confirm.race_sampler import BAD_ENDINGS, turned
+from raystudy.confirm.race_sampler import BAD_ENDINGS
 from raystudy.confirm.statistics import (
     CONFIDENCE,
     MAX_EXACT,
@@ -21,7 +20,7 @@ from raystudy.confirm.statistics import (
     sign_flip,
 )
 from raystudy.study import uncertainty
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 from trainables.evaluate.intervals import over_seeds
 
 Entry = dict[str, Any]

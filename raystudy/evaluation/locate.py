@@ -7,9 +7,9 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.cli.replay import NOT_A_TRIALS, trial_overrides
 from raystudy.config import compose, recipe
 from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.scopes import NOT_A_TRIALS
 from raystudy.errors import UserError
 from raystudy.storage.folders import (
     StudyFolder,
@@ -20,6 +20,7 @@ from raystudy.storage.folders import (
 )
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.redaction import redact
+from raystudy.study.replay import trial_overrides
 from raystudy.study.stored import StoredStudy
 
 FIRST_TRIAL = 0

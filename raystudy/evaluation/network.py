@@ -9,12 +9,12 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from raystudy.cli.replay import MOVABLE
+from raystudy.config.scopes import MOVABLE
 from raystudy.errors import UserError
 from raystudy.evaluation.locate import Origin, find
 from raystudy.storage import checkpoint
 from raystudy.trial import images
-from raystudy.trial.run import build_encoder, build_method, load_splits
+from raystudy.trial.build import build_encoder, build_method, load_splits
 from trainables.data.image_set import Splits
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder

@@ -7,7 +7,7 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 
 CLEAN = ("none", 0.0)
 
@@ -99,7 +99,7 @@ def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, 
 
 def read(name: str, search_path: Sequence[str]) -> dict[str, Any]:
     """Return a table, over the one it is `like`; empty if there is none."""
-    path = compose.find_yaml(f"published/{name}", search_path)
+    path = catalogue.find_yaml(f"published/{name}", search_path)
     if path is None:
         return {}
     table = compose.read_yaml(path)

@@ -20,7 +20,7 @@ from raystudy.storage import checkpoint, provenance, split_readings
 from raystudy.storage.folders import write_atomically
 from raystudy.study import evaluated
 from raystudy.trial import images
-from raystudy.trial.run import build_suite, load_splits
+from raystudy.trial.build import build_suite, load_splits
 from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import Splits
 from trainables.data.splitting import is_one_class

@@ -17,7 +17,7 @@ from raystudy.evaluation.runner import Order, Saving, finished_measurement, note
 from raystudy.storage import checkpoint
 from raystudy.storage.folders import write_atomically
 from raystudy.trackers.mlflow.attach import Attachment
-from raystudy.trial.run import load_splits
+from raystudy.trial.build import load_splits
 from trainables.attacks.adversary import with_epsilon, with_slope
 from trainables.attacks.transfer import transfer
 from trainables.data.image_set import ImageSet

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from raystudy.study.executor import TrialSource
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo
+from raystudy.study.info import StudyInfo
 from raystudy.study.trial_record import Outcome
+from raystudy.trial.info import Metrics, TrialInfo
 
 Answer = TypeVar("Answer")
 

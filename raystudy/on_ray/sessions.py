@@ -1,4 +1,4 @@
-"""The session of one of several workers that train a trial together."""
+"""The sessions of trials on Ray: one process under Tune, or several workers that train together."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,9 +9,10 @@ from torch import distributed as dist
 
 from raystudy.errors import TrialStoppedError
 from raystudy.storage.folders import TrialFolder
-from raystudy.study.tracker import Metrics
+from raystudy.trial.info import Metrics
 from trainables import distributed
 
+Send = Callable[[dict[str, Any]], None]
 Ask = Callable[[dict[str, Any]], bool]
 
 
@@ -38,3 +39,26 @@ class TrainSession:
             go_on = go_on.cuda()
         if not distributed.broadcast_from_first(go_on).item():
             raise TrialStoppedError
+
+
+@dataclass(frozen=True)
+class TuneSession:
+    """Report through Tune.
+
+    Parameters
+    ----------
+    folder : TrialFolder
+    send : callable
+        ``ray.tune.report``: returns once the driver has decided, and leaves by ``SystemExit``
+        if the trial shall end.
+    """
+
+    folder: TrialFolder
+    send: Send
+
+    def report(self, epoch: int, metrics: Metrics) -> None:
+        """See `Session.report`."""
+        try:
+            self.send({"epoch": epoch, "metrics": dict(metrics)})
+        except SystemExit:
+            raise TrialStoppedError from None

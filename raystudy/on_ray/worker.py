@@ -29,7 +29,7 @@ def one_worker(job: Job) -> Callable[[dict[str, Any]], None]:
     """Return the function that Tune runs in its reused actors, once for each trial."""
 
     def trial(config: dict[str, Any]) -> None:
-        from raystudy.sessions.tune import TuneSession
+        from raystudy.on_ray.sessions import TuneSession
 
         folder = TrialFolder(Path(config["folder"]))
         _leave_if_gpu_is_broken()

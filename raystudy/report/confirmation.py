@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from raystudy.confirm.on_test_split import as_test
+from raystudy.config.spec import as_test
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Choices, Linear

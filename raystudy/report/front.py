@@ -10,8 +10,8 @@ from raystudy.report.drawing.scales import Linear
 from raystudy.report.section import Cell, Table, measured, number
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import RECIPE
-from raystudy.study.tracker import TrialSummary
 from raystudy.study.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
+from raystudy.trial.info import TrialSummary
 
 TOLD = 15  # trials of a front that are named and have bars
 HOW_SURE = (

@@ -10,7 +10,7 @@ from raystudy.report.section import Section, measured, slug
 from raystudy.study import comparability as measured_how
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.study.study import RECIPE
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 
 def section(study: StoredStudy) -> Section | None:

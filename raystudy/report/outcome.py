@@ -9,8 +9,8 @@ from raystudy.study import comparability as how_measured
 from raystudy.study import confirmed, uncertainty
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import RECIPE
-from raystudy.study.tracker import TrialSummary
 from raystudy.study.uncertainty import Uncertainty
+from raystudy.trial.info import TrialSummary
 
 ONE_SEED = (
     "One seed each, chosen as the best of many on the same validation images: the difference is "

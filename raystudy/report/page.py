@@ -27,6 +27,7 @@ from raystudy.report import (
 from raystudy.report.drawing import svg
 from raystudy.report.importance import Kind
 from raystudy.report.section import Section, counted, number
+from raystudy.search import rungs
 from raystudy.storage import split_readings
 from raystudy.study.stored import StoredStudy
 
@@ -43,7 +44,7 @@ def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
             history.section(study),
             importance.section(study, kind),
             slices.section(study),
-            curves.section(study, rung_audit.of_scheduler(settings)),
+            curves.section(study, rungs.of_scheduler(settings)),
             rung_audit.section(study),
             failures.section(study),
             cost.section(study),

@@ -4,11 +4,11 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy.cli.replay import replay_command
 from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.storage import provenance, split_readings
 from raystudy.storage.redaction import redact
 from raystudy.study import command
+from raystudy.study.replay import replay_command
 from raystudy.study.stored import StoredStudy
 from raystudy.trackers.mlflow import spool
 

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from raystudy.config import compose, sources
+from raystudy.config import catalogue, compose, sources
 from raystudy.config.compose import Composed
 from raystudy.report import rung_audit
 from raystudy.report.section import Cell, Section, Table, counted
@@ -62,7 +62,7 @@ def setup(study: StoredStudy) -> Section:
     measures = [row for row in rows if str(row[0]).startswith("evaluate.")]
     groups = {
         group: composed.choices[group]
-        for group in compose.GROUPS
+        for group in catalogue.GROUPS
         if group in composed.choices and group not in ("tracker", "scaling", *space.distributions)
     }
     return Section(

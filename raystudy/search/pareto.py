@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Sequence
 
 from raystudy.config.spec import Objective
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 
 def front(summaries: Iterable[TrialSummary], objectives: Sequence[Objective]) -> list[TrialSummary]:

@@ -19,7 +19,7 @@ from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raystudy.config.constraint import Constraint
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 Sampler = TypeVar("Sampler")
 AWARE = (TPESampler, GPSampler, NSGAIISampler, NSGAIIISampler, CmaEsSampler)

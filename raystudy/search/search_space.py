@@ -13,6 +13,7 @@ from optuna.distributions import BaseDistribution
 
 from raystudy.config import compose, override, value_types
 from raystudy.config.compose import Composed
+from raystudy.config.scopes import NOT_A_TRIALS
 from raystudy.errors import UserError
 from raystudy.search import axes, points, sweep_syntax
 from raystudy.search.axes import Value
@@ -204,3 +205,8 @@ def _start(
         f"not among {axes.describe(axis)}."
     )
     return start, remarks
+
+
+def pinned(space: SearchSpace) -> tuple[str, ...]:
+    """Return the user's own overrides as far as they concern a trial."""
+    return tuple(text for text in space.overrides if not text.startswith(NOT_A_TRIALS))

@@ -14,7 +14,7 @@ from hydra.core.override_parser.types import (
 )
 from optuna.distributions import BaseDistribution
 
-from raystudy.config import compose, override
+from raystudy.config import catalogue, override
 from raystudy.errors import UserError
 from raystudy.search import axes
 
@@ -45,7 +45,7 @@ class Sweep:
         value = self.value
         if isinstance(value, Glob):
             return axes.categorical(
-                self.path, value.filter(compose.options(self.path, search_path))
+                self.path, value.filter(catalogue.options(self.path, search_path))
             )
         if isinstance(value, ChoiceSweep):
             return axes.categorical(self.path, [_plain(choice) for choice in value.list])

@@ -7,6 +7,7 @@ from typing import Any
 import optuna
 from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
+from omegaconf import DictConfig, OmegaConf
 from optuna.pruners import BasePruner, NopPruner, SuccessiveHalvingPruner
 from optuna.trial import FrozenTrial
 
@@ -14,7 +15,7 @@ from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.halving import ParetoHalving
 from raystudy.search.samplers import quiet
-from raystudy.study.tracker import Metrics
+from raystudy.trial.info import Metrics
 
 
 class TrialScheduler:
@@ -114,3 +115,9 @@ class TrialScheduler:
             yield -value if objective.direction == "maximize" else value
         for constraint in self._spec.constraints:
             yield max(0.0, constraint.excess(metrics[constraint.metric]))
+
+
+def read_trial_scheduler(config: DictConfig, spec: StudySpec) -> TrialScheduler:
+    """Return what the `trial_scheduler:` section stands for in this study, checked."""
+    section: dict[str, Any] = OmegaConf.to_container(config.trial_scheduler, resolve=True)  # type: ignore[assignment]
+    return TrialScheduler(section, spec)

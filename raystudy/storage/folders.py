@@ -265,3 +265,22 @@ def _there(output_dir: Path, study_id: str) -> str:
         return "there is none yet: 'raystudy sweep swaro' begins one."
     more = f" and {len(there) - SHOWN} more ('raystudy studies')" if len(there) > SHOWN else ""
     return f"there are {', '.join(there[:SHOWN])}{more}."
+
+
+def is_locked(folder: StudyFolder) -> bool:
+    """Return whether a driver holds a study."""
+    path = folder.path / "lock"
+    if not path.exists():
+        return False
+    with path.open() as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except OSError:
+            return True
+        return False
+
+
+def all_folders(output_dir: Path) -> list[StudyFolder]:
+    """Return the folders of all studies and single trials, oldest first."""
+    manifests = sorted(output_dir.glob("studies/*/study.json"), key=lambda p: p.stat().st_mtime)
+    return [StudyFolder(path.parent) for path in manifests]

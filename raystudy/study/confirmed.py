@@ -5,11 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from raystudy.config.spec import Objective
-from raystudy.confirm.contenders import RECIPE
-from raystudy.confirm.on_test_split import as_test
-from raystudy.confirm.race import ALPHA
-from raystudy.confirm.race_sampler import turned
+from raystudy.config.spec import RECIPE, Objective, as_test, turned
 
 FILE, FLOOR = "confirm.json", "floor.json"
 Race = Mapping[str, Any]
@@ -69,3 +65,6 @@ def _beats_recipe(entry: Entry, objective: Objective) -> bool:
     if entry["trial"] == RECIPE or "difference" not in test:
         return False
     return bool(test["p_holm"] <= ALPHA and turned(objective, test["difference"]) > 0)
+
+
+ALPHA = 0.05

@@ -35,9 +35,10 @@ def refuse_changed(
         With what has changed.
     """
     from raystudy.trial import images  # NumPy and torch take their time
-    from raystudy.trial.run import load_splits
+    from raystudy.trial.build import load_splits
 
-    recipe.refuse_another(folder.id, manifest.recipe, settings, space)
+    axes = space.distributions if space else None
+    recipe.refuse_another(folder.id, manifest.recipe, settings, axes)
     on_cpu = settings.copy()
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)
@@ -62,7 +63,7 @@ def refuse_changed_trial(folder: StudyFolder, overrides: Sequence[str]) -> None:
         The whole trial.
     """
     from raystudy.trial import images
-    from raystudy.trial.run import load_splits
+    from raystudy.trial.build import load_splits
 
     manifest = folder.read_manifest()
     refuse_changed_recipe(folder, manifest)
@@ -77,5 +78,5 @@ def refuse_changed_recipe(folder: StudyFolder, manifest: Manifest) -> None:
         recipe.refuse_another(folder.id, manifest.recipe, settings)
         return
     space, settings = StoredStudy(folder).composed
-    searched = space if manifest.kind == "sweep" else None
-    recipe.refuse_another(folder.id, manifest.recipe, settings, searched)
+    axes = space.distributions if manifest.kind == "sweep" else None
+    recipe.refuse_another(folder.id, manifest.recipe, settings, axes)

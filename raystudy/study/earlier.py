@@ -11,7 +11,7 @@ from optuna.trial import FrozenTrial, TrialState, create_trial
 from raystudy.config.spec import StudySpec
 from raystudy.search.axes import Value
 from raystudy.search.sampler_view import constraint_attributes
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 KEY = "earlier"  # user attribute of an Optuna study; its trials have a number after it
 

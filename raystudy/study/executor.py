@@ -2,8 +2,9 @@
 
 from typing import Protocol
 
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo
+from raystudy.study.info import StudyInfo
 from raystudy.study.trial_record import Outcome
+from raystudy.trial.info import Metrics, TrialInfo
 
 
 class TrialSource(Protocol):

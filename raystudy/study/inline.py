@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 from raystudy.study.executor import TrialSource
-from raystudy.study.tracker import Metrics, TrialInfo
 from raystudy.study.trial_record import Outcome
 from raystudy.trial.endings import ending_of
+from raystudy.trial.info import Metrics, TrialInfo
 
 
 @dataclass(frozen=True)

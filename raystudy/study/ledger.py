@@ -19,8 +19,9 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.storage.journal import Journal, no_collection
 from raystudy.study import trial_record
 from raystudy.study.earlier import Earlier
-from raystudy.study.tracker import Metrics, StudyInfo, TrialSummary
+from raystudy.study.info import StudyInfo
 from raystudy.study.trial_record import TrialRecord
+from raystudy.trial.info import Metrics, TrialSummary
 
 LET_THROUGH = "let_through"  # user attribute of a control: at which epoch it would have ended
 ENDED_EARLY = "ended_early"  # user attribute of a study that ended before all its trials were run

@@ -11,9 +11,11 @@ from typing import Literal, Self
 from raystudy.errors import TrialStoppedError, UserError
 from raystudy.storage import disk, file_names
 from raystudy.storage.folders import TrialFolder
-from raystudy.study.tracker import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
+from raystudy.study.info import StudyInfo
+from raystudy.study.tracker import Tracker
 from raystudy.study.trial_record import TrialRecord
 from raystudy.trial.endings import ending_of
+from raystudy.trial.info import Metrics, TrialInfo, TrialState, TrialSummary
 from trainables.trainer import TrainingDivergedError
 
 

@@ -1,6 +1,5 @@
 """A study as it lies on disk, read without touching it: it may be running."""
 
-import fcntl
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,20 +11,21 @@ from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from raystudy.config.spec import Objective, StudySpec
-from raystudy.confirm import contenders
-from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.search import pareto
+from raystudy.search.listed_space import ListedSpace
 from raystudy.search.samplers import quiet
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.database import open_database
-from raystudy.storage.folders import StudyFolder, TrialFolder, open_study_folder
+from raystudy.storage.folders import StudyFolder, TrialFolder, is_locked, open_study_folder
 from raystudy.storage.journal import Snapshot
+from raystudy.storage.manifest import Manifest
 from raystudy.study import trial_record
 from raystudy.study.earlier import Earlier
+from raystudy.study.info import StudyInfo
 from raystudy.study.ledger import ENDED_EARLY, LET_THROUGH
-from raystudy.study.tracker import StudyInfo, TrialSummary
 from raystudy.study.trial_record import TrialRecord
+from raystudy.trial.info import TrialSummary
 
 StudyState = Literal["running", "complete", "interrupted", "empty"]
 
@@ -101,7 +101,7 @@ class StoredStudy:
         """Space and configuration, composed again from what the user typed."""
         m = self.manifest
         if m.confirm is not None:
-            return Contest.read(m.confirm).space, contenders.settings(m)
+            return ListedSpace.of_confirm(m.confirm), race_settings(m)
         space, composed = SearchSpace.load(m.name, m.overrides, m.search_path)
         self.folder.settle(composed.config)
         return space, composed.config
@@ -216,25 +216,6 @@ class StoredStudy:
         return self.folder.trial(number)
 
 
-def is_locked(folder: StudyFolder) -> bool:
-    """Return whether a driver holds a study."""
-    path = folder.path / "lock"
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
-
-
-def all_folders(output_dir: Path) -> list[StudyFolder]:
-    """Return the folders of all studies and single trials, oldest first."""
-    manifests = sorted(output_dir.glob("studies/*/study.json"), key=lambda p: p.stat().st_mtime)
-    return [StudyFolder(path.parent) for path in manifests]
-
-
 def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
     """Return the trial that ``swaro-1/3`` names.
 
@@ -248,3 +229,14 @@ def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
         raise UserError(f"a trial is named STUDY/NUMBER, such as swaro-1/3; got '{run}'.")
     study = StoredStudy.open(output_dir, study_id)
     return study, study.trial(int(number))
+
+
+SAMPLER = "raystudy.confirm.race_sampler.RaceSampler"
+
+
+def race_settings(manifest: Manifest) -> DictConfig:
+    """Return the recipe's configuration under what a confirm's ``study.json`` says."""
+    overrides = [*manifest.overrides, "trial_scheduler=none"]
+    _, composed = SearchSpace.load(manifest.name, overrides, manifest.search_path)
+    composed.config.sampler = {"_target_": SAMPLER}
+    return composed.config

@@ -8,11 +8,13 @@ from raystudy.config.budget import Spent
 from raystudy.search import pareto
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
-from raystudy.study import trial_info, trial_record, warm_start
+from raystudy.study import trial_record, warm_start
+from raystudy.study.info import StudyInfo, trial_info
 from raystudy.study.ledger import Ledger
 from raystudy.study.tally import Tally
-from raystudy.study.tracker import Metrics, StudyInfo, Tracker, TrialInfo, TrialState, TrialSummary
+from raystudy.study.tracker import Tracker
 from raystudy.study.trial_record import Outcome, TrialRecord
+from raystudy.trial.info import Metrics, TrialInfo, TrialState, TrialSummary
 
 __all__ = ["Outcome", "Study"]
 
@@ -123,7 +125,7 @@ class Study:
         record = TrialRecord.read(trial, self.info.spec.objectives, self.info.spec.constraints)
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
-        info = trial_info.of(trial, self.info, self._space, resumed=resumed)
+        info = trial_info(trial, self.info, self._space, resumed=resumed)
         for tracker in self._trackers:
             tracker.trial_started(info)
         # A driver may have died between keeping an epoch and drawing the conclusion.
@@ -203,7 +205,7 @@ class Study:
 
     def command(self, number: int) -> str:
         """Return the command line that replays a trial."""
-        return trial_info.of(self._ledger.trials()[number], self.info, self._space).command
+        return trial_info(self._ledger.trials()[number], self.info, self._space).command
 
     def close(self) -> None:
         """Tell the trackers that nothing more will come."""

@@ -8,8 +8,8 @@ from optuna.trial import FrozenTrial
 from raystudy.config.budget import Spent
 from raystudy.config.spec import StudySpec
 from raystudy.study import trial_record
-from raystudy.study.tracker import TrialSummary
 from raystudy.study.trial_record import TrialRecord
+from raystudy.trial.info import TrialSummary
 
 HOPELESS_AFTER = 3  # failures before a single trial ended otherwise
 

@@ -10,7 +10,7 @@ from optuna.trial import FrozenTrial
 from raystudy.config.budget import Spent
 from raystudy.config.constraint import Constraint, complaint, violation
 from raystudy.config.spec import Objective
-from raystudy.study.tracker import Metrics, TrialState, TrialSummary
+from raystudy.trial.info import Metrics, TrialState, TrialSummary
 
 _EPOCH = "epoch:"
 _ENDED = "ended"

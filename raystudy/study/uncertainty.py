@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from raystudy.config.spec import Objective
 from raystudy.search import halving, pareto
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 from trainables.evaluate.intervals import Interval, clopper_pearson
 
 MOST_IMAGES = 100_000

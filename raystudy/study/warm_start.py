@@ -19,8 +19,9 @@ from raystudy.search.points import Params, distinct
 from raystudy.search.search_space import SearchSpace
 from raystudy.study import confirmed
 from raystudy.study.earlier import Earlier, EarlierTrial
+from raystudy.study.info import StudyInfo
 from raystudy.study.stored import StoredStudy, StoredTrial
-from raystudy.study.tracker import StudyInfo, TrialSummary
+from raystudy.trial.info import TrialSummary
 
 if TYPE_CHECKING:  # torch takes its time
     from trainables.data.image_set import Splits
@@ -71,7 +72,7 @@ def check(settings: DictConfig, spec: StudySpec, splits: "Splits") -> None:
 
     earlier = _opened(settings, spec)
     space, theirs = earlier.composed
-    recipe.refuse_another(earlier.id, earlier.manifest.recipe, theirs, space)
+    recipe.refuse_another(earlier.id, earlier.manifest.recipe, theirs, space.distributions)
     images.refuse_others(earlier.folder, earlier.manifest, settings, splits)
 
 

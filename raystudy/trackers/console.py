@@ -11,7 +11,8 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy.config.spec import Objective
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.info import StudyInfo
+from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 STATE_STYLES = {
     "running": "cyan",

@@ -2,7 +2,8 @@
 
 from typing import Any, Literal
 
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.info import StudyInfo
+from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 
 class MemoryTracker:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from raystudy.storage.folders import TrialFolder
-from raystudy.study.tracker import Metrics
+from raystudy.trial.info import Metrics
 
 
 class Session(Protocol):

@@ -25,7 +25,7 @@ from lightly.models.utils import deactivate_requires_grad, update_momentum
 import trainables.methods.rocl
 import trainables.methods.swaro
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer
+from raystudy.trial.build import build_trainer
 from trainables.data.image_set import ImageSet, Splits
 from trainables.losses.nt_xent import nt_xent
 from trainables.memory import keep_freed_memory

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 import torch
 
-from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.config import catalogue, compose
+from raystudy.trial.build import build_trainer, load_splits
 
-STUDIES = compose.study_names()
+STUDIES = catalogue.study_names()
 CURVES = Path(__file__).with_name("curves.json")
 STEPS = 5
 # float32 on one thread still differs between processors; attacks by the sign of a gradient

@@ -3,11 +3,11 @@
 import pytest
 
 from raystudy.cli import main
-from raystudy.cli.sweep import study_info
 from raystudy.config import compose
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
+from raystudy.study.info import study_info
 from raystudy.study.plan import calibration
 from raystudy.study.study import Study
 

@@ -16,9 +16,9 @@ from raystudy.storage import checkpoint
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.inline import InlineExecutor, Report
 from raystudy.study.local_session import LocalSession
-from raystudy.study.tracker import TrialInfo
 from raystudy.surrogates import ROBUST, study_info
 from raystudy.trackers.console import ConsoleTracker
+from raystudy.trial.info import TrialInfo
 from raystudy.trial.run import run_trial
 from trainables.trainer import TrainingCollapsedError
 

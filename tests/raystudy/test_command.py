@@ -11,13 +11,13 @@ from omegaconf import OmegaConf
 from raystudy import terminal
 from raystudy.cli import conclusion, main
 from raystudy.cli.status import best, status
-from raystudy.cli.sweep import study_info
 from raystudy.config import compose
 from raystudy.report import reproduce
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import command
+from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 from raystudy.trackers.memory import MemoryTracker

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from PIL import Image
 
 from raystudy.cli import main
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from raystudy.errors import UserError
 
 
@@ -80,7 +80,7 @@ def test_a_users_own_folder_is_searched(tmp_path):
     (tmp_path / "mine.yaml").write_text("defaults:\n  - swaro\n  - _self_\nstudy: {name: mine}\n")
     (tmp_path / "attack").mkdir()
     (tmp_path / "attack" / "weak.yaml").write_text("# weak\nsteps: 1\n")
-    assert "mine" in compose.study_names([str(tmp_path)])
+    assert "mine" in catalogue.study_names([str(tmp_path)])
     assert compose.load("mine", [], [str(tmp_path)]).study.name == "mine"
     assert compose.load("mine", ["attack=weak"], [str(tmp_path)]).attack.steps == 1
 

@@ -13,11 +13,11 @@ from raystudy.errors import UserError
 from raystudy.search import pareto
 from raystudy.search.sampler_view import ENDS_WELL, LARGE
 from raystudy.study.study import Outcome
-from raystudy.study.tracker import TrialSummary
 from raystudy.surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
 from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
 from raystudy.trackers.mlflow.projection import Chronicle
+from raystudy.trial.info import TrialSummary
 
 ROBUST_ENOUGH = Constraint(ROBUST, ">=", 0.35)
 CONSTRAINED = {"objectives": (CLEAN,), "spec": {"constraints": (ROBUST_ENOUGH,)}}

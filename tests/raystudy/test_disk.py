@@ -13,9 +13,9 @@ from raystudy.storage import checkpoint, disk
 from raystudy.storage.folders import write_atomically
 from raystudy.storage.journal import Journal
 from raystudy.study.local_session import LocalSession
-from raystudy.study.tracker import TrialInfo
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow.spool import Spool, read
+from raystudy.trial.info import TrialInfo
 
 
 @contextlib.contextmanager

@@ -6,10 +6,10 @@ import math
 import pytest
 
 from raystudy.cli import main
-from raystudy.cli.sweep import study_info
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
+from raystudy.study.info import study_info
 from raystudy.study.plan import forecast
 from raystudy.study.plan.calibration import Calibration, Sizes
 from trainables.rehearsal import Rehearsal

@@ -3,14 +3,15 @@
 import pytest
 import torch
 
-from raystudy.cli.look import PICTURES, look, make_pictures, make_subject
+from raystudy.cli.look import look
 from raystudy.config import compose
 from raystudy.errors import UserError
 from raystudy.evaluation.network import open_trained
+from raystudy.evaluation.pictures import PICTURES, make_pictures, make_subject
 from raystudy.storage import checkpoint
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.trial.run import build_method
+from raystudy.trial.build import build_method
 from trainables.evaluate.protocol import Classifier
 from trainables.pictures.features import UMAPMap
 

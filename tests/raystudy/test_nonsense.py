@@ -4,7 +4,7 @@ import pytest
 
 from raystudy.config import compose
 from raystudy.errors import UserError
-from raystudy.trial.run import build_evaluators, build_trainer, load_splits
+from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 
 TEMPERATURES = [
     *("rocl", "swaro", "acl", "simclr", "simclr_ce", "suncet"),

@@ -5,8 +5,10 @@ import io
 import pytest
 from rich.console import Console
 
+from raystudy.cli import plan_table
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
+from raystudy.search import trial_scheduler
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import provenance
 from raystudy.study.plan import check
@@ -18,7 +20,7 @@ FINDINGS = check.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digit
 def told(*overrides):
     space, composed = SearchSpace.load("swaro", ["tracker=none", *overrides])
     console = Console(file=io.StringIO(), width=250)
-    check.show(console, composed.config, space, FINDINGS, None)
+    plan_table.show(console, composed.config, space, FINDINGS, None)
     return console.file.getvalue()
 
 
@@ -104,7 +106,7 @@ def test_several_objectives_refuse_a_median():
     both = "study.objectives=[val/accuracy,val/robust_accuracy]"
     _, composed = SearchSpace.load("swaro", ["trial_scheduler=median", both])
     with pytest.raises(UserError, match="must be asha or none with several objectives"):
-        check.read_trial_scheduler(composed.config, StudySpec.read(composed.config.study))
+        trial_scheduler.read_trial_scheduler(composed.config, StudySpec.read(composed.config.study))
 
 
 def test_a_rung_before_the_latest_switch_is_told_before_anything_runs():

@@ -5,15 +5,15 @@ import json
 import pytest
 
 from raystudy.cli import main
-from raystudy.cli.sweep import study_info
 from raystudy.config import compose, recipe
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
+from raystudy.study.info import study_info
 from raystudy.study.study import Outcome, Study
 from raystudy.trial import images
-from raystudy.trial.run import load_splits
+from raystudy.trial.build import load_splits
 
 OWN = """
 defaults: [simclr, _self_]

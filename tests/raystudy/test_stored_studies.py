@@ -10,10 +10,10 @@ import pandas as pd
 import pytest
 
 from raystudy.cli import main
-from raystudy.cli.sweep import study_info
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
+from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 

@@ -8,7 +8,6 @@ from surrogate_study import open_study
 
 from raystudy.study.inline import InlineExecutor, Report, VirtualClock
 from raystudy.study.study import Study
-from raystudy.study.tracker import TrialInfo
 from raystudy.surrogates import (
     BEST_RATE,
     CLEAN,
@@ -21,6 +20,7 @@ from raystudy.surrogates import (
     end_values,
     study_info,
 )
+from raystudy.trial.info import TrialInfo
 
 
 def trial(strength=0.5, rate=BEST_RATE, number=0):

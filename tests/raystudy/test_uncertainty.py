@@ -7,7 +7,7 @@ from scipy import stats
 from raystudy.config.spec import Objective
 from raystudy.search.halving import front
 from raystudy.study import uncertainty
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
 BOTH = (CLEAN, ROBUST)

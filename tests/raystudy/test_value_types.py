@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-from raystudy.config import compose, value_types
+from raystudy.config import catalogue, compose, value_types
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.study.plan import check
@@ -86,7 +86,7 @@ def test_what_fits_is_taken(override):
     value_types.check(compose.load("swaro", [override]))
 
 
-@pytest.mark.parametrize("study", compose.study_names())
+@pytest.mark.parametrize("study", catalogue.study_names())
 def test_every_study_as_it_stands_fits(study):
     value_types.check(compose.load(study, []))
 

@@ -5,7 +5,6 @@ import json
 import pytest
 from surrogate_study import as_optuna_sees_it, recipe
 
-from raystudy.cli.sweep import study_info
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
@@ -13,6 +12,7 @@ from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import warm_start
 from raystudy.study.earlier import Earlier
+from raystudy.study.info import study_info
 from raystudy.study.inline import InlineExecutor, Report
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Study

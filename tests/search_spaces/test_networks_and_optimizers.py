@@ -7,7 +7,7 @@ import torch
 from hydra.utils import instantiate
 from torch import nn
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from trainables.networks.encoder import Encoder
 from trainables.optim.schedules import WarmupOntoCosine
 
@@ -16,7 +16,7 @@ def part(group, name):
     return instantiate(compose.load("swaro", [f"{group}={name}"])[group], _convert_="all")
 
 
-@pytest.mark.parametrize("name", compose.options("encoder"))
+@pytest.mark.parametrize("name", catalogue.options("encoder"))
 def test_an_encoder_turns_images_into_finite_features_and_passes_gradients_back(name):
     encoder = part("encoder", name)
     with torch.no_grad():  # off its first point, where a branch scaled by zero passes nothing on
@@ -32,7 +32,7 @@ def test_an_encoder_turns_images_into_finite_features_and_passes_gradients_back(
         assert tensor.grad.any()
 
 
-@pytest.mark.parametrize("name", compose.options("optimizer"))
+@pytest.mark.parametrize("name", catalogue.options("optimizer"))
 def test_an_optimizer_descends_and_resumes_bit_for_bit(name):
     torch.manual_seed(0)
     model = nn.Linear(3, 2)
@@ -56,7 +56,7 @@ def test_an_optimizer_descends_and_resumes_bit_for_bit(name):
     assert torch.equal(model.weight, twin.weight)
 
 
-@pytest.mark.parametrize("name", compose.options("lr_schedule"))
+@pytest.mark.parametrize("name", catalogue.options("lr_schedule"))
 def test_a_schedule_reaches_its_peak_and_is_never_negative(name):
     schedule = part("lr_schedule", name)
     factors = [schedule(epoch, 1000) for epoch in range(1001)]
@@ -64,7 +64,7 @@ def test_a_schedule_reaches_its_peak_and_is_never_negative(name):
     assert min(factors) >= 0
 
 
-@pytest.mark.parametrize("name", compose.options("lr_schedule"))
+@pytest.mark.parametrize("name", catalogue.options("lr_schedule"))
 def test_a_schedule_keeps_its_shape_when_training_is_shortened(name):
     # Where a file changes between epochs only, the short training sees the long one's values; an
     # epoch that counts from one is further in the short one.

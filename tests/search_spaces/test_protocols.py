@@ -10,14 +10,14 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig
 from torch import nn
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from trainables import random_state
 from trainables.data.digits import digits
 from trainables.data.image_set import Splits
 from trainables.evaluate.protocol import finish, measure
 from trainables.networks.small_conv import SmallConv
 
-PROTOCOLS = compose.options("protocol")
+PROTOCOLS = catalogue.options("protocol")
 
 
 def shorten(node):

@@ -3,11 +3,11 @@
 import pytest
 from omegaconf import OmegaConf
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from raystudy.evaluation import published
-from raystudy.trial.run import build_suite
+from raystudy.trial.build import build_suite
 
-TABLES = compose.options("published")
+TABLES = catalogue.options("published")
 
 
 def rows(name):
@@ -31,8 +31,8 @@ def test_its_rows_are_of_what_the_suite_of_its_name_measures(name):
     suite = build_suite(compose.load("swaro", [f"data={data}", f"+suite={name}"]))
     columns = {(attack, r) for attack, assault in suite.attacks.items() for r in assault.radii}
     for row in rows(name):
-        assert row["study"] in compose.study_names()
-        assert row["data"] in compose.options("data")
+        assert row["study"] in catalogue.study_names()
+        assert row["data"] in catalogue.options("data")
         table = figures(name, row)
         assert table.source
         assert table.setup

@@ -2,11 +2,11 @@
 
 import pytest
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from raystudy.evaluation.record import norm_of_recipe
-from raystudy.trial.run import build_suite
+from raystudy.trial.build import build_suite
 
-SUITES = compose.options("suite")
+SUITES = catalogue.options("suite")
 
 
 @pytest.mark.parametrize("name", SUITES)

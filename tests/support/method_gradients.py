@@ -5,7 +5,7 @@ from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 from trainables import distributed
 from trainables.batch import Batch
 from trainables.networks import sync_batch_norm

@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any
 
 from raystudy.storage.folders import StudyFolder
-from raystudy.study.tracker import StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.info import StudyInfo
 from raystudy.trackers.mlflow import MlflowTracker, SyncResult, sync
+from raystudy.trial.info import TrialInfo, TrialSummary
 
 ROBUST = "val/robust_accuracy"
 

@@ -1,9 +1,9 @@
 """A search on disk whose trials were told, not trained."""
 
-from raystudy.cli.sweep import study_info
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
+from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 

@@ -8,7 +8,7 @@ import torch
 from torch.utils.flop_counter import FlopCounterMode
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer
+from raystudy.trial.build import build_trainer
 from trainables.batch import Batch
 from trainables.cost import Cost
 from trainables.data.image_set import ImageSet, Splits

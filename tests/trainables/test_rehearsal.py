@@ -5,7 +5,7 @@ import math
 import pytest
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 from trainables.rehearsal import Rehearsal, rehearse, spread
 
 

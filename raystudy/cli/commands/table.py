@@ -214,7 +214,7 @@ def confirm(options: argparse.Namespace) -> int:
 
 def report(options: argparse.Namespace) -> int:
     """Write a study's report: one page to read, print and send."""
-    from raystudy.cli.main import report
+    from raystudy.cli.report import report
 
     return report(
         options.study,

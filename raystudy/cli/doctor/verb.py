@@ -12,8 +12,8 @@ from raystudy import terminal
 from raystudy.cli.doctor import machine, results, services, versions
 from raystudy.cli.doctor.check import Check, Look, in_time
 from raystudy.config import compose
+from raystudy.config.scaling import read_scaling
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
-from raystudy.study.plan import check as plan
 
 LIMIT_S = 70.0  # for all together; each has a shorter one of its own
 MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
@@ -50,7 +50,7 @@ def doctor(
 def looks(settings: DictConfig, study: str | None) -> dict[str, Look]:
     """Return everything there is to look at."""
     output_dir = Path(settings.output_dir).expanduser().resolve()
-    scaling, tracker = plan.read_scaling(settings), settings.tracker
+    scaling, tracker = read_scaling(settings), settings.tracker
     uri, folder, enabled = tracker.uri, settings.output_dir, tracker.enabled
     everything: dict[str, Look] = {
         "versions": versions.look,

@@ -6,7 +6,7 @@ kind of colour blindness; the shapes tell the states apart in greyscale.
 
 from dataclasses import dataclass
 
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 INK, FAINT, GRID = "#222", "#888", "#e4e4e4"
 BLUE, ORANGE, GREEN, RED, PURPLE, SKY = (

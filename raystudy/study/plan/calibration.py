@@ -15,12 +15,12 @@ from omegaconf import DictConfig
 from safetensors.torch import save as safetensors_bytes
 
 from raystudy.config import compose
-from raystudy.config.scaling import Scaling
+from raystudy.config.scaling import Scaling, read_scaling
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
-from raystudy.study.plan.check import read_scaling
-from raystudy.study.tracker import StudyInfo, TrialInfo
-from raystudy.trial.run import build_evaluators, build_trainer, load_splits
+from raystudy.study.info import StudyInfo
+from raystudy.trial.build import build_evaluators, build_trainer, load_splits
+from raystudy.trial.info import TrialInfo
 from trainables.rehearsal import Rehearsal, rehearse
 from trainables.trainer import Trainer
 

@@ -15,14 +15,15 @@ from omegaconf import DictConfig
 from raystudy.config import compose
 from raystudy.config.budget import Spent
 from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
-from raystudy.report.rung_audit import of_scheduler
+from raystudy.search.rungs import of_scheduler
 from raystudy.search.search_space import SearchSpace
+from raystudy.study.info import StudyInfo
 from raystudy.study.inline import InlineExecutor, Report, VirtualClock
 from raystudy.study.plan.calibration import Calibration, Sizes
-from raystudy.study.plan.check import read_scaling
 from raystudy.study.study import Study
-from raystudy.study.tracker import StudyInfo, TrialInfo
+from raystudy.trial.info import TrialInfo
 from trainables.rehearsal import Rehearsal
 
 STARTUP_S = 10.0  # of Ray and the trials' processes, once, on an idle machine

@@ -10,8 +10,9 @@ from raystudy.storage import provenance
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import command
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.info import StudyInfo
 from raystudy.trackers.mlflow.spool import Event
+from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 # Settings of the study as a whole: as parameters of a trial they would only be in the way.
 STUDY_SETTINGS = ("tracker", "output_dir", "study.", "scaling", "sampler", "trial_scheduler")

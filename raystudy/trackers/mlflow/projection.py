@@ -6,10 +6,10 @@ from dataclasses import dataclass, field
 
 from raystudy.config.spec import Objective
 from raystudy.search import pareto
-from raystudy.study.tracker import TrialState, TrialSummary
 from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch, Status
 from raystudy.trackers.mlflow.spool import Event
 from raystudy.trackers.mlflow.tags import final_tags, study_params, study_tags, trial_tags, word
+from raystudy.trial.info import TrialState, TrialSummary
 
 STATUS: Mapping[str, Status] = {
     "complete": "FINISHED",

@@ -5,9 +5,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy.study.tracker import TrialSummary
 from raystudy.trackers.mlflow.run_patch import RunKey
 from raystudy.trackers.mlflow.spool import Event
+from raystudy.trial.info import TrialSummary
 
 UID = "raystudy.study_uid"  # one per spool: ids are unique in one folder of results only
 

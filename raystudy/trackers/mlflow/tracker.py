@@ -6,10 +6,11 @@ from typing import Any, Literal
 
 from raystudy.storage import disk
 from raystudy.storage.folders import StudyFolder
-from raystudy.study.tracker import Metrics, StudyInfo, TrialInfo, TrialSummary
+from raystudy.study.info import StudyInfo
 from raystudy.trackers.mlflow import events
 from raystudy.trackers.mlflow.spool import Event, Spool
 from raystudy.trackers.mlflow.uploader import Courier
+from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 
 class MlflowTracker:

@@ -7,7 +7,8 @@ import pytest
 from rich.console import Console
 from stored_search import search
 
-from raystudy.confirm import contenders, display, finalists
+from raystudy.confirm import display, finalists
+from raystudy.study import stored
 from raystudy.study.plan import check
 from trainables.data.digits import digits
 
@@ -22,7 +23,7 @@ def said(study, *overrides, top=1):
     study.folder.write_manifest(manifest)
     console = Console(file=io.StringIO(), width=200)
     found = check.Findings("8 train, 4 val, 4 test", 100, digits())
-    settings = contenders.settings(manifest)
+    settings = stored.race_settings(manifest)
     display.show_plan(console, study.folder, study, settings, found)
     rows = (line.split("  ", 1) for line in console.file.getvalue().splitlines())
     return {name: words.strip() for name, words in rows}

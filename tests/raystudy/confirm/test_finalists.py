@@ -10,7 +10,7 @@ from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
 

@@ -8,11 +8,12 @@ import numpy as np
 from raystudy.config.budget import Budget
 from raystudy.config.spec import Objective, StudySpec
 from raystudy.confirm.race import Race
-from raystudy.confirm.race_sampler import RaceSpace, point_of
+from raystudy.confirm.race_sampler import point_of
 from raystudy.confirm.race_study import NO_BUDGET, RaceStudy
+from raystudy.search.listed_space import ListedSpace
+from raystudy.study.info import StudyInfo
 from raystudy.study.inline import InlineExecutor, Report, VirtualClock
 from raystudy.study.study import Study
-from raystudy.study.tracker import StudyInfo
 from raystudy.trackers.memory import MemoryTracker
 from trainables.trainer import TrainingDivergedError
 
@@ -44,7 +45,7 @@ def race(
 ):
     """Run a race as one driver does; return it, what it said and what its tracker heard."""
     folder.mkdir(exist_ok=True)
-    space = RaceSpace.of(of, {number: [f"lr={number}"] for number in MEANS})
+    space = ListedSpace.of(of.recipe, {number: [f"lr={number}"] for number in MEANS}, of.seeds)
     resumed = (folder / "journal.log").exists()
     runs = (1 + len(of.challengers)) * len(of.seeds)
     spec = StudySpec(name="x", objectives=(OBJECTIVE,), num_trials=runs)

@@ -11,7 +11,8 @@ from raystudy.storage.folders import TrialFolder
 from raystudy.study.trial_record import Outcome
 from raystudy.surrogates import study_info
 from raystudy.trackers.memory import MemoryTracker
-from raystudy.trial.run import load_splits, run_trial
+from raystudy.trial.build import load_splits
+from raystudy.trial.run import run_trial
 
 # The guard against collapse is among this study's evaluators.
 OVERRIDES = ["max_epochs=2", "device=cpu", "seed=4"]

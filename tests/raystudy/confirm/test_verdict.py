@@ -12,7 +12,7 @@ from raystudy.confirm import conclusions
 from raystudy.confirm.contenders import Contest
 from raystudy.confirm.race import Departure
 from raystudy.confirm.verdict import Outcomes, sum_up
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 ROBUST = Objective(metric="val/robust_accuracy")
 LOSS = Objective(metric="val/loss", direction="minimize", worst=9.0)

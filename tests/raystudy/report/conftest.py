@@ -4,11 +4,11 @@ from html.parser import HTMLParser
 
 import pytest
 
-from raystudy.cli.sweep import study_info
 from raystudy.config import compose
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
+from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 

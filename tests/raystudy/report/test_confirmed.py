@@ -10,7 +10,7 @@ from raystudy.confirm import verdict
 from raystudy.confirm.contenders import Contest
 from raystudy.report import confirmation, outcome
 from raystudy.report.drawing import marks
-from raystudy.study.tracker import TrialSummary
+from raystudy.trial.info import TrialSummary
 
 ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"
 SEEDS = (11, 12, 13, 14)

@@ -13,8 +13,8 @@ import pytest
 from optuna.distributions import FloatDistribution
 
 from raystudy.cli.main import report
-from raystudy.errors import UserError
 from raystudy.cli.report import figures
+from raystudy.errors import UserError
 from raystudy.report import page
 from raystudy.report.section import number
 from raystudy.study import comparability

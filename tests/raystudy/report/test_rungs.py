@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 
 from raystudy.config.spec import Objective
 from raystudy.report import control, rung_audit
+from raystudy.search import rungs
 
 ROBUST = "val/robust_accuracy"
 
@@ -47,7 +48,7 @@ def test_the_interval_of_tau_is_fishers(study_of):
 )
 def test_rungs_are_those_of_successive_halving_below_the_last_epoch(scheduler, expected):
     settings = OmegaConf.create({"max_epochs": 30, "trial_scheduler": scheduler})
-    assert rung_audit.of_scheduler(settings) == expected
+    assert rungs.of_scheduler(settings) == expected
 
 
 def test_a_rung_before_configurations_can_differ_is_called_blind(study_of):

@@ -5,8 +5,7 @@ import torch
 from torch import distributed as dist
 
 from raystudy.errors import TrialStoppedError
-from raystudy.on_ray.sessions import TrainSession
-from raystudy.sessions.tune import TuneSession
+from raystudy.on_ray.sessions import TrainSession, TuneSession
 from raystudy.storage.folders import TrialFolder
 from trainables import distributed
 

@@ -10,7 +10,7 @@ from rich.console import Console
 
 from raystudy.config.spec import Objective, StudySpec
 from raystudy.storage.folders import StudyFolder
-from raystudy.study.tracker import StudyInfo
+from raystudy.study.info import StudyInfo
 from raystudy.trackers.console import ConsoleTracker, short
 
 FOLDER = StudyFolder(Path("/study"))

@@ -7,7 +7,7 @@ from raystudy.config import compose
 from raystudy.storage import checkpoint
 from raystudy.storage.manifest import Manifest
 from raystudy.trackers.mlflow import MlflowTracker
-from raystudy.trial.run import build_method
+from raystudy.trial.build import build_method
 
 
 def test_a_trials_run_gets_its_pictures(store, folder, study, monkeypatch):

@@ -8,10 +8,10 @@ from mlflow_studies import ROBUST, again, summary, tell, trial
 
 from raystudy.storage import provenance
 from raystudy.storage.manifest import Manifest
-from raystudy.study.tracker import TrialSummary
 from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.mlflow.spool import read
+from raystudy.trial.info import TrialSummary
 
 PNG = b"\x89PNG\r\n\x1a\n"
 

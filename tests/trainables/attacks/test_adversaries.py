@@ -9,7 +9,7 @@ import torch
 from hydra.utils import instantiate
 from toy_classifiers import accuracy, convolutional, trained
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 
 TOY_BALLS = [LinfBall(epsilon=0.2), L2Ball(epsilon=2.0), L1Ball(epsilon=8.0, sparsity=0.9)]
@@ -23,11 +23,11 @@ def make_learnt():
 
 @pytest.fixture(name="recipes", scope="module")
 def load_recipes():
-    names = compose.options("adversary")
+    names = catalogue.options("adversary")
     return compose.load_shared([f"+adversary@recipes.{name}={name}" for name in names]).recipes
 
 
-@pytest.fixture(name="recipe", params=compose.options("adversary"))
+@pytest.fixture(name="recipe", params=catalogue.options("adversary"))
 def make_recipe(request, recipes):
     return instantiate(recipes[request.param])
 
@@ -111,7 +111,7 @@ def test_its_repr_tells_the_whole_recipe(recipe):
 
 
 def test_every_file_begins_with_what_it_is_and_where_its_numbers_are_from():
-    for path in Path(compose.find_yaml("adversary/pgd20_linf")).parent.glob("*.yaml"):
+    for path in Path(catalogue.find_yaml("adversary/pgd20_linf")).parent.glob("*.yaml"):
         first = path.read_text().splitlines()[0]
         assert first.startswith("# "), path.name
         assert "(" in first, path.name

@@ -8,13 +8,13 @@ import torch.nn.functional as F
 from hydra.utils import instantiate
 from torch import nn
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 
 ORDERS = {LinfBall: torch.inf, L2Ball: 2, L1Ball: 1}
 
 
-@pytest.fixture(name="attack", params=compose.options("attack"))
+@pytest.fixture(name="attack", params=catalogue.options("attack"))
 def make_attack(request):
     return instantiate(compose.load_shared([f"attack={request.param}"]).attack)
 
@@ -65,7 +65,7 @@ def test_sense_minus_one_lowers_the_loss(attack, problem):
 
 
 def test_every_file_begins_with_what_it_is_and_where_its_numbers_are_from():
-    for path in Path(compose.find_yaml("attack/pgd_linf")).parent.glob("*.yaml"):
+    for path in Path(catalogue.find_yaml("attack/pgd_linf")).parent.glob("*.yaml"):
         first = path.read_text().splitlines()[0]
         assert first.startswith("# "), path.name
         assert "(" in first or "scaled" in first, path.name

@@ -7,11 +7,11 @@ import pytest
 import torch
 from hydra.utils import instantiate
 
-from raystudy.config import compose
+from raystudy.config import catalogue, compose
 from trainables import distributed
 from trainables.augment.pipeline import Pipeline
 
-NAMES = compose.options("augment")
+NAMES = catalogue.options("augment")
 SHAPES = [(6, 3, 32, 32), (6, 1, 8, 8), (5, 3, 13, 9), (1, 3, 16, 16), (1, 1, 7, 11), (2, 3, 1, 1)]
 every_pipeline = pytest.mark.parametrize("name", NAMES)
 every_shape = pytest.mark.parametrize("shape", SHAPES, ids=str)

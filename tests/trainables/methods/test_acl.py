@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from toy_methods import Normed, grey
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 from trainables.attacks.balls import LinfBall
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Pipeline

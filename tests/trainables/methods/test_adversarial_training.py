@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from toy_methods import Normed, Pixels, grey
 
 from raystudy.config import compose
-from raystudy.trial.run import build_evaluators, build_trainer, load_splits
+from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 from trainables.attacks.balls import L2Ball, LinfBall
 from trainables.attacks.relative import relative_pgd
 from trainables.augment.pipeline import Pipeline

@@ -4,7 +4,7 @@ import pytest
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 
 
 def passes(study, mode):

@@ -7,7 +7,7 @@ import torch
 from hydra.utils import instantiate
 
 from raystudy.config import compose
-from raystudy.trial.run import load_splits
+from raystudy.trial.build import load_splits
 from trainables import distributed
 from trainables.networks import sync_batch_norm
 from trainables.progress import Progress

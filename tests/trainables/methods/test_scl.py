@@ -5,7 +5,7 @@ from method_gradients import gradient_of_a_step
 from pytorch_metric_learning.losses import SupConLoss
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 
 
 def trainer_of(*overrides):

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from hydra.utils import instantiate
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 
 LIKE_MSR = ("msr", "byol", "moco")
 STUDIES = (*LIKE_MSR, "simsiam", "simsiam_msr")

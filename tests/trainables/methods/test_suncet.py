@@ -11,7 +11,7 @@ from pytorch_metric_learning.distances import LpDistance
 from pytorch_metric_learning.losses import NCALoss
 
 from raystudy.config import compose
-from raystudy.trial.run import build_evaluators, build_trainer, load_splits
+from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 from trainables import random_state
 from trainables.progress import Progress
 

@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 from trainables.attacks.balls import LinfBall
 from trainables.attacks.clusters import ClusterAttack
 from trainables.attacks.instance import instance_wise

@@ -8,7 +8,7 @@ from lightly.loss import SwaVLoss
 from method_gradients import gradient_of_a_step
 
 from raystudy.config import compose
-from raystudy.trial.run import build_trainer, load_splits
+from raystudy.trial.build import build_trainer, load_splits
 
 STUDIES = ("swav", "suncet_swav")
 QUEUED = ["prototypes.queue_start=0", "prototypes.queue_length=300"]

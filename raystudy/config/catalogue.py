@@ -1,0 +1,59 @@
+"""What there is to choose from: studies, and the options of each group, in every search path."""
+
+from collections.abc import Sequence
+from importlib import resources
+from pathlib import Path
+
+from raystudy.errors import UserError
+
+GROUPS = (
+    "data",
+    "encoder",
+    "augment",
+    "attack",
+    "optimizer",
+    "lr_schedule",
+    "evaluate",
+    "trial_scheduler",
+    "sampler",
+    "tracker",
+    "scaling",
+)
+
+
+MEASURING = ("suite", "protocol", "adversary")  # of `raystudy evaluate`, not of a trial
+
+
+def study_names(search_path: Sequence[str] = ()) -> list[str]:
+    """Return the studies there are: every YAML at the top of a search path, except ``base``."""
+    files = (path for root in _roots(search_path) for path in root.glob("*.yaml"))
+    names = {path.stem for path in files if path.is_file()}
+    return sorted(names - {"base"})
+
+
+def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
+    """Return the choices of a group, such as ``attack``."""
+    return sorted(
+        {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
+    )
+
+
+def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
+    """Return the first YAML of that name below a search path."""
+    paths = (root / f"{relative}.yaml" for root in _roots(search_path))
+    found = next((path for path in paths if path.is_file()), None)
+    if found is None:
+        refuse_ending(relative, search_path)
+    return found
+
+
+def _roots(search_path: Sequence[str]) -> list[Path]:
+    return [Path(str(resources.files("search_spaces"))), *map(Path, search_path)]
+
+
+def refuse_ending(relative: str, search_path: Sequence[str]) -> None:
+    """Refuse what Hydra would pass over."""
+    for ending in (".yml", ".YML", ".YAML"):
+        for path in (Path(folder) / f"{relative}{ending}" for folder in search_path):
+            if path.is_file():
+                raise UserError(f"{path}: only files that end in .yaml are read; rename it.")

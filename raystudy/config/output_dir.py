@@ -1,0 +1,11 @@
+"""Where results are."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from raystudy.config import compose
+
+
+def results_folder(overrides: Sequence[str]) -> Path:
+    """Return where results lie."""
+    return Path(compose.load_shared(overrides).output_dir).expanduser().resolve()

@@ -1,0 +1,51 @@
+"""Configurations listed one by one as a search space: one of them and a seed are a trial."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from optuna.distributions import CategoricalDistribution
+
+from raystudy.config.spec import RECIPE
+from raystudy.search.axes import Value
+from raystudy.search.search_space import SearchSpace
+
+FINALIST, SEED = "finalist", "seed"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ListedSpace(SearchSpace):
+    """Two axes: a trial of the search, and a seed.
+
+    Parameters
+    ----------
+    configurations : mapping of int to tuple of str
+        A trial's number, and the whole trial as overrides.
+    """
+
+    configurations: Mapping[int, tuple[str, ...]]
+
+    @classmethod
+    def of(
+        cls, recipe: int, configurations: Mapping[int, Sequence[str]], seeds: Sequence[int]
+    ) -> "ListedSpace":
+        """Return the space of `configurations` under `seeds`, the recipe's being trial 0."""
+        numbers = (recipe, *(number for number in configurations if number != recipe))
+        return cls(
+            distributions={
+                FINALIST: CategoricalDistribution(numbers),
+                SEED: CategoricalDistribution(tuple(seeds)),
+            },
+            published={FINALIST: recipe, SEED: seeds[0]},
+            configurations={number: tuple(texts) for number, texts in configurations.items()},
+        )
+
+    @classmethod
+    def of_confirm(cls, entry: Mapping[str, Any]) -> "ListedSpace":
+        """Read what a confirm's ``study.json`` holds of it."""
+        listed = {one["trial"]: one["overrides"] for one in entry["configurations"]}
+        return cls.of(RECIPE, listed, entry["seeds"])
+
+    def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """Return the finalist's own overrides under the seed."""
+        return [*self.configurations[int(params[FINALIST])], f"seed={params[SEED]}"]  # type: ignore[arg-type]
