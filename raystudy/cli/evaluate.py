@@ -20,7 +20,7 @@ from raystudy.evaluation.runner import Order, measure
 from raystudy.storage import split_readings
 from raystudy.study.interrupt import graceful
 from raystudy.trackers.mlflow.attach import attach
-from trainables.evaluate.suite import Step
+from trainables.suite.suite import Step
 
 DEFAULT_SUITE = "quick"
 

@@ -15,7 +15,6 @@ from raystudy.storage.file_names import readable
 from raystudy.trial.build import build_evaluators
 from trainables.attacks.pgd import PGD
 from trainables.evaluate.probe import FrozenProbe
-from trainables.evaluate.protocol import Classifier
 from trainables.pictures.adversarial import AdversarialExamples
 from trainables.pictures.drawing import draw
 from trainables.pictures.features import TSNEMap, UMAPMap
@@ -30,6 +29,7 @@ from trainables.pictures.subject import (
 )
 from trainables.pictures.views import Views, augmentations
 from trainables.pictures.visualisation import FeatureVisualisation
+from trainables.protocols.base import Classifier
 
 PICTURES: Mapping[str, type[Any]] = {
     "features": TSNEMap,

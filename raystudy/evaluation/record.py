@@ -16,7 +16,7 @@ from raystudy.study import command, evaluated
 from trainables.data import fingerprint as data_fingerprint
 from trainables.data.image_set import Splits
 from trainables.evaluate.intervals import clopper_pearson
-from trainables.evaluate.suite import Suite
+from trainables.suite.suite import Suite
 
 
 def make(
@@ -143,7 +143,7 @@ def _share(right: Tensor) -> dict[str, Any]:
     return {"right": hits, "images": len(right), "accuracy": value, "low": low, "high": high}
 
 
-def norm_of_recipe(assault: Mapping[str, Any]) -> str:
+def norm_of_recipe(attack: Mapping[str, Any]) -> str:
     """Return ``linf``, ``l2`` or ``l1``."""
-    name = str(assault["adversary"]["ball"]["_target_"]).rsplit(".", 1)[-1]
+    name = str(attack["adversary"]["ball"]["_target_"]).rsplit(".", 1)[-1]
     return name.removesuffix("Ball").lower()

@@ -24,8 +24,8 @@ from raystudy.trial.build import build_suite, load_splits
 from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import Splits
 from trainables.data.splitting import is_one_class
-from trainables.evaluate.suite import Measurement, Step, Suite
-from trainables.evaluate.transfer import Transfer
+from trainables.protocols.transfer import Transfer
+from trainables.suite.suite import Measurement, Step, Suite
 
 SAVE_EVERY_S = 2.0
 SAVE_SHARE = 20  # of the time a saving takes, at least between two: a large network's takes long
@@ -188,7 +188,7 @@ def _key(order: Order, settings: DictConfig) -> str:
 
 
 def _key_of_format_1(order: Order) -> str:
-    return _hash(order, _plain(order.settings()))
+    return _hash(order, evaluated.paths_of_format_1(_plain(order.settings())))
 
 
 def _hash(order: Order, plain: list[Any]) -> str:

@@ -212,7 +212,7 @@ def _curves(record: Record) -> dict[str, Curve]:
 
 
 def _step_curves(record: Record) -> dict[str, Curve]:
-    """Return accuracy by the steps of the honesty checks' attacks."""
+    """Return accuracy by the steps of the gradient masking checks' attacks."""
     return {
         f"{protocol}, {ball}": [
             (float(steps), value, value, value) for steps, value in evidence["by_steps"].items()

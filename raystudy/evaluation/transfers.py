@@ -22,9 +22,9 @@ from trainables.attacks.adversary import with_epsilon, with_slope
 from trainables.attacks.transfer import transfer
 from trainables.data.image_set import ImageSet
 from trainables.evaluate.ball_name import ball_name
-from trainables.evaluate.masking import black_box_beats_white_box, chance
-from trainables.evaluate.suite import Step, Suite, norm_of
 from trainables.modes import isolated_rng
+from trainables.suite.masking import black_box_beats_white_box, chance
+from trainables.suite.suite import Step, Suite, norm_of
 
 BATCH_SIZE = 256
 Found = Mapping[str, Any]
@@ -123,9 +123,7 @@ def _resumed(order: Order, key: str) -> dict[str, Any] | None:
 
 def _cases(suite: Suite) -> list[tuple[str, float]]:
     """Return every attack and radius, in order."""
-    return [
-        (name, epsilon) for name, assault in suite.transfers.items() for epsilon in assault.radii
-    ]
+    return [(name, epsilon) for name, attack in suite.transfers.items() for epsilon in attack.radii]
 
 
 def _steps(

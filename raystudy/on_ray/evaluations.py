@@ -9,7 +9,7 @@ import ray
 from raystudy.config.scaling import Scaling
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
-from trainables.evaluate.suite import Step
+from trainables.suite.suite import Step
 
 POLL_EVERY_S = 0.3
 Record = dict[str, Any]

@@ -2,12 +2,30 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
 FORMAT = 2  # 1 hashed whole paths of classes, 2 hashes their names: a class may move
 CONTEXT = ("data", "data_fingerprint", "split", "images", "seed")
+# What classes were called, and where they were, in records of format 1.
+RENAMED = {"Assault": "RobustnessCurve", "HonestyChecks": "MaskingChecks"}
+MODULES_OF_FORMAT_1 = {
+    "AdversarialFineTuning": "trainables.evaluate.adversarial_finetuning",
+    "AsTrained": "trainables.evaluate.as_trained",
+    "Assault": "trainables.evaluate.withstanding",
+    "FineTuning": "trainables.evaluate.finetuning",
+    "Fit": "trainables.evaluate.fitting",
+    "Grid": "trainables.evaluate.grid",
+    "HonestyChecks": "trainables.evaluate.honesty",
+    "LabelShare": "trainables.evaluate.label_share",
+    "LinearEvaluation": "trainables.evaluate.linear_evaluation",
+    "NearestNeighbours": "trainables.evaluate.neighbours",
+    "NonParametric": "trainables.evaluate.neighbours",
+    "Quick": "trainables.evaluate.quick",
+    "Suite": "trainables.evaluate.suite",
+    "Transfer": "trainables.evaluate.transfer",
+}
 
 
 def fingerprint(
@@ -28,12 +46,31 @@ def fingerprint(
 
 def class_names(plain: Any) -> Any:
     """Return the same settings with each ``_target_`` as the name of its class alone."""
+    return _with_targets(plain, lambda path: RENAMED.get(_class(path), _class(path)))
+
+
+def paths_of_format_1(plain: Any) -> Any:
+    """Return the same settings with each ``_target_`` as records of format 1 have it."""
+    former = {new: old for old, new in RENAMED.items()}
+
+    def before(path: str) -> str:
+        old = former.get(_class(path), _class(path))
+        return f"{MODULES_OF_FORMAT_1[old]}.{old}" if old in MODULES_OF_FORMAT_1 else path
+
+    return _with_targets(plain, before)
+
+
+def _class(path: str) -> str:
+    return path.rpartition(".")[2]
+
+
+def _with_targets(plain: Any, rename: Callable[[str], str]) -> Any:
     if isinstance(plain, Mapping):
         return {
-            key: value.rpartition(".")[2] if key == "_target_" else class_names(value)
+            key: rename(value) if key == "_target_" else _with_targets(value, rename)
             for key, value in plain.items()
         }
-    return [class_names(one) for one in plain] if isinstance(plain, list) else plain
+    return [_with_targets(one, rename) for one in plain] if isinstance(plain, list) else plain
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -18,10 +18,10 @@ from raystudy.errors import UserError
 from trainables.data.image_set import Splits
 from trainables.data.splitting import refuse_one_class
 from trainables.evaluate.base import Evaluator
-from trainables.evaluate.suite import Suite
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.random_state import seed_everything
+from trainables.suite.suite import Suite
 from trainables.trainer import Trainer
 
 

@@ -14,8 +14,8 @@ from raystudy.config import catalogue, compose
 from trainables import random_state
 from trainables.data.digits import digits
 from trainables.data.image_set import Splits
-from trainables.evaluate.protocol import finish, measure
 from trainables.networks.small_conv import SmallConv
+from trainables.protocols.base import finish, measure
 
 PROTOCOLS = catalogue.options("protocol")
 

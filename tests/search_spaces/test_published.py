@@ -29,7 +29,7 @@ def figures(name, row):
 def test_its_rows_are_of_what_the_suite_of_its_name_measures(name):
     data = rows(name)[0]["data"]
     suite = build_suite(compose.load("swaro", [f"data={data}", f"+suite={name}"]))
-    columns = {(attack, r) for attack, assault in suite.attacks.items() for r in assault.radii}
+    columns = {(name, r) for name, attack in suite.attacks.items() for r in attack.radii}
     for row in rows(name):
         assert row["study"] in catalogue.study_names()
         assert row["data"] in catalogue.options("data")

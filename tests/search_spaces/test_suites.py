@@ -14,9 +14,9 @@ def test_a_suite_builds_and_is_of_the_test_images(name):
     settings = compose.load("swaro", ["data=cifar10", f"+suite={name}"])
     suite = build_suite(settings)
     assert suite.split == "test"
-    for attack, assault in suite.attacks.items():
-        assert assault.radii == sorted(set(assault.radii))
-        assert norm_of_recipe(settings.suite.attacks[attack]) in ("linf", "l2", "l1")
+    for name, attack in suite.attacks.items():
+        assert attack.radii == sorted(set(attack.radii))
+        assert norm_of_recipe(settings.suite.attacks[name]) in ("linf", "l2", "l1")
 
 
 def test_suites_without_a_paper_take_the_radii_of_the_data():
@@ -27,7 +27,7 @@ def test_suites_without_a_paper_take_the_radii_of_the_data():
 
 def test_swaros_first_table_has_its_six_columns():
     suite = build_suite(compose.load("swaro", ["data=cifar10", "+suite=swaro_table1"]))
-    radii = {name: assault.radii for name, assault in suite.attacks.items()}
+    radii = {name: attack.radii for name, attack in suite.attacks.items()}
     assert radii == {
         "pgd20_linf": [8 / 255, 16 / 255],
         "pgd20_l2": [0.25, 0.5],

@@ -13,11 +13,11 @@ from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation
 from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.linear import fit_linear
-from trainables.evaluate.protocol import Classifier
 from trainables.features import encode
 from trainables.modes import in_mode, isolated_rng
 from trainables.networks.encoder import Encoder
 from trainables.pictures.figures import Figure, printable
+from trainables.protocols.base import Classifier
 
 # PGD-20 in 8/255 with steps of epsilon / 10, as in RoCL's code.
 USUAL_ATTACK = PGD(ball=LinfBall(epsilon=8 / 255), step_size=0.8 / 255, steps=20)

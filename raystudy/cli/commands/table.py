@@ -161,7 +161,7 @@ def rm(options: argparse.Namespace) -> int:
 
 
 def evaluate(options: argparse.Namespace) -> int:
-    """Measure trained networks by a suite: protocols, attacks, honesty checks.
+    """Measure trained networks by a suite: protocols, attacks, gradient masking checks.
 
     WHAT is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with
     weights (then say encoder=... and data=...; FILE:PREFIX where it holds several encoders).

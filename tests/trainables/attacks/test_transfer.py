@@ -34,18 +34,18 @@ def test_the_diagonal_is_the_white_box_attack_and_twins_share_their_fate(learnt)
     def twin(x):
         return 2 * model(x) + 1
 
-    withstood = transfer(ATTACK, [model, twin], images, labels)
+    robust_images = transfer(ATTACK, [model, twin], images, labels)
     expected = accuracy(model, ATTACK(*learnt), labels)
-    assert withstood.shape == (2, 2, 200)
-    assert withstood[0, 0].double().mean().item() == expected < 0.9
-    assert torch.equal(withstood[0, 0], withstood[0, 1])
+    assert robust_images.shape == (2, 2, 200)
+    assert robust_images[0, 0].double().mean().item() == expected < 0.9
+    assert torch.equal(robust_images[0, 0], robust_images[0, 1])
 
 
 def test_an_attack_does_not_carry_over_to_a_model_that_looks_elsewhere():
     images = torch.full((6, 1, 4, 8), 0.55)
     labels = torch.ones(6, dtype=torch.int64)
-    withstood = transfer(ATTACK, [left_half, right_half], images, labels)
-    assert withstood.double().mean(dim=2).tolist() == [[0, 1], [1, 0]]
+    robust_images = transfer(ATTACK, [left_half, right_half], images, labels)
+    assert robust_images.double().mean(dim=2).tolist() == [[0, 1], [1, 0]]
 
 
 def test_images_the_source_gets_wrong_are_attacked_for_the_others_too():
@@ -55,5 +55,5 @@ def test_images_the_source_gets_wrong_are_attacked_for_the_others_too():
     def always_wrong(x):
         return left_half(x) - torch.tensor([0.0, 9.0])
 
-    withstood = transfer(ATTACK, [always_wrong, left_half], images, labels)
-    assert not withstood[0].any()
+    robust_images = transfer(ATTACK, [always_wrong, left_half], images, labels)
+    assert not robust_images[0].any()

@@ -7,7 +7,6 @@ from torch import nn
 from toy_methods import Normed
 
 from trainables.data.image_set import ImageSet, Splits
-from trainables.evaluate.protocol import Classifier
 from trainables.pictures.adversarial import AdversarialExamples
 from trainables.pictures.drawing import draw
 from trainables.pictures.features import TSNEMap
@@ -21,6 +20,7 @@ from trainables.pictures.subject import (
 )
 from trainables.pictures.views import Views
 from trainables.pictures.visualisation import FeatureVisualisation
+from trainables.protocols.base import Classifier
 
 PICTURES = [
     TSNEMap(),

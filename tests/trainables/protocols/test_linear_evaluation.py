@@ -15,13 +15,13 @@ from trainables.augment.pipeline import Pipeline
 from trainables.data.batches import ShuffledBatches
 from trainables.data.digits import digits
 from trainables.data.image_set import ImageSet, Splits
-from trainables.evaluate.fitting import Fit
-from trainables.evaluate.linear_evaluation import LinearEvaluation
-from trainables.evaluate.protocol import finish, linear_head, measure
 from trainables.modes import isolated_rng
 from trainables.networks import split_batch_norm
 from trainables.networks.small_conv import SmallConv
 from trainables.optim.schedules import Constant, Steps
+from trainables.protocols.base import finish, linear_head, measure
+from trainables.protocols.fitting import Fit
+from trainables.protocols.linear_evaluation import LinearEvaluation
 from trainables.trainer import TrainerOptions
 
 EPSILON = 0.08

@@ -12,8 +12,8 @@ from raystudy.storage import checkpoint
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.trial.build import build_method
-from trainables.evaluate.protocol import Classifier
 from trainables.pictures.features import UMAPMap
+from trainables.protocols.base import Classifier
 
 QUICK = [
     "features.images=40",

@@ -13,10 +13,10 @@ from torch.optim import Optimizer
 from trainables import distributed, random_state
 from trainables.data.batches import ShuffledBatches
 from trainables.data.image_set import ImageSet
-from trainables.evaluate.protocol import Fitting, is_right
 from trainables.methods.base import Method
 from trainables.modes import isolated_rng
 from trainables.optim.schedules import Schedule
+from trainables.protocols.base import Fitting, is_right
 from trainables.trainer import EpochResult, Trainer, TrainerOptions
 
 

@@ -21,8 +21,8 @@ from trainables.networks.resnet import ResNet
 
 FEW = [
     "suite.max_images=20",
-    "suite.checks={_target_: trainables.evaluate.honesty.HonestyChecks, max_images: 5, steps: [2], "
-    "restarts: 2, queries: 3, unbounded_steps: 2}",
+    "suite.checks={_target_: trainables.suite.masking_checks.MaskingChecks, max_images: 5, "
+    "steps: [2], restarts: 2, queries: 3, unbounded_steps: 2}",
     "suite.attacks.pgd20_linf.adversary.steps=2",
     "suite.attacks.pgd20_l2.adversary.steps=2",
     "suite.attacks.slide20_l1.adversary.steps=2",

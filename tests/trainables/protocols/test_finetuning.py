@@ -14,13 +14,13 @@ from trainables.augment.pipeline import Pipeline
 from trainables.data.digits import digits
 from trainables.data.image_set import ImageSet, Splits
 from trainables.data.labelled_batches import Supervision
-from trainables.evaluate.adversarial_finetuning import AdversarialFineTuning
-from trainables.evaluate.as_trained import AsTrained
-from trainables.evaluate.finetuning import FineTuning
-from trainables.evaluate.fitting import Fit
-from trainables.evaluate.label_share import LabelShare
-from trainables.evaluate.protocol import finish, measure
 from trainables.optim.schedules import Constant
+from trainables.protocols.adversarial_finetuning import AdversarialFineTuning
+from trainables.protocols.as_trained import AsTrained
+from trainables.protocols.base import finish, measure
+from trainables.protocols.finetuning import FineTuning
+from trainables.protocols.fitting import Fit
+from trainables.protocols.label_share import LabelShare
 
 EPSILON = 0.08
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from torch import nn
 
 from trainables.data.image_set import Splits
-from trainables.evaluate.fitting import ImmediateFitting
 from trainables.evaluate.linear import fit_linear
-from trainables.evaluate.protocol import Classifier, Fitting, own_copy
 from trainables.features import encode
 from trainables.networks.encoder import Encoder
+from trainables.protocols.base import Classifier, Fitting, own_copy
+from trainables.protocols.fitting import ImmediateFitting
 from trainables.ranges import refuse_not_positive
 
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainables.evaluate.masking import (
+from trainables.suite.masking import (
     Evidence,
     accuracy_rises,
     black_box_beats_white_box,

@@ -11,12 +11,12 @@ from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation, Pipeline
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet, Splits
-from trainables.evaluate.fitting import BestOnTest, Fit, TrainedFitting
-from trainables.evaluate.protocol import Classifier, Fitting, linear_head, own_copy
 from trainables.methods.base import Method
 from trainables.modes import Mode, in_mode
 from trainables.networks.encoder import Encoder
 from trainables.progress import Progress
+from trainables.protocols.base import Classifier, Fitting, linear_head, own_copy
+from trainables.protocols.fitting import BestOnTest, Fit, TrainedFitting
 from trainables.trainer import Trainer
 
 

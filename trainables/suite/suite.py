@@ -11,14 +11,14 @@ from torch import Tensor, nn
 from trainables.attacks.balls import Ball
 from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.ball_name import ball_name
-from trainables.evaluate.batch_size import fitting_batch_size
-from trainables.evaluate.honesty import HonestyChecks
-from trainables.evaluate.label_share import LabelShare
-from trainables.evaluate.masking import Evidence, signs_of_masking
-from trainables.evaluate.protocol import EvaluationProtocol, Fitting, Split, finish, is_right
-from trainables.evaluate.withstanding import Assault
 from trainables.networks.encoder import Encoder
+from trainables.protocols.base import EvaluationProtocol, Fitting, Split, finish, is_right
+from trainables.protocols.batch_size import fitting_batch_size
+from trainables.protocols.label_share import LabelShare
 from trainables.ranges import refuse_not_whole
+from trainables.suite.masking import Evidence, signs_of_masking
+from trainables.suite.masking_checks import MaskingChecks
+from trainables.suite.robustness import RobustnessCurve
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,11 +29,11 @@ class Suite:
     ----------
     protocols : mapping of str to EvaluationProtocol
         By the names they have in tables.
-    attacks : mapping of str to Assault
+    attacks : mapping of str to RobustnessCurve
         May be empty.
-    transfers : mapping of str to Assault
+    transfers : mapping of str to RobustnessCurve
         Attacks whose images, made on one network, are shown to the others.
-    checks : HonestyChecks, optional
+    checks : MaskingChecks, optional
         Made on every classifier, in the smallest ball of each norm.
     split : {"test", "val"}
     max_images : int, optional
@@ -45,9 +45,9 @@ class Suite:
     """
 
     protocols: Mapping[str, EvaluationProtocol]
-    attacks: Mapping[str, Assault] = field(default_factory=dict)
-    transfers: Mapping[str, Assault] = field(default_factory=dict)
-    checks: HonestyChecks | None = field(default_factory=HonestyChecks)
+    attacks: Mapping[str, RobustnessCurve] = field(default_factory=dict)
+    transfers: Mapping[str, RobustnessCurve] = field(default_factory=dict)
+    checks: MaskingChecks | None = field(default_factory=MaskingChecks)
     split: Split = "test"
     max_images: int | None = None
     batch_size: int | None = None
@@ -159,11 +159,11 @@ class Measurement:
     def _attack(
         self, protocol: str, classifier: nn.Module, done: dict[str, Any], size: int
     ) -> Iterator[Step]:
-        for name, assault in self._suite.attacks.items():
+        for name, attack in self._suite.attacks.items():
             parts: list[Tensor] = done["attacks"].setdefault(name, [])
             batches = -(-len(self._images) // size)
             started = time.perf_counter()
-            for right in assault.withstood(
+            for right in attack.robust_images(
                 classifier,
                 self._images,
                 batch_size=size,
@@ -191,13 +191,13 @@ class Measurement:
                 known=Evidence(**known) if known else None,
             ):
                 done["evidence"][name] = asdict(evidence)
-                yield Step(f"{protocol}: honesty, {name}", checks.share(evidence))
+                yield Step(f"{protocol}: masking check, {name}", checks.share(evidence))
 
     def _balls(self) -> dict[str, Ball]:
         """Return the smallest ball of each norm that is attacked in, by norm and radius."""
         balls: dict[str, Ball] = {}
-        for assault in self._suite.attacks.values():
-            for ball in map(assault.within, filter(None, assault.radii)):
+        for attack in self._suite.attacks.values():
+            for ball in map(attack.within, filter(None, attack.radii)):
                 known = balls.get(norm_of(ball), ball)
                 balls[norm_of(ball)] = min(ball, known, key=lambda one: one.epsilon)
         return {ball_name(norm, ball.epsilon): ball for norm, ball in balls.items()}

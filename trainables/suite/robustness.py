@@ -16,7 +16,7 @@ from trainables.trainer import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
-class Assault:
+class RobustnessCurve:
     """An adversary and the balls it is let loose in.
 
     Parameters
@@ -52,7 +52,7 @@ class Assault:
         ball: Ball = replace(self.adversary.ball, epsilon=epsilon)  # type: ignore[type-var]
         return ball
 
-    def withstood(
+    def robust_images(
         self, classifier: nn.Module, images: ImageSet, *, batch_size: int, seed: int, done: int = 0
     ) -> Iterator[Tensor]:
         """Yield for one batch after another which images are right in every ball.

@@ -8,12 +8,12 @@ from torch import Tensor, nn
 
 from trainables.augment.pipeline import Augmentation
 from trainables.data.image_set import ImageSet, Splits
-from trainables.evaluate.fitting import ImmediateFitting
 from trainables.evaluate.knn import knn_logits
-from trainables.evaluate.label_share import LabelShare
-from trainables.evaluate.protocol import Fitting, own_copy
 from trainables.features import encode
 from trainables.networks.encoder import Encoder
+from trainables.protocols.base import Fitting, own_copy
+from trainables.protocols.fitting import ImmediateFitting
+from trainables.protocols.label_share import LabelShare
 from trainables.ranges import refuse_not_positive, refuse_not_whole
 
 

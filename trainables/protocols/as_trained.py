@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from torch import nn
 
 from trainables.data.image_set import Splits
-from trainables.evaluate.fitting import ImmediateFitting
-from trainables.evaluate.protocol import Classifier, Fitting, own_copy
 from trainables.networks.encoder import Encoder
+from trainables.protocols.base import Classifier, Fitting, own_copy
+from trainables.protocols.fitting import ImmediateFitting
 
 
 @dataclass(frozen=True, kw_only=True)

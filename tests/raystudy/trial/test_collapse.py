@@ -22,7 +22,7 @@ from raystudy.trial.info import TrialInfo
 from raystudy.trial.run import run_trial
 from trainables.trainer import TrainingCollapsedError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 # One step from the image itself in a large ball, and nothing that regularises: within ten epochs
 # PGD leaves 5 % where FGSM leaves 44 %.
 FRAGILE = [

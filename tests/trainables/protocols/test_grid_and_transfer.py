@@ -9,14 +9,14 @@ from toy_encoders import Flat, two_classes
 from trainables.augment.pipeline import Pipeline
 from trainables.data.digits import digits
 from trainables.data.image_set import ImageSet, Splits
-from trainables.evaluate.finetuning import FineTuning
-from trainables.evaluate.fitting import Fit
-from trainables.evaluate.grid import Grid
-from trainables.evaluate.linear_evaluation import LinearEvaluation
-from trainables.evaluate.protocol import finish, measure
-from trainables.evaluate.transfer import Adapted, Transfer
 from trainables.networks.small_conv import SmallConv
 from trainables.optim.schedules import Constant
+from trainables.protocols.base import finish, measure
+from trainables.protocols.finetuning import FineTuning
+from trainables.protocols.fitting import Fit
+from trainables.protocols.grid import Grid
+from trainables.protocols.linear_evaluation import LinearEvaluation
+from trainables.protocols.transfer import Adapted, Transfer
 from trainables.trainer import TrainingDivergedError
 
 

@@ -6,8 +6,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.data.image_set import Splits
-from trainables.evaluate.protocol import EvaluationProtocol, Fitting
 from trainables.networks.encoder import Encoder
+from trainables.protocols.base import EvaluationProtocol, Fitting
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -16,21 +16,21 @@ from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.augment.pipeline import Pipeline
 from trainables.data.digits import digits
 from trainables.data.image_set import ImageSet, Splits
-from trainables.evaluate.batch_size import fitting_batch_size
-from trainables.evaluate.finetuning import FineTuning
-from trainables.evaluate.fitting import Fit
-from trainables.evaluate.honesty import HonestyChecks
-from trainables.evaluate.label_share import LabelShare
-from trainables.evaluate.linear_evaluation import LinearEvaluation
-from trainables.evaluate.masking import signs_of_masking
-from trainables.evaluate.quick import Quick
-from trainables.evaluate.suite import Measurement, Suite
-from trainables.evaluate.withstanding import Assault
 from trainables.networks.small_conv import SmallConv
 from trainables.optim.schedules import Constant
+from trainables.protocols.batch_size import fitting_batch_size
+from trainables.protocols.finetuning import FineTuning
+from trainables.protocols.fitting import Fit
+from trainables.protocols.label_share import LabelShare
+from trainables.protocols.linear_evaluation import LinearEvaluation
+from trainables.protocols.quick import Quick
+from trainables.suite.masking import signs_of_masking
+from trainables.suite.masking_checks import MaskingChecks
+from trainables.suite.robustness import RobustnessCurve
+from trainables.suite.suite import Measurement, Suite
 
 PGD = WhiteBoxPGD(ball=LinfBall(epsilon=0.06), relative_step=0.25, steps=8)
-FEW = HonestyChecks(max_images=10, steps=[2, 3], restarts=2, queries=4, unbounded_steps=3)
+FEW = MaskingChecks(max_images=10, steps=[2, 3], restarts=2, queries=4, unbounded_steps=3)
 
 
 def toy_images(count=200):
@@ -63,8 +63,8 @@ def a_suite(**changes):
             "linear": LinearEvaluation(fit=fit, augment=Pipeline(transforms={})),
         },
         "attacks": {
-            "pgd_linf": Assault(adversary=PGD, epsilons=[0.02, 0.06]),
-            "pgd_l2": Assault(
+            "pgd_linf": RobustnessCurve(adversary=PGD, epsilons=[0.02, 0.06]),
+            "pgd_l2": RobustnessCurve(
                 adversary=WhiteBoxPGD(ball=L2Ball(epsilon=0.3), relative_step=0.25, steps=4)
             ),
         },
@@ -138,8 +138,8 @@ def test_a_search_may_measure_on_validation_images(encoder, splits):
 
 def test_withstanding_is_being_right_about_the_adversarial_copies_of_every_smaller_ball():
     model, images = toy_images(60)
-    assault = Assault(adversary=PGD, epsilons=[0.0, 0.03, 0.06])
-    verdicts = torch.cat(list(assault.withstood(model, images, batch_size=60, seed=4)), dim=1)
+    attack = RobustnessCurve(adversary=PGD, epsilons=[0.0, 0.03, 0.06])
+    verdicts = torch.cat(list(attack.robust_images(model, images, batch_size=60, seed=4)), dim=1)
     torch.manual_seed(4)
     pixels = images.pixels(slice(None))
     copies = list(in_growing_balls(PGD, [0.0, 0.03, 0.06], model, pixels, images.labels))
@@ -151,9 +151,9 @@ def test_withstanding_is_being_right_about_the_adversarial_copies_of_every_small
 
 def test_a_rest_of_the_batches_is_as_in_the_whole():
     model, images = toy_images(70)
-    assault = Assault(adversary=PGD)
-    whole = list(assault.withstood(model, images, batch_size=20, seed=0))
-    rest = list(assault.withstood(model, images, batch_size=20, seed=0, done=2))
+    attack = RobustnessCurve(adversary=PGD)
+    whole = list(attack.robust_images(model, images, batch_size=20, seed=0))
+    rest = list(attack.robust_images(model, images, batch_size=20, seed=0, done=2))
     assert [part.shape for part in whole] == [(1, 20), (1, 20), (1, 20), (1, 10)]
     assert all(torch.equal(one, other) for one, other in zip(whole[2:], rest, strict=True))
 
@@ -163,7 +163,7 @@ def test_low_precision_never_leaves_more_than_both_precisions_would():
     plain, low = (
         torch.cat(
             list(
-                Assault(adversary=PGD, precision=precision).withstood(
+                RobustnessCurve(adversary=PGD, precision=precision).robust_images(
                     model, images, batch_size=100, seed=0
                 )
             ),
@@ -203,7 +203,7 @@ class Saturated(nn.Module):
 )
 def test_gradients_that_are_hidden_are_called_out_and_plain_ones_are_not(ball, queries):
     model, images = toy_images(200)
-    checks = HonestyChecks(max_images=120, queries=queries, restarts=3, unbounded_steps=50)
+    checks = MaskingChecks(max_images=120, queries=queries, restarts=3, unbounded_steps=50)
     found = {}
     for name, network in (
         ("plain", model),
@@ -300,7 +300,7 @@ def test_a_suite_that_makes_no_sense_is_refused(changes, words):
 )
 def test_radii_that_make_no_sense_are_refused_before_anything_is_measured(epsilons):
     with pytest.raises(ValueError, match="epsilons of an attack must be a list of numbers"):
-        Assault(adversary=PGD, epsilons=epsilons)
+        RobustnessCurve(adversary=PGD, epsilons=epsilons)
 
 
 @pytest.mark.parametrize(
@@ -317,7 +317,7 @@ def test_radii_that_make_no_sense_are_refused_before_anything_is_measured(epsilo
 )
 def test_checks_that_make_no_sense_are_refused(settings):
     with pytest.raises(ValueError, match=f"suite.checks.{next(iter(settings))} must be a"):
-        HonestyChecks(**settings)
+        MaskingChecks(**settings)
 
 
 def test_too_few_labels_are_refused_before_anything_is_measured(encoder, splits):

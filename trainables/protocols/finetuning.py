@@ -8,12 +8,12 @@ from torch import Tensor, nn
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.data.image_set import Splits
-from trainables.evaluate.fitting import BestOnTest, Fit, TrainedFitting
-from trainables.evaluate.label_share import LabelShare
-from trainables.evaluate.protocol import Classifier, Fitting, linear_head, own_copy
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.progress import Progress
+from trainables.protocols.base import Classifier, Fitting, linear_head, own_copy
+from trainables.protocols.fitting import BestOnTest, Fit, TrainedFitting
+from trainables.protocols.label_share import LabelShare
 from trainables.trainer import Trainer
 
 

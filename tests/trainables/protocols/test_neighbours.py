@@ -14,11 +14,11 @@ from trainables.augment.pipeline import Pipeline
 from trainables.data.digits import digits
 from trainables.data.image_set import Splits
 from trainables.distributed import draw_rows
-from trainables.evaluate.label_share import LabelShare
-from trainables.evaluate.masking import gradients_vanish
-from trainables.evaluate.neighbours import NearestNeighbours, NonParametric
-from trainables.evaluate.protocol import finish
 from trainables.networks.small_conv import SmallConv
+from trainables.protocols.base import finish
+from trainables.protocols.label_share import LabelShare
+from trainables.protocols.neighbours import NearestNeighbours, NonParametric
+from trainables.suite.masking import gradients_vanish
 
 
 @pytest.fixture(scope="module")

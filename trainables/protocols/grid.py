@@ -11,10 +11,10 @@ from typing import Any
 from torch import nn
 
 from trainables.data.image_set import Splits
-from trainables.evaluate.finetuning import FineTuning
-from trainables.evaluate.linear_evaluation import LinearEvaluation
-from trainables.evaluate.protocol import EvaluationProtocol, Fitting, is_right
 from trainables.networks.encoder import Encoder
+from trainables.protocols.base import EvaluationProtocol, Fitting, is_right
+from trainables.protocols.finetuning import FineTuning
+from trainables.protocols.linear_evaluation import LinearEvaluation
 from trainables.trainer import EpochResult, TrainingDivergedError
 
 

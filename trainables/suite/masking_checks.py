@@ -15,16 +15,16 @@ from trainables.attacks.objectives import Margin
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
-from trainables.evaluate.masking import Evidence
 from trainables.modes import isolated_rng
 from trainables.ranges import refuse_not_ascending, refuse_not_whole
+from trainables.suite.masking import Evidence
 
 GREY_LEVEL = 1 / 255
 OTHERWISE = 0.01  # relative: arithmetic on a GPU differs by less from batch to batch
 
 
 @dataclass(frozen=True, kw_only=True)
-class HonestyChecks:
+class MaskingChecks:
     """Attack a few images in ways that tell whether gradients mislead [1]_ [2]_.
 
     In the given ball: one step; more and more steps, each 2.5 epsilon / steps long; several
