@@ -10,6 +10,18 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PLATFORM = ("ray", "mlflow", "optuna", "hydra", "omegaconf", "faiss", "raystudy")
 BELOW_METHODS = ("losses", "attacks", "augment", "networks", "optim")
+# The rooms of raystudy/: a file imports from its own room and from rooms of a larger rank.
+RANKS = {
+    "cli": 0,
+    **dict.fromkeys(("report", "confirm", "evaluation"), 1),
+    **dict.fromkeys(("on_ray", "trackers"), 2),
+    "study": 3,
+    "search": 4,
+    "trial": 5,
+    "config": 6,
+    "storage": 7,
+    **dict.fromkeys(("terminal", "errors"), 8),
+}
 
 
 def imported(path):
@@ -23,6 +35,72 @@ def imported(path):
 
 def files(package):
     return sorted((ROOT / package).rglob("*.py"))
+
+
+def module_of(path):
+    """Return the dotted name of a file."""
+    parts = path.relative_to(ROOT).with_suffix("").parts
+    return ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+
+
+def room_of(module):
+    return module.split(".")[1] if "." in module else None
+
+
+def arrows(source, module, known):
+    """Yield (line, imported module) for each import of a known module, at any depth of a file."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            found = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            base = node.module or ""
+            if node.level:  # relative: counted from the file's own package
+                base = ".".join([*module.split(".")[: -node.level], *filter(None, [base])])
+            inside = [f"{base}.{alias.name}" for alias in node.names]
+            found = [name if name in known else base for name in inside]
+        else:
+            continue
+        yield from ((node.lineno, name) for name in found if name in known and name != module)
+
+
+def upward(sources):
+    """Return `file:line` of every import that points to a room of no larger rank."""
+    found = []
+    for module, (place, source) in sources.items():
+        for line, other in arrows(source, module, sources):
+            rooms = room_of(module), room_of(other)
+            if None in rooms or rooms[0] == rooms[1]:
+                continue
+            if RANKS[rooms[1]] <= RANKS[rooms[0]]:
+                found.append(f"{place}:{line} imports {other}, of {rooms[1]}, into {rooms[0]}")
+    return found
+
+
+def circles(sources):
+    """Return, for every import that closes a circle of files, its `file:line`."""
+    graph = {
+        module: {other: line for line, other in arrows(source, module, sources)}
+        for module, (_, source) in sources.items()
+    }
+    found = []
+    for module, imports in graph.items():
+        for other, line in imports.items():
+            seen, waiting = set(), [other]
+            while waiting:
+                one = waiting.pop()
+                seen.add(one)
+                waiting += graph[one].keys() - seen
+            if module in seen:
+                found.append(f"{sources[module][0]}:{line} imports {other}, which imports it")
+    return found
+
+
+@pytest.fixture(name="sources", scope="module")
+def read_sources():
+    return {
+        module_of(path): (str(path.relative_to(ROOT)), path.read_text())
+        for path in files("raystudy")
+    }
 
 
 @pytest.mark.parametrize("path", files("trainables"), ids=lambda path: str(path.relative_to(ROOT)))
@@ -43,6 +121,38 @@ def test_what_methods_are_made_of_does_not_import_them(folder):
     for path in files(f"trainables/{folder}"):
         for name in imported(path):
             assert not name.startswith(("trainables.methods", "trainables.data")), path
+
+
+def test_every_file_of_raystudy_is_in_a_room(sources):
+    assert {room_of(module) for module in sources} - {None} == set(RANKS)
+
+
+def test_no_import_points_to_a_room_of_no_larger_rank(sources):
+    assert upward(sources) == []
+
+
+def test_no_file_imports_in_a_circle(sources):
+    assert circles(sources) == []
+
+
+def test_an_import_that_points_up_is_found_with_its_line():
+    sources = {
+        "raystudy.study.a": ("a.py", "import os\n\ndef f():\n    from raystudy.cli import b\n"),
+        "raystudy.cli.b": ("b.py", "from raystudy.study.a import f\n"),
+    }
+    assert upward(sources) == ["a.py:4 imports raystudy.cli.b, of cli, into study"]
+    assert circles(sources) == [
+        "a.py:4 imports raystudy.cli.b, which imports it",
+        "b.py:1 imports raystudy.study.a, which imports it",
+    ]
+
+
+def test_rooms_of_one_rank_do_not_import_each_other():
+    sources = {
+        "raystudy.report.a": ("a.py", "from ..confirm.b import f\n"),
+        "raystudy.confirm.b": ("b.py", "def f(): ...\n"),
+    }
+    assert upward(sources) == ["a.py:1 imports raystudy.confirm.b, of confirm, into report"]
 
 
 def test_only_on_ray_imports_ray():

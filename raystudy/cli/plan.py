@@ -19,8 +19,8 @@ from raystudy.search.trial_scheduler import read_trial_scheduler
 from raystudy.study.plan.calibration import Calibration
 from raystudy.study.plan.check import Findings
 from raystudy.study.plan.forecast import Forecast, Span
+from raystudy.terminal import duration, size
 from raystudy.trial.info import TrialInfo
-from raystudy.units import duration, size
 
 SHOWN = 4  # of the first trials
 BUSY = 1.3  # times as slow as an idle machine

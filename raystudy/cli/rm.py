@@ -12,9 +12,9 @@ from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 from raystudy.storage.redaction import redact
+from raystudy.terminal import size
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.remove import remove_runs
-from raystudy.units import size
 
 
 def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: bool) -> int:

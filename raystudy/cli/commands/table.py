@@ -277,7 +277,7 @@ def completion(options: argparse.Namespace) -> int:
     zsh:   eval "$(raystudy completion zsh)"
     fish:  raystudy completion fish | source
     """
-    from raystudy.cli.completion import completion
+    from raystudy.cli.shell_completion import completion
 
     return completion(options.shell)
 

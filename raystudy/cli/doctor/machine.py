@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from raystudy.cli.doctor.check import Check, python, pythons
-from raystudy.units import size
+from raystudy.terminal import size
 
 RAY_TEMPORARY = Path("/tmp")  # where a local Ray's sockets and spilt objects lie
 RAY_STOPS_AT = 0.95  # of a disk; from there Ray stores nothing more

@@ -9,7 +9,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from raystudy.cli.doctor.check import Check, Verdict, python
-from raystudy.units import size
+from raystudy.terminal import size
 
 NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "lustre", "beegfs", "ceph", "fuse.s3fs")
 LEAST_FREE = 5 * 2**30

@@ -14,7 +14,7 @@ from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.storage.redaction import redact
-from raystudy.units import size
+from raystudy.terminal import size
 
 MLFLOW_LIMIT_S = 45.0
 DATABASE_LIMIT_S = 20.0
