@@ -57,6 +57,17 @@ def test_its_name_is_its_file(study):
 
 
 @pytest.mark.parametrize("study", STUDIES)
+def test_an_untrained_encoder_leaves_training_on_digits_something_to_win(study):
+    settings = config.load(study, ["data=digits", "device=cpu"])
+    if "probe" not in settings.evaluate:
+        return  # its classifier is trained with the encoder
+    whole = load_splits(settings)
+    measured = build_evaluators(settings)["probe"](build_trainer(settings, whole).method, whole)
+    assert measured["val/accuracy"] < 0.85
+    assert measured["val/robust_accuracy"] < 0.05
+
+
+@pytest.mark.parametrize("study", STUDIES)
 def test_the_published_recipe_lies_inside_the_space(study):
     space, composed = SearchSpace.load(study, [])
     assert space.distributions, "nothing to search"
