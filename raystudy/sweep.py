@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.text import Text
 
 from raystudy import (
     conclusion,
@@ -21,7 +20,7 @@ from raystudy import (
     unchanged,
 )
 from raystudy.confirm import verb as confirm
-from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.interrupt import graceful, pausable
 from raystudy.manifest import Manifest
 from raystudy.replay import CHANGEABLE, MOVABLE, pinned
@@ -65,14 +64,11 @@ def sweep(
         images=images.cut_of(findings.splits),
     )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
-    try:
+    with folder.removed_unless_begun():
         folder.write_manifest(manifest)
         images.save(folder, findings.splits)
         plan.show(console, settings, space, findings, folder)
         return _run(console, folder, space, settings, manifest, resumed=False)
-    except (UserError, OSError):
-        folder.discard()
-        raise
 
 
 def _foresee(
@@ -202,12 +198,8 @@ def _run(
             study.interrupted = True
 
         pause.of(study)
-        try:
-            with study, graceful(end) as interruption:
-                executor.run(study)
-        except StudyStalledError as error:
-            console.print(Text(str(error)), style="red")
-            return EXIT_FAILED
+        with study, graceful(end) as interruption:
+            executor.run(study)
         conclusion.show(console, study, settings)
     if not study.is_finished:
         return interruption.exit_code

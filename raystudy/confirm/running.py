@@ -17,7 +17,7 @@ from raystudy.confirm.race_space import FINALIST, SEED, point_of
 from raystudy.confirm.race_study import RaceStudy
 from raystudy.confirm.result import FILE, FLOOR
 from raystudy.confirm.split_reading import SplitReading, measure
-from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
+from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.executors.base import Executor
 from raystudy.interrupt import graceful
 from raystudy.manifest import Manifest
@@ -130,18 +130,14 @@ def _race(
 
     executor = RayExecutor(scaling)
     with study, graceful(end) as interruption, executor.connected():
-        try:
-            if not race.is_finished:
-                executor.run(race)
-            if race.is_finished and not study.ended_early:
-                race.settle()
-                section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
-                folder.write_manifest(replace(manifest, study=section))
-                if runners.race.challengers:
-                    _read_test(race, runners, reading, RayExecutor(scaling, measure))
-        except StudyStalledError as error:
-            console.print(str(error), style="red")
-            return EXIT_FAILED, None
+        if not race.is_finished:
+            executor.run(race)
+        if race.is_finished and not study.ended_early:
+            race.settle()
+            section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
+            folder.write_manifest(replace(manifest, study=section))
+            if runners.race.challengers:
+                _read_test(race, runners, reading, RayExecutor(scaling, measure))
     measured_all = reading.is_finished or (race.is_finished and not runners.race.challengers)
     if interruption.signal is not None and not measured_all:
         return interruption.exit_code, None

@@ -103,14 +103,11 @@ def _begin(
         confirm=runners.plain(),
     )
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
-    folder.write_manifest(manifest)
-    images.save(folder, found.splits)
-    announcement.show_plan(console, folder, study, settings, found)
-    try:
+    with folder.removed_unless_begun():
+        folder.write_manifest(manifest)
+        images.save(folder, found.splits)
+        announcement.show_plan(console, folder, study, settings, found)
         return running.run(console, folder, manifest, resumed=False, as_json=as_json)
-    except UserError:
-        folder.discard()
-        raise
 
 
 def _go_on(

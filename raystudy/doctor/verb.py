@@ -12,8 +12,9 @@ from raystudy import config, plan, terminal
 from raystudy.doctor import machine, results, services, versions
 from raystudy.doctor.check import Check, Look, in_time
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
+from raystudy.processes import PATIENCE_S
 
-LIMIT_S = 70.0  # for all together; each has a shorter one of its own
+LIMIT_S = PATIENCE_S + 30.0  # for all together; each has a shorter one of its own
 MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
 
 
