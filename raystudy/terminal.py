@@ -1,16 +1,20 @@
 """Where everything for the user is printed."""
 
+import contextlib
 import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
 WIDE = 1000  # a pipe or a file breaks no lines
+SAY_AFTER_S, SAY_EVERY_S = 10.0, 30.0
 
 
 def print_json(value: Any) -> None:
@@ -70,3 +74,29 @@ def size(count: float) -> str:
             return f"{count:.3g} {unit}" if count < 100 else f"{count:.0f} {unit}"
         count /= 1024
     return f"{count:.3g} TiB"
+
+
+@contextlib.contextmanager
+def announced(what: str) -> Iterator[None]:
+    """Say on the error stream what is waited for, once it takes long, and again and again."""
+    over = threading.Event()
+    thread = threading.Thread(target=_announce, args=(what, over), daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        over.set()
+        thread.join()
+
+
+def _announce(what: str, over: threading.Event) -> None:
+    started, pause_s = time.monotonic(), SAY_AFTER_S
+    while not over.wait(pause_s):
+        pause_s = SAY_EVERY_S
+        so_far = f"{time.monotonic() - started:.0f} s so far ({load()})"
+        console(stderr=True).print(f"waiting for {what}, {so_far}")
+
+
+def load() -> str:
+    """Return in words how busy this machine is."""
+    return f"the load is {os.getloadavg()[0]:.0f} on {os.cpu_count()} CPUs"

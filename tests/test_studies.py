@@ -58,7 +58,7 @@ def test_its_name_is_its_file(study):
 
 @pytest.mark.parametrize("study", STUDIES)
 def test_an_untrained_encoder_leaves_training_on_digits_something_to_win(study):
-    settings = config.load(study, ["data=digits", "device=cpu"])
+    settings = compose.load(study, ["data=digits", "device=cpu"])
     if "probe" not in settings.evaluate:
         return  # its classifier is trained with the encoder
     whole = load_splits(settings)

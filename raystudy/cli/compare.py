@@ -65,8 +65,9 @@ def compare(
                 f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, "
                 f"and '{study.folder.command('best')}' tells the conclusion."
             )
-    if not force:
-        comparability.refuse_unlike(studies)
+    difference = comparability.unlike(studies)
+    if difference and not force:
+        raise UserError(f"{difference}; --force shows them side by side all the same.")
     limit = _budget(budget) if budget else None
     entries = [_entry(study, limit) for study in studies]
     tests = _tests(studies, force=force)
@@ -79,8 +80,8 @@ def compare(
     console.print(_table(entries))
     if limit is not None:
         console.print(f"of each study the first trials that cost {budget} together")
-    if len({entry["fingerprint"] for entry in entries}) > 1:
-        console.print("these were not measured alike: the numbers say nothing side by side")
+    if difference:
+        console.print(f"{difference}: the numbers say nothing side by side")
     console.print("one seed each on validation images; not a conclusion yet")
     if tests:
         console.print(across_studies.table(tests), soft_wrap=True)

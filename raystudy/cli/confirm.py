@@ -8,17 +8,17 @@ from typing import Any
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.config import compose, override, recipe
+from raystudy.config.compose import compose, override, recipe
 from raystudy.config.scopes import CHANGEABLE, MOVABLE
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
-from raystudy.trial import images
+from raystudy.study.study import continuation, stored
+from raystudy.trial.run import images
 
 FOR_EVERY_RUN = (
     "device=",
@@ -107,14 +107,11 @@ def _begin(
         confirm=runners.plain(),
     )
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
-    folder.write_manifest(manifest)
-    images.save(folder, found.splits)
-    display.show_plan(console, folder, study, settings, found)
-    try:
+    with folder.removed_unless_begun():
+        folder.write_manifest(manifest)
+        images.save(folder, found.splits)
+        display.show_plan(console, folder, study, settings, found)
         return run.run(console, folder, manifest, resumed=False, as_json=as_json)
-    except UserError:
-        folder.discard()
-        raise
 
 
 def _go_on(

@@ -52,6 +52,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(arguments)
     _show_progress_of("trainables.data")
     try:
+        _refuse_missing(getattr(options, "search_path", ()))
         code: int = options.run(options)
         sys.stdout.flush()
     except UnreadableError as error:
@@ -82,6 +83,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         traceback.print_exc()
         return EXIT_FAILED
     return code
+
+
+def _refuse_missing(search_path: Sequence[str]) -> None:
+    for folder in search_path:
+        if not os.path.isdir(folder):  # noqa: PTH112
+            raise UserError(f"--search-path: {folder} is not a folder; it names one of YAML files.")
 
 
 def _words_of_libraries(error: Exception) -> str:

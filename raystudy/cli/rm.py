@@ -64,4 +64,6 @@ def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
 def _contents(folder: StudyFolder) -> str:
     files = [path for path in folder.path.rglob("*") if path.is_file()]
     trials = len(list(folder.path.glob("trials/*")))
-    return f"{trials} trials, {size(sum(path.stat().st_size for path in files))}"
+    return (
+        f"{trials} trial{'s' * (trials != 1)}, {size(sum(path.stat().st_size for path in files))}"
+    )

@@ -7,14 +7,13 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 from rich.console import Console
-from rich.text import Text
 
 from raystudy import terminal
 from raystudy.cli import conclusion, confirm, plan_table, train
 from raystudy.config import compose, recipe, scaling
 from raystudy.config.scopes import CHANGEABLE, MOVABLE
 from raystudy.config.spec import StudySpec
-from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError, UserError
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
@@ -60,14 +59,11 @@ def sweep(
         images=images.cut_of(findings.splits),
     )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
-    try:
+    with folder.removed_unless_begun():
         folder.write_manifest(manifest)
         images.save(folder, findings.splits)
         plan_table.show(console, settings, space, findings, folder)
         return _run(console, folder, space, settings, manifest, resumed=False)
-    except (UserError, OSError):
-        folder.discard()
-        raise
 
 
 def _foresee(
@@ -198,12 +194,8 @@ def _run(
             study.interrupted = True
 
         pause.of(study)
-        try:
-            with study, graceful(end) as interruption:
-                executor.run(study)
-        except StudyStalledError as error:
-            console.print(Text(str(error)), style="red")
-            return EXIT_FAILED
+        with study, graceful(end) as interruption:
+            executor.run(study)
         conclusion.show(console, study, settings)
     if not study.is_finished:
         return interruption.exit_code

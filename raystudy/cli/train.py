@@ -42,11 +42,12 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         recipe=recipe.of(settings),
         images=images.cut_of(found.splits),
     )
-    folder.write_manifest(manifest)
-    images.save(folder, found.splits)
-    for note in found.notes:
-        terminal.console().print(Text(f"note: {note}"))
-    return _go_on(folder, settings, manifest, overrides, resumed=False)
+    with folder.removed_unless_begun():
+        folder.write_manifest(manifest)
+        images.save(folder, found.splits)
+        for note in found.notes:
+            terminal.console().print(Text(f"note: {note}"))
+        return _go_on(folder, settings, manifest, overrides, resumed=False)
 
 
 def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) -> int:

@@ -83,6 +83,8 @@ class Budget:
     @classmethod
     def read(cls, section: Mapping[str, Any] | None) -> "Budget":
         """Read the `study.budget:` section."""
+        if not isinstance(section, Mapping | None):
+            raise UserError(f"study.budget is a section, got {section!r}; set one of its limits.")
         given, known = dict(section or {}), [one.name for one in fields(cls)]
         for name in given:
             if name not in known:

@@ -97,6 +97,12 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
         )
     folders = tuple(str(Path(folder).resolve()) for folder in search_path)
     composed = _compose(name, (*_recipe(name, meant, folders), *meant), folders)
+    for section in ("study", "search"):
+        if not isinstance(given := composed.config[section], DictConfig):
+            raise UserError(
+                f"{section} is a section, got {given!r}; change one of its settings ('raystudy "
+                f"show {name}' lists them)."
+            )
     _count_classes(composed.config)
     return composed
 

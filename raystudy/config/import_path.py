@@ -1,11 +1,15 @@
-"""No process of ours imports from the folder the user happens to work in.
+"""Processes of ours: what they import, and how long a busy machine may take to start one.
 
-A ``queue.py`` or ``mlflow.py`` there would take the place of the module of that name.
+None imports from the folder the user happens to work in: a ``queue.py`` or ``mlflow.py`` there
+would take the place of the module of that name. Here nothing is imported but what Python itself
+has imported when it starts, for until `forget_working_folder` has run it could come from there.
 """
 
 import os
 import sys
-from pathlib import Path
+
+# Ten times Ray's own 30 s, which a load of 18 used up.
+PATIENCE_S = 300.0
 
 
 def python(*arguments: str) -> list[str]:
@@ -24,15 +28,16 @@ def forget_working_folder() -> None:
         os.environ["PYTHONPATH"] = os.pathsep.join(named)
     else:
         os.environ.pop("PYTHONPATH", None)
-    meant = {Path(entry).absolute() for entry in named} | {Path(__file__).parents[1]}
+    ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
+    meant = {ours, *map(os.path.abspath, named)}
     first = next((i for i, entry in enumerate(sys.path) if entry.endswith(".zip")), 0)
     # Behind the standard library is what installed packages add.
-    front = [entry for entry in sys.path[:first] if _is_elsewhere(entry) or Path(entry) in meant]
+    front = [entry for entry in sys.path[:first] if _is_elsewhere(entry) or entry in meant]
     sys.path[:first] = front
 
 
 def _is_elsewhere(entry: str) -> bool:
     try:
-        return bool(entry) and not Path(entry).samefile(Path.cwd())
+        return bool(entry) and not os.path.samefile(entry, os.curdir)  # noqa: PTH121
     except OSError:  # either is gone
         return True

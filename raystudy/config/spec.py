@@ -58,6 +58,8 @@ class Objective:
     @classmethod
     def read(cls, entry: str | Mapping[str, Any]) -> "Objective":
         """Read ``val/accuracy`` (maximised) or ``{metric:, direction:, worst:}``."""
+        if not isinstance(entry, (str, Mapping)):
+            raise UserError(f"study.objectives must be a list of measures, got {entry!r}.")
         return cls(metric=entry) if isinstance(entry, str) else cls(**entry)
 
 
@@ -105,6 +107,11 @@ class StudySpec:
     def __post_init__(self) -> None:
         if not self.objectives:
             raise UserError("study.objectives must name at least one measure, got none.")
+        for name in ("num_trials", "seed", "max_failures"):
+            if type(value := getattr(self, name)) is not int:
+                raise UserError(f"study.{name} must be a whole number, got {_shown(value)}.")
+        if type(minutes := self.stall_minutes) not in (int, float):
+            raise UserError(f"study.stall_minutes must be a number, got {_shown(minutes)}.")
         if self.num_trials < 1:
             raise UserError(f"study.num_trials must be at least 1, got {self.num_trials}.")
         if not (math.isfinite(self.stall_minutes) and self.stall_minutes > 0):
@@ -116,10 +123,8 @@ class StudySpec:
         read = ("id", "objectives", "constraints", "budget", "points")
         fields = {key: value for key, value in section.items() if key not in read}
         return cls(
-            objectives=tuple(Objective.read(entry) for entry in _entries(section["objectives"])),
-            constraints=tuple(
-                Constraint.read(entry) for entry in _entries(section.get("constraints"))
-            ),
+            objectives=tuple(Objective.read(entry) for entry in _entries(section, "objectives")),
+            constraints=tuple(Constraint.read(entry) for entry in _entries(section, "constraints")),
             budget=Budget.read(section.get("budget")),
             **fields,
         )
@@ -131,11 +136,17 @@ class StudySpec:
         return list(dict.fromkeys(judged))
 
 
-def _entries(section: Any) -> Sequence[Any]:
+def _entries(section: Mapping[str, Any], name: str) -> Sequence[Any]:
     """Return a list, of which a single entry may stand without its brackets."""
-    if section is None:
-        return []
-    return [section] if isinstance(section, (str, Mapping)) else section
+    given = section.get(name)
+    entries = [given] if isinstance(given, (str, Mapping)) else given or []
+    if isinstance(entries, Sequence):
+        return entries
+    raise UserError(f"study.{name} must be a list, got {_shown(given)}.")
+
+
+def _shown(value: object) -> str:
+    return "null" if value is None else repr(value)
 
 
 def turned(objective: Objective, value: float) -> float:

@@ -35,7 +35,8 @@ def show_plan(
     seconds = [study.trial(number).summary.seconds for number in runners.params]
     runs = len(runners.params) * len(runners.seeds)
     finalists = ", ".join(map(str, runners.race.challengers))
-    of_trials = f"trials {finalists}; and trial {RECIPE}, the published recipe"
+    several = "s" if len(runners.race.challengers) > 1 else ""
+    of_trials = f"trial{several} {finalists}; and trial {RECIPE}, the published recipe"
     of_test = "read once, at the end, with the weights of the last epoch"
     table = Table(box=None, show_header=False, pad_edge=False)
     table.add_column(style="bold", no_wrap=True)

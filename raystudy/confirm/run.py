@@ -17,7 +17,7 @@ from raystudy.confirm.contenders import Contest
 from raystudy.confirm.on_test_split import SplitReading, measure
 from raystudy.confirm.race_sampler import point_of
 from raystudy.confirm.race_study import RaceStudy
-from raystudy.errors import EXIT_DONE, EXIT_FAILED, StudyStalledError
+from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.search.listed_space import FINALIST, SEED
 from raystudy.storage import split_readings
 from raystudy.storage.folders import StudyFolder, write_atomically
@@ -137,18 +137,14 @@ def _race(
 
     executor = RayExecutor(scaling)
     with study, graceful(end) as interruption, executor.connected():
-        try:
-            if not race.is_finished:
-                executor.run(race)
-            if race.is_finished and not study.ended_early:
-                race.settle()
-                section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
-                folder.write_manifest(replace(manifest, study=section))
-                if runners.race.challengers:
-                    _read_test(race, runners, reading, RayExecutor(scaling, measure))
-        except StudyStalledError as error:
-            console.print(str(error), style="red")
-            return EXIT_FAILED, None
+        if not race.is_finished:
+            executor.run(race)
+        if race.is_finished and not study.ended_early:
+            race.settle()
+            section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
+            folder.write_manifest(replace(manifest, study=section))
+            if runners.race.challengers:
+                _read_test(race, runners, reading, RayExecutor(scaling, measure))
     measured_all = reading.is_finished or (race.is_finished and not runners.race.challengers)
     if interruption.signal is not None and not measured_all:
         return interruption.exit_code, None

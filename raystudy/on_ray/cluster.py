@@ -19,6 +19,7 @@ from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray import patience
 from raystudy.on_ray.orphans import MARK, no_strays
+from raystudy.terminal import announced, load
 
 # For every process of the study. Ray reads these from the environment alone.
 ENVIRONMENT = {
@@ -112,9 +113,9 @@ def _failure_told(temporary: Path) -> Iterator[None]:
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         free = shutil.disk_usage(temporary).free / 2**20
         raise StudyStalledError(
-            f"Ray did not start on this machine in {took_s:.0f} s ({said}; {patience.load()}, and "
+            f"Ray did not start on this machine in {took_s:.0f} s ({said}; {load()}, and "
             f"{free:.0f} MiB are free in {temporary.parent}). 'raystudy doctor' looks for the "
-            f"cause; then repeat the command, or go on with what it began by 'raystudy resume'."
+            f"cause; then repeat the command."
         ) from error
 
 
@@ -188,7 +189,7 @@ def _without_working_folder() -> JobConfig:
 def _existing(address: str) -> Iterator[None]:
     waits = {name: os.environ[name] for name in patience.ENVIRONMENT}
     try:
-        with _signal_handlers_kept(), patience.announced(f"the Ray at '{address}'"):
+        with _signal_handlers_kept(), announced(f"the Ray at '{address}'"):
             ray.init(
                 address=address,
                 # Ray's own client adds no folder, and knows no such argument.

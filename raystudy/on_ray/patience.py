@@ -1,9 +1,8 @@
-"""Time for a Ray to start on a machine that is busy, and a word on what is being waited for."""
+"""Time for a Ray to start on a machine that is busy."""
 
 import contextlib
 import os
 import socket
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
@@ -12,12 +11,10 @@ from typing import Any
 
 import ray
 
-from raystudy import terminal
+from raystudy.config.import_path import PATIENCE_S
 from raystudy.on_ray.orphans import end_marked, marked
+from raystudy.terminal import announced
 
-# Ten times Ray's own 30 s, which a load of 18 used up. It is a constant of Ray's, not a setting.
-PATIENCE_S = 300.0
-SAY_AFTER_S, SAY_EVERY_S = 10.0, 30.0
 LOOK_EVERY_S = 0.1
 PORTS = (
     "runtime_env_agent_port",
@@ -72,34 +69,6 @@ def start(init: Callable[[], object], folder: Path) -> None:
                 if now > deadline or now - began < SLOW_S:
                     raise
                 end_marked(folder)
-
-
-@contextlib.contextmanager
-def announced(what: str) -> Iterator[None]:
-    """Say on the error stream what is waited for, once it takes long, and again and again."""
-    over = threading.Event()
-    thread = threading.Thread(target=_announce, args=(what, over), daemon=True)
-    thread.start()
-    try:
-        yield
-    finally:
-        over.set()
-        thread.join()
-
-
-def _announce(what: str, over: threading.Event) -> None:
-    started, pause_s = time.monotonic(), SAY_AFTER_S
-    while not over.wait(pause_s):
-        pause_s = SAY_EVERY_S
-        terminal.console(stderr=True).print(
-            f"waiting for {what}, {time.monotonic() - started:.0f} s so far ({load()})",
-            soft_wrap=True,
-        )
-
-
-def load() -> str:
-    """Return in words how busy this machine is."""
-    return f"the load is {os.getloadavg()[0]:.0f} on {os.cpu_count()} CPUs"
 
 
 @contextlib.contextmanager

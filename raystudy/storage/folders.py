@@ -170,10 +170,15 @@ class StudyFolder:
         """Read ``study.json``."""
         return manifest.load(self.path / "study.json")
 
-    def discard(self) -> None:
-        """Remove the folder of a study that never began."""
-        if not self.path.joinpath("trials").exists():
-            shutil.rmtree(self.path)
+    @contextmanager
+    def removed_unless_begun(self) -> Iterator[None]:
+        """Remove the folder of a new study that an error ends before its first trial starts."""
+        try:
+            yield
+        except BaseException:
+            if not self.path.joinpath("trials").exists():
+                shutil.rmtree(self.path, ignore_errors=True)
+            raise
 
     @contextmanager
     def locked(self) -> Iterator[None]:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from typing import Any
 
 from raystudy.config import compose
-from raystudy.errors import UserError
 from raystudy.search import axes
 from raystudy.study.stored import StoredStudy
 
@@ -31,31 +30,19 @@ def fingerprint(study: StoredStudy) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def refuse_unlike(studies: Sequence[StoredStudy]) -> None:
-    """Raise if the studies' measures mean different things.
-
-    Raises
-    ------
-    UserError
-        Names the first setting that differs.
-    """
+def unlike(studies: Sequence[StoredStudy]) -> str:
+    """Return the first thing that makes the studies' measures mean different things, if any."""
     first = how(studies[0])
     for study in studies[1:]:
-        other = how(study)
+        other, said = how(study), f"{studies[0].id} and {study.id} were not measured alike"
         for path in dict.fromkeys([*first, *other]):
             one, two = (_word(found, path) for found in (first, other))
             if one != two:
-                raise UserError(
-                    f"{studies[0].id} and {study.id} were not measured alike: {path} is {one} in "
-                    f"the one and {two} in the other; --force shows them side by side all the same."
-                )
+                return f"{said}: {path} is {one} in the one and {two} in the other"
         images = [one.manifest.images for one in (studies[0], study)]
         if None not in images and images[0] != images[1]:
-            raise UserError(
-                f"{studies[0].id} and {study.id} were not measured alike: the images of "
-                f"data={study.data} changed between them; --force shows them side by side all the "
-                f"same."
-            )
+            return f"{said}: the images of data={study.data} changed between them"
+    return ""
 
 
 def _word(found: dict[str, Any], path: str) -> str:

@@ -1,5 +1,6 @@
 """A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
 
+import contextlib
 from collections.abc import Callable, Mapping
 from contextlib import AbstractContextManager
 from typing import Any
@@ -107,7 +108,11 @@ class Ledger:
             )
         _check_begun(study, info, space)
         ledger = cls(info, space, storage, study, scheduler, journal)
-        ledger._learn(memoryless, learn)
+        try:
+            ledger._learn(memoryless, learn)
+        except BaseException:
+            ledger.forget()
+            raise
         return ledger
 
     def _learn(self, sampler: Memoryless, learn: Callable[[], Earlier]) -> None:
@@ -210,6 +215,12 @@ class Ledger:
         if self._study.user_attrs.get(ENDED_EARLY, "") != ended_early:
             with quiet():
                 self._study.set_user_attr(ENDED_EARLY, ended_early)
+
+    def forget(self) -> None:
+        """Take a study without a trial out of its database, where another may have its name."""
+        if self._journal is None and not self._study.get_trials(deepcopy=False):
+            with quiet(), contextlib.suppress(Exception):  # what ended the study is what counts
+                optuna.delete_study(study_name=self._study.study_name, storage=self._storage)
 
     def close(self) -> None:
         """Close the journal."""

@@ -8,9 +8,9 @@ from raystudy.config.budget import Spent
 from raystudy.search import pareto
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
-from raystudy.study import trial_record, warm_start
 from raystudy.study.info import StudyInfo, trial_info
 from raystudy.study.ledger import Ledger
+from raystudy.study.study import trial_record, warm_start
 from raystudy.study.tally import Tally
 from raystudy.study.tracker import Tracker
 from raystudy.study.trial_record import Outcome, TrialRecord
@@ -72,8 +72,9 @@ class Study:
         self._running: dict[int, TrialRecord] = {}
         self._tally = Tally(info.spec, space.size, ledger.trials())
         self._began = clock() - self._tally.wall
-        for tracker in trackers:
-            tracker.study_started(info)
+        self._told = False
+        if self._begun:
+            self._tell_start()
 
     @classmethod
     def open(
@@ -126,6 +127,9 @@ class Study:
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
         info = trial_info(trial, self.info, self._space, resumed=resumed)
+        # By which the study counts as begun, before a worker is there to run the trial.
+        info.folder.parent.mkdir(parents=True, exist_ok=True)
+        self._tell_start()
         for tracker in self._trackers:
             tracker.trial_started(info)
         # A driver may have died between keeping an epoch and drawing the conclusion.
@@ -210,6 +214,9 @@ class Study:
     def close(self) -> None:
         """Tell the trackers that nothing more will come."""
         try:
+            if not self._begun:
+                self._ledger.forget()
+                return
             for tracker in self._trackers:
                 tracker.study_finished(self.state)
             self._ledger.conclude(self.ended_early if self.is_finished else "")
@@ -225,6 +232,13 @@ class Study:
         except Exception:
             if kind is None:  # otherwise what ended it is what counts
                 raise
+
+    def _tell_start(self) -> None:
+        """Tell the trackers of the study, which nobody hears of before it has a trial."""
+        if not self._told:
+            self._told = True
+            for tracker in self._trackers:
+                tracker.study_started(self.info)
 
     def _goes_on(self, record: TrialRecord, metrics: Metrics) -> bool:
         """End a trial whose metrics are not finite."""

@@ -16,7 +16,7 @@ SETTINGS = [
 ]
 ONE_WORKER = ["study.num_trials=3", "scaling.max_concurrent=2", *SETTINGS]
 TWO_WORKERS = ["study.num_trials=2", "scaling.num_workers=2", "scaling.max_concurrent=1", *SETTINGS]
-PATIENCE_S = 300
+PATIENCE_S = 900
 
 
 def sweep(kind):

@@ -8,7 +8,9 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from raystudy import terminal
 from raystudy.config import import_path
+from raystudy.config.import_path import PATIENCE_S
 
 Verdict = Literal["well", "note", "wrong"]
 
@@ -47,7 +49,9 @@ def in_time(looks: Mapping[str, Look], limit_s: float) -> Iterator[Check]:
     deadline = time.monotonic() + limit_s
     for name, answer in found.items():
         try:
-            yield from answer.get(timeout=max(0.01, deadline - time.monotonic()))
+            with terminal.announced(name):
+                checks = answer.get(timeout=max(0.01, deadline - time.monotonic()))
+            yield from checks
         except queue.Empty:
             yield Check(name, "wrong", f"no answer in {limit_s:g} s", "something hangs there")
 
@@ -61,7 +65,10 @@ def _put(name: str, look: Look, answer: "queue.SimpleQueue[list[Check]]") -> Non
 
 
 def python(
-    code: str, *arguments: str, limit_s: float, environment: Mapping[str, str] | None = None
+    code: str,
+    *arguments: str,
+    limit_s: float = PATIENCE_S,
+    environment: Mapping[str, str] | None = None,
 ) -> tuple[str, str]:
     """Run code in a process of its own and return its last line, and the last line of its error.
 
@@ -71,7 +78,7 @@ def python(
     arguments : str
         What the code finds in ``sys.argv``.
     limit_s : float
-        After which it is killed.
+        After which it is killed; by default it has the time that studies give a process of theirs.
     environment : mapping, optional
         Instead of this process's.
     """
@@ -83,7 +90,7 @@ def pythons(
     code: str,
     arguments: Sequence[Sequence[str]],
     *,
-    limit_s: float,
+    limit_s: float = PATIENCE_S,
     environment: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
     """Run code in as many processes at once as there are lists of arguments, as `python` does."""

@@ -11,7 +11,6 @@ from raystudy.terminal import size
 RAY_TEMPORARY = Path("/tmp")  # where a local Ray's sockets and spilt objects lie
 RAY_STOPS_AT = 0.95  # of a disk; from there Ray stores nothing more
 LEAST_TEMPORARY = 2**30
-LIMIT_S = 45.0
 
 _TWO_AGREE = """
 import sys, torch, torch.distributed as dist
@@ -90,7 +89,7 @@ def temporary_folder(
 def all_reduce() -> list[Check]:
     """Let two processes add up, as a trial of several workers does; on GPUs too."""
     checks = [_agree("gloo", 2, "set GLOO_SOCKET_IFNAME to your network, such as lo or eth0")]
-    count, error = python("import torch; print(torch.cuda.device_count())", limit_s=LIMIT_S)
+    count, error = python("import torch; print(torch.cuda.device_count())")
     gpus = 0 if error else int(count)
     if gpus:
         checks.append(_agree("nccl", min(2, gpus), "run again with NCCL_DEBUG=INFO"))
@@ -100,7 +99,7 @@ def all_reduce() -> list[Check]:
 def _agree(backend: str, ranks: int, advice: str) -> Check:
     with tempfile.TemporaryDirectory() as folder:
         arguments = [(backend, str(rank), str(ranks), f"{folder}/store") for rank in range(ranks)]
-        answers = pythons(_TWO_AGREE, arguments, limit_s=LIMIT_S)
+        answers = pythons(_TWO_AGREE, arguments)
     wrong = [error for _, error in answers if error]
     name = f"{backend} all-reduce"
     if wrong:

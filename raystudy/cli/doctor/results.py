@@ -14,7 +14,6 @@ from raystudy.terminal import size
 NETWORK = ("nfs", "cifs", "smb", "fuse.sshfs", "9p", "lustre", "beegfs", "ceph", "fuse.s3fs")
 LEAST_FREE = 5 * 2**30
 MARGIN = 1.2  # of what a study is foreseen to write
-LOCK_LIMIT_S = 10.0
 
 _IS_LOCKED = """
 import fcntl, sys
@@ -58,7 +57,7 @@ def lock(folder: Path) -> Check:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             return _no_lock(f"{folder} knows no locks ({error.strerror})")
-        answer, wrong = python(_IS_LOCKED, file.name, limit_s=LOCK_LIMIT_S)
+        answer, wrong = python(_IS_LOCKED, file.name)
     if wrong:
         return _no_lock(wrong)
     if answer != "locked":

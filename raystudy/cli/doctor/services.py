@@ -15,10 +15,8 @@ from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.storage.redaction import redact
 from raystudy.terminal import size
+from raystudy.trackers.mlflow.contact import silence
 
-MLFLOW_LIMIT_S = 45.0
-DATABASE_LIMIT_S = 20.0
-RAY_LIMIT_S = 60.0
 DASHBOARD_LIMIT_S = 3.0
 CONNECT_LIMIT_S = 5.0
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
@@ -49,8 +47,7 @@ def mlflow(uri: str | None, output_dir: str, *, enabled: bool) -> list[Check]:
     patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     quiet = {"MLFLOW_LOGGING_LEVEL": "ERROR", "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment = {**os.environ, **patience, **quiet}
-    _, wrong = python(_SEARCH, store, limit_s=MLFLOW_LIMIT_S, environment=environment)
-    if wrong:
+    if wrong := silence(store) or python(_SEARCH, store, environment=environment)[1]:
         return [Check(name, "wrong", f"{redact(store)}: {redact(wrong)[:300]}", later)]
     return [Check(name, "well", f"{redact(store)} answers")]
 
@@ -59,8 +56,7 @@ def database(url: str | None) -> list[Check]:
     """Return whether the database for Optuna's studies answers, if one is asked for."""
     if url is None:
         return []
-    _, wrong = python(_SELECT, url, limit_s=DATABASE_LIMIT_S)
-    if wrong:
+    if wrong := silence(url) or python(_SELECT, url)[1]:
         advice = "without it no study runs; study.storage=null keeps a journal in its folder"
         return [Check("study.storage", "wrong", f"{redact(url)}: {redact(wrong)[:300]}", advice)]
     return [Check("study.storage", "well", f"{redact(url)} answers")]
@@ -72,17 +68,12 @@ def ray(scaling: Scaling) -> list[Check]:
         "import sys; from raystudy.on_ray.probe import probe; "
         "probe(sys.argv[1] or None, int(sys.argv[2]), sys.argv[3] == 'dashboard')"
     )
-    if scaling.address and (silence := unreachable(scaling.address)):
+    if scaling.address and (reason := unreachable(scaling.address)):
         advice = "'ray start --head' or 'ray up cluster.yaml' starts one; or scaling.address=null"
-        return [Check("ray", "wrong", silence, advice)]
+        return [Check("ray", "wrong", reason, advice)]
     dashboard = "dashboard" if scaling.num_workers > 1 else ""
-    answer, wrong = python(
-        code,
-        scaling.address or "",
-        str(scaling.object_store_mb),
-        dashboard,
-        limit_s=RAY_LIMIT_S,
-    )
+    arguments = (scaling.address or "", str(scaling.object_store_mb), dashboard)
+    answer, wrong = python(code, *arguments)
     if wrong or not answer:
         advice = "" if scaling.address else "a local Ray starts on 127.0.0.1 and writes to /tmp"
         return [Check("ray", "wrong", wrong or "it said nothing", advice)]

@@ -14,8 +14,9 @@ from raystudy.cli.doctor.check import Check, Look, in_time
 from raystudy.config import compose
 from raystudy.config.scaling import read_scaling
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
+from raystudy.processes import PATIENCE_S
 
-LIMIT_S = 70.0  # for all together; each has a shorter one of its own
+LIMIT_S = PATIENCE_S + 30.0  # for all together; each has a shorter one of its own
 MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
 
 

@@ -95,6 +95,8 @@ def silence(uri: str) -> str:
     ask = _ask_server if uri.startswith(("http://", "https://")) else _ask_database
     if uri.startswith("databricks"):
         return ""
+    if ask is _ask_database:
+        import sqlalchemy  # noqa: F401 - not in the time that the database has, on a busy machine
     answer: queue.SimpleQueue[str] = queue.SimpleQueue()
 
     def look() -> None:

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from busy import PATIENCE_S
 from stored_search import search
 
 from raystudy.cli.confirm import confirm
@@ -15,7 +16,6 @@ from raystudy.storage import split_readings
 from raystudy.storage.journal import Journal
 
 TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
-PATIENCE = 900  # of a machine that does much else
 
 
 def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
@@ -65,7 +65,7 @@ def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path
         env={**os.environ, "RAYSTUDY_HOME": str(tmp_path)},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=PATIENCE_S,
         check=False,
     )
     said = race.stdout

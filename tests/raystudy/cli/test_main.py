@@ -111,6 +111,13 @@ def test_a_wrong_word_is_told_in_a_sentence(capsys, arguments, words):
     assert words in capsys.readouterr().err
 
 
+@pytest.mark.parametrize("verb", [["list"], ["show", "swaro"], ["train", "swaro"]])
+def test_a_search_path_that_is_no_folder_is_refused(capsys, tmp_path, verb):
+    code, _, err = run(capsys, *verb, "--search-path", str(tmp_path / "mine"))
+    assert code == 2
+    assert f"--search-path: {tmp_path}/mine is not a folder" in err
+
+
 def test_every_verb_is_in_one_group_and_has_examples_that_parse():
     names = [verb.__name__.rstrip("_") for verb in table.VERBS]
     assert sorted(name for group in GROUPS.values() for name in group) == sorted(names)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from raystudy.config import compose
 from raystudy.config.spec import Objective, StudySpec
 from raystudy.errors import UserError
 
@@ -32,3 +33,27 @@ def test_one_objective_may_stand_without_a_list():
 def test_a_study_has_a_trial(num_trials):
     with pytest.raises(UserError, match=f"num_trials must be at least 1, got {num_trials}"):
         StudySpec.read({"name": "x", "objectives": ["val/a"], "num_trials": num_trials})
+
+
+@pytest.mark.parametrize("name", ["num_trials", "seed", "max_failures", "stall_minutes"])
+@pytest.mark.parametrize("value", ["x", None, [1], True])
+def test_numbers_are_numbers(name, value):
+    section = {"name": "x", "objectives": ["val/a"], "num_trials": 3, name: value}
+    with pytest.raises(UserError, match=rf"study\.{name} must be a (whole )?number, got"):
+        StudySpec.read(section)
+
+
+@pytest.mark.parametrize("section", [
+    {"objectives": 3}, {"objectives": [3]}, {"objectives": True}, {"constraints": 5},
+    {"budget": 3},
+])  # fmt: skip
+def test_lists_and_sections_are_such(section):
+    (name,) = section
+    with pytest.raises(UserError, match=rf"study\.{name} (must be|is) a "):
+        StudySpec.read({"name": "x", "objectives": ["val/a"], "num_trials": 3, **section})
+
+
+@pytest.mark.parametrize("text", ["study=3", "study=null", "search=3"])
+def test_a_study_and_its_search_are_sections(text):
+    with pytest.raises(UserError, match=f"{text.partition('=')[0]} is a section, got"):
+        compose.load("cross_entropy", [text])

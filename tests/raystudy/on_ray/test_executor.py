@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import ray
+from busy import unhurried
 from ray_trials import EPOCHS, curve, mixed
 from surrogate_study import Events, as_optuna_sees_it, open_study
 
@@ -64,7 +65,8 @@ def test_what_trials_print_lies_in_their_folder_and_one_process_serves_several(t
     logs = [path.read_text() for path in sorted(tmp_path.glob("s/trials/*/log.txt"))]
     assert [log.count("epoch") for log in logs] == [EPOCHS] * 6
     assert len({log.split()[-1] for log in logs}) <= 2
-    assert capfd.readouterr() == ("", "")
+    out, err = capfd.readouterr()
+    assert (out, unhurried(err)) == ("", "")
 
 
 @pytest.mark.usefixtures("one_ray")
@@ -174,8 +176,6 @@ def test_nothing_is_left_and_nothing_is_said(tmp_path):
         text=True,
         check=True,
     )
-    said = done.stderr.splitlines()  # but that a busy machine lets Ray wait
-    assert [line for line in said if not line.startswith("waiting for Ray to start")] == []
-    assert done.stdout == ""
+    assert (done.stdout, unhurried(done.stderr)) == ("", "")
     assert left_behind() <= before
     assert not (tmp_path / ".ray").exists()

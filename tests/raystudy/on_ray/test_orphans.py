@@ -4,12 +4,14 @@ import os
 import subprocess
 import sys
 
+from busy import PATIENCE_S
+
 from raystudy.on_ray.orphans import MARK, marked, no_strays
 
 
 def sleeper(folder):
     return subprocess.Popen(
-        [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(60)"],
+        [sys.executable, "-c", "import time; print('up', flush=True); time.sleep(3600)"],
         env={**os.environ, MARK: str(folder)},
         stdout=subprocess.PIPE,
         start_new_session=True,
@@ -22,7 +24,7 @@ def test_what_bears_the_mark_is_ended_and_nothing_else(tmp_path):
         assert process.stdout.readline() == b"up\n"
     with no_strays(tmp_path / "a"):
         assert marked(tmp_path / "a") == [stray.pid]
-    assert stray.wait(10) == -9
+    assert stray.wait(PATIENCE_S) == -9
     assert other.poll() is None
     other.kill()
     other.wait()

@@ -6,6 +6,7 @@ from types import SimpleNamespace
 import pytest
 import ray
 
+from raystudy import terminal
 from raystudy.cli import main
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
@@ -77,7 +78,7 @@ def test_a_ray_that_fails_at_once_is_not_started_again(tmp_path):
 
 
 def test_it_is_said_what_is_waited_for_and_how_busy_the_machine_is(monkeypatch, capsys, tmp_path):
-    monkeypatch.setattr(patience, "SAY_AFTER_S", 0.01)
+    monkeypatch.setattr(terminal, "SAY_AFTER_S", 0.01)
     said = []
 
     def slow():

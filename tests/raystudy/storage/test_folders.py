@@ -4,6 +4,7 @@ import multiprocessing
 from pathlib import Path
 
 import pytest
+from busy import PATIENCE_S
 
 from raystudy.errors import UserError
 from raystudy.storage.folders import create_study_folder, open_study_folder, write_atomically
@@ -69,7 +70,7 @@ def test_two_processes_cannot_run_one_study(tmp_path):
     with folder.locked():
         other = context.Process(target=_try_to_lock, args=(folder, answers))
         other.start()
-        assert "is being run by another process" in answers.get(timeout=300)
+        assert "is being run by another process" in answers.get(timeout=PATIENCE_S)
         other.join()
 
 

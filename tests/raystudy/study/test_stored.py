@@ -5,14 +5,16 @@ import io
 import json
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pytest
+from busy import PATIENCE_S
 
 from raystudy.cli import main
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
-from raystudy.storage.manifest import Manifest
+from raystudy.storage.manifest import Cut, Manifest
 from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
@@ -164,6 +166,20 @@ def test_compare_refuses_what_was_measured_unlike_unless_forced(home, capsys):
     assert "not measured alike" in out
 
 
+def test_compare_says_that_the_images_changed_between_studies_also_where_forced(home, capsys):
+    with begin(home, "later") as later:
+        tell(later, 0.4)
+    for name, images in (("mine", "before"), ("later", "after")):
+        folder = StudyFolder(home / "studies" / name)
+        cut = Cut(fingerprint=images, train=1079, val=359, test=359)
+        folder.write_manifest(replace(folder.read_manifest(), images=cut))
+    said = "were not measured alike: the images of data=digits changed between them"
+    code, _, err = run(capsys, "compare", "mine", "later")
+    assert (code, said in err) == (2, True)
+    code, out, _ = run(capsys, "compare", "mine", "later", "--force")
+    assert (code, said in out) == (0, True)
+
+
 def test_a_confirm_has_a_conclusion_and_no_best_trial(home, capsys):
     folder = create_study_folder(home, "swaro", "mine-confirm")
     folder.write_manifest(Manifest(kind="confirm", name="swaro"))
@@ -289,7 +305,7 @@ def test_pause_and_stop_reach_the_driver_and_rm_refuses_before(home, capsys):
     code, out, _ = run(capsys, "stop", "mine")
     assert code == 0
     assert "raystudy resume mine" in out
-    assert holder.wait(10) == 0
+    assert holder.wait(PATIENCE_S) == 0
     assert "is not running" in run(capsys, "pause", "mine")[1]
     assert "is not running" in run(capsys, "stop", "mine")[1]
 

@@ -22,17 +22,17 @@ def test_a_look_that_hangs_or_raises_does_not_hold_the_others_up():
     def raises():
         raise OSError("the disk is gone")
 
-    told = list(in_time({"slow": forever.wait, "bad": raises, "good": lambda: [good]}, 0.2))
+    told = list(in_time({"slow": forever.wait, "bad": raises, "good": lambda: [good]}, 2))
     forever.set()
     assert [check.verdict for check in told] == ["wrong", "wrong", "well"]
-    assert told[0].found == "no answer in 0.2 s"
+    assert told[0].found == "no answer in 2 s"
     assert told[1].found == "OSError: the disk is gone"
 
 
 def test_a_process_that_hangs_is_killed():
     assert python("import time; time.sleep(600)", limit_s=0.3) == ("", "no answer in 0.3 s")
-    assert python("import sys; sys.exit('no')", limit_s=30) == ("", "no")
-    assert python("import sys; print(sys.argv[1])", "well", limit_s=30) == ("well", "")
+    assert python("import sys; sys.exit('no')") == ("", "no")
+    assert python("import sys; print(sys.argv[1])", "well") == ("well", "")
 
 
 def test_results_can_be_written_and_locked(tmp_path):
@@ -108,8 +108,7 @@ def test_a_database_that_does_not_answer_is_told(tmp_path):
     assert "study.storage=null" in check.advice
 
 
-def test_an_mlflow_that_does_not_answer_is_told_in_time(monkeypatch, silent):
-    monkeypatch.setattr(services, "MLFLOW_LIMIT_S", 1.0)
+def test_an_mlflow_that_does_not_answer_is_told_in_time(silent):
     (check,) = services.mlflow(f"http://me:secret@127.0.0.1:{silent}", "nowhere", enabled=True)
     assert check.verdict == "wrong"
     assert "raystudy sync" in check.advice
