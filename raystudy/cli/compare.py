@@ -12,14 +12,13 @@ from raystudy.cli.status import values
 from raystudy.config import compose
 from raystudy.config.budget import MEASURES
 from raystudy.config.output_dir import results_folder
-from raystudy.config.spec import as_test
+from raystudy.config.spec import RECIPE, as_test
 from raystudy.confirm import across_studies
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.search import pareto
 from raystudy.study import comparability, confirmed
 from raystudy.study.replay import trial_overrides
 from raystudy.study.stored import StoredStudy, find_run
-from raystudy.study.study import RECIPE
 from raystudy.trial.info import TrialSummary
 
 COSTS = (

@@ -5,10 +5,10 @@ from rich.console import Console
 from rich.text import Text
 
 from raystudy.config.budget import WORDS
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.storage.folders import StudyFolder
 from raystudy.study import command, confirmed, uncertainty
-from raystudy.study.study import RECIPE, Study
+from raystudy.study.study import Study
 from raystudy.trackers.console import short
 from raystudy.trial.info import TrialSummary
 

@@ -8,17 +8,17 @@ from typing import Any
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.config.compose import compose, override, recipe
+from raystudy.config import compose, override, recipe
 from raystudy.config.scopes import CHANGEABLE, MOVABLE
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
+from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
-from raystudy.study.study import continuation, stored
-from raystudy.trial.run import images
+from raystudy.trial import images
 
 FOR_EVERY_RUN = (
     "device=",

@@ -154,7 +154,7 @@ def turned(objective: Objective, value: float) -> float:
     return value if objective.direction == "maximize" else -value
 
 
-RECIPE = 0
+RECIPE = 0  # the trial that runs the published values
 
 
 VAL = "val/"

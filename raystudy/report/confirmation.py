@@ -5,14 +5,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
-from raystudy.config.spec import as_test
+from raystudy.config.spec import RECIPE, as_test
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Choices, Linear
 from raystudy.report.section import Cell, Section, Table, counted, slug
 from raystudy.study.confirmed import FILE, Entry, Race, is_noise, read, seen
 from raystudy.study.stored import StoredStudy
-from raystudy.study.study import RECIPE
 from raystudy.study.uncertainty import area_words
 from trainables.evaluate.intervals import Interval
 

@@ -2,10 +2,9 @@
 
 from collections.abc import Sequence
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.report.section import counted
 from raystudy.study.stored import StoredTrial
-from raystudy.study.study import RECIPE
 
 
 def facts(trials: Sequence[StoredTrial], objectives: Sequence[Objective]) -> dict[str, str]:

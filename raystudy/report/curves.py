@@ -3,6 +3,7 @@
 import math
 from collections.abc import Mapping, Sequence
 
+from raystudy.config.spec import RECIPE
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import TOLD_APART, Plot, Spot
 from raystudy.report.drawing.scales import Linear
@@ -11,7 +12,6 @@ from raystudy.report.section import Section, slug
 from raystudy.report.slices import thinned
 from raystudy.study import comparability as measured_how
 from raystudy.study.stored import StoredStudy, StoredTrial
-from raystudy.study.study import RECIPE
 
 POINTS = 12_000  # of all curves together; of longer ones points are left out evenly
 FEWEST = 6  # points a curve keeps

@@ -3,13 +3,12 @@
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Linear
 from raystudy.report.section import Cell, Table, measured, number
 from raystudy.study.stored import StoredStudy
-from raystudy.study.study import RECIPE
 from raystudy.study.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
 from raystudy.trial.info import TrialSummary
 

@@ -2,14 +2,13 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Linear
 from raystudy.report.section import Section, measured, slug
 from raystudy.study import comparability as measured_how
 from raystudy.study.stored import StoredStudy, StoredTrial
-from raystudy.study.study import RECIPE
 from raystudy.trial.info import TrialSummary
 
 

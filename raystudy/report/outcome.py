@@ -2,13 +2,12 @@
 
 from collections.abc import Sequence
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.report import front
 from raystudy.report.section import Cell, Section, Table, counted, measured, slug
 from raystudy.study import comparability as how_measured
 from raystudy.study import confirmed, uncertainty
 from raystudy.study.stored import StoredStudy
-from raystudy.study.study import RECIPE
 from raystudy.study.uncertainty import Uncertainty
 from raystudy.trial.info import TrialSummary
 

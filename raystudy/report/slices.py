@@ -4,13 +4,13 @@ import math
 from collections.abc import Sequence
 from typing import Any
 
+from raystudy.config.spec import RECIPE
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Choices, Linear, Scale, of_axis
 from raystudy.report.section import Section, measured, number, slug
 from raystudy.study import comparability as measured_how
 from raystudy.study.stored import StoredStudy, StoredTrial
-from raystudy.study.study import RECIPE
 
 MARKS = 15_000  # of all pictures together; of more trials every second, third, ... is drawn
 BEYOND = 1.0  # times the complete trials' range is shown on either side of it

@@ -5,20 +5,19 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal, Self
 
 from raystudy.config.budget import Spent
+from raystudy.config.spec import RECIPE
 from raystudy.search import pareto
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
+from raystudy.study import trial_record, warm_start
 from raystudy.study.info import StudyInfo, trial_info
 from raystudy.study.ledger import Ledger
-from raystudy.study.study import trial_record, warm_start
 from raystudy.study.tally import Tally
 from raystudy.study.tracker import Tracker
 from raystudy.study.trial_record import Outcome, TrialRecord
 from raystudy.trial.info import Metrics, TrialInfo, TrialState, TrialSummary
 
 __all__ = ["Outcome", "Study"]
-
-RECIPE = 0  # the trial that runs the published values
 
 
 class Study:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.search import halving, pareto
 from raystudy.trial.info import TrialSummary
 from trainables.evaluate.intervals import Interval, clopper_pearson
@@ -22,7 +22,6 @@ FEWEST_VALUES = 3  # different ones
 ACCIDENT = 1e-3  # chance of a count that fits values which are no shares
 ROUNDING = 2.0**-24  # of a share that was computed in single precision
 DRAWS, FEWER_DRAWS = 2000, 300  # with two objectives at most, with more
-RECIPE = 0
 Floats = NDArray[np.float64]
 
 

@@ -12,9 +12,9 @@ from raystudy import terminal
 from raystudy.cli.doctor import machine, results, services, versions
 from raystudy.cli.doctor.check import Check, Look, in_time
 from raystudy.config import compose
+from raystudy.config.import_path import PATIENCE_S
 from raystudy.config.scaling import read_scaling
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
-from raystudy.processes import PATIENCE_S
 
 LIMIT_S = PATIENCE_S + 30.0  # for all together; each has a shorter one of its own
 MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
