@@ -7,6 +7,7 @@ import pytest
 from collapsing_trials import REASON, collapsing
 from rich.console import Console
 from surrogate_study import Events, as_optuna_sees_it, open_study
+from surrogates import ROBUST, study_info
 
 from raystudy import checkpoint, config
 from raystudy.executors.inline import InlineExecutor, Report
@@ -15,7 +16,6 @@ from raystudy.on_ray.executor import RayExecutor
 from raystudy.on_ray.scaling import Scaling
 from raystudy.sessions.local import LocalSession
 from raystudy.study_folder import StudyFolder
-from raystudy.surrogates import ROBUST, study_info
 from raystudy.trackers.base import TrialInfo
 from raystudy.trackers.console import ConsoleTracker
 from raystudy.trial import run_trial

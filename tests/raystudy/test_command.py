@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from memory_tracker import MemoryTracker
 from omegaconf import OmegaConf
 
 from raystudy import cli, command, conclusion, config, terminal
@@ -17,7 +18,6 @@ from raystudy.stored import StoredStudy
 from raystudy.study import Outcome, Study
 from raystudy.study_folder import create_study_folder
 from raystudy.sweep import study_info
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
 
 AWKWARD = "it's [old] (1), b&c #d=é $HOME :smile:"

@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 from surrogate_study import open_study, run_study
+from surrogates import CLEAN, ROBUST
 
 from raystudy import conclusion, uncertainty
 from raystudy.budget import Budget
@@ -14,7 +15,6 @@ from raystudy.constraint import Constraint
 from raystudy.executors.inline import Report
 from raystudy.study import Outcome
 from raystudy.study_folder import default_output_dir
-from raystudy.surrogates import CLEAN, ROBUST
 
 BOTH = (CLEAN, ROBUST)
 

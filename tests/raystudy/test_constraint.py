@@ -4,8 +4,10 @@ import json
 import math
 
 import pytest
+from memory_tracker import MemoryTracker
 from optuna.trial import TrialState
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
 
 from raystudy import pareto
 from raystudy.constraint import Constraint, complaint, violation
@@ -13,9 +15,7 @@ from raystudy.errors import UserError
 from raystudy.seen import ENDS_WELL, LARGE
 from raystudy.spec import Objective, StudySpec
 from raystudy.study import Outcome
-from raystudy.surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
 from raystudy.trackers.base import TrialSummary
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
 from raystudy.trackers.mlflow.chronicle import Chronicle
 

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from surrogate_study import Events, as_optuna_sees_it, open_study, run_study
+from surrogates import study_info
 from torch import nn
 
 from raystudy import checkpoint, disk
 from raystudy.journal import Journal
 from raystudy.sessions.local import LocalSession
 from raystudy.study_folder import write_atomically
-from raystudy.surrogates import study_info
 from raystudy.trackers.base import TrialInfo
 from raystudy.trackers.mlflow.spool import Spool, read
 

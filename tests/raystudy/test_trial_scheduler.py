@@ -3,11 +3,11 @@
 import pytest
 from optuna.trial import TrialState
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import BEST_RATE, CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 
 from raystudy.constraint import Constraint
 from raystudy.errors import UserError
 from raystudy.spec import Objective, StudySpec
-from raystudy.surrogates import BEST_RATE, CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 from raystudy.trial_scheduler import TrialScheduler
 
 BOTH = (CLEAN, ROBUST)

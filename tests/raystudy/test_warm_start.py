@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from memory_tracker import MemoryTracker
 from surrogate_study import as_optuna_sees_it, recipe
 
 from raystudy import warm_start
@@ -16,7 +17,6 @@ from raystudy.stored import StoredStudy
 from raystudy.study import Study
 from raystudy.study_folder import create_study_folder
 from raystudy.sweep import study_info
-from raystudy.trackers.memory import MemoryTracker
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
 LR, STEP = "optimizer.lr", "attack.step_size"

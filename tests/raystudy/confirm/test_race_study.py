@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+from memory_tracker import MemoryTracker
 
 from raystudy.budget import Budget
 from raystudy.confirm.race_space import RaceSpace, point_of
@@ -13,7 +14,6 @@ from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
 from raystudy.spec import Objective, StudySpec
 from raystudy.study import Study
 from raystudy.trackers.base import StudyInfo
-from raystudy.trackers.memory import MemoryTracker
 from trainables.trainer import TrainingDivergedError
 
 RACE = Race(recipe=0, challengers=(3, 7, 5), seeds=(1, 2, 3, 4))

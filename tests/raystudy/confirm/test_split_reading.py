@@ -4,12 +4,12 @@ import dataclasses
 
 import pytest
 import torch
+from memory_tracker import MemoryTracker
+from surrogates import study_info
 
 from raystudy import config
 from raystudy.confirm.split_reading import SplitReading, evaluated, measure, on_test
 from raystudy.study_folder import TrialFolder
-from raystudy.surrogates import study_info
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trial import load_splits, run_trial
 from raystudy.trial_record import Outcome
 

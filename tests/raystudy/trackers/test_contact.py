@@ -10,11 +10,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 from mlflow_studies import tell
+from surrogates import study_info
 
 from raystudy import cli
 from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.mlflow.contact import silence
 from raystudy.trackers.mlflow.delivery import alone, count_waiting

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 from mlflow_studies import ROBUST, again, tell, trial
+from surrogates import study_info
 
 from raystudy.errors import UserError
 from raystudy.study_folder import StudyFolder
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker, sync
 from raystudy.trackers.mlflow.delivery import EVENTS_AT_ONCE
 from raystudy.trackers.mlflow.spool import read
@@ -150,7 +150,7 @@ import os, signal, sys
 from pathlib import Path
 from mlflow_studies import ROBUST, trial
 from raystudy.study_folder import StudyFolder
-from raystudy.surrogates import study_info
+from surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 folder = StudyFolder(Path(sys.argv[1]))
 tracker = MlflowTracker(None)

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from mlflow_studies import tell
+from surrogates import study_info
 
 from raystudy import cli
 from raystudy.manifest import Manifest
 from raystudy.study_folder import create_study_folder
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 
 NOBODY = "http://127.0.0.1:9"  # port 9, discard, is closed

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 from surrogate_study import open_study
-
-from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
-from raystudy.study import Study
-from raystudy.surrogates import (
+from surrogates import (
     BEST_RATE,
     CLEAN,
     RATE,
@@ -20,6 +17,9 @@ from raystudy.surrogates import (
     end_values,
     study_info,
 )
+
+from raystudy.executors.inline import InlineExecutor, Report, VirtualClock
+from raystudy.study import Study
 from raystudy.trackers.base import TrialInfo
 
 
