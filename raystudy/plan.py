@@ -1,7 +1,7 @@
 """What a sweep is going to do, checked before anything starts."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import DictConfig, OmegaConf
@@ -38,12 +38,15 @@ class Findings:
         The images themselves, on the CPU.
     notes : tuple of str
         What the user should know of them.
+    measured_on : mapping of str to int
+        Of how many images each measure is a share.
     """
 
     images: str
     parameters: int
     splits: "Splits"
     notes: tuple[str, ...] = ()
+    measured_on: Mapping[str, int] = field(default_factory=dict)
 
 
 def check(config: DictConfig) -> Findings:
@@ -57,6 +60,7 @@ def check(config: DictConfig) -> Findings:
     from raystudy import value_types
     from raystudy.trial import build_evaluators, build_trainer, load_splits
     from trainables.data.splitting import missing_classes
+    from trainables.evaluate.base import images_of
 
     value_types.check(config)
     _refuse_other_device(config.device, read_scaling(config))
@@ -81,6 +85,7 @@ def check(config: DictConfig) -> Findings:
         parameters=sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
         splits=splits,
         notes=tuple(missing_classes(splits)),
+        measured_on=images_of(evaluators.values(), splits),
     )
 
 

@@ -1,7 +1,7 @@
 """``raystudy sweep`` and ``raystudy resume``: a study from its plan to its conclusion."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -63,6 +63,7 @@ def sweep(
         study=config.plain(settings.study),
         recipe=recipe.of(settings, space),
         images=images.cut_of(findings.splits),
+        measured_on=measured_on(space, findings),
     )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     try:
@@ -234,7 +235,14 @@ def study_info(
         published=space.published,
         search_path=manifest.search_path,
         resumed=resumed,
+        measured_on=manifest.measured_on,
     )
+
+
+def measured_on(space: SearchSpace, findings: plan.Findings) -> Mapping[str, int]:
+    """Return on how many images all trials are measured; nothing where the search varies that."""
+    varied = {path.partition(".")[0] for path in space.distributions}
+    return {} if varied & {"data", "evaluate"} else findings.measured_on
 
 
 def _results(overrides: Sequence[str]) -> Path:

@@ -34,6 +34,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         study=config.plain(settings.study),
         recipe=recipe.of(settings),
         images=images.cut_of(found.splits),
+        measured_on=found.measured_on,
     )
     folder.write_manifest(manifest)
     images.save(folder, found.splits)

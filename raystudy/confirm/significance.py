@@ -119,7 +119,8 @@ def sign_flip(ours: Sequence[float], theirs: Sequence[float]) -> float:
     from scipy.stats import permutation_test
 
     def rounded_mean(flipped: Floats, axis: int) -> Floats:
-        return np.round(np.mean(flipped, axis=axis), DIGITS)  # ties stay ties
+        means: Floats = flipped.mean(axis=axis)
+        return means.round(DIGITS)  # ties stay ties
 
     test = permutation_test(
         (differences,), rounded_mean, permutation_type="samples", n_resamples=np.inf, batch=BATCH

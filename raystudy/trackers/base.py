@@ -31,6 +31,8 @@ class StudyInfo:
     published : mapping of str to value
         Override path to the value trial 0 runs.
     resumed : bool
+    measured_on : mapping of str to int
+        Of how many images each measure is a share, as far as that was recorded.
     """
 
     id: str
@@ -43,6 +45,7 @@ class StudyInfo:
     published: Mapping[str, Any]
     search_path: tuple[str, ...] = ()
     resumed: bool = False
+    measured_on: Mapping[str, int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
