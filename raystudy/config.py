@@ -28,7 +28,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from raystudy import faults, override
+from raystudy import adversaries, faults, override
 from raystudy.errors import UserError
 from raystudy.study_folder import default_output_dir
 
@@ -136,9 +136,8 @@ def study_names(search_path: Sequence[str] = ()) -> list[str]:
 
 def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
     """Return the choices of a group, such as ``attack``."""
-    return sorted(
-        {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
-    )
+    files = {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
+    return sorted(files.union(adversaries.composed() if group == adversaries.GROUP else ()))
 
 
 def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
@@ -223,6 +222,7 @@ def _read_shipped(name: str, overrides: tuple[str, ...]) -> Composed:
 
 def _read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     _register_resolvers()
+    adversaries.refuse_taken(folders)
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     try:
         with _hydra(folders):
@@ -262,6 +262,7 @@ def _register_resolvers() -> None:
     OmegaConf.register_new_resolver("results_folder", lambda: str(default_output_dir()))
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
+    adversaries.register()
 
 
 def _classes_in(root: str | None) -> int:
