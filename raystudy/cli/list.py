@@ -8,7 +8,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import catalogue
+from raystudy.config import adversaries, catalogue
 from raystudy.errors import EXIT_DONE
 
 
@@ -29,7 +29,12 @@ def list_choices(search_path: Sequence[str], *, as_json: bool = False) -> int:
 
 def _options(prefix: str, names: Sequence[str], search_path: Sequence[str]) -> dict[str, str]:
     paths = {name: catalogue.find_yaml(f"{prefix}{name}", search_path) for name in names}
-    return {name: _headline(path) if path else "" for name, path in paths.items()}
+    return {name: _headline(path) if path else _composed(name) for name, path in paths.items()}
+
+
+def _composed(name: str) -> str:
+    found = adversaries.composed().get(name)
+    return found.about if found else ""
 
 
 def _print(console: Console, title: str, options: Mapping[str, str]) -> None:

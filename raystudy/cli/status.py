@@ -101,7 +101,7 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     if study.manifest.kind == "confirm":
         return _conclusion(study, as_json=as_json)
     trials = [study.trial(summary.number) for summary in study.best]
-    doubt = uncertainty.of(study.ended, study.spec.objectives)
+    doubt = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
     if as_json:
         told = [trial_json(t, replay_command(study, t)) for t in trials]
         terminal.print_json([one | _doubt_json(doubt, one["number"]) for one in told])

@@ -1,7 +1,7 @@
 """``raystudy sweep`` and ``raystudy resume``: a study from its plan to its conclusion."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -57,6 +57,7 @@ def sweep(
         study=compose.plain(settings.study),
         recipe=recipe.of(settings, space.distributions),
         images=images.cut_of(findings.splits),
+        measured_on=measured_on(space, findings),
     )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     with folder.removed_unless_begun():
@@ -200,6 +201,12 @@ def _run(
     if not study.is_finished:
         return interruption.exit_code
     return EXIT_FAILED if study.failure else EXIT_DONE
+
+
+def measured_on(space: SearchSpace, findings: check.Findings) -> Mapping[str, int]:
+    """Return on how many images all trials are measured; nothing where the search varies that."""
+    varied = {path.partition(".")[0] for path in space.distributions}
+    return {} if varied & {"data", "evaluate"} else findings.measured_on
 
 
 def _results(overrides: Sequence[str]) -> Path:

@@ -41,6 +41,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         study=compose.plain(settings.study),
         recipe=recipe.of(settings),
         images=images.cut_of(found.splits),
+        measured_on=found.measured_on,
     )
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from importlib import resources
 from pathlib import Path
 
+from raystudy.config import adversaries
 from raystudy.errors import UserError
 
 GROUPS = (
@@ -33,9 +34,8 @@ def study_names(search_path: Sequence[str] = ()) -> list[str]:
 
 def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
     """Return the choices of a group, such as ``attack``."""
-    return sorted(
-        {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
-    )
+    files = {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
+    return sorted(files.union(adversaries.composed() if group == adversaries.GROUP else ()))
 
 
 def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:

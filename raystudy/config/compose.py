@@ -27,7 +27,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from raystudy.config import library_errors, override
+from raystudy.config import adversaries, library_errors, override
 from raystudy.config.catalogue import (
     GROUPS,
     MEASURING,
@@ -185,6 +185,7 @@ def _read_shipped(name: str, overrides: tuple[str, ...]) -> Composed:
 
 def _read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     _register_resolvers()
+    adversaries.refuse_taken(folders)
     sys.path.extend(folder for folder in folders if folder not in sys.path)
     try:
         with _hydra(folders):
@@ -224,6 +225,7 @@ def _register_resolvers() -> None:
     OmegaConf.register_new_resolver("results_folder", lambda: str(default_output_dir()))
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
+    adversaries.register()
 
 
 def _classes_in(root: str | None) -> int:

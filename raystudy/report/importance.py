@@ -8,13 +8,13 @@ from typing import Literal
 import numpy as np
 import optuna
 from numpy.typing import NDArray
-from optuna.distributions import BaseDistribution
+from optuna.storages import InMemoryStorage
+from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState, create_trial
 
 from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot
 from raystudy.report.drawing.scales import Choices, Linear
-from raystudy.report.ped_anova import PedAnova
 from raystudy.report.section import Section, Table, slug
 from raystudy.search.samplers import quiet
 from raystudy.study.stored import StoredStudy
@@ -24,7 +24,7 @@ RELIABLE = 50  # trials; PED-ANOVA looks at the best tenth, which should be 5 at
 FEWEST = 10  # trials: of fewer the best tenth is a single one
 CONFIDENCE = 0.95
 # Resamples, and shuffles; one of fANOVA's forests takes 6 s for 1,000 trials.
-DRAWS: dict[Kind, tuple[int, int]] = {"ped_anova": (200, 200), "fanova": (10, 10)}
+DRAWS: dict[Kind, tuple[int, int]] = {"ped_anova": (50, 50), "fanova": (10, 10)}
 Targets = NDArray[np.float64]
 Rows = NDArray[np.int64]
 Raw = dict[str, float]
@@ -97,26 +97,19 @@ def full_trials(study: StoredStudy) -> list[FrozenTrial]:
         summary = trial.summary
         if summary.state not in ("complete", "diverged", "collapsed"):
             continue
-        if not _fits(trial.params, space.distributions):  # the search space has changed since
-            continue
         result = summary.last if summary.state == "complete" else {}
         values = [result.get(o.metric, o.worst_value) for o in objectives]
-        params = {path: trial.params[path] for path in space.distributions}
-        trials.append(
-            create_trial(params=params, distributions=dict(space.distributions), values=values)
-        )
-    for number, one in enumerate(trials):
-        one._trial_id = one.number = number
-    return trials
-
-
-def _fits(params: Mapping[str, object], space: Mapping[str, BaseDistribution]) -> bool:
-    try:
-        return all(
-            axis._contains(axis.to_internal_repr(params[path])) for path, axis in space.items()
-        )
-    except (KeyError, ValueError, TypeError):
-        return False
+        try:
+            params = {path: trial.params[path] for path in space.distributions}
+            trials.append(
+                create_trial(params=params, distributions=dict(space.distributions), values=values)
+            )
+        except (KeyError, ValueError, TypeError):  # the search space has changed since
+            continue
+    with quiet():
+        numbered = optuna.create_study(directions=["minimize"] * len(objectives))
+    numbered.add_trials(trials)
+    return numbered.get_trials(deepcopy=False)
 
 
 def assess(
@@ -125,7 +118,7 @@ def assess(
     """Return the axes' importance for one of the objectives, the largest first."""
     sign = 1.0 if study.spec.objectives[objective].direction == "minimize" else -1.0
     values = np.array([sign * trial.values[objective] for trial in trials])
-    evaluate = _evaluation(trials, kind)
+    evaluate = evaluation(trials, kind)
     every = np.arange(len(trials))
     raw = evaluate(every, values)
     resamples, shuffles = DRAWS[kind]
@@ -144,20 +137,30 @@ def assess(
     return sorted(importances, key=lambda one: -one.share)
 
 
-def _evaluation(trials: Sequence[FrozenTrial], kind: Kind) -> Callable[[Rows, Targets], Raw]:
-    """Return what gives importance for some of the trials and values of all, small being good."""
-    if kind == "ped_anova":
-        return PedAnova(trials[0].distributions, [trial.params for trial in trials])
+def evaluation(trials: Sequence[FrozenTrial], kind: Kind) -> Callable[[Rows, Targets], Raw]:
+    """Return what gives importance for some of the trials and values of all, small being good.
+
+    Parameters
+    ----------
+    trials : sequence of FrozenTrial
+        Of one study, from its first on.
+    kind : {"ped_anova", "fanova"}
+    """
     from optuna import importance  # which imports scikit-learn, 2 s
 
-    evaluator = importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
+    evaluator = (
+        importance.PedAnovaImportanceEvaluator()
+        if kind == "ped_anova"
+        else importance.FanovaImportanceEvaluator(n_trees=16, seed=0)
+    )
     paths = list(trials[0].distributions)
+    resample = _Resample()
 
     def evaluate(rows: Rows, values: Targets) -> Raw:
+        resample.drawn = [trials[row] for row in rows]
         with quiet(), warnings.catch_warnings():
             warnings.simplefilter("ignore")
-            some = _Trials([trials[row] for row in rows])
-            found = evaluator.evaluate(some, paths, target=_target(values))
+            found = evaluator.evaluate(resample, paths, target=_target(values))
         return {path: float(found[path]) for path in paths}
 
     return evaluate
@@ -167,23 +170,19 @@ def _target(values: Targets) -> Callable[[FrozenTrial], float]:
     return lambda trial: float(values[trial.number])
 
 
-class _Trials(optuna.Study):
-    """What an importance evaluator asks of a study; adding resampled trials to one is slow."""
+class _Resample(optuna.Study):
+    """A study with trials more than once; adding them to one would take longer than evaluating."""
 
-    def __init__(self, trials: Sequence[FrozenTrial]) -> None:
-        self._own = list(trials)
-
-    @property
-    def directions(self) -> list[optuna.study.StudyDirection]:
-        return [optuna.study.StudyDirection.MINIMIZE]
-
-    def _is_multi_objective(self) -> bool:
-        return False
+    def __init__(self) -> None:
+        storage = InMemoryStorage()
+        storage.create_new_study([StudyDirection.MINIMIZE], "resample")
+        super().__init__("resample", storage)
+        self.drawn: list[FrozenTrial] = []
 
     def get_trials(
         self, deepcopy: bool = True, states: Container[TrialState] | None = None
     ) -> list[FrozenTrial]:
-        return self._own
+        return self.drawn
 
 
 def _shares(raw: Mapping[str, float]) -> dict[str, float]:

@@ -17,6 +17,7 @@ ONE_SEED = (
 )
 RECIPE_WON = "No trial beat the published recipe, on one seed each and on validation images."
 NO_RACE = "A conclusion needs fresh seeds and the test split: '{confirm}'."
+NO_COUNT = "No intervals: on how many images the objectives were measured was not recorded."
 RACE = "What is left of it on fresh seeds and test images is in the next section."
 
 
@@ -28,7 +29,7 @@ def section(study: StoredStudy) -> Section | None:
     objectives = study.spec.objectives
     recipe = recipe_of(study)
     several = len(objectives) > 1
-    doubt = uncertainty.of(study.ended, objectives)
+    doubt = uncertainty.of(study.ended, objectives, study.manifest.measured_on)
     figures = {
         f"front-{slug(one.metric)}-{slug(other.metric)}": front.draw(
             study, one, other, recipe, doubt
@@ -46,7 +47,7 @@ def section(study: StoredStudy) -> Section | None:
     )
     return Section(
         title="Pareto front" if several else "Best trial",
-        words=f"{words} {front.how_sure(doubt)}" if doubt else words,
+        words=f"{words} {front.how_sure(doubt) if doubt else NO_COUNT}",
         facts=_facts(best, doubt) | _floor(study),
         figures=figures,
         tables=front.tables(study, recipe, doubt)

@@ -2,10 +2,10 @@
 
 import copy
 from collections.abc import Container, Mapping, Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution, CategoricalDistribution
+from optuna.distributions import CategoricalDistribution
 from optuna.samplers import (
     BaseSampler,
     CmaEsSampler,
@@ -14,14 +14,12 @@ from optuna.samplers import (
     NSGAIISampler,
     TPESampler,
 )
-from optuna.search_space import IntersectionSearchSpace
 from optuna.study import StudyDirection
 from optuna.trial import FrozenTrial, TrialState
 
 from raystudy.config.constraint import Constraint
 from raystudy.trial.info import TrialSummary
 
-Sampler = TypeVar("Sampler")
 AWARE = (TPESampler, GPSampler, NSGAIISampler, NSGAIIISampler, CmaEsSampler)
 PREFIX = "constraints:"  # under which Optuna keeps constraints among a trial's system attributes
 ENDS_WELL = "training ends well"
@@ -64,34 +62,6 @@ class SeenStudy(optuna.Study):
     ) -> list[FrozenTrial]:
         trials = [trial for trial in self._seen if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
-
-
-class FixedSpace(IntersectionSearchSpace):
-    """The axes that all trials have in common, known beforehand.
-
-    Optuna's compares every axis of every trial: half of the time of an ask at 10,000 trials.
-    """
-
-    def __init__(self, distributions: Mapping[str, BaseDistribution], *, prunes: bool) -> None:
-        super().__init__(include_pruned=prunes)
-        self._distributions = dict(sorted(distributions.items()))
-        self._ends = {TrialState.COMPLETE} | ({TrialState.PRUNED} if prunes else set())
-
-    def calculate(
-        self, study: optuna.Study, use_cache: bool = False
-    ) -> dict[str, BaseDistribution]:
-        trials = study.get_trials(deepcopy=False)
-        known = any(trial.state in self._ends for trial in trials)
-        return dict(self._distributions) if known else {}
-
-
-def fixed_space(sampler: Sampler, distributions: Mapping[str, BaseDistribution]) -> Sampler:
-    """Spare a sampler of Optuna's the search for its axes."""
-    for name, value in vars(sampler).items():
-        if type(value) is IntersectionSearchSpace:
-            fixed = FixedSpace(distributions, prunes=value._include_pruned)
-            setattr(sampler, name, fixed)
-    return sampler
 
 
 def seen_by(sampler: BaseSampler, study: optuna.Study, trials: list[FrozenTrial]) -> SeenStudy:

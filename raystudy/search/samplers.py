@@ -23,7 +23,7 @@ from raystudy.errors import UserError
 from raystudy.search import axes, points
 from raystudy.search.grid import MAX_GRID, Grid
 from raystudy.search.points import Params, Places
-from raystudy.search.sampler_view import AWARE, fixed_space, seen_by, sources
+from raystudy.search.sampler_view import AWARE, seen_by, sources
 
 ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
 SOURCES = 10  # trials that CMA-ES needs of an earlier study: it begins from their best tenth
@@ -94,7 +94,7 @@ class Memoryless(BaseSampler):
             settings["source_trials"] = sources(self._earlier, direction)
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
-        return fixed_space(_instantiate(self._recipe, settings), self.distributions)
+        return _instantiate(self._recipe, settings)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial

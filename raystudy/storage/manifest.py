@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -56,6 +56,9 @@ class Manifest:
         Every setting by its path, see `recipe.of`; not known of sweeps from before format 2.
     images : Cut, optional
         Not known from before format 2.
+    measured_on : mapping of str to int
+        Of how many images each measure is a share, as the evaluators say; no measure that is
+        absent has an interval.
     drivers : tuple of mapping
         `Provenance` of all processes that ran it, repetitions left out.
     confirm : mapping, optional
@@ -71,6 +74,7 @@ class Manifest:
     study: Mapping[str, Any] | None = None
     recipe: Mapping[str, Any] | None = None
     images: Cut | None = None
+    measured_on: Mapping[str, int] = field(default_factory=dict)
     drivers: tuple[Mapping[str, Any], ...] = ()
     confirm: Mapping[str, Any] | None = None
 
@@ -86,6 +90,7 @@ class Manifest:
         study: Mapping[str, Any],
         recipe: Mapping[str, Any],
         images: Cut,
+        measured_on: Mapping[str, int] | None = None,
         confirm: Mapping[str, Any] | None = None,
     ) -> "Manifest":
         """Return the manifest of a study that this process starts."""
@@ -99,6 +104,7 @@ class Manifest:
             study=study,
             recipe=recipe,
             images=images,
+            measured_on=measured_on or {},
             drivers=(asdict(provenance.collect()),),
             confirm=confirm,
         )
@@ -153,6 +159,7 @@ class Manifest:
             study=values.get("study"),
             recipe=values.get("recipe"),
             images=None if images is None else Cut(**images),
+            measured_on=values.get("measured_on", {}),
             drivers=(drivers,) if isinstance(drivers, Mapping) else tuple(drivers),
             confirm=values.get("confirm"),
         )

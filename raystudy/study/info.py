@@ -1,7 +1,7 @@
 """What is known of a study and of a trial before it runs, for workers and trackers."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,6 +36,8 @@ class StudyInfo:
     published : mapping of str to value
         Override path to the value trial 0 runs.
     resumed : bool
+    measured_on : mapping of str to int
+        Of how many images each measure is a share, as far as that was recorded.
     """
 
     id: str
@@ -48,6 +50,7 @@ class StudyInfo:
     published: Mapping[str, Any]
     search_path: tuple[str, ...] = ()
     resumed: bool = False
+    measured_on: Mapping[str, int] = field(default_factory=dict)
 
 
 def study_info(
@@ -70,6 +73,7 @@ def study_info(
         published=space.published,
         search_path=manifest.search_path,
         resumed=resumed,
+        measured_on=manifest.measured_on,
     )
 
 

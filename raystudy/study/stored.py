@@ -121,6 +121,7 @@ class StoredStudy:
             published=space.published,
             search_path=self.manifest.search_path,
             resumed=True,
+            measured_on=self.manifest.measured_on,
         )
 
     @cached_property

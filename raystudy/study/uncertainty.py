@@ -5,7 +5,7 @@ the draw of a training seed, which only fresh seeds tell (``raystudy confirm``).
 """
 
 import math
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,11 +16,6 @@ from raystudy.search import halving, pareto
 from raystudy.trial.info import TrialSummary
 from trainables.evaluate.intervals import Interval, clopper_pearson
 
-MOST_IMAGES = 100_000
-FEWEST_IMAGES = 10
-FEWEST_VALUES = 3  # different ones
-ACCIDENT = 1e-3  # chance of a count that fits values which are no shares
-ROUNDING = 2.0**-24  # of a share that was computed in single precision
 DRAWS, FEWER_DRAWS = 2000, 300  # with two objectives at most, with more
 Floats = NDArray[np.float64]
 
@@ -49,15 +44,26 @@ class Uncertainty:
     hypervolume: Interval | None = None
 
 
-def of(summaries: Sequence[TrialSummary], objectives: Sequence[Objective]) -> Uncertainty | None:
+def of(
+    summaries: Sequence[TrialSummary],
+    objectives: Sequence[Objective],
+    measured_on: Mapping[str, int],
+) -> Uncertainty | None:
     """Return the uncertainty of complete trials; None unless every objective is a share of images.
 
     Trials beyond a constraint are no candidates, as in `pareto.front`.
+
+    Parameters
+    ----------
+    summaries : sequence of TrialSummary
+    objectives : sequence of Objective
+    measured_on : mapping of str to int
+        Of how many images each measure is a share, as recorded.
     """
-    found = {o.metric: count_images(_told(summaries, o.metric)) for o in objectives}
-    images = {metric: count for metric, count in found.items() if count is not None}
+    images = {o.metric: measured_on[o.metric] for o in objectives if o.metric in measured_on}
     candidates = pareto.candidates(summaries)
-    if len(images) < len(objectives) or not candidates:
+    shares = all(0 <= one.last[metric] <= 1 for one in candidates for metric in images)
+    if len(images) < len(objectives) or not candidates or not shares:
         return None
     best = pareto.front(candidates, objectives)
     recipe = [one for one in summaries if one.number == RECIPE and one.state == "complete"]
@@ -75,13 +81,6 @@ def of(summaries: Sequence[TrialSummary], objectives: Sequence[Objective]) -> Un
     )
 
 
-def _told(summaries: Iterable[TrialSummary], metric: str) -> Iterator[float]:
-    for summary in summaries:
-        for values in (summary.last, summary.best):
-            if metric in values and math.isfinite(values[metric]):
-                yield values[metric]
-
-
 def chance_words(found: Uncertainty, number: int) -> str:
     """Return how surely a trial is what it seems."""
     what = "the best of all complete" if len(found.images) == 1 else "on the true front"
@@ -91,30 +90,6 @@ def chance_words(found: Uncertainty, number: int) -> str:
 def area_words(area: Interval, *, what: str = "images") -> str:
     """Return a hypervolume with its interval."""
     return f"{area.value:.4f}, as {what} leave it open between {area.low:.4f} and {area.high:.4f}"
-
-
-def count_images(values: Iterable[float]) -> int | None:
-    """Return the least number of images of which all values can be shares.
-
-    It is a divisor of the true number at worst, which makes intervals too wide.
-
-    Returns
-    -------
-    int or None
-        None if there is no such number, or too few values to tell.
-    """
-    shares = np.unique(np.array(list(values), dtype=np.float64))[: 10 * FEWEST_IMAGES]
-    if len(shares) < FEWEST_VALUES or not (0 <= shares[0] <= shares[-1] <= 1):
-        return None
-    numbers = np.arange(FEWEST_IMAGES, MOST_IMAGES + 1)
-    for share in shares:
-        counts = share * numbers
-        numbers = numbers[np.abs(counts - np.round(counts)) <= ROUNDING * numbers]
-    if not len(numbers):
-        return None
-    least = int(numbers[0])
-    by_accident = least * (2 * ROUNDING * least) ** len(shares)
-    return least if by_accident < ACCIDENT else None
 
 
 def _chances(

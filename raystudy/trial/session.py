@@ -1,8 +1,6 @@
 """How a training process talks to whoever started it."""
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Protocol
 
 from raystudy.storage.folders import TrialFolder
 from raystudy.trial.info import Metrics
@@ -26,7 +24,3 @@ class Session(Protocol):
         TrialStoppedError
             If the trial shall end here. Every rank raises at the same epoch.
         """
-
-
-CheckpointWriter = Callable[[Path], None]
-State = dict[str, Any]

@@ -74,9 +74,9 @@ def axes():
 
 def opened(folder, trials, objectives, sampler):
     from surrogate_study import open_study
+    from surrogates import CLEAN, ROBUST
 
     from raystudy.search.search_space import SearchSpace
-    from raystudy.surrogates import CLEAN, ROBUST
 
     published = dict(zip(axes(), (25, 0.75, 0.2, 0.0125, 7, 1.5), strict=True))
     return open_study(
@@ -92,7 +92,7 @@ def curve(params):
     """Yield an epoch's measures: two objectives that pull apart."""
     import math
 
-    from raystudy.surrogates import CLEAN, ROBUST
+    from surrogates import CLEAN, ROBUST
 
     x, misfit = params["clusters.probability"], 0.1 * math.log10(params["optimizer.lr"]) ** 2
     for epoch in range(1, EPOCHS + 1):
@@ -137,8 +137,7 @@ def measure_optuna(folder, trials, objectives, asks):  # noqa: ARG001
     from optuna.storages import JournalStorage
     from optuna.storages.journal import JournalFileBackend
     from surrogate_study import recipe
-
-    from raystudy.surrogates import CLEAN, ROBUST
+    from surrogates import CLEAN, ROBUST
 
     optuna.logging.set_verbosity(optuna.logging.ERROR)
     settings = {k: v for k, v in recipe("sampler", "tpe").items() if k != "_target_"}

@@ -8,11 +8,11 @@ import optuna
 from omegaconf import OmegaConf
 from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
+from surrogates import SPACE, Surrogate, study_info
 
 import search_spaces
 from raystudy.study.inline import InlineExecutor, VirtualClock
 from raystudy.study.study import Study
-from raystudy.surrogates import SPACE, Surrogate, study_info
 
 
 class Events:

@@ -1,6 +1,7 @@
 """What an evaluator is."""
 
-from typing import ClassVar, Protocol
+from collections.abc import Iterable
+from typing import ClassVar, Protocol, runtime_checkable
 
 from trainables.data.image_set import Splits
 from trainables.methods.base import Method
@@ -21,3 +22,20 @@ class Evaluator(Protocol):
 
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the measures by name."""
+
+
+@runtime_checkable
+class CountsImages(Protocol):
+    """An evaluator whose measures are shares of images; those of others get no intervals."""
+
+    def images(self, splits: Splits) -> dict[str, int]:
+        """Return how many images each measure is a share of; what is no share is left out."""
+
+
+def images_of(evaluators: Iterable[Evaluator], splits: Splits) -> dict[str, int]:
+    """Return of how many images the evaluators' measures are shares, as far as they say."""
+    found: dict[str, int] = {}
+    for evaluate in evaluators:
+        if isinstance(evaluate, CountsImages):
+            found |= evaluate.images(splits)
+    return found

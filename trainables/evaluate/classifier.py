@@ -44,6 +44,11 @@ class ClassifierAccuracy:
             "evaluate.classifier", max_images=self.max_images, batch_size=self.batch_size
         )
 
+    def images(self, splits: Splits) -> dict[str, int]:
+        """Return how many images each accuracy is a share of."""
+        attacked = splits.val.rows(slice(self.max_images))
+        return {"val/accuracy": len(splits.val), "val/robust_accuracy": len(attacked)}
+
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the two accuracies."""
 

@@ -65,6 +65,15 @@ class FrozenProbe:
         refuse_not_above_zero("evaluate.probe", temperature=self.temperature)
         refuse_below_zero("evaluate.probe", penalty=self.penalty)
 
+    def images(self, splits: Splits) -> dict[str, int]:
+        """Return how many images each accuracy is a share of."""
+        attacked = splits.val.rows(slice(self.max_images))
+        return {
+            "val/knn_accuracy": len(splits.val),
+            "val/accuracy": len(splits.val),
+            "val/robust_accuracy": len(attacked),
+        }
+
     def __call__(self, method: Method, splits: Splits) -> dict[str, float]:
         """Return the three accuracies."""
         encoder, train, val = method.encoder, splits.train.labelled, splits.val

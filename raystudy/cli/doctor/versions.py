@@ -3,7 +3,6 @@
 import importlib.metadata
 import platform
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.utils import canonicalize_name
@@ -14,60 +13,6 @@ from raystudy.cli.doctor.check import Check
 Requires = Callable[[str], Sequence[str]]
 
 
-@dataclass(frozen=True)
-class Bad:
-    """A version, or a pair of packages, that is known to do harm.
-
-    Parameters
-    ----------
-    package : str
-    versions : tuple of str
-        Specifiers, of which any counts; none: all versions.
-    harm : str
-    advice : str
-    beside : str
-        Another package, with a specifier or without, but for which the first does no harm.
-    """
-
-    package: str
-    harm: str
-    advice: str
-    versions: tuple[str, ...] = ("",)
-    beside: str = ""
-
-
-KNOWN_BAD = (
-    Bad(
-        "hydra-optuna-sweeper",
-        "pins Optuna below 3, which knows neither journals nor constraints",
-        "uninstall it, then reinstall raystudy; raystudy does not need it",
-    ),
-    Bad(
-        "hydra-ray-launcher",
-        "pulled a pre-release of Hydra",
-        "uninstall it, then reinstall raystudy; raystudy does not need it",
-        beside="hydra-core>=1.4.0.dev0",
-    ),
-    Bad(
-        "hydra-submitit-launcher",
-        "pulled a pre-release of Hydra",
-        "uninstall it, then reinstall raystudy; raystudy does not need it",
-        beside="hydra-core>=1.4.0.dev0",
-    ),
-    Bad(  # ray-project/ray#27246, #32246, grpc/grpc#33218
-        "grpcio",
-        "hangs when Ray starts a process",
-        "install another version",
-        versions=("==1.48.0", "==1.52.0", "==1.55.0"),
-        beside="ray",
-    ),
-    Bad(
-        "faiss-gpu",
-        "and faiss-cpu overwrite each other's files",
-        "uninstall both, then install one",
-        beside="faiss-cpu",
-    ),
-)
 WITHOUT_DASHBOARD = (
     "trials of several workers that are stopped keep their resources for ever",
     "uv pip install 'ray[default,train,tune]'",
@@ -83,7 +28,7 @@ def look() -> list[Check]:
     }
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
     checks = [Check("python", "well", found), *packages(there, _requires)]
-    clashing = [*known_bad(there), *dashboard(there, _requires), *clashes(there, _requires)]
+    clashing = [*faiss_twice(there), *dashboard(there, _requires), *clashes(there, _requires)]
     return [*checks, *(clashing or [Check("versions", "well", "no pair known to do harm")])]
 
 
@@ -107,21 +52,12 @@ def packages(there: Mapping[str, str], requires: Requires) -> list[Check]:
     return checks
 
 
-def known_bad(there: Mapping[str, str]) -> list[Check]:
-    """Return what is known to do harm among the packages that are there."""
-    checks = []
-    for bad in KNOWN_BAD:
-        here = any(_is_there(bad.package + versions, there) for versions in bad.versions)
-        if here and (not bad.beside or _is_there(bad.beside, there)):
-            found = f"{there[bad.package]} {bad.harm}"
-            checks.append(Check(bad.package, "wrong", found, bad.advice))
-    return checks
-
-
-def _is_there(text: str, there: Mapping[str, str]) -> bool:
-    wanted = Requirement(text)
-    version = there.get(canonicalize_name(wanted.name))
-    return version is not None and _fits(wanted, version)
+def faiss_twice(there: Mapping[str, str]) -> list[Check]:
+    """Return a check if two builds of faiss overwrite each other, which no requirement can say."""
+    if not {"faiss-gpu", "faiss-cpu"} <= there.keys():
+        return []
+    found = f"{there['faiss-gpu']} and faiss-cpu overwrite each other's files"
+    return [Check("faiss-gpu", "wrong", found, "uninstall both, then install one")]
 
 
 def dashboard(there: Mapping[str, str], requires: Requires) -> list[Check]:

@@ -1,7 +1,7 @@
 """What a sweep is going to do, checked before anything starts."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -32,12 +32,15 @@ class Findings:
         The images themselves, on the CPU.
     notes : tuple of str
         What the user should know of them.
+    measured_on : mapping of str to int
+        Of how many images each measure is a share.
     """
 
     images: str
     parameters: int
     splits: "Splits"
     notes: tuple[str, ...] = ()
+    measured_on: Mapping[str, int] = field(default_factory=dict)
 
 
 def check(config: DictConfig) -> Findings:
@@ -51,6 +54,7 @@ def check(config: DictConfig) -> Findings:
     from raystudy.config import value_types
     from raystudy.trial.build import build_evaluators, build_trainer, load_splits
     from trainables.data.splitting import missing_classes
+    from trainables.evaluate.base import images_of
 
     value_types.check(config)
     _refuse_other_device(config.device, read_scaling(config))
@@ -75,6 +79,7 @@ def check(config: DictConfig) -> Findings:
         parameters=sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
         splits=splits,
         notes=tuple(missing_classes(splits)),
+        measured_on=images_of(evaluators.values(), splits),
     )
 
 

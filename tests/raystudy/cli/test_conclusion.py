@@ -7,6 +7,7 @@ import pytest
 from omegaconf import OmegaConf
 from rich.console import Console
 from surrogate_study import open_study, run_study
+from surrogates import CLEAN, ROBUST
 
 from raystudy.cli import conclusion
 from raystudy.config.budget import Budget
@@ -15,7 +16,6 @@ from raystudy.storage.folders import default_output_dir
 from raystudy.study import uncertainty
 from raystudy.study.inline import Report
 from raystudy.study.study import Outcome
-from raystudy.surrogates import CLEAN, ROBUST
 
 BOTH = (CLEAN, ROBUST)
 
@@ -58,7 +58,7 @@ def test_nobody_is_sent_to_what_is_not_there(tmp_path):
 def test_a_front_is_told_trial_by_trial(tmp_path):
     study = open_study(tmp_path / "s", objectives=BOTH, num_trials=3)
     words = said(tell(study, (0.9, 0.3), (0.8, 0.51), (0.7, 0.4)))
-    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives)
+    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives, study.info.measured_on)
     assert "front:         2 trials that no complete one beats" in words
     chance = uncertainty.chance_words(doubt, 0)
     assert f"  0  clean 0.9000  robust 0.3000  {chance}  the published recipe" in words

@@ -1,18 +1,21 @@
 """What a plan tells of a search, and what it refuses."""
 
 import io
+from dataclasses import replace
 
 import pytest
 from rich.console import Console
 
-from raystudy.cli import plan_table
+from raystudy.cli import plan_table, sweep
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search import trial_scheduler
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import provenance
 from raystudy.study.plan import check
+from raystudy.trial.build import build_evaluators
 from trainables.data.digits import digits
+from trainables.evaluate.base import images_of
 
 FINDINGS = check.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digits())
 
@@ -113,3 +116,29 @@ def test_a_rung_before_the_latest_switch_is_told_before_anything_runs():
     words = told("clusters.warmup=interval(0.1,0.7)")
     assert "The rung at epoch 5 cannot see clusters.warmup yet, which acts up to epoch 7" in words
     assert "cannot see" not in told("clusters.warmup=interval(0.1,0.7)", "min_epochs=8")
+
+
+@pytest.mark.parametrize(
+    ("name", "evaluator", "measures"),
+    [
+        ("swaro", "probe", {"val/knn_accuracy": 359, "val/accuracy": 359}),
+        ("fast_at", "classifier", {"val/accuracy": 359}),
+    ],
+)
+def test_a_study_records_on_how_many_images_it_measures(name, evaluator, measures):
+    settings = SearchSpace.load(name, ["data=digits", f"evaluate.{evaluator}.max_images=50"])
+    splits = digits()
+    evaluators = build_evaluators(settings[1].config)
+    measures |= {"val/robust_accuracy": 50}
+    assert len(splits.val) == 359
+    assert images_of(evaluators.values(), splits) == measures
+    elsewhere = {"mine": object()}  # an evaluator of a user's own that does not say
+    assert images_of(elsewhere.values(), splits) == {}
+
+
+def test_where_the_search_varies_what_is_measured_no_count_is_recorded():
+    findings = replace(FINDINGS, measured_on={"val/accuracy": 360})
+    fixed = SearchSpace.load("swaro", [])[0]
+    assert sweep.measured_on(fixed, findings) == {"val/accuracy": 360}
+    varied = SearchSpace.load("swaro", ["evaluate.probe.max_images=choice(50,100)"])[0]
+    assert sweep.measured_on(varied, findings) == {}

@@ -4,12 +4,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from surrogate_study import as_optuna_sees_it, open_study, run_study, told
+from surrogates import ROBUST, Behaviour, Surrogate
 
 from raystudy.config.budget import Budget, Spent
 from raystudy.errors import UserError
 from raystudy.study.inline import Report, VirtualClock
 from raystudy.study.study import Outcome
-from raystudy.surrogates import ROBUST, Behaviour, Surrogate
 
 
 def costly(_, epochs=4, seconds=900.0):

@@ -4,8 +4,10 @@ import json
 import math
 
 import pytest
+from memory_tracker import MemoryTracker
 from optuna.trial import TrialState
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
 
 from raystudy.config.constraint import Constraint, complaint, violation
 from raystudy.config.spec import Objective, StudySpec
@@ -13,8 +15,6 @@ from raystudy.errors import UserError
 from raystudy.search import pareto
 from raystudy.search.sampler_view import ENDS_WELL, LARGE
 from raystudy.study.study import Outcome
-from raystudy.surrogates import CLEAN, ROBUST, STRENGTH, Behaviour, Surrogate
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
 from raystudy.trackers.mlflow.projection import Chronicle
 from raystudy.trial.info import TrialSummary

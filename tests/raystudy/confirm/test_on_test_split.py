@@ -4,13 +4,13 @@ import dataclasses
 
 import pytest
 import torch
+from memory_tracker import MemoryTracker
+from surrogates import study_info
 
 from raystudy.config import compose
 from raystudy.confirm.on_test_split import SplitReading, evaluated, measure, on_test
 from raystudy.storage.folders import TrialFolder
 from raystudy.study.trial_record import Outcome
-from raystudy.surrogates import study_info
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trial.build import load_splits
 from raystudy.trial.run import run_trial
 

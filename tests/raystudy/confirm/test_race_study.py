@@ -4,6 +4,7 @@ import json
 from dataclasses import asdict
 
 import numpy as np
+from memory_tracker import MemoryTracker
 
 from raystudy.config.budget import Budget
 from raystudy.config.spec import Objective, StudySpec
@@ -14,7 +15,6 @@ from raystudy.search.listed_space import ListedSpace
 from raystudy.study.info import StudyInfo
 from raystudy.study.inline import InlineExecutor, Report, VirtualClock
 from raystudy.study.study import Study
-from raystudy.trackers.memory import MemoryTracker
 from trainables.trainer import TrainingDivergedError
 
 RACE = Race(recipe=0, challengers=(3, 7, 5), seeds=(1, 2, 3, 4))

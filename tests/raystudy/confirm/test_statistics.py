@@ -16,7 +16,6 @@ from raystudy.confirm.statistics import (
     paired_t,
     seeds_to_see,
     sign_flip,
-    t_p_value,
 )
 
 accuracies = st.floats(0.0, 1.0)
@@ -48,11 +47,6 @@ def test_darwins_plants_give_fishers_p_values():
     assert sign_flip(*DARWIN) == pytest.approx(1726 / 32768, abs=1e-12)  # Fisher's count, Sec. 21
 
 
-@given(st.floats(-50, 50), st.integers(1, 60))
-def test_the_p_value_of_t_is_scipys(t, degrees):
-    assert t_p_value(t, degrees) == pytest.approx(2 * stats.t.sf(abs(t), degrees), abs=1e-7)
-
-
 def test_differences_that_are_all_equal_are_as_surprising_as_signs_can_be():
     assert paired_t([0.5, 0.6, 0.7], [0.4, 0.5, 0.6]).p_value == 0.25
     assert paired_t([0.5, 0.6], [0.5, 0.6]).p_value == 1
@@ -68,6 +62,11 @@ def test_flipping_signs_is_what_its_definition_says(runs):
     ]
     expected = sum(as_large) / len(as_large)
     assert sign_flip(*zip(*runs, strict=True)) == pytest.approx(expected, abs=1e-12)
+
+
+def test_a_sum_that_is_zero_but_for_rounding_is_no_difference():
+    assert sign_flip([0.1, 0.2, 0.0], [0.0, 0.0, 0.3]) == 1  # 0.1 + 0.2 - 0.3 is 5.6e-17
+    assert sign_flip([0.7], [0.1]) == 1
 
 
 def test_signs_are_flipped_in_all_ways_or_not_at_all():

@@ -12,6 +12,7 @@ from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 
+ON = dict.fromkeys(("val/accuracy", "val/robust_accuracy"), 360)
 VOID = {"meta", "link", "img", "br", "wbr", "hr"}
 OPTIONAL = {"td", "th", "tr", "dt", "dd", "thead", "tbody", "p"}  # whose end HTML implies
 PLAIN = ("tracker=none", "trial_scheduler=none")
@@ -39,7 +40,12 @@ def study_of(home):
         section = compose.plain(settings.study)
         folder.write_manifest(
             Manifest(
-                kind="sweep", name="swaro", overrides=tuple(typed), data="digits", study=section
+                kind="sweep",
+                name="swaro",
+                overrides=tuple(typed),
+                data="digits",
+                study=section,
+                measured_on=ON,
             )
         )
         info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)

@@ -11,7 +11,6 @@ from optuna.storages import JournalStorage
 from optuna.storages.journal import JournalFileBackend
 
 from raystudy.report import importance
-from raystudy.report.ped_anova import PedAnova
 from raystudy.study.study import Outcome
 
 ROBUST = "val/robust_accuracy"
@@ -80,16 +79,21 @@ AXES = {
 @pytest.mark.parametrize("seed", [0, 1])
 def test_any_axis_and_any_resample_has_the_importance_that_optuna_gives_it(count, seed):
     rng = np.random.default_rng(seed)
-    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
-    params = [study.ask(AXES).params for _ in range(count)]
     values = np.round(rng.normal(size=count), 1)  # with ties
+    study = optuna.create_study(sampler=optuna.samplers.RandomSampler(seed=seed))
+    for value in values:
+        study.tell(study.ask(AXES), value)
+    trials = study.trials
     rows = rng.integers(count, size=count)
     again = optuna.create_study()
-    again.add_trials(
-        [
-            optuna.trial.create_trial(params=params[row], distributions=AXES, value=values[row])
-            for row in rows
-        ]
-    )
+    again.add_trials([trials[row] for row in rows])
     expected = PedAnovaImportanceEvaluator().evaluate(again, list(AXES))
-    assert PedAnova(AXES, params)(rows, values) == pytest.approx(expected)
+    found = importance.evaluation(trials, "ped_anova")(rows, values)
+    assert found == pytest.approx(expected)
+
+
+def test_trials_outside_the_search_space_of_today_are_left_out(study_of):
+    study = study_of([by_rate] * 4)
+    study.trials[1].params["optimizer.lr"] = 1e9
+    del study.trials[2].params["optimizer.lr"]
+    assert len(importance.full_trials(study)) == 2

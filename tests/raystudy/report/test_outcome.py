@@ -51,7 +51,7 @@ def test_the_best_trial_stands_beside_the_recipe(study_of):
     study = study_of([[{ROBUST: r, CLEAN: c}] for r, c in ((0.3, 0.9), (0.5, 0.8), (0.4, 0.7))])
     (table,) = outcome.section(study).tables
     row = row_of(table, ROBUST)
-    assert row.pop("95% interval") == "0.187 to 0.813"  # 5 of 10
+    assert row.pop("95% interval") == "0.447 to 0.553"  # 180 of 360
     assert row == {
         "measure": ROBUST,
         "recipe (trial 0)": 0.3,
@@ -134,7 +134,8 @@ def test_the_history_has_a_mark_for_every_trial_at_its_value(study_of):
 def test_a_front_of_counts_has_intervals_chances_and_a_hypervolume(study_of):
     counts = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), (200, 96)]
     study = study_of([[{CLEAN: c / 360, ROBUST: r / 360}] for c, r in counts], TWO)
-    section, found = outcome.section(study), uncertainty.of(study.ended, study.spec.objectives)
+    section = outcome.section(study)
+    found = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
     row = row_of(section.tables[0], "3")
     assert row["chance"] == found.chances[3]
     assert row["95% interval"] == "{1:.3f} to {2:.3f}".format(*found.intervals[3][ROBUST])

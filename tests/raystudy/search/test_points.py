@@ -3,11 +3,11 @@
 import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import RATE, SPACE, STRENGTH
 
 from raystudy.errors import UserError
 from raystudy.search import points
 from raystudy.search.search_space import SearchSpace
-from raystudy.surrogates import RATE, SPACE, STRENGTH
 
 AXES = {
     STRENGTH: FloatDistribution(0, 1),

@@ -9,13 +9,13 @@ import pytest
 from hydra.utils import instantiate
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 
 from raystudy.errors import UserError
 from raystudy.search import samplers
 from raystudy.search.samplers import Memoryless
 from raystudy.search.search_space import SearchSpace
 from raystudy.study.study import Outcome
-from raystudy.surrogates import CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 
 # Models shall be used well before the twelfth trial.
 EAGER = {

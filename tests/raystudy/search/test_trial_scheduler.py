@@ -3,12 +3,12 @@
 import pytest
 from optuna.trial import TrialState
 from surrogate_study import as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import BEST_RATE, CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 
 from raystudy.config.constraint import Constraint
 from raystudy.config.spec import Objective, StudySpec
 from raystudy.errors import UserError
 from raystudy.search.trial_scheduler import TrialScheduler
-from raystudy.surrogates import BEST_RATE, CLEAN, RATE, ROBUST, STRENGTH, Surrogate
 
 BOTH = (CLEAN, ROBUST)
 

@@ -4,10 +4,10 @@ import sqlite3
 
 import pytest
 from surrogate_study import Events, open_study, run_study
+from surrogates import Surrogate
 
 from raystudy.errors import StudyStalledError
 from raystudy.storage import database
-from raystudy.surrogates import Surrogate
 
 
 def test_a_locked_sqlite_file_is_waited_for(tmp_path):

@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 import torch
 from surrogate_study import Events, as_optuna_sees_it, open_study, run_study
+from surrogates import study_info
 from torch import nn
 
 from raystudy.storage import checkpoint, disk
 from raystudy.storage.folders import write_atomically
 from raystudy.storage.journal import Journal
 from raystudy.study.local_session import LocalSession
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow.spool import Spool, read
 from raystudy.trial.info import TrialInfo
 

@@ -22,6 +22,7 @@ def begun(kind="sweep", **more):
         study={"name": "swaro"},
         recipe={"seed": 1},
         images=CUT,
+        measured_on={"val/accuracy": 2},
         **more,
     )
 
@@ -33,6 +34,7 @@ def test_all_kinds_keep_recipe_images_and_driver(kind, tmp_path):
     kept = json.loads((folder.path / "study.json").read_text())
     assert kept["recipe"] == {"seed": 1}
     assert kept["images"] == dataclasses.asdict(CUT)
+    assert kept["measured_on"] == {"val/accuracy": 2}
     assert len(kept["provenance"]) == 1
     assert folder.read_manifest().kind == kind
 
@@ -49,7 +51,7 @@ def test_an_earlier_format_is_read():
     old = {"format": 1, "kind": "sweep", "name": "swaro", "overrides": ["seed=1"]}
     read = Manifest.read({**old, "search_path": [], "provenance": {"host": "then"}})
     assert read.drivers == ({"host": "then"},)
-    assert (read.recipe, read.images) == (None, None)
+    assert (read.recipe, read.images, read.measured_on) == (None, None, {})
     assert Manifest.read(json.loads(json.dumps(read.plain()))) == read
 
 

@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import pytest
+from memory_tracker import MemoryTracker
 from omegaconf import OmegaConf
 
 from raystudy import terminal
@@ -20,7 +21,6 @@ from raystudy.study import command
 from raystudy.study.info import study_info
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import events
 
 AWKWARD = "it's [old] (1), b&c #d=é $HOME :smile:"

@@ -23,7 +23,7 @@ def test_the_first_signal_asks_for_the_end_and_says_how_the_process_ends(number,
 
 def test_the_second_signal_kills():
     code = (
-        "import os, signal\nfrom raystudy.interrupt import graceful\n"
+        "import os, signal\nfrom raystudy.study.interrupt import graceful\n"
         "with graceful(lambda: None, lambda: print('killed', flush=True)):\n"
         "    for _ in range(2):\n"
         "        os.kill(os.getpid(), signal.SIGINT)\n"

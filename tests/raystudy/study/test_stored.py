@@ -279,8 +279,8 @@ def test_rm_wants_to_be_sure(home, capsys):
 HOLDER = """
 import signal, sys
 from pathlib import Path
-from raystudy.interrupt import pausable
-from raystudy.study_folder import StudyFolder
+from raystudy.study.interrupt import pausable
+from raystudy.storage.folders import StudyFolder
 signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
 with pausable(lambda: print("paused", flush=True)), StudyFolder(Path(sys.argv[1])).locked():
     print("held", flush=True)

@@ -7,12 +7,12 @@ import pytest
 from optuna.distributions import CategoricalDistribution, FloatDistribution
 from optuna.trial import TrialState
 from surrogate_study import Events, as_optuna_sees_it, open_study, recipe, run_study, told
+from surrogates import CLEAN, RATE, ROBUST, STRENGTH, Behaviour, Surrogate
 
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.study import trial_record
 from raystudy.study.study import Outcome
-from raystudy.surrogates import CLEAN, RATE, ROBUST, STRENGTH, Behaviour, Surrogate
 
 BOTH = (CLEAN, ROBUST)
 

@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from optuna.trial import TrialState
 from surrogate_study import Events, as_optuna_sees_it, run_study, told
+from surrogates import CLEAN, ROBUST, Behaviour, Surrogate
 
 from raystudy.config.constraint import Constraint
-from raystudy.surrogates import CLEAN, ROBUST, Behaviour, Surrogate
 
 NUM_TRIALS = 7
 KINDS = ["healthy", "nan", "collapse", "missing", "crash"]

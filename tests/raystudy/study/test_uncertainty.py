@@ -11,6 +11,7 @@ from raystudy.trial.info import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
 BOTH = (CLEAN, ROBUST)
+ON = {one.metric: 360 for one in BOTH}
 
 
 def trials(counts, images=360, violations=None):
@@ -30,29 +31,25 @@ def trials(counts, images=360, violations=None):
 COUNTS = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), (200, 96)]
 
 
-@pytest.mark.parametrize("images", [360, 512, 997, 10_000])
-def test_the_images_are_found_from_shares_in_single_precision(images):
-    counts = np.random.default_rng(0).integers(images, size=20)
-    shares = (counts.astype(np.float32) / np.float32(images)).astype(np.float64)
-    assert uncertainty.count_images(shares) == images
+def test_without_a_recorded_count_there_is_no_interval():
+    assert uncertainty.of(trials(COUNTS), BOTH, {}) is None
+    assert uncertainty.of(trials(COUNTS), BOTH, {CLEAN.metric: 360}) is None
 
 
-def test_a_few_values_tell_few_images_and_not_very_many():
-    assert uncertainty.count_images([251 / 359, 264 / 359, 267 / 359]) == 359
-    assert uncertainty.count_images([31_231 / 49_999, 7 / 49_999, 40_001 / 49_999]) is None
+def test_what_is_no_share_has_no_interval_whatever_was_recorded():
+    assert uncertainty.of(trials([(400, 100), (200, 100)]), BOTH, ON) is None
 
 
-def test_what_is_no_share_of_images_has_no_count():
-    rng = np.random.default_rng(0)
-    assert uncertainty.count_images(rng.uniform(size=30)) is None
-    assert uncertainty.count_images(1 + np.arange(20) / 360) is None
-    assert uncertainty.count_images([0.25, 0.5, 0.25]) is None
-    assert uncertainty.count_images([0.123456, 0.654321]) is None
-    assert uncertainty.of(trials(rng.uniform(0, 360, size=(9, 2))), BOTH) is None
+def test_a_measure_on_fewer_images_has_the_wider_interval():
+    counts = {CLEAN.metric: 3600, ROBUST.metric: 360}
+    found = uncertainty.of(trials([(180, 180)] * 2), BOTH, counts)
+    clean, robust = found.intervals[0].values()
+    assert (clean.low, clean.high) == pytest.approx((0.4835, 0.5165), abs=1e-3)
+    assert (robust.low, robust.high) == pytest.approx((0.447, 0.553), abs=1e-3)
 
 
 def test_intervals_are_the_exact_ones_of_the_front_and_the_recipe():
-    found = uncertainty.of(trials(COUNTS), BOTH)
+    found = uncertainty.of(trials(COUNTS), BOTH, ON)
     assert found.intervals.keys() == {0, 1, 2, 3, 4, 5}
     for number, both in found.intervals.items():
         for k, one in zip(COUNTS[number], both.values(), strict=True):
@@ -61,16 +58,16 @@ def test_intervals_are_the_exact_ones_of_the_front_and_the_recipe():
 
 
 def test_whoever_is_ahead_by_far_is_surely_on_the_front_and_equals_share_it():
-    found = uncertainty.of(trials([(300, 200), *[(100 - n, 50 - n) for n in range(10)]]), BOTH)
+    found = uncertainty.of(trials([(300, 200), *[(100 - n, 50 - n) for n in range(10)]]), BOTH, ON)
     assert found.chances[0] == 1
     assert all(found.chances[n] == 0 for n in range(1, 11))
-    equals = uncertainty.of(trials([(k, 300) for k in (180, 180, 3, 5, 7, 11, 13)]), (CLEAN,))
+    equals = uncertainty.of(trials([(k, 300) for k in (180, 180, 3, 5, 7, 11, 13)]), (CLEAN,), ON)
     assert sum(equals.chances.values()) == pytest.approx(1)
     assert equals.chances[0] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(uncertainty.DRAWS))
 
 
 def test_of_single_objectives_the_chance_is_that_of_one_beta_above_the_other():
-    found = uncertainty.of(trials([(k, 0) for k in (200, 215, 3, 5, 7, 11, 13)]), (CLEAN,))
+    found = uncertainty.of(trials([(k, 0) for k in (200, 215, 3, 5, 7, 11, 13)]), (CLEAN,), ON)
     a, b = stats.beta(200.5, 160.5), stats.beta(215.5, 145.5)
     grid = np.linspace(0, 1, 4001)
     expected = np.trapezoid(b.pdf(grid) * a.cdf(grid), grid)
@@ -78,7 +75,7 @@ def test_of_single_objectives_the_chance_is_that_of_one_beta_above_the_other():
 
 
 def test_a_trial_beyond_a_constraint_has_no_chance():
-    found = uncertainty.of(trials(COUNTS, violations={2: 0.1}), BOTH)
+    found = uncertainty.of(trials(COUNTS, violations={2: 0.1}), BOTH, ON)
     assert 2 not in found.chances
     assert 2 not in found.intervals
 
@@ -93,7 +90,7 @@ def test_the_fast_fronts_are_the_slow_ones(measures):
 def test_the_hypervolume_is_the_area_below_the_stairs():
     stairs = np.array([[0.5, 1.0], [1.0, 0.5], [0.25, 0.25], [0.5, 0.5]])
     assert uncertainty.hypervolume(stairs) == 0.75
-    area = uncertainty.of(trials(COUNTS), BOTH).hypervolume
+    area = uncertainty.of(trials(COUNTS), BOTH, ON).hypervolume
     assert area.value == pytest.approx(uncertainty.hypervolume(np.array(COUNTS) / 360))
     assert area.low < area.value < area.high
 
@@ -129,6 +126,6 @@ def test_the_area_lies_in_its_interval_whether_trials_err_on_the_same_images_or_
         true = np.clip(true + 0.02 * rng.normal(size=true.shape), 0, 1)
         ease = alike * rng.normal(size=(360, 1, 1)) + rng.normal(size=(360, 8, 1))
         right = ease < stats.norm.ppf(true) * np.sqrt(1 + alike**2)
-        area = uncertainty.of(trials(right.sum(axis=0).tolist()), BOTH).hypervolume
+        area = uncertainty.of(trials(right.sum(axis=0).tolist()), BOTH, ON).hypervolume
         held += area.low <= uncertainty.hypervolume(true) <= area.high
     assert held >= 57

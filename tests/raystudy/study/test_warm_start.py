@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from memory_tracker import MemoryTracker
 from surrogate_study import as_optuna_sees_it, recipe
 
 from raystudy.config.spec import StudySpec
@@ -16,7 +17,6 @@ from raystudy.study.info import study_info
 from raystudy.study.inline import InlineExecutor, Report
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Study
-from raystudy.trackers.memory import MemoryTracker
 
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
 LR, STEP = "optimizer.lr", "attack.step_size"

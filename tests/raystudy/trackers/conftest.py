@@ -2,9 +2,9 @@
 
 import pytest
 from mlflow_studies import Store, tell
+from surrogates import study_info
 
 from raystudy.storage.folders import create_study_folder
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker, sync
 
 

@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 from mlflow_studies import ROBUST, Store, again, tell, trial
 from omegaconf import OmegaConf
+from surrogates import study_info
 
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.storage.folders import StudyFolder, create_study_folder
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.mlflow.attach import Attachment, attach
 from raystudy.trackers.mlflow.delivery import count_waiting

@@ -3,11 +3,11 @@
 import io
 
 import pytest
+from memory_tracker import MemoryTracker
 from mlflow_studies import ROBUST, again, summary, trial
 from rich.console import Console
 
 from raystudy.trackers.console import ConsoleTracker
-from raystudy.trackers.memory import MemoryTracker
 from raystudy.trackers.mlflow import MlflowTracker
 
 TRACKERS = {

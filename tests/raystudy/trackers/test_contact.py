@@ -11,11 +11,11 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from busy import PATIENCE_S
 from mlflow_studies import tell
+from surrogates import study_info
 
 from raystudy.cli import main
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker, contact
 from raystudy.trackers.mlflow.contact import silence
 from raystudy.trackers.mlflow.delivery import alone, count_waiting

@@ -8,10 +8,10 @@ import sys
 
 import pytest
 from mlflow_studies import ROBUST, again, tell, trial
+from surrogates import study_info
 
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker, sync
 from raystudy.trackers.mlflow.delivery import EVENTS_AT_ONCE
 from raystudy.trackers.mlflow.spool import read
@@ -149,8 +149,8 @@ KILLED_DRIVER = """
 import os, signal, sys
 from pathlib import Path
 from mlflow_studies import ROBUST, trial
-from raystudy.study_folder import StudyFolder
-from raystudy.surrogates import study_info
+from raystudy.storage.folders import StudyFolder
+from surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 folder = StudyFolder(Path(sys.argv[1]))
 tracker = MlflowTracker(None)
@@ -163,7 +163,7 @@ os.kill(os.getpid(), signal.SIGKILL)
 SYNC = """
 import sys
 from pathlib import Path
-from raystudy.study_folder import StudyFolder
+from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow import sync
 assert sync(StudyFolder(Path(sys.argv[1])), sys.argv[2]).error == ""
 """

@@ -5,10 +5,10 @@ from dataclasses import replace
 
 import pytest
 from mlflow_studies import ROBUST, again, summary, tell, trial
+from surrogates import study_info
 
 from raystudy.storage import provenance
 from raystudy.storage.manifest import Manifest
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.mlflow.spool import read
 from raystudy.trial.info import TrialSummary

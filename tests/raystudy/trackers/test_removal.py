@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 from mlflow_studies import tell
+from surrogates import study_info
 
 from raystudy.cli import main
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.surrogates import study_info
 from raystudy.trackers.mlflow import MlflowTracker
 
 NOBODY = "http://127.0.0.1:9"  # port 9, discard, is closed

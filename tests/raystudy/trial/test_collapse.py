@@ -7,6 +7,7 @@ import pytest
 from collapsing_trials import REASON, collapsing
 from rich.console import Console
 from surrogate_study import Events, as_optuna_sees_it, open_study
+from surrogates import ROBUST, study_info
 
 from raystudy.config import compose
 from raystudy.config.scaling import Scaling
@@ -16,7 +17,6 @@ from raystudy.storage import checkpoint
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.inline import InlineExecutor, Report
 from raystudy.study.local_session import LocalSession
-from raystudy.surrogates import ROBUST, study_info
 from raystudy.trackers.console import ConsoleTracker
 from raystudy.trial.info import TrialInfo
 from raystudy.trial.run import run_trial

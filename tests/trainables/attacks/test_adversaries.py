@@ -1,6 +1,8 @@
 """Every file of search_spaces/adversary keeps its promises: a new one is enrolled by existing."""
 
+import hashlib
 import inspect
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -9,7 +11,10 @@ import torch
 from hydra.utils import instantiate
 from toy_classifiers import accuracy, convolutional, trained
 
+import search_spaces
+from raystudy.cli.list import list_choices
 from raystudy.config import catalogue, compose
+from raystudy.errors import UserError
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 
 TOY_BALLS = [LinfBall(epsilon=0.2), L2Ball(epsilon=2.0), L1Ball(epsilon=8.0, sparsity=0.9)]
@@ -111,7 +116,39 @@ def test_its_repr_tells_the_whole_recipe(recipe):
 
 
 def test_every_file_begins_with_what_it_is_and_where_its_numbers_are_from():
-    for path in Path(catalogue.find_yaml("adversary/pgd20_linf")).parent.glob("*.yaml"):
+    folder = Path(search_spaces.__file__).parent / "adversary"
+    for path in folder.rglob("*.yaml"):
         first = path.read_text().splitlines()[0]
         assert first.startswith("# "), path.name
         assert "(" in first, path.name
+
+
+def test_all_recipes_are_what_evaluations_were_keyed_by(recipes):
+    """They were written out one by one; settings are hashed into the keys of evaluations."""
+    text = json.dumps(compose.plain(recipes), sort_keys=True)
+    assert len(recipes) == 38
+    assert hashlib.sha256(text.encode()).hexdigest()[:12] == "74c78364d046"
+
+
+def test_a_file_of_ones_own_may_start_from_a_composed_adversary(tmp_path):
+    (tmp_path / "adversary").mkdir()
+    text = "defaults: [pgd20_l2_random, _self_]\nsteps: 7\n"
+    (tmp_path / "adversary/mine.yaml").write_text(text)
+    assert "mine" in catalogue.options("adversary", [str(tmp_path)])
+    own = compose.compose("at", ["+adversary@mine=mine"], [str(tmp_path)]).config.mine
+    assert (own.steps, own.target, own.ball.epsilon) == (7, "random", 0.5)
+
+
+def test_a_file_with_the_name_of_a_composed_adversary_is_refused(tmp_path):
+    (tmp_path / "adversary").mkdir()
+    (tmp_path / "adversary/pgd20_linf.yaml").write_text("steps: 9\n")
+    with pytest.raises(UserError, match=r"pgd20_linf.yaml: raystudy has an adversary of that name"):
+        compose.load("at", ["+adversary@mine=pgd20_linf"], [str(tmp_path)])
+
+
+def test_the_list_tells_of_composed_adversaries(capsys):
+    assert list_choices([], as_json=True) == 0
+    told = json.loads(capsys.readouterr().out)["adversary"]
+    assert len(told) == 38
+    assert told["slide20_l1_random"].endswith("towards a wrong class drawn once")
+    assert all(told.values())

@@ -5,10 +5,7 @@ from pathlib import Path
 
 import pytest
 from surrogate_study import open_study
-
-from raystudy.study.inline import InlineExecutor, Report, VirtualClock
-from raystudy.study.study import Study
-from raystudy.surrogates import (
+from surrogates import (
     BEST_RATE,
     CLEAN,
     RATE,
@@ -20,6 +17,9 @@ from raystudy.surrogates import (
     end_values,
     study_info,
 )
+
+from raystudy.study.inline import InlineExecutor, Report, VirtualClock
+from raystudy.study.study import Study
 from raystudy.trial.info import TrialInfo
 
 

@@ -18,6 +18,7 @@ from raystudy.trial.info import TrialInfo
 CLEAN, ROBUST = "val/accuracy", "val/robust_accuracy"
 STRENGTH, RATE = "attack.strength", "optimizer.lr"
 BEST_RATE = 0.1
+IMAGES = 360  # on which they say to be measured
 SPACE = SearchSpace(
     distributions={
         STRENGTH: FloatDistribution(0, 1),
@@ -133,4 +134,5 @@ def study_info(
         axes=space.axes,
         published=space.published,
         resumed=resumed,
+        measured_on=dict.fromkeys((CLEAN, ROBUST), IMAGES),
     )

@@ -1,4 +1,4 @@
-"""What a study told, kept in a list: for tests."""
+"""What a study told, kept in a list."""
 
 from typing import Any, Literal
 
