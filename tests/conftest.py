@@ -10,11 +10,19 @@ import hypothesis
 import pytest
 from expected_skips import pytest_make_collect_report as pytest_make_collect_report
 from expected_skips import pytest_runtest_makereport as pytest_runtest_makereport
-from ranks import Ranks
 
 # The first example of a test pays for imports, and machines are shared: time decides nothing.
 hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("raystudy")
+
+
+@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
+def pytest_collection_modifyitems(items):
+    """Run the tests of a file in one process, and so make once what they share."""
+    for item in items:
+        if item.get_closest_marker("xdist_group") is None:
+            shared = "mlflow" if "trackers" in item.path.parts else item.nodeid.partition("::")[0]
+            item.add_marker(pytest.mark.xdist_group(shared))
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +32,8 @@ def run_ranks():
     The processes are started once per world size and serve all tests; after an error they are
     started anew.
     """
+    from ranks import Ranks  # torch, which the process that hands out tests does without
+
     groups = {}
 
     def run(fn, *arguments, world_size=2):

@@ -14,7 +14,7 @@ from trainables.data.image_set import Splits
 
 # A study's tests share a process, and so what it comes to in one epoch.
 STUDIES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in config.study_names()]
-SHORT = ["max_epochs=3", "device=cpu"]
+SHORT = ["max_epochs=3", "device=cpu", "encoder.widths=[8,16]"]
 FEW = 384  # training images: three steps an epoch
 
 
@@ -26,6 +26,8 @@ def few_images(settings):
 
 def settings_of(study, *overrides):
     settings = config.load(study, [*SHORT, *overrides])
+    if "steps" in settings.attack:
+        settings.attack.steps = min(settings.attack.steps, 2)
     if "labels" in settings:
         settings.labels.fraction = 0.5  # of few images, so that every class has some
     return settings

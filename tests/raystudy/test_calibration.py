@@ -9,9 +9,11 @@ from raystudy.study import Study
 from raystudy.study_folder import StudyFolder
 from raystudy.sweep import study_info
 
+SMALL = ["tracker=none", "device=cpu", "encoder.widths=[8,16]"]
+
 
 def planned(folder, *overrides):
-    space, composed = SearchSpace.load("swaro", ["tracker=none", "device=cpu", *overrides])
+    space, composed = SearchSpace.load("swaro", [*SMALL, *overrides])
     manifest = Manifest(kind="sweep", name="swaro")
     info = study_info(StudyFolder(folder), space, composed.config, manifest, resumed=False)
     return space, info, composed.config

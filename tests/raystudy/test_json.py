@@ -69,6 +69,8 @@ def test_one_valid_value_on_stdout_and_nothing_else(home, capfd, monkeypatch, ve
     assert code == (verb == "doctor")  # no Ray answers there
     told = json.loads(capfd.readouterr().out, parse_constant=refuse)
     assert told
+    if verb == "doctor":
+        assert "2 processes agree" in {check["found"] for check in told}
 
 
 def test_what_is_not_finite_is_null(capsys):
