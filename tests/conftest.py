@@ -16,15 +16,6 @@ hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("raystudy")
 
 
-@pytest.hookimpl(tryfirst=True)  # xdist reads the groups in the same hook
-def pytest_collection_modifyitems(items):
-    """Run the tests of a file in one process, and so make once what they share."""
-    for item in items:
-        if item.get_closest_marker("xdist_group") is None:
-            shared = "mlflow" if "trackers" in item.path.parts else item.nodeid.partition("::")[0]
-            item.add_marker(pytest.mark.xdist_group(shared))
-
-
 @pytest.fixture(scope="session")
 def run_ranks():
     """Run a function on several ranks: ``run_ranks(fn, *arguments, world_size=2) -> list``.

@@ -12,8 +12,7 @@ from raystudy.spec import StudySpec
 from raystudy.trial import build_evaluators, build_trainer, load_splits
 from trainables.data.image_set import Splits
 
-# A study's tests share a process, and so what it comes to in one epoch.
-STUDIES = [pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in config.study_names()]
+STUDIES = config.study_names()
 SHORT = ["max_epochs=3", "device=cpu", "encoder.widths=[8,16]"]
 FEW = 384  # training images: three steps an epoch
 
