@@ -10,7 +10,6 @@ import hypothesis
 import pytest
 from expected_skips import pytest_make_collect_report as pytest_make_collect_report
 from expected_skips import pytest_runtest_makereport as pytest_runtest_makereport
-from ranks import Ranks
 
 # The first example of a test pays for imports, and machines are shared: time decides nothing.
 hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
@@ -24,6 +23,8 @@ def run_ranks():
     The processes are started once per world size and serve all tests; after an error they are
     started anew.
     """
+    from ranks import Ranks  # torch, which the process that hands out tests does without
+
     groups = {}
 
     def run(fn, *arguments, world_size=2):

@@ -8,8 +8,12 @@ from pathlib import Path
 
 import pytest
 from busy import PATIENCE_S, unhurried
+from shadows import shadow_modules
+
+from raystudy.cli import main
 
 README = (Path(__file__).parents[1] / "README.md").read_text()
+COMMAND = str(Path(sys.executable).with_name("raystudy"))
 
 
 def block(language):
@@ -27,33 +31,34 @@ def mine(tmp_path):
     return folder
 
 
-def run(home, *arguments):
-    return subprocess.run(
-        [sys.executable, "-m", "raystudy.cli.main", *arguments],
-        env={**os.environ, "RAYSTUDY_HOME": str(home)},
-        cwd=home,
+def accuracies(printed):
+    return [float(value) for value in re.findall(r"epoch +\d+/\d+ clean ([\d.]+)", printed)]
+
+
+def test_a_method_from_outside_trains(tmp_path, monkeypatch, capsys, mine):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    code = main.main(["train", "align", f"--search-path={mine}", "tracker=none"])
+    said = capsys.readouterr()
+    assert code == 0, said.err
+    assert len(accuracies(said.out)) == 5
+    assert accuracies(said.out)[-1] > 0.9
+
+
+@pytest.mark.ray
+def test_a_method_from_outside_is_searched_and_no_process_imports_from_where_it_was_typed(
+    tmp_path, mine
+):
+    shadow_modules(tmp_path)
+    arguments = [f"--search-path={mine}", "study.num_trials=2", "max_epochs=1", "tracker=none"]
+    done = subprocess.run(
+        [COMMAND, "sweep", "align", *arguments, "scaling.num_cpus=2"],
+        env={**os.environ, "RAYSTUDY_HOME": str(tmp_path), "PYTHONPATH": ":nowhere"},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
         check=False,
     )
-
-
-def accuracies(printed):
-    return [float(value) for value in re.findall(r"epoch +\d+/\d+ clean ([\d.]+)", printed)]
-
-
-def test_a_method_from_outside_trains(tmp_path, mine):
-    done = run(tmp_path, "train", "align", f"--search-path={mine}", "tracker=none")
-    assert done.returncode == 0, done.stderr
-    assert len(accuracies(done.stdout)) == 5
-    assert accuracies(done.stdout)[-1] > 0.9
-
-
-@pytest.mark.ray
-def test_a_method_from_outside_is_searched(tmp_path, mine):
-    arguments = [f"--search-path={mine}", "study.num_trials=2", "max_epochs=1", "tracker=none"]
-    done = run(tmp_path, "sweep", "align", *arguments, "scaling.num_cpus=2")
     assert done.returncode == 0, done.stderr
     assert unhurried(done.stderr) == ""
     assert "2 trials ended (2 complete)" in done.stdout

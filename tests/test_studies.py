@@ -12,11 +12,8 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 from trainables.data.image_set import Splits
 
-# A study's tests share a process, and so what it comes to in one epoch.
-STUDIES = [
-    pytest.param(name, marks=pytest.mark.xdist_group(name)) for name in catalogue.study_names()
-]
-SHORT = ["max_epochs=3", "device=cpu"]
+STUDIES = catalogue.study_names()
+SHORT = ["max_epochs=3", "device=cpu", "encoder.widths=[8,16]"]
 FEW = 384  # training images: three steps an epoch
 
 
@@ -28,6 +25,8 @@ def few_images(settings):
 
 def settings_of(study, *overrides):
     settings = compose.load(study, [*SHORT, *overrides])
+    if "steps" in settings.attack:
+        settings.attack.steps = min(settings.attack.steps, 2)
     if "labels" in settings:
         settings.labels.fraction = 0.5  # of few images, so that every class has some
     return settings

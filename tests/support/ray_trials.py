@@ -8,8 +8,10 @@ import torch
 from torch import distributed as dist
 
 from trainables import distributed
+from trainables.trainer import TrainingCollapsedError
 
 EPOCHS = 5
+COLLAPSE = "catastrophic overfitting, made up"
 
 
 def curve(name, _overrides, _search_path, session):
@@ -49,7 +51,10 @@ def accident(name, number, epoch, *, resumed):
 
 
 def mixed(name, overrides, search_path, session):
-    """Trial 1 raises after its first epoch, trial 2 reports NaN; later trials are worse."""
+    """Trial 1 raises after its first epoch, 2 reports NaN, 4 collapses; later ones are worse."""
+    if session.folder.path.name == "0004":
+        session.report(1, measures(0, 1))
+        raise TrainingCollapsedError(COLLAPSE)
     if session.folder.path.name == "0002":
         session.report(1, {"val/robust_accuracy": float("nan")})
     curve(name, overrides, search_path, session)

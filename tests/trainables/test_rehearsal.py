@@ -10,7 +10,7 @@ from trainables.rehearsal import Rehearsal, rehearse, spread
 
 
 def settings_of(study, *overrides):
-    return compose.load(study, ["tracker=none", "device=cpu", *overrides])
+    return compose.load(study, ["tracker=none", "device=cpu", "encoder.widths=[8,16]", *overrides])
 
 
 @pytest.mark.parametrize(

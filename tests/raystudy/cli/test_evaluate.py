@@ -27,6 +27,7 @@ FEW = [
     "suite.attacks.pgd20_l2.adversary.steps=2",
     "suite.attacks.slide20_l1.adversary.steps=2",
 ]
+CLEAN = ["suite.max_images=20", "suite.attacks={}", "suite.checks=null"]
 
 
 @pytest.fixture(scope="module")
@@ -115,15 +116,25 @@ def test_another_suite_setting_measures_anew(home):
     assert other["key"] != first["key"]
 
 
-def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path):
+@pytest.fixture
+def greys(tmp_path):
+    """Return the settings of a small folder of images, for networks that are not small."""
+    for number, name in enumerate(("dark", "grey", "light")):
+        (tmp_path / name).mkdir()
+        for extra in range(30):
+            Image.new("L", (8, 8), 90 * number + extra).save(tmp_path / name / f"{extra}.png")
+    there = ["data=image_folder", f"data.root={tmp_path}", "data.channels=1", "data.image_size=8"]
+    return [*there, "data.splits.val_share=0.2", "data.splits.test_share=0.3"]
+
+
+def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path, greys):
     torch.manual_seed(0)
     save_torchvision(
         ResNet(depth=18, stem="cifar", channels=1, mean=[0.3], std=[0.4]),
         tmp_path / "theirs.safetensors",
     )
-    code, out, _ = run(
-        capsys, str(tmp_path / "theirs.safetensors"), "encoder=resnet18", *FEW, "suite.attacks={}"
-    )
+    theirs = [str(tmp_path / "theirs.safetensors"), "encoder=resnet18"]
+    code, out, _ = run(capsys, *theirs, *greys, *CLEAN)
     assert code == 0
     assert "theirs.safetensors" in out
     assert len(list(home.glob("weights/theirs-*/evaluations/quick.json"))) == 1
@@ -135,11 +146,11 @@ def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path):
 )
 def test_an_exported_encoder_is_measured_as_the_trial_is(capsys, tmp_path, study, encoder):
     if study == "train-acl-1":
-        assert main.main(["train", "acl", "max_epochs=1", "tracker=none"]) == 0
+        assert main.main(["train", "acl", "max_epochs=1", "attack.steps=1", "tracker=none"]) == 0
     file = tmp_path / "encoder.safetensors"
     assert main.main(["export", study, "--format", "safetensors", "--output", str(file)]) == 0
     capsys.readouterr()
-    settings = [*FEW, "suite.attacks={}", "suite.checks=null", "--json"]
+    settings = [*CLEAN, "--json"]
     found = [
         json.loads(run(capsys, *what, *settings)[1])[0]["protocols"]["quick"]["clean"]["right"]
         for what in ([study], [str(file), f"encoder={encoder}"])
@@ -147,17 +158,11 @@ def test_an_exported_encoder_is_measured_as_the_trial_is(capsys, tmp_path, study
     assert found[0] == found[1]
 
 
-def test_a_network_is_measured_on_other_data_by_a_new_layer(capsys, tmp_path):
-    for number, name in enumerate(("dark", "grey", "light")):
-        (tmp_path / name).mkdir()
-        for extra in range(30):
-            Image.new("L", (8, 8), 90 * number + extra).save(tmp_path / name / f"{extra}.png")
-    there = ["data=image_folder", f"data.root={tmp_path}", "data.channels=1", "data.image_size=8"]
-    shares = ["data.splits.val_share=0.2", "data.splits.test_share=0.3"]
-    code, out, err = run(capsys, "train-fast_at-1", *there, *shares, *FEW)
+def test_a_network_is_measured_on_other_data_by_a_new_layer(capsys, greys):
+    code, out, err = run(capsys, "train-fast_at-1", *greys, *FEW)
     assert code == 0, err
     assert "20 test images of image_folder" in out
-    code, _, err = run(capsys, "train-fast_at-1", *there, *shares, "suite=fast_at_figure2")
+    code, _, err = run(capsys, "train-fast_at-1", *greys, "suite=fast_at_figure2")
     assert code == 2
     assert "needs a method that trains a head" in err
 
@@ -230,7 +235,7 @@ def test_a_table_of_ones_own_is_printed_with_ones_own_study(home, capsys, tmp_pa
     )
     words = ["train", "fast_at", "study.id=own", "max_epochs=1", "tracker=none"]
     assert main.main([*words, "--search-path", str(tmp_path)]) == 0
-    assert run(capsys, "own", *FEW)[0] == 0
+    assert run(capsys, "own", *CLEAN)[0] == 0
     assert record_of(home, "own")["protocols"]["quick"]["clean"]["published"] == 0.1234
 
 
@@ -244,9 +249,9 @@ def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
     assert added.files["quick.csv"].decode().count("\n") == 4
 
 
-def test_an_exported_resnet_is_torchvisions(capsys, tmp_path):
-    overrides = ["encoder=resnet18", "batch_size=1024", "max_epochs=1", "tracker=none"]
-    assert main.main(["train", "cross_entropy", "study.id=resnet", *overrides]) == 0
+def test_an_exported_resnet_is_torchvisions(capsys, tmp_path, greys):
+    overrides = ["encoder=resnet18", "batch_size=16", "max_epochs=1", "tracker=none"]
+    assert main.main(["train", "cross_entropy", "study.id=resnet", *greys, *overrides]) == 0
     file = tmp_path / "resnet.safetensors"
     assert main.main(["export", "resnet", "--format", "safetensors", "--output", str(file)]) == 0
     theirs = torchvision.models.resnet18()

@@ -12,6 +12,8 @@ from stored_search import search
 from raystudy import terminal
 from raystudy.cli import main
 from raystudy.cli.commands import table
+from raystudy.cli.doctor import machine
+from raystudy.cli.doctor import verb as doctor
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 
@@ -47,8 +49,8 @@ def home(tmp_path_factory):
     """Return a results folder with a search whose last trial diverged, a trial and a race."""
     folder = tmp_path_factory.mktemp("home")
     search(folder, [0.3, 0.5, None])
-    words = ["simclr", "max_epochs=1", "tracker=none", "study.id=once", f"output_dir={folder}"]
-    assert main.main(["train", *words]) == 0
+    words = ["simclr", "max_epochs=1", "encoder.widths=[8,16]", "tracker=none", "study.id=once"]
+    assert main.main(["train", *words, f"output_dir={folder}"]) == 0
     race = create_study_folder(folder, "race", "race")
     runners = [{"trial": number, "params": {}, "overrides": []} for number in (0, 1)]
     contest = {"study": "simclr-1", "top": 3, "seeds": [1, 2, 3, 4, 5], "configurations": runners}
@@ -67,10 +69,14 @@ def test_all_verbs_that_offer_json_are_tried():
 @pytest.mark.parametrize("verb", COMMANDS)
 def test_one_valid_value_on_stdout_and_nothing_else(home, capfd, monkeypatch, verb):
     monkeypatch.setenv("RAYSTUDY_HOME", str(home))
+    for limited in (doctor, machine):  # a machine that does much else is slow, not unwell
+        monkeypatch.setattr(limited, "LIMIT_S", 900.0)
     code = main.main([verb, *COMMANDS[verb], "--json"])
     assert code == (verb == "doctor")  # no Ray answers there
     told = json.loads(capfd.readouterr().out, parse_constant=refuse)
     assert told
+    if verb == "doctor":
+        assert "2 processes agree" in {check["found"] for check in told}
 
 
 def test_what_is_not_finite_is_null(capsys):

@@ -26,8 +26,8 @@ def run(capsys, *arguments):
 
 def test_help_imports_nothing_heavy():
     code = (
-        "import sys; from raystudy import cli\n"
-        "try: cli.main(['--help'])\n"
+        "import sys; from raystudy.cli import main\n"
+        "try: main.main(['--help'])\n"
         "except SystemExit: pass\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import ray
 from busy import unhurried
-from ray_trials import EPOCHS, curve, mixed
+from ray_trials import COLLAPSE, EPOCHS, curve, mixed
 from surrogate_study import Events, as_optuna_sees_it, open_study
 
 from raystudy.config.scaling import Scaling
@@ -50,41 +50,40 @@ def states(study):
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_each_trial_runs_once_to_its_last_epoch(tmp_path):
+def test_each_trial_runs_once_to_its_last_epoch_and_prints_into_its_folder(tmp_path, capfd):
     study, events = run(tmp_path / "s", num_trials=6)
     assert states(study) == dict.fromkeys(range(6), "complete")
     assert sorted(events.of("trial_reported")) == [
         (number, epoch) for number in range(6) for epoch in range(1, EPOCHS + 1)
     ]
     assert not (tmp_path / "s" / "ray").exists()
-
-
-@pytest.mark.usefixtures("one_ray")
-def test_what_trials_print_lies_in_their_folder_and_one_process_serves_several(tmp_path, capfd):
-    run(tmp_path / "s", num_trials=6)
     logs = [path.read_text() for path in sorted(tmp_path.glob("s/trials/*/log.txt"))]
     assert [log.count("epoch") for log in logs] == [EPOCHS] * 6
-    assert len({log.split()[-1] for log in logs}) <= 2
+    assert len({log.split()[-1] for log in logs}) <= 2  # one process serves several
     out, err = capfd.readouterr()
     assert (out, unhurried(err)) == ("", "")
 
 
 @pytest.mark.usefixtures("one_ray")
-def test_failed_and_diverged_trials_end_alone_and_bad_ones_are_pruned(tmp_path):
-    study, _ = run(tmp_path / "s", mixed, name="mixed", num_trials=4, trial_scheduler="asha")
-    assert states(study) == {0: "complete", 1: "failed", 2: "diverged", 3: "pruned"}
-    failed, diverged, pruned = study.summaries()[1:]
+def test_trials_that_fail_diverge_or_collapse_end_alone_and_bad_ones_are_pruned(tmp_path):
+    study, _ = run(tmp_path / "s", mixed, name="mixed", num_trials=5, trial_scheduler="asha")
+    ends = {0: "complete", 1: "failed", 2: "diverged", 3: "pruned", 4: "collapsed"}
+    assert states(study) == ends
+    failed, diverged, pruned, collapsed = study.summaries()[1:]
     assert failed.reason == "ValueError: bad luck"
     assert "ValueError: bad" in (tmp_path / "s/trials/0001/error.txt").read_text()
     assert (diverged.epoch, pruned.epoch) == (1, 2)
+    assert (collapsed.epoch, collapsed.reason) == (1, COLLAPSE)
+    assert [path.parent.name for path in tmp_path.glob("s/trials/*/error.txt")] == ["0001"]
     told = as_optuna_sees_it(tmp_path / "s").trials
-    assert [trial.state.name for trial in told] == ["COMPLETE", "FAIL", "COMPLETE", "PRUNED"]
+    names = [trial.state.name for trial in told]
+    assert names == ["COMPLETE", "FAIL", "COMPLETE", "PRUNED", "COMPLETE"]
 
 
 @pytest.mark.usefixtures("one_ray")
 def test_a_killed_process_costs_no_epoch_and_one_that_always_dies_fails(tmp_path):
-    study, events = run(tmp_path / "s", name="killed", num_trials=4)
-    assert states(study) == {0: "complete", 1: "complete", 2: "failed", 3: "complete"}
+    study, events = run(tmp_path / "s", name="killed", num_trials=3)
+    assert states(study) == {0: "complete", 1: "complete", 2: "failed"}
     epochs = [epoch for number, epoch in events.of("trial_reported") if number == 1]
     assert epochs == list(range(1, EPOCHS + 1))
     assert "died 3 times" in study.summaries()[2].reason
@@ -163,7 +162,7 @@ def test_nothing_is_left_and_nothing_is_said(tmp_path):
         "import sys\nfrom pathlib import Path\nfrom ray_trials import curve\n"
         "from surrogate_study import open_study\n"
         "from raystudy.on_ray.executor import RayExecutor\n"
-        "from raystudy.on_ray.scaling import Scaling\n"
+        "from raystudy.config.scaling import Scaling\n"
         "with open_study(Path(sys.argv[1]), num_trials=2) as study:\n"
         "    RayExecutor(Scaling(num_cpus=2, object_store_mb=80), curve).run(study)\n"
     )

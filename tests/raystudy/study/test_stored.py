@@ -233,9 +233,9 @@ def test_logs_show_print_and_traceback(home, capsys):
 
 FOLLOWER = """
 import sys
-from raystudy import cli, logs
+from raystudy.cli import logs, main
 logs.LOOK_EVERY_S = 0.01
-sys.exit(cli.main(["logs", "other", "0", "-f"]))
+sys.exit(main.main(["logs", "other", "0", "-f"]))
 """
 
 

@@ -58,7 +58,7 @@ def surrogate_of(fates):
     return Surrogate(noise=0.02, behaviour=lambda trial: fates[trial.number])
 
 
-@settings(max_examples=40)
+@settings(max_examples=20)
 @given(
     fates=behaviours,
     search=searches,
@@ -92,7 +92,7 @@ def test_every_trial_ends_in_exactly_one_state_however_often_interrupted(
     assert seen == [FATES[state] for state in ended.values()]
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(
     fates=behaviours, search=searches, stops=st.lists(st.integers(1, 60), min_size=1, max_size=3)
 )
@@ -107,7 +107,7 @@ def test_one_worker_interrupted_anywhere_equals_one_never_interrupted(
     assert repr(told(study.summaries())) == repr(told(straight.summaries()))
 
 
-@settings(max_examples=30)
+@settings(max_examples=15)
 @given(fates=behaviours, torn_at=st.floats(0, 1))
 def test_a_journal_torn_at_any_byte_is_gone_on_with(folders, fates, torn_at):
     fates = [Behaviour(), *fates[1:]]

@@ -9,7 +9,8 @@ from raystudy.trial.build import build_trainer, load_splits
 
 def passes(study, mode):
     """Passes that moved the statistics of the first batch norm, in an update."""
-    settings = compose.load(study, [f"method.attack_mode={mode}", "device=cpu"])
+    small = ["device=cpu", "encoder.widths=[8,16]"]
+    settings = compose.load(study, [f"method.attack_mode={mode}", *small])
     trainer = build_trainer(settings, load_splits(settings))
     steps = trainer.trial_run()
     next(steps)

@@ -108,7 +108,9 @@ def test_with_one_replay_a_batch_meets_the_perturbation_of_the_one_before():
 
 
 def losses(study, *overrides):
-    settings = compose.load(study, ["device=cpu", "max_epochs=2", *overrides])
+    settings = compose.load(
+        study, ["device=cpu", "max_epochs=2", "encoder.widths=[8,16]", *overrides]
+    )
     trainer = build_trainer(settings, load_splits(settings))
     told = [result.metrics for result in trainer.epochs()]
     return [m["train/loss"] for m in told], list(trainer.method.parameters()), told[-1]
@@ -123,7 +125,9 @@ def test_with_one_replay_in_a_ball_of_radius_zero_it_is_cross_entropy_bit_for_bi
 
 
 def test_every_replay_is_an_update_with_the_views_of_its_batch():
-    settings = compose.load("free_at", ["device=cpu", "max_epochs=1", "batches.replays=3"])
+    settings = compose.load(
+        "free_at", ["device=cpu", "max_epochs=1", "batches.replays=3", "encoder.widths=[8,16]"]
+    )
     trainer = build_trainer(settings, load_splits(settings))
     views, seen, augment = [], [], trainer.method.augment
 

@@ -9,7 +9,9 @@ from raystudy.trial.build import build_trainer, load_splits
 
 
 def trainer_of(*overrides):
-    settings = compose.load("scl", ["device=cpu", "max_epochs=3", *overrides])
+    settings = compose.load(
+        "scl", ["device=cpu", "max_epochs=3", "encoder.widths=[8,16]", *overrides]
+    )
     return build_trainer(settings, load_splits(settings))
 
 

@@ -88,7 +88,7 @@ def test_three_epochs_of_digits_keep_embeddings_apart(study):
 
 
 def test_beta_and_the_targets_momentum_count_updates_from_one_as_msrs_code_does():
-    settings = compose.load("msr", ["device=cpu", "max_epochs=1"])
+    settings = compose.load("msr", ["device=cpu", "max_epochs=1", "encoder.widths=[8,16]"])
     trainer = build_trainer(settings, load_splits(settings))
     total, base = trainer.steps_per_epoch, settings.method.beta_base
     for index, batch in enumerate(trainer._batches.epoch(0)):

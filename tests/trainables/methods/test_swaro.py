@@ -18,6 +18,7 @@ from trainables.modes import in_mode
 from trainables.progress import Progress
 
 EPSILON, STEP, STEPS = 0.1, 0.02, 5
+SMALL = ["encoder.widths=[8,16]"]
 
 
 @pytest.fixture
@@ -140,7 +141,7 @@ def test_drawing_p_and_the_permutation_leaves_the_datas_stream_alone():
 
 
 def test_without_the_cluster_attack_swaro_is_rocl_bit_for_bit():
-    common = ["max_epochs=2", "optimizer=lars_peak", "attack=rocl_digits"]
+    common = ["max_epochs=2", "optimizer=lars_peak", "attack=rocl_digits", *SMALL]
     results = []
     for study, own in (("rocl", []), ("swaro", ["clusters.probability=0"])):
         settings = compose.load(study, [*common, *own])
@@ -154,7 +155,7 @@ def test_without_the_cluster_attack_swaro_is_rocl_bit_for_bit():
 
 def test_the_warm_up_has_rocls_attack_only():
     settings = compose.load(
-        "swaro", ["max_epochs=4", "clusters.warmup=0.5", "clusters.probability=1.0"]
+        "swaro", ["max_epochs=4", "clusters.warmup=0.5", "clusters.probability=1.0", *SMALL]
     )
     trainer = build_trainer(settings, load_splits(settings))
     shares = [result.metrics["train/cluster_batches"] for result in trainer.epochs()]
@@ -164,7 +165,13 @@ def test_the_warm_up_has_rocls_attack_only():
 def test_clustering_happens_as_often_as_asked():
     settings = compose.load(
         "swaro",
-        ["max_epochs=5", "clusters.warmup=0.2", "clusters.every=2", "trainer.compile=false"],
+        [
+            "max_epochs=5",
+            "clusters.warmup=0.2",
+            "clusters.every=2",
+            "trainer.compile=false",
+            *SMALL,
+        ],
     )
     trainer = build_trainer(settings, load_splits(settings))
     labels = [trainer.method.pseudo_labels.clone() for _ in trainer.epochs()]

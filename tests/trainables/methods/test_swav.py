@@ -15,7 +15,9 @@ QUEUED = ["prototypes.queue_start=0", "prototypes.queue_length=300"]
 
 
 def trainer_of(study, *overrides):
-    settings = compose.load(study, ["device=cpu", "max_epochs=3", *overrides])
+    settings = compose.load(
+        study, ["device=cpu", "max_epochs=3", "encoder.widths=[8,16]", *overrides]
+    )
     return build_trainer(settings, load_splits(settings))
 
 

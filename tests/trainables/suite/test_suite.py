@@ -92,7 +92,7 @@ def test_interrupted_anywhere_is_uninterrupted(encoder, splits, tmp_path):
     steps = [tuple(step) for step in straight.steps()]
     expected = without_seconds(straight.results())
     assert straight.is_done
-    for stop in range(0, len(steps), 4):
+    for stop in range(0, len(steps), 6):
         first = Measurement(a_suite(), encoder, splits)
         got = [tuple(step) for step in itertools.islice(first.steps(), stop)]
         torch.save(first.state_dict(), tmp_path / "state")

@@ -89,10 +89,6 @@ def test_a_full_temporary_folder_is_wrong(tmp_path, stops_at, least, verdict):
     assert machine.temporary_folder(tmp_path, stops_at, least)[0].verdict == verdict
 
 
-def test_two_processes_add_up():
-    assert machine.all_reduce()[0] == Check("gloo all-reduce", "well", "2 processes agree")
-
-
 @pytest.fixture
 def silent():
     """A server that takes connections and never answers."""

@@ -11,9 +11,11 @@ from raystudy.study.info import study_info
 from raystudy.study.plan import calibration
 from raystudy.study.study import Study
 
+SMALL = ["tracker=none", "device=cpu", "encoder.widths=[8,16]"]
+
 
 def planned(folder, *overrides):
-    space, composed = SearchSpace.load("swaro", ["tracker=none", "device=cpu", *overrides])
+    space, composed = SearchSpace.load("swaro", [*SMALL, *overrides])
     manifest = Manifest(kind="sweep", name="swaro")
     info = study_info(StudyFolder(folder), space, composed.config, manifest, resumed=False)
     return space, info, composed.config
