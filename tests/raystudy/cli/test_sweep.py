@@ -12,6 +12,7 @@ import pytest
 import torch
 from busy import PATIENCE_S, unhurried
 
+from raystudy.cli import main
 from raystudy.storage.journal import Journal
 
 pytestmark = pytest.mark.ray
