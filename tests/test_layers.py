@@ -1,6 +1,7 @@
 """Who may import whom."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,6 +11,17 @@ import pytest
 ROOT = Path(__file__).parents[1]
 PLATFORM = ("ray", "mlflow", "optuna", "hydra", "omegaconf", "faiss", "raystudy")
 BELOW_METHODS = ("losses", "attacks", "augment", "networks", "optim")
+# Where private attributes of a library are used: what to look at when it has a new release.
+PRIVATE = (
+    "raystudy/config/compose.py",  # Hydra, OmegaConf
+    "raystudy/config/override.py",  # Hydra
+    "raystudy/config/value_types.py",  # Hydra, OmegaConf
+    "raystudy/search/trial_scheduler.py",  # Optuna
+    "raystudy/study/earlier.py",  # Optuna
+    "raystudy/study/ledger.py",  # Optuna
+    "raystudy/trackers/mlflow/client.py",  # MLflow
+    "raystudy/trackers/mlflow/contact.py",  # the standard library's ssl
+)
 # The rooms of raystudy/: a file imports from its own room and from rooms of a larger rank.
 RANKS = {
     "cli": 0,
@@ -153,6 +165,36 @@ def test_rooms_of_one_rank_do_not_import_each_other():
         "raystudy.confirm.b": ("b.py", "def f(): ...\n"),
     }
     assert upward(sources) == ["a.py:1 imports raystudy.confirm.b, of confirm, into report"]
+
+
+def private_uses(tree):
+    """Yield (line, name) of each private attribute of another's object, and private import."""
+    own = {
+        node.name if isinstance(node, ast.FunctionDef) else node.attr
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef)
+        or (isinstance(node, ast.Attribute) and isinstance(node.ctx, ast.Store) and is_own(node))
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and "._" in f".{node.module}" and node.level == 0:
+            yield node.lineno, node.module
+        if not isinstance(node, ast.Attribute) or not re.fullmatch("_[a-z]\\w*[a-z]", node.attr):
+            continue
+        if not is_own(node) and node.attr not in own | {"_asdict", "_exit"}:
+            yield node.lineno, node.attr
+
+
+def is_own(node):
+    if isinstance(node.value, ast.Call):
+        return getattr(node.value.func, "id", None) == "super"
+    return isinstance(node.value, ast.Name) and node.value.id in ("self", "cls")
+
+
+@pytest.mark.parametrize("path", files("raystudy"), ids=lambda path: str(path.relative_to(ROOT)))
+def test_private_attributes_of_libraries_are_used_where_a_release_of_theirs_is_looked_at(path):
+    if path.parent.name == "on_ray" or str(path.relative_to(ROOT)) in PRIVATE:
+        return
+    assert list(private_uses(ast.parse(path.read_text()))) == []
 
 
 def test_only_on_ray_imports_ray():

@@ -132,6 +132,15 @@ def shown(value: Any) -> str:
     return word(value) if value is None or isinstance(value, (bool, int, float)) else str(value)
 
 
+def contains(axis: BaseDistribution, value: Any) -> bool:
+    """Return whether the axis has this value."""
+    try:
+        fitted(axis, value)
+    except (ValueError, TypeError):
+        return False
+    return True
+
+
 def fitted(axis: BaseDistribution, value: Any) -> Value:
     """Return `value` as the axis would draw it.
 

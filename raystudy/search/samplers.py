@@ -148,7 +148,7 @@ class Memoryless(BaseSampler):
         for path, axis in self.distributions.items():
             if axis.single():
                 params[path] = axes.at(axis, 0)
-            elif path in drawn and axis._contains(axis.to_internal_repr(drawn[path])):
+            elif path in drawn and axes.contains(axis, drawn[path]):
                 params[path] = drawn[path]
             else:
                 params[path] = sampler.sample_independent(study, trial, path, axis)

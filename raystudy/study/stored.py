@@ -130,8 +130,10 @@ class StoredStudy:
         url = self.spec.storage
         storage = Snapshot(self.folder.journal).storage if url is None else open_database(url)
         with quiet():
-            known = {s.study_name: s._study_id for s in storage.get_all_studies()}
-        return storage, known.get(self.id)
+            try:
+                return storage, storage.get_study_id_from_name(self.id)
+            except KeyError:  # nothing was written yet
+                return storage, None
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
