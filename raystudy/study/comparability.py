@@ -41,7 +41,7 @@ def unlike(studies: Sequence[StoredStudy]) -> str:
                 return f"{said}: {path} is {one} in the one and {two} in the other"
         images = [one.manifest.images for one in (studies[0], study)]
         if None not in images and images[0] != images[1]:
-            return f"{said}: the images of data={study.data} changed between them"
+            return f"{said}: the images of data={other['data.name']} changed between them"
     return ""
 
 
