@@ -142,7 +142,7 @@ def test_weights_from_elsewhere_are_measured(home, capsys, tmp_path, greys):
 
 @pytest.mark.parametrize(
     ("study", "encoder"),
-    [("train-simclr-1", "small_conv_narrow"), ("train-acl-1", "small_conv_16")],
+    [("train-simclr-1", "small_conv_narrow"), ("train-acl-1", "small_conv_8")],
 )
 def test_an_exported_encoder_is_measured_as_the_trial_is(capsys, tmp_path, study, encoder):
     if study == "train-acl-1":

@@ -129,8 +129,8 @@ def test_an_axis_that_is_new_takes_the_value_it_had():
 
 @pytest.mark.usefixtures("first")
 def test_a_group_that_is_new_takes_the_option_it_had():
-    earlier = gathered(["encoder=choice(small_conv_16,resnet18)"])
-    assert {trial.params["encoder"] for trial in earlier.trials} == {"small_conv_16"}
+    earlier = gathered(["encoder=choice(small_conv_8,resnet18)"])
+    assert {trial.params["encoder"] for trial in earlier.trials} == {"small_conv_8"}
 
 
 @pytest.mark.usefixtures("first")
