@@ -84,9 +84,9 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     everything = [*manifest.overrides, *overrides]
     space, composed = SearchSpace.load(manifest.name, everything, manifest.search_path)
     folder.settle(composed.config)
-    seen = continuation.refuse_changed(folder, manifest, composed.config, space)
+    differences = continuation.refuse_changed(folder, manifest, composed.config, space)
     kept = [text for text in overrides if text.startswith(KEPT)]
-    manifest = manifest.continued(kept, seen, compose.plain(composed.config.study))
+    manifest = manifest.continued(kept, differences, compose.plain(composed.config.study))
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
