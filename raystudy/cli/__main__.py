@@ -1,4 +1,5 @@
-"""The commands: nothing is imported before the working folder is off the path."""
+# PYTHON_ARGCOMPLETE_OK
+"""The command: nothing is imported before the working folder is off the path."""
 
 import sys
 
@@ -6,10 +7,9 @@ from raystudy.config import import_path
 
 import_path.forget_working_folder()
 
-from raystudy.cli.completion import print_words  # noqa: E402
 from raystudy.cli.main import main  # noqa: E402
 
-__all__ = ["main", "print_words"]
+__all__ = ["main"]
 
 if __name__ == "__main__":
     sys.exit(main())

@@ -46,27 +46,30 @@ def compare(
     overrides : sequence of str
     as_json : bool
     force : bool
-        Also what was not measured alike.
+        Compare even if measurement settings differ.
     budget : str, optional
-        Such as ``passes=1e7``: of each study only as many trials, in their order, as cost so much
-        together.
+        Such as ``passes=1e7``: only the first trials of each study whose total cost is within it.
 
     Raises
     ------
     UserError
-        If the studies were measured unlike.
+        If the measurement settings of the studies differ.
     """
-    output_dir = results_folder(overrides)
+    settings = [word for word in study_ids if "=" in word]
+    study_ids = [word for word in study_ids if "=" not in word]
+    if not study_ids:
+        raise UserError("compare needs studies, such as 'raystudy compare swaro-1 rocl-1'.")
+    output_dir = results_folder([*settings, *overrides])
     studies = [StoredStudy.open(output_dir, study_id) for study_id in study_ids]
     for study in studies:
         if study.manifest.kind == "confirm":
             raise UserError(
-                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches, "
-                f"and '{study.folder.command('best')}' tells the conclusion."
+                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches. "
+                f"'{study.folder.command('best')}' shows its conclusion."
             )
     difference = comparability.unlike(studies)
     if difference and not force:
-        raise UserError(f"{difference}; --force shows them side by side all the same.")
+        raise UserError(f"{difference}; --force compares them anyway.")
     limit = _budget(budget) if budget else None
     entries = [_entry(study, limit) for study in studies]
     tests = _tests(studies, force=force)
@@ -78,19 +81,21 @@ def compare(
     console = terminal.console()
     console.print(_table(entries))
     if limit is not None:
-        console.print(f"of each study the first trials that cost {budget} together")
+        console.print(f"only the first trials of each study, up to a total of {budget}")
     if difference:
-        console.print(f"{difference}: the numbers say nothing side by side")
-    console.print("one seed each on validation images; not a conclusion yet")
+        console.print(f"{difference}: the numbers are not comparable")
+    console.print("one seed each, on validation images; not conclusive")
     if tests:
         console.print(across_studies.table(tests), soft_wrap=True)
         console.print(
-            "winners of the studies' races on fresh seeds and test images, paired by seed; p after "
-            "Holm's correction for all of these tests",
+            "winners of the studies' races on fresh seeds and test images, paired by seed; "
+            "p-values with Holm's correction for all of these tests",
             soft_wrap=True,
         )
     elif len(studies) > 1:
-        console.print("'raystudy confirm' of each study lets them be tested on common fresh seeds")
+        console.print(
+            "next: run 'raystudy confirm' on each study to test them on common fresh seeds"
+        )
     return EXIT_DONE
 
 
@@ -113,12 +118,12 @@ def _table(entries: Sequence[Mapping[str, Any]]) -> Table:
 
 
 def _tests(studies: Sequence[StoredStudy], *, force: bool) -> list[dict[str, Any]]:
-    """Return paired tests of the studies' winners if all were raced on the same objective."""
+    """Return paired tests of the studies' winners if all races have the same objective."""
     races = {study.id: confirmed.read(study.folder.path) for study in studies}
     raced = {study: race for study, race in races.items() if race is not None}
     objective = studies[0].spec.objectives[0]
-    alike = {study.spec.objectives[0] for study in studies} == {objective}
-    if len(raced) < len(studies) or not alike:
+    same = {study.spec.objectives[0] for study in studies} == {objective}
+    if len(raced) < len(studies) or not same:
         return []
     if len({race.get("measured") for race in raced.values()}) > 1 and not force:
         return []
@@ -134,14 +139,14 @@ def _budget(text: str) -> tuple[str, float]:
         limit = math.nan
     if name not in known or not limit > 0:
         raise UserError(
-            f"--budget is NAME=AMOUNT, NAME one of {', '.join(known)} and AMOUNT above 0, such as "
-            f"passes=1e7; got '{text}'."
+            f"--budget is NAME=AMOUNT with NAME one of {', '.join(known)} and AMOUNT above 0, such "
+            f"as passes=1e7; got '{text}'."
         )
     return name, limit
 
 
 def _within(study: StoredStudy, limit: tuple[str, float] | None) -> list[TrialSummary]:
-    """Return the trials that ended, or the first of them that fit a budget together."""
+    """Return the trials that ended, or the first of them whose total cost is within a budget."""
     if limit is None:
         return study.ended
     (name, most), spent, within = limit, 0.0, []
@@ -178,19 +183,19 @@ def diff(runs: Sequence[str], overrides: Sequence[str], *, as_json: bool) -> int
     """Show the settings and the measures in which two trials differ."""
     output_dir = results_folder(overrides)
     (one, ones), (other, others) = (_settings_and_measures(output_dir, run) for run in runs)
-    unlike = {
+    differing = {
         key: [one.get(key), other.get(key)]
         for key in dict.fromkeys([*one, *other])
         if one.get(key) != other.get(key)
     }
     measures = {key: [ones.get(key), others.get(key)] for key in dict.fromkeys([*ones, *others])}
     if as_json:
-        terminal.print_json({"runs": list(runs), "settings": unlike, "measures": measures})
+        terminal.print_json({"runs": list(runs), "settings": differing, "measures": measures})
         return EXIT_DONE
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("", *runs):
         table.add_column(title)
-    for key, pair in (unlike | measures).items():
+    for key, pair in (differing | measures).items():
         table.add_row(key, *(_readable(value) for value in pair))
     terminal.console().print(table)
     return EXIT_DONE
@@ -203,14 +208,14 @@ def _settings_and_measures(
     manifest = study.manifest
     settings = compose.load(manifest.name, trial_overrides(study, trial), manifest.search_path)
     leaves = compose.flatten(settings)
-    # The method is handed parts that stand elsewhere under their own names.
+    # Parts of the method are also settings of their own.
     twice = {f"method.{path}" for path in leaves}
-    own = {
+    unique = {
         path: value
         for path, value in leaves.items()
         if path not in twice and not path.startswith("search.")
     }
-    return own, trial.summary.metrics
+    return unique, trial.summary.metrics
 
 
 def _readable(value: object) -> str:

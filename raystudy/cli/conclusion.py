@@ -1,4 +1,4 @@
-"""What a study came to."""
+"""The conclusion of a sweep."""
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -13,10 +13,11 @@ from raystudy.trackers.console import short
 from raystudy.trial.info import TrialSummary
 
 SHOWN = 12  # trials of a front
+CAUTION = "one seed each, on validation images; not conclusive"
 
 
 def show(console: Console, study: Study, settings: DictConfig) -> None:
-    """Print the best trial, how it compares with the recipe, and where to look on."""
+    """Print the best trial, its comparison with the recipe, and the next commands."""
     ended = study.summaries()
     counts = {state: sum(s.state == state for s in ended) for state in {s.state for s in ended}}
     words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
@@ -26,8 +27,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
     if study.earlier:
         _say(console, f"warm start:    {study.earlier.words}")
     if study.failure:
-        there = any(study.info.folder.glob("trials/*/error.txt"))
-        where = f"; tracebacks: {study.info.folder}/trials/*/error.txt" if there else ""
+        has_traceback = any(study.info.folder.glob("trials/*/error.txt"))
+        where = f"; tracebacks: {study.info.folder}/trials/*/error.txt" if has_traceback else ""
         _say(console, f"{study.failure}{where}")
     for name in study.info.spec.budget.limits:
         _say(console, f"spent:         {getattr(study.spent, name):.4g} {WORDS[name]}")
@@ -42,30 +43,30 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _show_best(console, study, best[0], ended)
     folder = StudyFolder(study.info.folder)
     if study.is_finished and best:
-        _say(console, f"make sure:     {folder.command('confirm')}")
+        _say(console, f"next:          {folder.command('confirm')}")
     if not study.is_finished:
-        _say(console, f"go on with:    {folder.command('resume')}")
+        _say(console, f"continue with: {folder.command('resume')}")
     if settings.tracker.enabled:
-        _say(console, f"look at it:    {command.ui(folder, settings.tracker.get('uri'))}")
+        _say(console, f"in MLflow:     {command.ui(folder, settings.tracker.get('uri'))}")
 
 
 def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:
-    """Print the trials that none beats, each with its values; replaying is for ``best`` to tell."""
-    _say(
-        console, f"front:         {len(front)} trials that no complete one beats in all objectives"
+    """Print the Pareto front, each trial with its values."""
+    _say(console, f"Pareto front:  {len(front)} trials that no complete trial dominates")
+    intervals = uncertainty.of(
+        study.summaries(), study.info.spec.objectives, study.info.measured_on
     )
-    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives, study.info.measured_on)
     for trial in front[:SHOWN]:
         recipe = "  the published recipe" if trial.number == RECIPE else ""
-        chance = f"  {uncertainty.chance_words(doubt, trial.number)}" if doubt else ""
+        chance = f"  {uncertainty.chance_words(intervals, trial.number)}" if intervals else ""
         _say(console, f"               {trial.number:>3}  {_values(trial)}{chance}{recipe}")
     if len(front) > SHOWN:
         _say(console, f"               and {len(front) - SHOWN} more")
-    if doubt and doubt.hypervolume:
-        _say(console, f"hypervolume:   {uncertainty.area_words(doubt.hypervolume)}")
+    if intervals and intervals.hypervolume:
+        _say(console, f"hypervolume:   {uncertainty.area_words(intervals.hypervolume)}")
     if front[0].violation:
-        _say(console, "               all infeasible, by as little as any; no trial is feasible")
-    _say(console, "               one seed each on validation images; not a conclusion yet")
+        _say(console, "               no trial is feasible; these have the smallest violation")
+    _say(console, f"               {CAUTION}")
     _say(console, f"replay them:   {StudyFolder(study.info.folder).command('best')}")
 
 
@@ -73,22 +74,22 @@ def _show_best(
     console: Console, study: Study, best: TrialSummary, ended: list[TrialSummary]
 ) -> None:
     objectives = study.info.spec.objectives
-    doubt = uncertainty.of(ended, objectives, study.info.measured_on)
-    chance = f"  {uncertainty.chance_words(doubt, best.number)}" if doubt else ""
+    intervals = uncertainty.of(ended, objectives, study.info.measured_on)
+    chance = f"  {uncertainty.chance_words(intervals, best.number)}" if intervals else ""
     _say(console, f"best trial:    {best.number}  {_values(best)}{chance}")
     if best.violation:
-        _say(console, f"               {best.reason}; no trial keeps to all constraints")
+        _say(console, f"               {best.reason}; no trial satisfies all constraints")
     recipe = next((s for s in ended if s.number == RECIPE and s.state == "complete"), None)
     if best.number == RECIPE:
-        _say(console, "               that is the published recipe itself")
+        _say(console, "               this is the published recipe")
     elif recipe is not None:
         gains = "  ".join(_gain(study, best, recipe, objective) for objective in objectives)
         _say(console, f"recipe:        {RECIPE}  {_values(recipe)}\ndifference:    {gains}")
         if recipe.violation > best.violation:
             _say(console, f"               the recipe is {recipe.reason}")
-        _say(console, "               one seed each on validation images; not a conclusion yet")
+        _say(console, f"               {CAUTION}")
     else:
-        _say(console, "recipe:        trial 0 did not complete; there is nothing to compare with")
+        _say(console, "recipe:        trial 0 did not complete; no comparison")
     _say(console, f"replay it:     {study.command(best.number)}")
 
 
@@ -96,15 +97,15 @@ def _gain(study: Study, best: TrialSummary, recipe: TrialSummary, objective: Obj
     metric = objective.metric
     difference = best.last[metric] - recipe.last[metric]
     floor = confirmed.floor_of_one_run(study.info.folder, metric)
-    noise = floor is not None and abs(difference) < floor
-    below = f" (below the noise floor of single runs, {floor:.4f})" if noise else ""
+    is_noise = floor is not None and abs(difference) < floor
+    below = f" (below the seed-to-seed noise of single runs, {floor:.4f})" if is_noise else ""
     return f"{short(metric)} {difference:+.4f}{below}"
 
 
 def _values(trial: TrialSummary) -> str:
     measures = dict.fromkeys([*trial.last, "val/accuracy", "val/robust_accuracy"])
-    there = [measure for measure in measures if measure in trial.metrics]
-    return "  ".join(f"{short(measure)} {trial.metrics[measure]:.4f}" for measure in there)
+    shown = [measure for measure in measures if measure in trial.metrics]
+    return "  ".join(f"{short(measure)} {trial.metrics[measure]:.4f}" for measure in shown)
 
 
 def _say(console: Console, line: str) -> None:

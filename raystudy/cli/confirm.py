@@ -25,8 +25,8 @@ FOR_EVERY_RUN = (
     "evaluate=",
     "evaluate.",
     *MOVABLE,
-)  # no training of a finalist hears of them
-LATER_TOO = (
+)  # these do not affect how a finalist is trained
+ON_RESUME = (
     *CHANGEABLE,
     *MOVABLE,
     "scaling=",
@@ -35,53 +35,56 @@ LATER_TOO = (
 
 
 def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as_json: bool) -> int:
-    """Race the finalists and the recipe on fresh seeds; then read the test split, once.
+    """Race the finalists and the recipe on fresh seeds, then read the test split once.
 
     Parameters
     ----------
     study_id : str
         A search.
     overrides : sequence of str
-        ``study.id``, ``study.budget``, ``study.num_trials`` (runs at most), ``output_dir`` and
-        settings of scaling, tracker, device and evaluators; the finalists themselves run as they
-        were found.
+        ``study.id``, ``study.budget``, ``study.num_trials`` (maximum number of runs),
+        ``output_dir`` and settings of scaling, tracker, device and evaluators; the settings of the
+        finalists themselves are fixed.
     top : int
-        Finalists, the recipe not counted; 0 runs the recipe alone, for the noise floor.
+        Finalists, the recipe not counted; 0 runs the recipe alone, to measure the seed-to-seed
+        noise.
     seeds : int
-        Rounds at most.
+        Maximum number of seeds of each.
     as_json : bool
         Print the content of ``confirm.json`` instead of tables.
     """
-    _check(f"confirm {study_id}", overrides, (*LATER_TOO, *FOR_EVERY_RUN, "study.id="))
+    _refuse_fixed(f"confirm {study_id}", overrides, (*ON_RESUME, *FOR_EVERY_RUN, "study.id="))
     if top < 0:
         raise UserError(f"--top must be at least 0, got {top}.")
     if seeds < 2:
-        raise UserError(f"--seeds must be at least 2, for one seed is no result; got {seeds}.")
+        raise UserError(
+            f"--seeds must be at least 2, to estimate the seed-to-seed noise; got {seeds}."
+        )
     contenders.limits(overrides)
     output_dir = _output_dir(overrides)
-    own_id = [
+    given_ids = [
         str(override.parse(text).value()) for text in overrides if text.startswith("study.id=")
     ]
-    confirm_id = own_id[-1] if own_id else f"{study_id}-{'confirm' if top else 'floor'}"
+    confirm_id = given_ids[-1] if given_ids else f"{study_id}-{'confirm' if top else 'floor'}"
     console = terminal.console(stderr=as_json)
     if (output_dir / "studies" / confirm_id / "study.json").is_file():
         folder = open_study_folder(output_dir, confirm_id)
-        _refuse_another(folder, study_id, top, seeds)
-        return _go_on(console, folder, overrides, as_json=as_json)
-    study = _searched(output_dir, study_id)
+        _require_same_race(folder, study_id, top, seeds)
+        return _continue(console, folder, overrides, as_json=as_json)
+    study = _open_search(output_dir, study_id)
     continuation.refuse_changed_recipe(study.folder, study.manifest)
     more = [text for text in overrides if text.startswith(FOR_EVERY_RUN)]
     runners = finalists.choose(study, top=top, seeds=seeds, more=more)
-    return _begin(console, confirm_id, study, runners, overrides, as_json=as_json)
+    return _start(console, confirm_id, study, runners, overrides, as_json=as_json)
 
 
 def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
-    """Go on with a confirm that was interrupted."""
-    _check(f"resume {folder.id}", overrides, LATER_TOO)
-    return _go_on(terminal.console(), folder, overrides, as_json=False)
+    """Continue an interrupted confirm."""
+    _refuse_fixed(f"resume {folder.id}", overrides, ON_RESUME)
+    return _continue(terminal.console(), folder, overrides, as_json=False)
 
 
-def _begin(
+def _start(
     console: Console,
     confirm_id: str,
     study: StoredStudy,
@@ -90,84 +93,84 @@ def _begin(
     *,
     as_json: bool,
 ) -> int:
-    before = study.manifest
+    search = study.manifest
     inherited = _inherited(study, overrides)
-    settings = stored.race_settings(replace(before, overrides=inherited))
-    found = check.check(settings)
-    images.refuse_others(study.folder, before, settings, found.splits)
+    settings = stored.race_settings(replace(search, overrides=inherited))
+    checked = check.check(settings)
+    images.refuse_others(study.folder, search, settings, checked.splits)
     manifest = Manifest.begin(
         "confirm",
-        before.name,
+        search.name,
         inherited,
-        before.search_path,
+        search.search_path,
         data=study.data,
         study=_section(study, runners),
         recipe=recipe.of(settings),
-        images=images.cut_of(found.splits),
+        images=images.cut_of(checked.splits),
         confirm=runners.plain(),
     )
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)
-        images.save(folder, found.splits)
-        display.show_plan(console, folder, study, settings, found)
+        images.save(folder, checked.splits)
+        display.show_plan(console, folder, study, settings, checked)
         return run.run(console, folder, manifest, resumed=False, as_json=as_json)
 
 
-def _go_on(
+def _continue(
     console: Console, folder: StudyFolder, overrides: Sequence[str], *, as_json: bool
 ) -> int:
     if (summary := run.stored_summary(folder)) is not None:
         return display.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
-    later = [text for text in overrides if text.startswith(LATER_TOO)]
+    later = [text for text in overrides if text.startswith(ON_RESUME)]
     settings = stored.race_settings(replace(manifest, overrides=(*manifest.overrides, *later)))
-    seen = continuation.refuse_changed(folder, manifest, settings)
-    manifest = _moved(manifest.continued(later, seen), later)
+    differences = continuation.refuse_changed(folder, manifest, settings)
+    manifest = _moved(manifest.continued(later, differences), later)
     return run.run(console, folder, manifest, resumed=True, as_json=as_json)
 
 
-def _check(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:
+def _refuse_fixed(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:
     names = ", ".join(dict.fromkeys(name.rstrip("=.") for name in allowed))
     for path, text in zip(compose.pinned_paths(overrides), overrides, strict=True):
         if not text.startswith(allowed):
             raise UserError(
-                f"{command}: '{path}' cannot change, for the finalists run as they were found; "
+                f"{command}: '{path}' cannot change, because the finalists' settings are fixed; "
                 f"only {names} can."
             )
 
 
-def _searched(output_dir: Path, study_id: str) -> StoredStudy:
+def _open_search(output_dir: Path, study_id: str) -> StoredStudy:
     study = StoredStudy.open(output_dir, study_id)
     if study.manifest.confirm is not None:
-        of = study.manifest.confirm["study"]
+        searched = study.manifest.confirm["study"]
         raise UserError(
-            f"{study_id} confirms {of} already; give the search: "
-            f"'{study.folder.command('confirm', of=of)}'."
+            f"{study_id} is itself the confirm of {searched}; give the search: "
+            f"'{study.folder.command('confirm', of=searched)}'."
         )
     if study.state == "running":
         raise UserError(
-            f"{study_id} is still searching; wait for it, or end it by "
+            f"{study_id} is still running; wait for it, or stop it with "
             f"'{study.folder.command('stop')}'."
         )
     return study
 
 
-def _refuse_another(folder: StudyFolder, study_id: str, top: int, seeds: int) -> None:
+def _require_same_race(folder: StudyFolder, study_id: str, top: int, seeds: int) -> None:
     entry = folder.read_manifest().confirm
     if entry is None:
-        raise UserError(f"study.id: '{folder.id}' is no confirm; choose another id.")
-    begun = (entry["study"], entry["top"], len(entry["seeds"]))
-    if begun != (study_id, top, seeds):
+        raise UserError(f"study.id: '{folder.id}' is not a confirm; choose another id.")
+    stored = (entry["study"], entry["top"], len(entry["seeds"]))
+    if stored != (study_id, top, seeds):
         raise UserError(
-            f"{folder.id} was begun as 'confirm {begun[0]} --top {begun[1]} --seeds {begun[2]}', "
-            f"and a race is not changed after a look at it; begin another one on fresh seeds by "
-            f"adding study.id=NAME."
+            f"{folder.id} was started as 'confirm {stored[0]} --top {stored[1]} --seeds "
+            f"{stored[2]}', and changing a race after seeing its results would bias it; start "
+            f"another one on fresh seeds by adding study.id=NAME."
         )
 
 
 def _inherited(study: StoredStudy, overrides: Sequence[str]) -> tuple[str, ...]:
-    """Return what holds for every run of a confirm: the search's overrides, and its own."""
+    """Return the overrides of every run of a confirm: the search's, then the confirm's."""
     dropped = ("study.", "sampler", "trial_scheduler")
     inherited = [text for text in study.manifest.overrides if not text.startswith(dropped)]
     return (*inherited, *(t for t in overrides if not t.startswith("study.id=")))
@@ -186,12 +189,12 @@ def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
 
 
 def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
-    """Return a confirm's manifest whose runs find the images where they are now."""
+    """Return a confirm's manifest whose runs read the images from their new folder."""
     if not (moved := [text for text in later if text.startswith(MOVABLE)]):
         return manifest
     runners = contenders.of(manifest)
-    whole = {number: [*words, *moved] for number, words in runners.overrides.items()}
-    return replace(manifest, confirm=replace(runners, overrides=whole).plain())
+    overrides = {number: [*own, *moved] for number, own in runners.overrides.items()}
+    return replace(manifest, confirm=replace(runners, overrides=overrides).plain())
 
 
 def _output_dir(overrides: Sequence[str]) -> Path:

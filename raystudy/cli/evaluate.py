@@ -1,4 +1,4 @@
-"""``raystudy evaluate``: measure trained networks by a suite."""
+"""``raystudy evaluate``: evaluate trained networks with a suite."""
 
 import json
 from collections.abc import Callable, Iterator, Sequence
@@ -26,23 +26,25 @@ DEFAULT_SUITE = "quick"
 
 
 def evaluate(
-    what: Sequence[str], overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool
+    runs: Sequence[str], overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool
 ) -> int:
-    """Measure studies' best trials, trials, MLflow runs or files with weights.
+    """Evaluate studies' best trials, trials, MLflow runs or files with weights.
 
     Parameters
     ----------
-    what : sequence of str
-        See `trained.open_trained`.
+    runs : sequence of str
+        See `locate.find`; settings among them are overrides.
     overrides : sequence of str
         ``suite=NAME``, settings of the suite (``suite.max_images=200``), of the data, the device.
     search_path : sequence of str
     as_json : bool
         Print the records instead of a table.
     """
-    if not what:
-        raise UserError("name what to measure: a study, STUDY/TRIAL, a run in MLflow or a file.")
-    suite, own = _suite(overrides, search_path)
+    settings = [word for word in runs if not locate.is_network(word)]
+    runs = [word for word in runs if locate.is_network(word)]
+    if not runs:
+        raise UserError("evaluate needs a study, STUDY/TRIAL, a run in MLflow or a file.")
+    suite, own = _suite([*settings, *overrides], search_path)
     shared = compose.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
     output_dir = Path(shared.output_dir).expanduser().resolve()
     orders = [
@@ -52,28 +54,28 @@ def evaluate(
             overrides=tuple(t for t in own if not t.startswith("tracker")),
             output_dir=output_dir,
         )
-        for one in what
+        for one in runs
     ]
-    _refuse_twins(orders)
+    _refuse_duplicates(orders)
     console = terminal.console(stderr=as_json)
-    with _shown(console, len(orders)) as hear:
+    with _progress(console, len(orders)) as show_progress:
         interrupted = False
 
-        def end() -> None:
+        def interrupt() -> None:
             nonlocal interrupted
             interrupted = True
 
-        def told(order: Order, step: Step) -> bool:
-            hear(order.origin.label, step)
+        def report(order: Order, step: Step) -> bool:
+            show_progress(order.origin.label, step)
             return not interrupted
 
-        with graceful(end) as interruption:
-            records = _measure_all(orders, told)
+        with graceful(interrupt) as interruption:
+            records = _measure_all(orders, report)
             matrix = None
             if records is not None and transfers.asked_for(orders):
-                matrix = transfers.measure(orders, lambda step: told(orders[0], step))
+                matrix = transfers.measure(orders, lambda step: report(orders[0], step))
     if interrupted and (records is None or (matrix is None and transfers.asked_for(orders))):
-        console.print("interrupted; the same command goes on where it was")
+        console.print("interrupted. Rerun the same command to continue.")
         return interruption.exit_code
     assert records is not None
     _deliver(console, orders, records, matrix, shared)
@@ -89,15 +91,15 @@ def evaluate(
     return EXIT_DONE
 
 
-def _refuse_twins(orders: Sequence[Order]) -> None:
-    """Raise if two names stand for one network: as two they would pass for two seeds."""
+def _refuse_duplicates(orders: Sequence[Order]) -> None:
+    """Raise if two names are one network: as two they would count as two seeds."""
     first: dict[Path, Order] = {}
     for order in orders:
         other = first.setdefault(order.origin.weights, order)
         if other is not order and other.origin.prefix == order.origin.prefix:
             raise UserError(
                 f"{other.origin.label} and {order.origin.label} are the same network, "
-                f"{order.origin.weights}; name it once."
+                f"{order.origin.weights}; give it once."
             )
 
 
@@ -106,7 +108,7 @@ def _times(number: int) -> str:
 
 
 def _show_readings(console: Console, orders: Sequence[Order], split: str) -> None:
-    """Say how often the test images have been read: each reading makes the next less honest."""
+    """Print how often the test images have been read: each reading adds selection bias."""
     folders = {o.origin.study.id: o.origin.study.path for o in orders if o.origin.study}
     for name, folder in folders.items() if split == "test" else ():
         times = split_readings.count(folder)
@@ -114,24 +116,24 @@ def _show_readings(console: Console, orders: Sequence[Order], split: str) -> Non
 
 
 def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the suite that is asked for, and the other overrides."""
+    """Return the chosen suite, and the other overrides."""
     asked = [text.partition("=")[2] for text in overrides if text.startswith("suite=")]
     suite = asked[-1] if asked else DEFAULT_SUITE
     known = catalogue.options("suite", search_path)
     if suite not in known:
-        raise UserError(f"no suite '{suite}'; there are: {', '.join(known)}.")
+        raise UserError(f"no suite '{suite}'; choose from {', '.join(known)}.")
     return suite, [text for text in overrides if not text.startswith("suite=")]
 
 
 def _measure_all(
-    orders: Sequence[Order], told: Callable[[Order, Step], bool]
+    orders: Sequence[Order], report: Callable[[Order, Step], bool]
 ) -> list[dict[str, Any]] | None:
     if len(orders) > 1:
         from raystudy.on_ray.evaluations import measure_on_ray
 
-        return measure_on_ray(orders, measure, told, read_scaling(orders[0].settings()))
+        return measure_on_ray(orders, measure, report, read_scaling(orders[0].settings()))
     network.use_threads(orders[0].settings())
-    record = measure(orders[0], lambda step: told(orders[0], step))
+    record = measure(orders[0], lambda step: report(orders[0], step))
     return None if record is None else [record]
 
 
@@ -156,8 +158,8 @@ def _deliver(
 
 
 @contextmanager
-def _shown(console: Console, networks: int) -> Iterator[Callable[[str, Step], None]]:
-    """Show how far the work is: a bar per network on a terminal, else a line per task."""
+def _progress(console: Console, networks: int) -> Iterator[Callable[[str, Step], None]]:
+    """Show progress: a bar per network on a terminal, else a line per task."""
     if not console.is_terminal:
         yield (
             lambda label, step: (
@@ -168,15 +170,15 @@ def _shown(console: Console, networks: int) -> Iterator[Callable[[str, Step], No
     columns = (TextColumn("{task.description}", markup=False), BarColumn(), TimeRemainingColumn())
     with Progress(*columns, console=console, transient=True) as bars:
         tasks: dict[str, Any] = {}
-        named: dict[str, str] = {}
+        current: dict[str, str] = {}
 
-        def hear(label: str, step: Step) -> None:
-            words = f"{label}  {step.task}" if networks > 1 else step.task
+        def update(label: str, step: Step) -> None:
+            title = f"{label}  {step.task}" if networks > 1 else step.task
             if label not in tasks:
-                tasks[label] = bars.add_task(words, total=1.0)
-            if named.get(label) != step.task:
-                bars.reset(tasks[label], total=1.0, description=words)
-                named[label] = step.task
+                tasks[label] = bars.add_task(title, total=1.0)
+            if current.get(label) != step.task:
+                bars.reset(tasks[label], total=1.0, description=title)
+                current[label] = step.task
             bars.update(tasks[label], completed=step.share)
 
-        yield hear
+        yield update

@@ -1,4 +1,4 @@
-"""``raystudy export``: a study's trials, or what a race came to, as a table."""
+"""``raystudy export``: a study's trials or a race's results as a table, or an encoder."""
 
 import sys
 from collections.abc import Sequence
@@ -18,7 +18,11 @@ if TYPE_CHECKING:
 
 
 def export(study_id: str, overrides: Sequence[str], *, file_format: str, output: str | None) -> int:
-    """Write a study's trials as a table; of a confirm, what its race came to."""
+    """Write a study's trials or the results of a confirm as a table, or an encoder's weights."""
+    if file_format == "safetensors":
+        from raystudy.evaluation.export_encoder import export_weights
+
+        return export_weights(study_id, overrides, output=output)
     import pandas as pd
 
     study = StoredStudy.open(results_folder(overrides), study_id)
@@ -44,8 +48,8 @@ def _race(study: StoredStudy) -> confirmed.Race:
     race = confirmed.read(study.folder.path)
     if race is None:
         raise UserError(
-            f"{study.id} is not over; '{study.folder.command('resume')}' goes on, and what each "
-            f"run came to so far is in '{study.folder.command('status', '--json')}'."
+            f"{study.id} is not finished; continue with '{study.folder.command('resume')}', or see "
+            f"the runs so far with '{study.folder.command('status', '--json')}'."
         )
     return race
 
@@ -76,7 +80,7 @@ def _row(trial: StoredTrial) -> dict[str, Any]:
 
 
 def _for_paper(table: "pd.DataFrame") -> "pd.DataFrame":
-    """Leave out what a paper does not print, and round the rest."""
+    """Drop the columns that papers do not print, and round the rest."""
     shown = [c for c in table if not c.startswith(("train/", "cost/", "time/")) and c != "reason"]
     return table[shown].apply(
         lambda column: column.map("{:.4g}".format) if column.dtype.kind == "f" else column

@@ -1,4 +1,4 @@
-"""``raystudy list``: what there is to choose from."""
+"""``raystudy list``: all studies, and the options of every group."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,17 +12,17 @@ from raystudy.config import adversaries, catalogue
 from raystudy.errors import EXIT_DONE
 
 
-def list_choices(search_path: Sequence[str], *, as_json: bool = False) -> int:
+def list_options(search_path: Sequence[str], *, as_json: bool = False) -> int:
     """Print the studies and the options of every group, with the first line of each file."""
-    there = {"studies": _options("", catalogue.study_names(search_path), search_path)}
+    listed = {"studies": _options("", catalogue.study_names(search_path), search_path)}
     for group in (*catalogue.GROUPS, *catalogue.MEASURING):
         names = catalogue.options(group, search_path)
-        there[group] = _options(f"{group}/", names, search_path)
+        listed[group] = _options(f"{group}/", names, search_path)
     if as_json:
-        terminal.print_json(there)
+        terminal.print_json(listed)
         return EXIT_DONE
     console = terminal.console()
-    for title, options in there.items():
+    for title, options in listed.items():
         _print(console, title, options)
     return EXIT_DONE
 
@@ -33,8 +33,8 @@ def _options(prefix: str, names: Sequence[str], search_path: Sequence[str]) -> d
 
 
 def _composed(name: str) -> str:
-    found = adversaries.composed().get(name)
-    return found.about if found else ""
+    adversary = adversaries.composed().get(name)
+    return adversary.about if adversary else ""
 
 
 def _print(console: Console, title: str, options: Mapping[str, str]) -> None:
@@ -48,7 +48,7 @@ def _print(console: Console, title: str, options: Mapping[str, str]) -> None:
 
 
 def _headline(path: Path) -> str:
-    """Return the comment a file begins with."""
+    """Return the first line of the comment at the top of a file."""
     for line in path.read_text().splitlines():
         if line.startswith("# @"):
             continue

@@ -1,4 +1,4 @@
-"""``raystudy logs``: a trial's epochs, what its processes printed, and how it ended."""
+"""``raystudy logs``: a trial's epochs, the output of its processes, and how it ended."""
 
 import time
 from collections.abc import Mapping, Sequence
@@ -16,18 +16,18 @@ from raystudy.trackers.console import short
 
 LOOK_EVERY_S = 2.0
 ENDINGS = {
-    "running": "runs",
+    "running": "is running",
     "complete": "is complete",
     "pruned": "was stopped",
     "diverged": "diverged",
     "collapsed": "collapsed",
     "failed": "failed",
 }
-SHOWN = ("train/loss", "val/")  # of an epoch's measures: the objectives stand among them
+SHOWN = ("train/loss", "val/")  # of an epoch's measures, the objectives included
 
 
 def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) -> int:
-    """Print a trial's epochs and what all its processes printed, once or until it ends."""
+    """Print a trial's epochs and the output of its processes, once or until it ends."""
     study = StoredStudy.open(results_folder(overrides), study_id)
     trial = study.trial(number)
     _, settings = study.composed
@@ -35,7 +35,7 @@ def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) 
     reader = _Reader(console, study.trial_folder(number), settings.max_epochs)
     reader.print_new(trial)
     while follow and trial.summary.state == "running" and is_locked(study.folder):
-        if console.quiet:  # who read it went away
+        if console.quiet:  # the reader has closed the pipe
             return EXIT_DONE
         time.sleep(LOOK_EVERY_S)
         trial = StoredStudy(study.folder).trial(number)
@@ -45,7 +45,7 @@ def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) 
 
 
 class _Reader:
-    """Prints what is new since it last looked.
+    """Prints epochs and output that are new since the last call.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class _Reader:
         self._read = 0
 
     def print_new(self, trial: StoredTrial) -> None:
-        """Print the epochs and the output that were not printed yet."""
+        """Print the epochs and the output that have not been printed yet."""
         for epoch in sorted(epoch for epoch in trial.curve if epoch > self._epoch):
             values = _values(trial.curve[epoch])
             self._say(f"epoch {epoch:>3}/{self._max_epochs}  {values}\n")
@@ -72,21 +72,21 @@ class _Reader:
             with log.open("rb") as file:
                 file.seek(self._read)
                 printed = file.read()
-            whole = printed[: printed.rfind(b"\n") + 1]  # the last line may still be written
-            self._read += len(whole)
-            self._say(whole.decode(errors="replace"))
+            lines = printed[: printed.rfind(b"\n") + 1]  # the last one may be incomplete
+            self._read += len(lines)
+            self._say(lines.decode(errors="replace"))
 
     def print_end(self, study: StoredStudy, trial: StoredTrial) -> None:
         """Print the traceback if there is one, and the trial's state."""
         if self._folder.error.exists():
             self._say(self._folder.error.read_text(errors=file_names.ANY).rstrip("\n") + "\n")
         summary = trial.summary
-        words = ENDINGS[summary.state]
+        ending = ENDINGS[summary.state]
         if summary.state == "running" and not is_locked(study.folder):
-            words = f"waits for '{study.folder.command('resume')}'"
+            ending = f"is interrupted (continue with '{study.folder.command('resume')}')"
         reason = f": {summary.reason}" if summary.reason else ""
         epochs = f"after {summary.epoch} epoch{'s' * (summary.epoch != 1)}"
-        self._say(f"trial {summary.number} of {study.id} {words} {epochs}{reason}\n")
+        self._say(f"trial {summary.number} of {study.id} {ending} {epochs}{reason}\n")
 
     def _say(self, text: str) -> None:
         self._console.print(Text(text), soft_wrap=True, end="")

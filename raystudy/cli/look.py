@@ -1,4 +1,4 @@
-"""``raystudy look``: pictures of a trained network, for people."""
+"""``raystudy look``: pictures of a trained network."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -32,19 +32,19 @@ def look(
     pictures: Sequence[str] | None = None,
     output: str | None = None,
 ) -> int:
-    """Make pictures of a trained network, write them as PNG and add them to its run in MLflow.
+    """Draw pictures of a trained network, write them as PNG and add them to its run in MLflow.
 
     Parameters
     ----------
     run : str
         See `open_trained`.
     overrides : sequence of str
-        A picture's own settings, such as ``large.steps=100``, and what `open_trained` takes.
+        A picture's settings, such as ``large.steps=100``, and those that `open_trained` takes.
     search_path : sequence of str
     pictures : sequence of str, optional
-        Their names; all there can be if none is given.
+        Their names; all that apply if none is given.
     output : str, optional
-        Folder for the files, instead of ``pictures`` beside the weights.
+        Folder for the files, instead of ``pictures`` next to the weights.
     """
     own = [text for text in overrides if _is_of_picture(text)]
     others = [text for text in overrides if not _is_of_picture(text)]
@@ -65,8 +65,8 @@ def look(
             path.write_bytes(png)
         console.print(Text(str(path)), soft_wrap=True)
         files[path.name] = path
-    if why := _attach(trained, others, files):
-        console.print(Text(f"not in MLflow: {why}", style="yellow"), soft_wrap=True)
+    if reason := _attach(trained, others, files):
+        console.print(Text(f"not in MLflow: {reason}", style="yellow"), soft_wrap=True)
     return EXIT_DONE
 
 
@@ -76,17 +76,17 @@ def _writing_to(folder: Path) -> Iterator[None]:
         yield
     except OSError as error:
         raise UserError(
-            f"--output: cannot write to {folder} ({error.strerror}); name another folder."
+            f"--output: cannot write to {folder} ({error.strerror}); choose another folder."
         ) from error
 
 
 def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path]) -> str:
-    """Add the files to the trial's run; return why it was not possible, or ""."""
+    """Add the files to the trial's run; return why that failed, or ""."""
     study = trained.origin.study
     if study is None:
         return ""
-    begun_with = [t for t in study.read_manifest().overrides if t.startswith("tracker")]
+    stored = [t for t in study.read_manifest().overrides if t.startswith("tracker")]
     given = [t for t in overrides if t.startswith(("tracker", "output_dir="))]
-    settings = compose.load_shared([*begun_with, *given])
+    settings = compose.load_shared([*stored, *given])
     attachment = Attachment(files=files, folder=FOLDER)
     return attach(study, trained.origin.number, settings, attachment)

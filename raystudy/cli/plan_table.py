@@ -1,4 +1,4 @@
-"""What a sweep would do, as a table."""
+"""The plan of a sweep, as a table."""
 
 from collections.abc import Iterator
 
@@ -24,7 +24,7 @@ def show(
     console: Console,
     config: DictConfig,
     space: SearchSpace,
-    findings: Findings,
+    checked: Findings,
     folder: StudyFolder | None,
 ) -> None:
     """Print the plan: method, data, objectives, space, trials, resources, places."""
@@ -33,54 +33,54 @@ def show(
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
     method = _class_name(config.method)
-    table.add_row("study", folder.id if folder else "none started (this is the plan only)")
+    table.add_row("study", folder.id if folder else "not started (plan only)")
     table.add_row(
-        "method", f"{method}, {findings.parameters:,} parameters, {config.max_epochs} epochs"
+        "method", f"{method}, {checked.parameters:,} parameters, {config.max_epochs} epochs"
     )
-    table.add_row("data", f"{config.data.name}: {findings.images}")
+    table.add_row("data", f"{config.data.name}: {checked.images}")
     table.add_row("objective", ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives))
     if spec.constraints:
         table.add_row("subject to", ", ".join(map(str, spec.constraints)))
     table.add_row(
-        "trials", f"{spec.num_trials}; {_search_words(config, spec)}; trial 0 is the recipe"
+        "trials", f"{spec.num_trials}; {_algorithms(config, spec)}; trial 0 is the recipe"
     )
     if space.points:
-        table.add_row("points", f"{len(space.points)} given by hand, after trial 0")
+        table.add_row("points", f"{len(space.points)} set by study.points, after trial 0")
     if spec.warm_start:
         table.add_row("warm start", _warm_start(config, space, spec))
     if spec.budget.words:
-        table.add_row("budget", f"{spec.budget.words}; no trial is begun once it is spent, and")
-        table.add_row("", "those that run go on to their end: at most a trial each too much")
+        table.add_row("budget", f"{spec.budget.words}; once it is spent no trial is launched, and")
+        table.add_row("", "running ones finish, so each may exceed it by at most one trial")
     table.add_row("each trial", read_scaling(config).words)
     if folder is not None:
         table.add_row("results", str(folder.path))
     uri = store_uri(config.tracker.uri, config.output_dir)
-    table.add_row("MLflow", redact(uri) if config.tracker.enabled else "not told (tracker=none)")
+    table.add_row("MLflow", redact(uri) if config.tracker.enabled else "off (tracker=none)")
     console.print(table)
     console.print(_axes(space))
-    for note in (*space.notes, *findings.notes, *_notes(config, spec, space)):
+    for note in (*space.notes, *checked.notes, *_notes(config, spec, space)):
         console.print(f"note: {note}")
 
 
 def _warm_start(config: DictConfig, space: SearchSpace, spec: StudySpec) -> str:
     try:
         return warm_start.gather(space, config, spec).words
-    except UserError as error:  # said once more when the study is opened
+    except UserError as error:  # raised again when the study is opened
         return str(error)
 
 
 def _notes(config: DictConfig, spec: StudySpec, space: SearchSpace) -> Iterator[str]:
-    """Yield what the choices for this study cannot do, or leave undone."""
+    """Yield limitations of the chosen settings."""
     scaling = read_scaling(config)
     if not (scaling.use_gpu or scaling.address) and (gpus := provenance.gpus()):
-        yield f"trials run on CPUs; scaling.use_gpu=true has them use {gpus}."
+        yield f"trials run on CPUs; with scaling.use_gpu=true they use {gpus}."
     if spec.constraints and samplers.is_blind(config.sampler):
         yield (
-            f"{_class_name(config.sampler)} draws without a look at study.constraints; they only "
-            f"decide which trial is the best."
+            f"{_class_name(config.sampler)} ignores study.constraints when sampling; they only "
+            f"decide which trial is best."
         )
     if spec.constraints and _class_name(config.trial_scheduler) == "MedianPruner":
-        yield "MedianPruner stops trials by the objective alone, whatever the constraints."
+        yield "MedianPruner stops trials by the objective alone and ignores the constraints."
     latest = {path: axes.largest(axis) for path, axis in space.distributions.items()}
     if blind := rungs.blind(config, [latest], rungs.of_scheduler(config)):
         yield blind
@@ -91,13 +91,13 @@ def _axes(space: SearchSpace) -> Table:
     table.add_column("search")
     table.add_column("range")
     table.add_column("trial 0", justify="right")
-    for path, words in space.axes.items():
+    for path, axis in space.axes.items():
         value = space.published.get(path)
-        table.add_row(path, words, f"{value:.4g}" if isinstance(value, float) else str(value))
+        table.add_row(path, axis, f"{value:.4g}" if isinstance(value, float) else str(value))
     return table
 
 
-def _search_words(config: DictConfig, spec: StudySpec) -> str:
+def _algorithms(config: DictConfig, spec: StudySpec) -> str:
     scheduler = read_trial_scheduler(config, spec).name
     return f"{_class_name(config.sampler)}, {scheduler}, seed {spec.seed}"
 

@@ -1,4 +1,4 @@
-"""From a stored trial back to the command that runs it."""
+"""``raystudy replay``: train a stored trial again."""
 
 import re
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ from raystudy.study.stored import find_run
 def replay(run: str, overrides: Sequence[str]) -> int:
     """Train a trial again, from its study's folder or from its run in MLflow."""
     from raystudy.cli import train
-    from raystudy.study import continuation  # torch takes seconds, which other verbs need not wait
+    from raystudy.study import continuation  # imports torch, which takes seconds
 
     settings = compose.load_shared([text for text in overrides if _is_shared(text)])
     output_dir = Path(settings.output_dir).expanduser().resolve()
@@ -47,5 +47,5 @@ def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:
 
     tags = tags_of(run_id, uri)
     if not tags.get("raystudy.command", "").startswith("raystudy train "):
-        raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
+        raise UserError(f"run {run_id} in MLflow at {redact(uri)} is not a trial of raystudy.")
     return tags

@@ -1,4 +1,4 @@
-"""``raystudy report``: a study as one page for readers."""
+"""``raystudy report``: a study as one page."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,21 +34,21 @@ def report(
     if study.manifest.confirm is not None:
         searched = study.manifest.confirm["study"]
         raise UserError(
-            f"{study_id} is a race of {searched}'s finalists; its results are in the report of "
-            f"that study: '{study.folder.command('report', of=searched)}'."
+            f"{study_id} is the confirm of {searched}; its results are in the report of that "
+            f"study: '{study.folder.command('report', of=searched)}'."
         )
-    path = _place(study, output)
+    path = _path(study, output)
     parts = page.sections(study, importance)
     html = readable(page.render(study, parts))
     write_atomically(path, html)
     size = len(html.encode())
     reason = _log(study, _settings(study, overrides), html, parts)
     if as_json:
-        told = {"study": study_id, "report": str(path.resolve()), "bytes": size}
-        terminal.print_json({**told, "sections": [part.title for part in parts]})
+        written = {"study": study_id, "report": str(path.resolve()), "bytes": size}
+        terminal.print_json({**written, "sections": [part.title for part in parts]})
     else:
-        words = f"report of {study_id}: {path} ({size / 1000:.0f} kB)"
-        terminal.console().print(Text(words), soft_wrap=True)
+        line = f"report of {study_id}: {path} ({size / 1000:.0f} kB)"
+        terminal.console().print(Text(line), soft_wrap=True)
     if reason:
         terminal.console(stderr=True).print(Text(reason, style="yellow"), soft_wrap=True)
     return EXIT_DONE
@@ -64,25 +64,25 @@ def collected(parts: Sequence[Section]) -> dict[str, str]:
     return {name: figure for part in parts for name, figure in part.figures.items()}
 
 
-def _place(study: StoredStudy, output: str | None) -> Path:
+def _path(study: StoredStudy, output: str | None) -> Path:
     if output is None:
         return study.folder.path / NAME
     path = Path(output).expanduser()
     if path.is_dir():
         return path / NAME
     if not path.parent.is_dir():
-        raise UserError(f"--output: there is no folder {path.parent}; make it first.")
+        raise UserError(f"--output: there is no folder {path.parent}; create it first.")
     return path
 
 
 def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
-    """Return where the study's runs went, unless `overrides` say otherwise."""
-    begun_with = [t for t in study.manifest.overrides if t.startswith(("tracker.", "tracker="))]
-    return compose.load_shared([*begun_with, *overrides])
+    """Return the study's tracker settings, under `overrides`."""
+    stored = [t for t in study.manifest.overrides if t.startswith(("tracker.", "tracker="))]
+    return compose.load_shared([*stored, *overrides])
 
 
 def _log(study: StoredStudy, settings: DictConfig, html: str, parts: Sequence[Section]) -> str:
-    """Return why MLflow has no copy of what it should have; empty if it has."""
+    """Add the report to the study's run in MLflow; return why that failed, or ""."""
     pictures = {f"{name}.svg": readable(text).encode() for name, text in collected(parts).items()}
     reason = attach(study.folder, "study", settings, Attachment(files={NAME: html.encode()}))
     return reason or attach(

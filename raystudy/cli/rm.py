@@ -17,48 +17,50 @@ from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.remove import remove_runs
 
 
-def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: bool) -> int:
+def remove(study_id: str, overrides: Sequence[str], *, confirmed: bool, keep_mlflow: bool) -> int:
     """Delete a study's folder and its runs in MLflow.
 
     Parameters
     ----------
     study_id : str
     overrides : sequence of str
-    sure : bool
-        Otherwise it is only said what would be deleted.
+    confirmed : bool
+        Otherwise only list what would be deleted.
     keep_mlflow : bool
         Leave the runs in MLflow as they are.
 
     Raises
     ------
     UserError
-        If the study is running, if the user is not sure, or if MLflow cannot be reached: what is
-        known of its runs lies in the folder.
+        If the study is running, if deletion is not confirmed, or if MLflow is unreachable: only
+        the folder knows which runs are the study's.
     """
     folder = open_study_folder(results_folder(overrides), study_id)
     if is_locked(folder):
-        raise UserError(f"{study_id} is running; '{folder.command('stop')}' ends it first.")
+        raise UserError(f"{study_id} is running; stop it first with '{folder.command('stop')}'.")
     settings = _settings(folder, overrides)
     uri = store_uri(settings.tracker.uri, str(folder.home))
     runs = {} if keep_mlflow else run_ids(folder, uri)
     what = f"{folder.path} ({_contents(folder)})"
     if runs:
         what += f" and {len(runs)} runs in MLflow at {redact(uri)}"
-    if not sure:
-        raise UserError(f"rm deletes {what} for good; add --yes if you mean it.")
+    if not confirmed:
+        raise UserError(f"rm would permanently delete {what}; add --yes to delete it.")
     artifacts = default_artifacts(str(folder.home))
     if runs and (reason := remove_runs(runs.values(), uri, artifacts)):
-        raise UserError(f"nothing was deleted, for {reason}, then repeat it, or add --keep-mlflow.")
+        raise UserError(
+            f"nothing was deleted: {reason}, then rerun the command, or add --keep-mlflow."
+        )
     shutil.rmtree(folder.path)
     terminal.console().print(f"deleted {what}", soft_wrap=True, markup=False)
     return EXIT_DONE
 
 
 def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
-    """Return where the study's runs went, unless `overrides` say otherwise."""
-    begun_with = folder.read_manifest().overrides
-    own = [text for text in begun_with if text.startswith(("tracker.", "tracker="))]
-    return compose.load_shared([*own, *overrides])
+    """Return the study's tracker settings, under `overrides`."""
+    manifest = folder.read_manifest()
+    stored = [text for text in manifest.overrides if text.startswith(("tracker.", "tracker="))]
+    return compose.load_shared([*stored, *overrides])
 
 
 def _contents(folder: StudyFolder) -> str:

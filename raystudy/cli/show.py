@@ -19,20 +19,20 @@ NARROW = 100  # columns
 def show(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool) -> int:
     """Print every setting with its value and source, then the axes of the search."""
     space, composed = SearchSpace.load(name, overrides, search_path)
-    said = sources.find(name, composed.choices, tuple(search_path))
+    cited = sources.find(name, composed.choices, tuple(search_path))
     leaves = compose.flatten(composed.config)
     if as_json:
-        terminal.print_json(_plain(name, space, leaves, composed.choices, said))
+        terminal.print_json(_plain(name, space, leaves, composed.choices, cited))
         return EXIT_DONE
     console = terminal.console()
-    _print_settings(console, name, leaves, composed.choices, said)
+    _print_settings(console, name, leaves, composed.choices, cited)
     console.print(Text("\nsearch", style="bold"), " (trial 0 runs the published value)")
     table = Table(box=None, pad_edge=False, header_style="dim")
     for title in ("  setting", "range", "published", "source"):
         table.add_column(title, overflow="fold")
     for path, axis in space.axes.items():
-        source = said.get(f"search.{path}")
-        published = _value(space.published.get(path))
+        source = cited.get(f"search.{path}")
+        published = _as_override(space.published.get(path))
         table.add_row(f"  {path}", axis, published, Text(str(source) if source else ""))
     console.print(table)
     for note in space.notes:
@@ -45,10 +45,10 @@ def _plain(
     space: SearchSpace,
     leaves: Mapping[str, object],
     choices: Mapping[str, str],
-    said: Mapping[str, Source],
+    cited: Mapping[str, Source],
 ) -> dict[str, Any]:
     def source(path: str) -> str | None:
-        return str(said[path]) if path in said else None
+        return str(cited[path]) if path in cited else None
 
     return {
         "study": name,
@@ -75,18 +75,18 @@ def _print_settings(
     name: str,
     leaves: Mapping[str, object],
     choices: Mapping[str, str],
-    said: Mapping[str, Source],
+    cited: Mapping[str, Source],
 ) -> None:
     console.print(name, style="bold")
     rows = [
-        (group, choices.get(group, ""), "'raystudy list' has others") for group in catalogue.GROUPS
+        (group, choices.get(group, ""), "options: 'raystudy list'") for group in catalogue.GROUPS
     ]
     rows += [
-        (path, _value(value), str(said.get(path, "")))
+        (path, _as_override(value), str(cited.get(path, "")))
         for path, value in leaves.items()
         if path.split(".")[0] != "search"
     ]
-    if console.width < NARROW:  # three columns would be a few letters each
+    if console.width < NARROW:  # too narrow for three columns
         for path, value, source in rows:
             line = Text(f"  {path}={value}").append(f"  {source}", style="dim")
             console.print(line, soft_wrap=False)
@@ -100,8 +100,8 @@ def _print_settings(
     console.print(table)
 
 
-def _value(value: object) -> str:
-    """Return a value as it is written in an override."""
+def _as_override(value: object) -> str:
+    """Return a value in the syntax of an override."""
     if isinstance(value, bool) or value is None:
         return "null" if value is None else str(value).lower()
     return f"{value:.6g}" if isinstance(value, float) else str(value)

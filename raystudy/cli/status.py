@@ -1,4 +1,4 @@
-"""``raystudy studies``, ``status`` and ``best``: what is known, read from disk."""
+"""``raystudy studies``, ``status`` and ``best``: the state of studies, read from disk."""
 
 import dataclasses
 import json
@@ -34,21 +34,21 @@ def studies(overrides: Sequence[str], *, as_json: bool) -> int:
     for folder in all_folders(results_folder(overrides)):
         try:
             entries.append(_entry(folder))
-        except Exception as error:  # its database is out of reach, a file was cut off, ...
-            words = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
-            entries.append({"study": folder.id, "state": words})
+        except Exception as error:  # its database is unreachable, a file is truncated, ...
+            reason = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
+            entries.append({"study": folder.id, "state": reason})
     if as_json:
         terminal.print_json(entries)
         return EXIT_DONE
     console = terminal.console()
     if not entries:
-        console.print("no studies yet; begin by 'raystudy sweep swaro'", soft_wrap=True)
+        console.print("no studies yet; start one with 'raystudy sweep swaro'", soft_wrap=True)
         return EXIT_DONE
     rows = [_row(entry) for entry in entries]
     titles = [title for title in rows[0] if console.width >= NARROW or title in ESSENTIAL]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
-        # A broken id could not be typed again.
+        # An id broken over two lines could not be copied.
         width = max(len(row[title]) for row in rows) if title in ("study", "trials") else None
         table.add_column(title, min_width=width, justify="right" if title == "trials" else "left")
     for row in rows:
@@ -76,7 +76,7 @@ def _entry(folder: StudyFolder) -> dict[str, Any]:
 
 
 def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bool) -> int:
-    """Show a study's trials, once or until its driver ends."""
+    """Show a study's trials, once or until the study ends."""
     output_dir = results_folder(overrides)
     study = StoredStudy.open(output_dir, study_id)
     if as_json:
@@ -96,26 +96,26 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
 
 
 def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
-    """Show the best trial, or the front, and the command that replays it."""
+    """Show the best trial, or the Pareto front, and the command that replays it."""
     study = StoredStudy.open(results_folder(overrides), study_id)
     if study.manifest.kind == "confirm":
         return _conclusion(study, as_json=as_json)
     trials = [study.trial(summary.number) for summary in study.best]
-    doubt = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
+    intervals = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
     if as_json:
-        told = [trial_json(t, replay_command(study, t)) for t in trials]
-        terminal.print_json([one | _doubt_json(doubt, one["number"]) for one in told])
+        plain = [trial_json(t, replay_command(study, t)) for t in trials]
+        terminal.print_json([one | _intervals_json(intervals, one["number"]) for one in plain])
         return EXIT_DONE
     console = terminal.console()
     if not trials:
         states = Counter(summary.state for summary in study.ended)
         counts = ", ".join(f"{count} {state}" for state, count in states.items())
-        yet = f"none of the {len(study.ended)} trials completed: {counts}"
-        words = yet if study.ended else "no trial has ended yet"
-        console.print(f"{study.id}: {words}", soft_wrap=True)
+        none = f"none of the {len(study.ended)} trials completed: {counts}"
+        state = none if study.ended else "no trial has ended yet"
+        console.print(f"{study.id}: {state}", soft_wrap=True)
     for trial in trials:
         summary = trial.summary
-        chance = f"  {uncertainty.chance_words(doubt, summary.number)}" if doubt else ""
+        chance = f"  {uncertainty.chance_words(intervals, summary.number)}" if intervals else ""
         line = f"trial {summary.number}  {values(summary.last)}{chance}"
         console.print(Text(line), soft_wrap=True)
         if summary.violation:
@@ -123,38 +123,35 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
         for path, value in trial.params.items():
             console.print(Text(f"  {path}={value}"), soft_wrap=True)
         console.print(Text(f"  {replay_command(study, trial)}"), soft_wrap=True)
-    if doubt and doubt.hypervolume:
-        words = uncertainty.area_words(doubt.hypervolume)
-        console.print(Text(f"hypervolume {words}"), soft_wrap=True)
+    if intervals and intervals.hypervolume:
+        area = uncertainty.area_words(intervals.hypervolume)
+        console.print(Text(f"hypervolume {area}"), soft_wrap=True)
     return EXIT_DONE
 
 
-def _doubt_json(doubt: Uncertainty | None, number: int) -> dict[str, Any]:
-    """Return what images leave open of a trial on the front, as plain values."""
-    if doubt is None:
+def _intervals_json(found: Uncertainty | None, number: int) -> dict[str, Any]:
+    """Return a trial's confidence intervals from image sampling, as plain values."""
+    if found is None:
         return {}
-    intervals = {metric: [one.low, one.high] for metric, one in doubt.intervals[number].items()}
-    return {"chance": doubt.chances[number], "intervals": intervals}
+    intervals = {metric: [one.low, one.high] for metric, one in found.intervals[number].items()}
+    return {"chance": found.chances[number], "intervals": intervals}
 
 
 def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
-    """Show what a confirm came to: its runs are one seed each, and none of them is best."""
+    """Show the conclusion of a confirm: its runs are one seed each, and none of them is best."""
     path = study.folder.path / "confirm.json"
     found = json.loads(path.read_text()) if path.is_file() else None
     if as_json:
         terminal.print_json(found)
     else:
-        words = (
-            "; ".join(found["conclusion"])
-            if found
-            else f"not over; {study.folder.command('resume')}"
-        )
-        terminal.console().print(Text(f"{study.id}: {words}"), soft_wrap=True)
+        unfinished = f"not finished; continue with: {study.folder.command('resume')}"
+        conclusion = "; ".join(found["conclusion"]) if found else unfinished
+        terminal.console().print(Text(f"{study.id}: {conclusion}"), soft_wrap=True)
     return EXIT_DONE
 
 
 def describe(study: StoredStudy) -> dict[str, Any]:
-    """Return what there is to say of a study, as plain values."""
+    """Return the state of a study, as plain values."""
     return {
         "study": study.id,
         "kind": "sweep",
@@ -174,12 +171,12 @@ def describe(study: StoredStudy) -> dict[str, Any]:
 
 def trial_json(trial: StoredTrial, command: str | None = None) -> dict[str, Any]:
     """Return a trial as plain values."""
-    told = dataclasses.asdict(trial.summary) | {"params": dict(trial.params)}
-    return told if command is None else told | {"command": command}
+    plain = dataclasses.asdict(trial.summary) | {"params": dict(trial.params)}
+    return plain if command is None else plain | {"command": command}
 
 
 def values(measures: Mapping[str, float]) -> str:
-    """Return measures as a line shows them."""
+    """Return measures on one line."""
     return "  ".join(f"{short(name)} {value:.4f}" for name, value in measures.items())
 
 
@@ -201,14 +198,17 @@ def _changed(study: StoredStudy) -> float:
 
 def _headline(study: StoredStudy) -> str:
     trials = f"{len(study.ended)} of {study.spec.num_trials} trials ended"
-    more = "" if study.state != "interrupted" else f"; go on with: {study.folder.command('resume')}"
-    touched = split_readings.count(study.folder.path)
-    test = f"test split read {touched} time{'s' * (touched != 1)}" if touched else ""
-    return f"{study.id} is {study.state}: {trials}{more}; {test or 'test split never read'}"
+    more = (
+        "" if study.state != "interrupted" else f"; continue with: {study.folder.command('resume')}"
+    )
+    readings = split_readings.count(study.folder.path)
+    times = f"{readings} time{'s' * (readings != 1)}" if readings else "never"
+    test = f"test split read {times}" if readings else "test split never read"
+    return f"{study.id} is {study.state}: {trials}{more}; {test}"
 
 
 def _table(study: StoredStudy, console: Console) -> RenderableType:
-    """Return the table that the driver shows."""
+    """Return the table that the running study shows."""
     _, settings = study.composed
     going = "running" if study.state == "running" else "interrupted"
     tracker = ConsoleTracker(console, settings.max_epochs, going=going)

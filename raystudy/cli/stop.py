@@ -1,4 +1,4 @@
-"""``raystudy stop`` and ``pause``: what is done to a study from another terminal."""
+"""``raystudy stop`` and ``pause``: signal a running study from another terminal."""
 
 import contextlib
 import os
@@ -16,7 +16,7 @@ PATIENCE_S = 120.0
 
 
 def stop(study_id: str, overrides: Sequence[str]) -> int:
-    """Let a running study end gracefully, as Ctrl-C does, and wait for it."""
+    """Stop a running study gracefully, as Ctrl-C does, and wait for its process to exit."""
     folder = open_study_folder(results_folder(overrides), study_id)
     console = terminal.console()
     if not is_locked(folder):
@@ -28,25 +28,27 @@ def stop(study_id: str, overrides: Sequence[str]) -> int:
     deadline = time.monotonic() + PATIENCE_S
     while is_locked(folder):
         if time.monotonic() > deadline:
-            console.print(f"{study_id} has not ended after {PATIENCE_S:g} s; its process is {pid}")
+            console.print(
+                f"{study_id} is still running after {PATIENCE_S:g} s; its process id is {pid}"
+            )
             return EXIT_FAILED
         time.sleep(LOOK_EVERY_S)
-    console.print(f"{study_id} has stopped; go on with: {folder.command('resume')}")
+    console.print(f"{study_id} has stopped; continue with: {folder.command('resume')}")
     return EXIT_DONE
 
 
 def pause(study_id: str, overrides: Sequence[str]) -> int:
-    """Let a running search begin no more trials; those that run go on to their end."""
+    """Launch no more trials of a running search; running ones finish."""
     folder = open_study_folder(results_folder(overrides), study_id)
     console = terminal.console()
     if not is_locked(folder):
         console.print(f"{study_id} is not running")
         return EXIT_DONE
     if folder.read_manifest().kind != "sweep":
-        raise UserError(f"{study_id} is no search; '{folder.command('stop')}' ends it.")
+        raise UserError(f"{study_id} is not a search; stop it with '{folder.command('stop')}'.")
     os.kill(_driver(folder), signal.SIGUSR2)
     console.print(
-        f"{study_id} begins no more trials; once those that run have ended, go on with: "
+        f"{study_id} launches no more trials; once the running ones have finished, continue with: "
         f"{folder.command('resume')}"
     )
     return EXIT_DONE
@@ -57,5 +59,5 @@ def _driver(folder: StudyFolder) -> int:
         return int((folder.path / "lock").read_text())
     except ValueError:
         raise UserError(
-            f"{folder.id} runs, but its driver's process is not known; stop it where it runs."
+            f"{folder.id} is running, but its process id is unknown; press Ctrl-C in its terminal."
         ) from None

@@ -1,4 +1,4 @@
-"""``raystudy sweep`` and ``raystudy resume``: a study from its plan to its conclusion."""
+"""``raystudy sweep``, ``resume`` and ``extend``: a study from its plan to its conclusion."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.cli import conclusion, confirm, plan_table, train
+from raystudy.cli import conclusion, confirm, plan, plan_table, train
 from raystudy.config import compose, recipe, scaling
 from raystudy.config.scopes import CHANGEABLE, MOVABLE
 from raystudy.config.spec import StudySpec
@@ -25,10 +25,11 @@ from raystudy.study.stored import StoredStudy
 from raystudy.trackers import factory
 from raystudy.trial import images
 
-if TYPE_CHECKING:  # Optuna takes its time
+if TYPE_CHECKING:  # Optuna is slow to import
     from raystudy.study.study import Study
 
-KEPT = ("study.num_trials=", "study.budget.", *MOVABLE)  # of what a resume asks, for later ones
+# Overrides of a resume that later ones keep.
+KEPT = ("study.num_trials=", "study.budget.", *MOVABLE)
 
 
 def sweep(
@@ -37,16 +38,14 @@ def sweep(
     search_path: Sequence[str],
     *,
     dry_run: bool = False,
-    as_json: bool = False,
 ) -> int:
     """Check, plan, search, conclude."""
+    if dry_run:
+        return plan.plan(name, overrides, search_path, as_json=False)
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
     spec = StudySpec.read(settings.study)
-    findings = check.check(settings)
-    if dry_run:
-        _foresee(name, space, settings, findings, search_path, as_json=as_json)
-        return EXIT_DONE
+    checked = check.check(settings)
     console = terminal.console()
     manifest = Manifest.begin(
         "sweep",
@@ -56,55 +55,25 @@ def sweep(
         data=str(settings.data.name),
         study=compose.plain(settings.study),
         recipe=recipe.of(settings, space.distributions),
-        images=images.cut_of(findings.splits),
-        measured_on=measured_on(space, findings),
+        images=images.cut_of(checked.splits),
+        measured_on=measured_on(space, checked),
     )
     folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)
-        images.save(folder, findings.splits)
-        plan_table.show(console, settings, space, findings, folder)
+        images.save(folder, checked.splits)
+        plan_table.show(console, settings, space, checked, folder)
         return _run(console, folder, space, settings, manifest, resumed=False)
 
 
-def _foresee(
-    name: str,
-    space: SearchSpace,
-    settings: DictConfig,
-    findings: check.Findings,
-    search_path: Sequence[str],
-    *,
-    as_json: bool,
-) -> None:
-    """Say how long it will take, after a few measured steps."""
-    from raystudy.cli import plan
-    from raystudy.study.plan import calibration, forecast
-
-    manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path))
-    nowhere = StudyFolder(_output_dir(settings) / "studies" / name)
-    info = study_info(nowhere, space, settings, manifest, resumed=False)
-    console = terminal.console()
-    if not as_json:
-        plan_table.show(console, settings, space, findings, None)
-        console.print("measuring a few steps of the first trials ...", style="dim")
-    first = calibration.first_trials(space, info, settings)
-    measured = calibration.calibrate(settings, info, first)
-    foreseen = forecast.foresee(space, info, settings, measured)
-    if as_json:
-        told = plan.as_json(settings, space, findings, measured, foreseen, first)
-        terminal.print_json(told)
-    else:
-        plan.show(console, settings, measured, foreseen, first)
-
-
 def resume(study_id: str, overrides: Sequence[str]) -> int:
-    """Go on with what `sweep` or `train` left unfinished."""
+    """Continue what `sweep`, `train` or `confirm` left unfinished."""
     for path in compose.pinned_paths(overrides):
         if not f"{path}=".startswith((*CHANGEABLE, *MOVABLE)):
-            can = ", ".join(name.rstrip("=") for name in (*CHANGEABLE, *MOVABLE))
+            allowed = ", ".join(name.rstrip("=") for name in (*CHANGEABLE, *MOVABLE))
             raise UserError(
-                f"resume {study_id}: '{path}' cannot change within a study; only {can} can. "
-                f"Start another by 'raystudy sweep'."
+                f"resume {study_id}: '{path}' cannot change within a study; only {allowed} can. "
+                f"Start another study with 'raystudy sweep'."
             )
     folder = open_study_folder(_results(overrides), study_id)
     manifest = folder.read_manifest()
@@ -115,19 +84,19 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     everything = [*manifest.overrides, *overrides]
     space, composed = SearchSpace.load(manifest.name, everything, manifest.search_path)
     folder.settle(composed.config)
-    seen = continuation.refuse_changed(folder, manifest, composed.config, space)
+    differences = continuation.refuse_changed(folder, manifest, composed.config, space)
     kept = [text for text in overrides if text.startswith(KEPT)]
-    manifest = manifest.continued(kept, seen, compose.plain(composed.config.study))
+    manifest = manifest.continued(kept, differences, compose.plain(composed.config.study))
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
 def extend(study_id: str, overrides: Sequence[str]) -> int:
-    """Go on with a study with more trials than it was begun with."""
+    """Continue a study with more trials than it has."""
     asked = [text for text in overrides if text.startswith("study.num_trials=")]
     if not asked:
         raise UserError(
-            f"extend {study_id}: say by how much, such as study.num_trials=+32 (or to how many: "
-            f"study.num_trials=64)."
+            f"extend {study_id}: give the number of trials to add, such as study.num_trials=+32, "
+            f"or the total, such as study.num_trials=64."
         )
     output_dir = _results(overrides)
     now = StoredStudy.open(output_dir, study_id).spec.num_trials
@@ -142,22 +111,22 @@ def extend(study_id: str, overrides: Sequence[str]) -> int:
 
 
 class Pause:
-    """A pause that is asked for, perhaps before the study is open."""
+    """A request to pause, which may arrive before the study is open."""
 
     def __init__(self) -> None:
-        self._asked = False
+        self._requested = False
         self._study: Study | None = None
 
-    def ask(self) -> None:
-        """Let no more trials begin."""
-        self._asked = True
+    def request(self) -> None:
+        """Launch no more trials."""
+        self._requested = True
         if self._study is not None:
             self._study.paused = True
 
-    def of(self, study: "Study") -> None:
-        """Make this the study that is paused."""
+    def attach(self, study: "Study") -> None:
+        """Set the study to pause."""
         self._study = study
-        study.paused = self._asked
+        study.paused = self._requested
 
 
 def _run(
@@ -176,7 +145,7 @@ def _run(
     executor = RayExecutor(scaling.read_scaling(settings))
     pause = Pause()
     with (
-        pausable(pause.ask),
+        pausable(pause.request),
         folder.locked(),
         factory.opened(settings, console) as trackers,
     ):
@@ -191,11 +160,11 @@ def _run(
             max_epochs=settings.max_epochs,
         )
 
-        def end() -> None:
+        def interrupt() -> None:
             study.interrupted = True
 
-        pause.of(study)
-        with study, graceful(end) as interruption:
+        pause.attach(study)
+        with study, graceful(interrupt) as interruption:
             executor.run(study)
         conclusion.show(console, study, settings)
     if not study.is_finished:
@@ -203,14 +172,15 @@ def _run(
     return EXIT_FAILED if study.failure else EXIT_DONE
 
 
-def measured_on(space: SearchSpace, findings: check.Findings) -> Mapping[str, int]:
-    """Return on how many images all trials are measured; nothing where the search varies that."""
+def measured_on(space: SearchSpace, checked: check.Findings) -> Mapping[str, int]:
+    """Return on how many images each metric of all trials is measured, if the search fixes it."""
     varied = {path.partition(".")[0] for path in space.distributions}
-    return {} if varied & {"data", "evaluate"} else findings.measured_on
+    return {} if varied & {"data", "evaluate"} else checked.measured_on
 
 
 def _results(overrides: Sequence[str]) -> Path:
-    """Return the results folder; where the images are, not every data set has a setting for."""
+    """Return the results folder."""
+    # Not every data set has the settings of where images are.
     shared = [text for text in overrides if not text.startswith(MOVABLE)]
     return _output_dir(compose.load_shared(shared))
 

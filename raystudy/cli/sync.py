@@ -1,4 +1,4 @@
-"""``raystudy sync``: deliver to MLflow what waits on disk."""
+"""``raystudy sync``: upload to MLflow the events that wait on disk."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,20 +18,20 @@ from raystudy.trackers.mlflow.sync import go_on_in_background
 
 
 def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = False) -> int:
-    """Deliver a study's events to the store it was begun with, or to ``tracker.uri``.
+    """Upload a study's events to the store it was started with, or to ``tracker.uri``.
 
     Parameters
     ----------
     study_id : str
     overrides : sequence of str
     background : bool
-        Whether to go on trying, after this command has ended, where nothing could be delivered.
+        Keep trying after this command has ended if the server is unreachable.
     """
     settings = compose.load_shared(overrides)
     folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
     manifest = folder.read_manifest()
-    begun_with = [t for t in manifest.overrides if t.startswith(("tracker.", "tracker="))]
-    settings = compose.load_shared([*begun_with, *overrides])
+    stored = [t for t in manifest.overrides if t.startswith(("tracker.", "tracker="))]
+    settings = compose.load_shared([*stored, *overrides])
     uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)
     columns = (TextColumn("{task.description}", markup=False), BarColumn())
@@ -49,21 +49,21 @@ def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = Fa
         console.print(Text(f"refused by MLflow: {refused}", style="yellow"), soft_wrap=True)
     if result.error:
         return _undelivered(console, folder, uri, result, background=background)
-    words = f"{result.delivered} events delivered to {redact(uri)}; nothing waits"
-    console.print(Text(words), soft_wrap=True)
+    line = f"{result.delivered} events uploaded to {redact(uri)}; none are waiting"
+    console.print(Text(line), soft_wrap=True)
     return EXIT_DONE
 
 
 def _undelivered(
     console: Console, folder: StudyFolder, uri: str, result: SyncResult, *, background: bool
 ) -> int:
-    """Say what waits still, and why; return the exit code."""
-    wait = f"{result.error}. {result.waiting} events wait on disk"
+    """Print how many events still wait, and why; return the exit code."""
+    waiting = f"{result.error}. {result.waiting} events wait on disk"
     if not background:
-        words = f"{wait}; then repeat 'raystudy sync {folder.id}'."
-        console.print(Text(words, style="red"), soft_wrap=True)
+        line = f"{waiting}; then rerun 'raystudy sync {folder.id}'."
+        console.print(Text(line, style="red"), soft_wrap=True)
         return EXIT_FAILED
     pid = go_on_in_background(folder, uri, default_artifacts(str(folder.home)))
-    words = f"{wait}; process {pid} goes on trying to deliver them ('kill {pid}' ends it)."
-    console.print(Text(words, style="yellow"), soft_wrap=True)
+    line = f"{waiting}; process {pid} keeps trying to upload them ('kill {pid}' stops it)."
+    console.print(Text(line, style="yellow"), soft_wrap=True)
     return EXIT_DONE

@@ -27,9 +27,9 @@ FIRST_TRIAL = 0
 
 
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
-    """Train from the beginning in a folder of its own."""
+    """Start a training run in a new folder."""
     settings = compose.load(name, overrides, search_path)
-    found = check.check(settings)
+    checked = check.check(settings)
     output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = Manifest.begin(
@@ -40,37 +40,37 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         data=str(settings.data.name),
         study=compose.plain(settings.study),
         recipe=recipe.of(settings),
-        images=images.cut_of(found.splits),
-        measured_on=found.measured_on,
+        images=images.cut_of(checked.splits),
+        measured_on=checked.measured_on,
     )
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)
-        images.save(folder, found.splits)
-        for note in found.notes:
+        images.save(folder, checked.splits)
+        for note in checked.notes:
             terminal.console().print(Text(f"note: {note}"))
-        return _go_on(folder, settings, manifest, overrides, resumed=False)
+        return _train(folder, settings, manifest, overrides, resumed=False)
 
 
 def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) -> int:
-    """Go on with what `train` left unfinished.
+    """Continue what `train` left unfinished.
 
     Parameters
     ----------
     folder : StudyFolder
     manifest : Manifest
     overrides : sequence of str
-        What is asked for now.
+        Of this command, added to the stored ones.
     """
     everything = [*manifest.overrides, *overrides]
     settings = compose.load(manifest.name, everything, manifest.search_path)
     folder.settle(settings)
-    seen = continuation.refuse_changed(folder, manifest, settings)
+    differences = continuation.refuse_changed(folder, manifest, settings)
     kept = [text for text in overrides if text.startswith(MOVABLE)]
-    folder.write_manifest(manifest.continued(kept, seen))
-    return _go_on(folder, settings, manifest, everything, resumed=True)
+    folder.write_manifest(manifest.continued(kept, differences))
+    return _train(folder, settings, manifest, everything, resumed=True)
 
 
-def _go_on(
+def _train(
     folder: StudyFolder,
     settings: DictConfig,
     manifest: Manifest,
@@ -78,7 +78,7 @@ def _go_on(
     *,
     resumed: bool,
 ) -> int:
-    """Train from the last checkpoint, or from the beginning where there is none."""
+    """Train from the last checkpoint, or from the start if there is none."""
     import torch
 
     from raystudy.trial.run import run_trial
@@ -97,20 +97,20 @@ def _go_on(
     with folder.locked(), trackers_open as trackers:
         console.print(Text(study.id, style="bold"), f" {trial.command}\nresults in {folder.path}")
         session = LocalSession(study, trial, trackers)
-        # As many threads as a trial has on Ray: the last digits of a sum depend on it.
+        # As many threads as on Ray: the last digits of a sum depend on their number.
         torch.set_num_threads(max(1, int(settings.scaling.cpus_per_worker)))
         with graceful(session.interrupt) as interruption:
             try:
                 with session:
                     run_trial(settings, session)
             except TrialStoppedError:
-                console.print(f"go on with: {folder.command('resume')}")
+                console.print(f"continue with: {folder.command('resume')}")
                 return interruption.exit_code
             except Exception as error:
                 if not (shortage := disk.shortage(error)):
                     raise
-                words = disk.ending(folder.path, shortage, folder.command("resume"))
-                console.print(words, style="red")
+                message = disk.ending(folder.path, shortage, folder.command("resume"))
+                console.print(message, style="red")
                 return EXIT_FAILED
     summary = session.summary
     if summary is None or summary.state != "complete":

@@ -1,4 +1,4 @@
-"""One thing looked at, and how long a look may take."""
+"""A check of doctor, and how long it may take."""
 
 import queue
 import subprocess
@@ -17,13 +17,13 @@ Verdict = Literal["well", "note", "wrong"]
 
 @dataclass(frozen=True)
 class Check:
-    """What was found, and what to do about it.
+    """The result of a check, and how to fix it.
 
     Parameters
     ----------
     name : str
     verdict : {"well", "note", "wrong"}
-        ``wrong`` stops studies, or some of them.
+        ``wrong``: no study, or not every study, can run.
     found : str
     advice : str
     """
@@ -34,34 +34,34 @@ class Check:
     advice: str = ""
 
 
-Look = Callable[[], list[Check]]
+Probe = Callable[[], list[Check]]
 
 
-def in_time(looks: Mapping[str, Look], limit_s: float) -> Iterator[Check]:
-    """Look at everything at once, and yield what is found in the order given.
+def run_all(probes: Mapping[str, Probe], limit_s: float) -> Iterator[Check]:
+    """Run all probes in parallel, and yield their checks in the order given.
 
-    A look that takes longer than `limit_s` is left behind, one that raises is no end of all.
+    A probe that exceeds `limit_s` or raises is reported as a failed check.
     """
-    found: dict[str, queue.SimpleQueue[list[Check]]] = {}
-    for name, look in looks.items():
-        found[name] = queue.SimpleQueue()
-        threading.Thread(target=_put, args=(name, look, found[name]), daemon=True).start()
+    queues: dict[str, queue.SimpleQueue[list[Check]]] = {}
+    for name, probe in probes.items():
+        queues[name] = queue.SimpleQueue()
+        threading.Thread(target=_run, args=(name, probe, queues[name]), daemon=True).start()
     deadline = time.monotonic() + limit_s
-    for name, answer in found.items():
+    for name, results in queues.items():
         try:
             with terminal.announced(name):
-                checks = answer.get(timeout=max(0.01, deadline - time.monotonic()))
+                checks = results.get(timeout=max(0.01, deadline - time.monotonic()))
             yield from checks
         except queue.Empty:
-            yield Check(name, "wrong", f"no answer in {limit_s:g} s", "something hangs there")
+            yield Check(name, "wrong", f"no answer in {limit_s:g} s", "the check hangs")
 
 
-def _put(name: str, look: Look, answer: "queue.SimpleQueue[list[Check]]") -> None:
+def _run(name: str, probe: Probe, results: "queue.SimpleQueue[list[Check]]") -> None:
     try:
-        answer.put(look())
-    except Exception as error:  # of whatever is broken here
-        words = f"{type(error).__name__}: {error}".splitlines()[0]
-        answer.put([Check(name, "wrong", words)])
+        results.put(probe())
+    except Exception as error:  # whatever is broken on this machine
+        message = f"{type(error).__name__}: {error}".splitlines()[0]
+        results.put([Check(name, "wrong", message)])
 
 
 def python(
@@ -70,17 +70,17 @@ def python(
     limit_s: float = PATIENCE_S,
     environment: Mapping[str, str] | None = None,
 ) -> tuple[str, str]:
-    """Run code in a process of its own and return its last line, and the last line of its error.
+    """Run code in a new process and return the last lines of its output and of its error.
 
     Parameters
     ----------
     code : str
     arguments : str
-        What the code finds in ``sys.argv``.
+        For ``sys.argv``.
     limit_s : float
-        After which it is killed; by default it has the time that studies give a process of theirs.
+        After which it is killed; by default as long as studies wait for their processes.
     environment : mapping, optional
-        Instead of this process's.
+        Instead of this process's environment.
     """
     (answer,) = pythons(code, [arguments], limit_s=limit_s, environment=environment)
     return answer
@@ -93,7 +93,7 @@ def pythons(
     limit_s: float = PATIENCE_S,
     environment: Mapping[str, str] | None = None,
 ) -> list[tuple[str, str]]:
-    """Run code in as many processes at once as there are lists of arguments, as `python` does."""
+    """Run code as `python` does, in one process for each list of arguments, in parallel."""
     running = [
         subprocess.Popen(
             import_path.python("-c", code, *own),
@@ -115,7 +115,9 @@ def pythons(
             answers.append(("", f"no answer in {limit_s:g} s"))
             continue
         failed = process.returncode != 0
-        answers.append((_last(out), (_last(err) or "it died") if failed else ""))
+        answers.append(
+            (_last(out), (_last(err) or "it exited without a message") if failed else "")
+        )
     return answers
 
 

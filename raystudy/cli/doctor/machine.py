@@ -1,4 +1,4 @@
-"""What this machine has: devices, memory, disk."""
+"""Checks of this machine: devices, memory, temporary folder, all-reduce."""
 
 import os
 import shutil
@@ -8,8 +8,8 @@ from pathlib import Path
 from raystudy.cli.doctor.check import Check, python, pythons
 from raystudy.terminal import size
 
-RAY_TEMPORARY = Path("/tmp")  # where a local Ray's sockets and spilt objects lie
-RAY_STOPS_AT = 0.95  # of a disk; from there Ray stores nothing more
+RAY_TEMPORARY = Path("/tmp")  # where a local Ray keeps sockets and spilled objects
+RAY_STOPS_AT = 0.95  # of a disk; above that Ray stores no objects
 LEAST_TEMPORARY = 2**30
 
 _TWO_AGREE = """
@@ -26,8 +26,8 @@ dist.destroy_process_group()
 """
 
 
-def devices() -> list[Check]:
-    """Return CPU cores and GPUs, as torch sees them."""
+def check_devices() -> list[Check]:
+    """Check which CPU cores and GPUs torch can use."""
     import torch
 
     cores = len(os.sched_getaffinity(0))
@@ -39,42 +39,42 @@ def devices() -> list[Check]:
         return [Check("devices", "note", f"{cores} CPU cores, no GPU")]
     if built is None:
         advice = "install torch's build for CUDA (pytorch.org, 'Get started')"
-        return [Check("devices", "wrong", "a GPU is here, but torch is built for CPUs", advice)]
-    advice = "'nvidia-smi' tells the driver's version; is CUDA_VISIBLE_DEVICES set?"
-    found = f"a GPU is here, but torch (built for CUDA {built}) cannot use it"
+        return [Check("devices", "wrong", "there is a GPU, but torch is built for CPUs", advice)]
+    advice = "'nvidia-smi' shows the driver's version; check CUDA_VISIBLE_DEVICES, too"
+    found = f"there is a GPU, but torch (built for CUDA {built}) cannot use it"
     return [Check("devices", "wrong", found, advice)]
 
 
-def kmeans() -> list[Check]:
-    """Return what clusters features."""
+def check_kmeans() -> list[Check]:
+    """Check which library clusters features."""
     try:
         import faiss
     except ImportError:
-        return [Check("k-means", "note", "faiss is absent; torch's k-means is used")]
+        return [Check("k-means", "note", "faiss is not installed; k-means runs in torch")]
     kind = "GPU" if getattr(faiss, "get_num_gpus", int)() else "CPU"
     return [Check("k-means", "well", f"faiss {faiss.__version__}, {kind} build")]
 
 
-def shared_memory(object_store: int, memory: Path = Path("/dev/shm")) -> list[Check]:
-    """Return whether Ray's object store, so many bytes, fits into shared memory."""
+def check_shared_memory(object_store: int, memory: Path = Path("/dev/shm")) -> list[Check]:
+    """Check that Ray's object store, in bytes, fits into shared memory."""
     if not memory.exists():
         found = f"absent; Ray's object store ({size(object_store)}) falls back to {RAY_TEMPORARY}"
-        return [Check("shared memory", "note", found, "slower; trials keep next to nothing there")]
+        return [Check("shared memory", "note", found, "slower, but trials store little there")]
     free = shutil.disk_usage(memory).free
     found = f"{memory}: {size(free)} free, Ray's object store takes {size(object_store)}"
     if free >= object_store:
         return [Check("shared memory", "well", found)]
-    advice = "Ray falls back to the disk; in a container say --shm-size=2g"
+    advice = "Ray falls back to the disk; start containers with --shm-size=2g"
     return [Check("shared memory", "note", found, advice)]
 
 
-def temporary_folder(
+def check_ray_folder(
     folder: Path = RAY_TEMPORARY, stops_at: float = RAY_STOPS_AT, least: int = LEAST_TEMPORARY
 ) -> list[Check]:
-    """Return whether a local Ray finds room for its files."""
+    """Check that a local Ray has space for its files."""
     if not os.access(folder, os.W_OK):
-        advice = "Ray's sockets lie there; make it writable"
-        return [Check("Ray's folder", "wrong", f"{folder} cannot be written", advice)]
+        advice = "Ray keeps its sockets there; make it writable"
+        return [Check("Ray's folder", "wrong", f"{folder} is not writable", advice)]
     usage = shutil.disk_usage(folder)
     full = 1 - usage.free / usage.total
     found = f"{folder}: {size(usage.free)} free, {full:.0%} full"
@@ -82,27 +82,33 @@ def temporary_folder(
         advice = f"above {stops_at:.0%} Ray stores no objects; free some space"
         return [Check("Ray's folder", "wrong", found, advice)]
     if usage.free < least:
-        return [Check("Ray's folder", "note", found, "Ray's logs and sockets lie there")]
+        return [
+            Check("Ray's folder", "note", found, "Ray's logs and sockets go there; free some space")
+        ]
     return [Check("Ray's folder", "well", found)]
 
 
-def all_reduce() -> list[Check]:
-    """Let two processes add up, as a trial of several workers does; on GPUs too."""
-    checks = [_agree("gloo", 2, "set GLOO_SOCKET_IFNAME to your network, such as lo or eth0")]
+def check_all_reduce() -> list[Check]:
+    """Check that processes can sum tensors, as the workers of one trial do."""
+    checks = [
+        _all_reduce(
+            "gloo", 2, "set GLOO_SOCKET_IFNAME to your network interface, such as lo or eth0"
+        )
+    ]
     count, error = python("import torch; print(torch.cuda.device_count())")
     gpus = 0 if error else int(count)
     if gpus:
-        checks.append(_agree("nccl", min(2, gpus), "run again with NCCL_DEBUG=INFO"))
+        checks.append(_all_reduce("nccl", min(2, gpus), "rerun with NCCL_DEBUG=INFO"))
     return checks
 
 
-def _agree(backend: str, ranks: int, advice: str) -> Check:
+def _all_reduce(backend: str, ranks: int, advice: str) -> Check:
     with tempfile.TemporaryDirectory() as folder:
         arguments = [(backend, str(rank), str(ranks), f"{folder}/store") for rank in range(ranks)]
         answers = pythons(_TWO_AGREE, arguments)
     wrong = [error for _, error in answers if error]
     name = f"{backend} all-reduce"
     if wrong:
-        return Check(name, "wrong", wrong[0], f"trials of several workers will not run; {advice}")
-    found = f"{ranks} processes agree" if ranks > 1 else "starts on the one GPU there is"
+        return Check(name, "wrong", wrong[0], f"trials with several workers cannot run; {advice}")
+    found = f"{ranks} processes agree" if ranks > 1 else "starts on the only GPU"
     return Check(name, "well", found)

@@ -1,4 +1,4 @@
-"""Whether MLflow, databases and Ray answer."""
+"""Checks that MLflow, databases and Ray respond."""
 
 import json
 import os
@@ -33,86 +33,95 @@ with sqlalchemy.create_engine(sys.argv[1]).connect() as connection:
 """
 
 
-def mlflow(uri: str | None, output_dir: str, *, enabled: bool) -> list[Check]:
-    """Return whether MLflow's store takes what a study tells it."""
-    name, later = "MLflow", "sweeps run all the same; 'raystudy sync STUDY' delivers later"
+def check_mlflow(uri: str | None, output_dir: str, *, enabled: bool) -> list[Check]:
+    """Check that MLflow's store can be reached."""
+    name, later = "MLflow", "sweeps run anyway; 'raystudy sync STUDY' uploads later"
     if not enabled:
-        return [Check(name, "well", "not told (tracker=none)")]
+        return [Check(name, "well", "off (tracker=none)")]
     try:
         store = store_uri(uri, output_dir)
     except UserError as error:
-        return [Check(name, "wrong", str(error), "MLflow has given up its file store, too")]
+        return [Check(name, "wrong", str(error), "MLflow itself no longer supports its file store")]
     if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).exists():
-        return [Check(name, "well", f"{store} will be made by the first study")]
+        return [Check(name, "well", f"{store} will be created by the first study")]
     patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
     quiet = {"MLFLOW_LOGGING_LEVEL": "ERROR", "MLFLOW_DISABLE_TELEMETRY": "true"}
     environment = {**os.environ, **patience, **quiet}
     if wrong := silence(store) or python(_SEARCH, store, environment=environment)[1]:
         return [Check(name, "wrong", f"{redact(store)}: {redact(wrong)[:300]}", later)]
-    return [Check(name, "well", f"{redact(store)} answers")]
+    return [Check(name, "well", f"{redact(store)} responds")]
 
 
-def database(url: str | None) -> list[Check]:
-    """Return whether the database for Optuna's studies answers, if one is asked for."""
+def check_database(url: str | None) -> list[Check]:
+    """Check that the database of Optuna's studies responds, if one is set."""
     if url is None:
         return []
     if wrong := silence(url) or python(_SELECT, url)[1]:
-        advice = "without it no study runs; study.storage=null keeps a journal in its folder"
+        advice = (
+            "no study can run without it; study.storage=null uses a journal in the study's folder"
+        )
         return [Check("study.storage", "wrong", f"{redact(url)}: {redact(wrong)[:300]}", advice)]
-    return [Check("study.storage", "well", f"{redact(url)} answers")]
+    return [Check("study.storage", "well", f"{redact(url)} responds")]
 
 
-def ray(scaling: Scaling) -> list[Check]:
-    """Start, or reach, the Ray that a study would run on."""
+def check_ray(scaling: Scaling) -> list[Check]:
+    """Check that the Ray that a study would run on starts, or responds."""
     code = (
         "import sys; from raystudy.on_ray.probe import probe; "
         "probe(sys.argv[1] or None, int(sys.argv[2]), sys.argv[3] == 'dashboard')"
     )
     if scaling.address and (reason := unreachable(scaling.address)):
-        advice = "'ray start --head' or 'ray up cluster.yaml' starts one; or scaling.address=null"
+        advice = (
+            "start it: 'ray start --head' or 'ray up cluster.yaml'; or set scaling.address=null"
+        )
         return [Check("ray", "wrong", reason, advice)]
     dashboard = "dashboard" if scaling.num_workers > 1 else ""
     arguments = (scaling.address or "", str(scaling.object_store_mb), dashboard)
     answer, wrong = python(code, *arguments)
     if wrong or not answer:
         advice = "" if scaling.address else "a local Ray starts on 127.0.0.1 and writes to /tmp"
-        return [Check("ray", "wrong", wrong or "it said nothing", advice)]
-    told: Mapping[str, Any] = json.loads(answer)
-    where = scaling.address or "starts here, on 127.0.0.1 alone"
-    found = f"{where}: {told['cpus']:g} CPUs, {told['gpus']:g} GPUs, {size(told['store'])} store"
-    return [Check("ray", "well", found), dashboard_check(told["dashboard"], scaling)]
+        return [Check("ray", "wrong", wrong or "no output", advice)]
+    cluster: Mapping[str, Any] = json.loads(answer)
+    where = scaling.address or "starts here, on 127.0.0.1 only"
+    resources = (
+        f"{cluster['cpus']:g} CPUs, {cluster['gpus']:g} GPUs, {size(cluster['store'])} store"
+    )
+    started = Check("ray", "well", f"{where}: {resources}")
+    return [started, check_dashboard(cluster["dashboard"], scaling)]
 
 
 def unreachable(address: str) -> str:
-    """Return why nothing answers at ``host:port``, on which Ray itself would wait a minute."""
+    """Return why ``host:port`` does not respond, for which Ray itself would wait a minute."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not (host and port.isdigit()):  # auto, say
+    if not (host and port.isdigit()):  # such as auto
         return ""
     try:
         with socket.create_connection((host.strip("[]"), int(port)), timeout=CONNECT_LIMIT_S):
             return ""
     except OSError as error:
-        return f"nothing answers at {address}: {error}"
+        return f"no response from {address}: {error}"
 
 
-def dashboard_check(url: str, scaling: Scaling) -> Check:
-    """Return who may reach Ray's dashboard, behind which anyone may run anything."""
+def check_dashboard(url: str, scaling: Scaling) -> Check:
+    """Check who can reach Ray's dashboard: whoever can, can run code."""
     name = "Ray's dashboard"
     if not url:
         if scaling.address or scaling.num_workers > 1:
-            found = "is off: stopped trials of several workers would keep their resources"
+            found = "is off: stopped trials with several workers would keep their resources"
             return Check(name, "wrong", found, "start Ray without --include-dashboard=false")
-        return Check(name, "well", "is off; trials of one worker need none")
+        return Check(name, "well", "is off; trials with one worker do not need it")
     if url.startswith(LOOPBACK):
         return Check(name, "well", f"{url}, reachable from this machine only")
-    if is_guarded(url):
-        return Check(name, "well", f"{url}, asks for a token")
-    advice = "whoever reaches it runs code there: 'ray start --dashboard-host=127.0.0.1' or a token"
-    return Check(name, "wrong", f"{url} is open to the network and asks for no token", advice)
+    if requires_token(url):
+        return Check(name, "well", f"{url}, requires a token")
+    advice = (
+        "whoever reaches it can run code: 'ray start --dashboard-host=127.0.0.1' or set a token"
+    )
+    return Check(name, "wrong", f"{url} is open to the network and requires no token", advice)
 
 
-def is_guarded(url: str) -> bool:
-    """Return whether a dashboard turns away who brings no token, or does not answer at all."""
+def requires_token(url: str) -> bool:
+    """Return whether a dashboard refuses requests without a token, or does not respond."""
     try:
         with urlopen(f"http://{url}/api/version", timeout=DASHBOARD_LIMIT_S):
             return False

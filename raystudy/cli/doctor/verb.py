@@ -1,4 +1,4 @@
-"""Look at everything, print it, and say by the exit code whether anything is wrong."""
+"""``raystudy doctor``: run all checks; the exit code is 1 if any fails."""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -10,36 +10,41 @@ from rich.text import Text
 
 from raystudy import terminal
 from raystudy.cli.doctor import machine, results, services, versions
-from raystudy.cli.doctor.check import Check, Look, in_time
+from raystudy.cli.doctor.check import Check, Probe, run_all
 from raystudy.config import compose
 from raystudy.config.import_path import PATIENCE_S
 from raystudy.config.scaling import read_scaling
-from raystudy.errors import EXIT_DONE, EXIT_FAILED
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 
-LIMIT_S = PATIENCE_S + 30.0  # for all together; each has a shorter one of its own
+LIMIT_S = PATIENCE_S + 30.0  # for all checks together; each has a shorter limit
 MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
 
 
 def doctor(
     study: str | None, overrides: Sequence[str], search_path: Sequence[str] = (), *, as_json: bool
 ) -> int:
-    """Print every check; 1 if anything is wrong.
+    """Print every check; return 1 if any fails.
 
     Parameters
     ----------
     study : str, optional
-        A study's name, whose need of disk is held against what there is.
+        Its name; also check that its output fits on disk. A setting is taken as an override.
     overrides : sequence of str
     search_path : sequence of str
-        The user's own folders.
+        The user's folders of studies.
     as_json : bool
     """
+    words = [study, *overrides] if study else overrides
+    names, overrides = [w for w in words if "=" not in w], [w for w in words if "=" in w]
+    if len(names) > 1:
+        raise UserError(f"doctor takes one study, got {' '.join(names)}.")
+    study = names[0] if names else None
     if study:
         settings = compose.load(study, overrides, search_path)
     else:
         settings = compose.load_shared(overrides)
     console, checks = terminal.console(), []
-    for check in in_time(looks(settings, study), LIMIT_S):
+    for check in run_all(all_probes(settings, study), LIMIT_S):
         checks.append(check)
         if not as_json:
             _print(console, check)
@@ -48,26 +53,26 @@ def doctor(
     return EXIT_FAILED if any(check.verdict == "wrong" for check in checks) else EXIT_DONE
 
 
-def looks(settings: DictConfig, study: str | None) -> dict[str, Look]:
-    """Return everything there is to look at."""
+def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
+    """Return all probes by name, in the order they are printed."""
     output_dir = Path(settings.output_dir).expanduser().resolve()
     scaling, tracker = read_scaling(settings), settings.tracker
     uri, folder, enabled = tracker.uri, settings.output_dir, tracker.enabled
-    everything: dict[str, Look] = {
-        "versions": versions.look,
-        "devices": machine.devices,
-        "k-means": machine.kmeans,
-        "results": lambda: results.results(output_dir),
-        "shared memory": lambda: machine.shared_memory(scaling.object_store_mb * 2**20),
-        "Ray's folder": machine.temporary_folder,
-        "MLflow": lambda: services.mlflow(uri, folder, enabled=enabled),
-        "study.storage": lambda: services.database(settings.study.storage),
-        "all-reduce": machine.all_reduce,
-        "ray": lambda: services.ray(scaling),
+    probes: dict[str, Probe] = {
+        "versions": versions.check_versions,
+        "devices": machine.check_devices,
+        "k-means": machine.check_kmeans,
+        "results": lambda: results.check_results(output_dir),
+        "shared memory": lambda: machine.check_shared_memory(scaling.object_store_mb * 2**20),
+        "Ray's folder": machine.check_ray_folder,
+        "MLflow": lambda: services.check_mlflow(uri, folder, enabled=enabled),
+        "study.storage": lambda: services.check_database(settings.study.storage),
+        "all-reduce": machine.check_all_reduce,
+        "ray": lambda: services.check_ray(scaling),
     }
     if study:
-        everything["disk"] = lambda: results.room_for(settings, study, output_dir)
-    return everything
+        probes["disk"] = lambda: results.check_disk_for(settings, study, output_dir)
+    return probes
 
 
 def _print(console: Console, check: Check) -> None:

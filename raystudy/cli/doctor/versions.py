@@ -1,4 +1,4 @@
-"""What is installed, and whether it fits together."""
+"""Checks of installed packages and whether their versions are compatible."""
 
 import importlib.metadata
 import platform
@@ -14,87 +14,97 @@ Requires = Callable[[str], Sequence[str]]
 
 
 WITHOUT_DASHBOARD = (
-    "trials of several workers that are stopped keep their resources for ever",
+    "stopped trials with several workers keep their resources forever",
     "uv pip install 'ray[default,train,tune]'",
 )
 
 
-def look() -> list[Check]:
-    """Return Python, raystudy's requirements, and what does not fit together."""
-    there: dict[str, str] = {
+def check_versions() -> list[Check]:
+    """Check Python, raystudy's requirements, and packages that are incompatible."""
+    installed: dict[str, str] = {
         canonicalize_name(one.metadata["Name"]): one.version
         for one in importlib.metadata.distributions()
         if one.metadata["Name"]
     }
     found = f"{platform.python_version()} on {platform.system()} {platform.machine()}"
-    checks = [Check("python", "well", found), *packages(there, _requires)]
-    clashing = [*faiss_twice(there), *dashboard(there, _requires), *clashes(there, _requires)]
-    return [*checks, *(clashing or [Check("versions", "well", "no pair known to do harm")])]
+    checks = [Check("python", "well", found), *packages(installed, _requires)]
+    conflicts = [
+        *duplicate_faiss(installed),
+        *missing_dashboard(installed, _requires),
+        *unmet(installed, _requires),
+    ]
+    return [*checks, *(conflicts or [Check("versions", "well", "no incompatible packages")])]
 
 
-def packages(there: Mapping[str, str], requires: Requires) -> list[Check]:
-    """Return a check of each package that raystudy asks for."""
-    if "raystudy" not in there:
+def packages(installed: Mapping[str, str], requires: Requires) -> list[Check]:
+    """Check each package that raystudy requires."""
+    if "raystudy" not in installed:
         advice = "uv pip install -e . in its folder; versions are not checked"
-        return [Check("raystudy", "note", "not installed, only found on the path", advice)]
+        return [Check("raystudy", "note", "not installed, only on the path", advice)]
     checks = []
     for requirement in _read(requires("raystudy")):
         name, wanted = requirement.name, str(requirement.specifier)
-        version = there.get(canonicalize_name(name))
+        version = installed.get(canonicalize_name(name))
         if version is None:
             advice = f"uv pip install '{name}{wanted}'"
             checks.append(Check(name, "wrong", "not installed", advice))
         elif _fits(requirement, version):
             checks.append(Check(name, "well", version))
         else:
-            advice = f"raystudy wants {wanted}: uv pip install '{name}{wanted}'"
+            advice = f"raystudy needs {wanted}: uv pip install '{name}{wanted}'"
             checks.append(Check(name, "wrong", version, advice))
     return checks
 
 
-def faiss_twice(there: Mapping[str, str]) -> list[Check]:
-    """Return a check if two builds of faiss overwrite each other, which no requirement can say."""
-    if not {"faiss-gpu", "faiss-cpu"} <= there.keys():
+def duplicate_faiss(installed: Mapping[str, str]) -> list[Check]:
+    """Report two builds of faiss that overwrite each other, which no requirement can express."""
+    if not {"faiss-gpu", "faiss-cpu"} <= installed.keys():
         return []
-    found = f"{there['faiss-gpu']} and faiss-cpu overwrite each other's files"
+    found = f"{installed['faiss-gpu']} and faiss-cpu overwrite each other's files"
     return [Check("faiss-gpu", "wrong", found, "uninstall both, then install one")]
 
 
-def dashboard(there: Mapping[str, str], requires: Requires) -> list[Check]:
-    """Return a check if Ray came without what its dashboard needs."""
-    if "ray" not in there:
+def missing_dashboard(installed: Mapping[str, str], requires: Requires) -> list[Check]:
+    """Report a Ray that lacks the packages of its dashboard."""
+    if "ray" not in installed:
         return []
     needed = (one.name for one in _read(requires("ray"), "default"))
-    absent = [name for name in needed if canonicalize_name(name) not in there]
-    if not absent:
+    missing = [name for name in needed if canonicalize_name(name) not in installed]
+    if not missing:
         return []
     harm, advice = WITHOUT_DASHBOARD
-    found = f"has no dashboard ({', '.join(absent[:3])} absent): {harm}"
+    found = f"has no dashboard ({', '.join(missing[:3])} missing): {harm}"
     return [Check("ray", "wrong", found, advice)]
 
 
-def clashes(there: Mapping[str, str], requires: Requires) -> list[Check]:
-    """Return what raystudy's packages ask of each other and do not get, such as torch of vision."""
-    checks, seen, left = [], {"raystudy"}, ["ray", "torchvision", "mlflow", "optuna", "hydra-core"]
-    left += [canonicalize_name(one.name) for one in _read(_or_none(requires, "raystudy", there))]
-    while left:
-        name = left.pop()
-        if name in seen or name not in there:
+def unmet(installed: Mapping[str, str], requires: Requires) -> list[Check]:
+    """Report requirements among raystudy's packages that are not met, such as torchvision's."""
+    checks, visited, queue = (
+        [],
+        {"raystudy"},
+        ["ray", "torchvision", "mlflow", "optuna", "hydra-core"],
+    )
+    queue += [
+        canonicalize_name(one.name) for one in _read(_or_none(requires, "raystudy", installed))
+    ]
+    while queue:
+        name = queue.pop()
+        if name in visited or name not in installed:
             continue
-        seen.add(name)
+        visited.add(name)
         for one in _read(requires(name)):
             other = canonicalize_name(one.name)
-            version = there.get(other)
-            left.append(other)
+            version = installed.get(other)
+            queue.append(other)
             if version is not None and not _fits(one, version):
-                found = f"{there[name]} wants {one.name}{one.specifier}, there is {version}"
+                found = f"{installed[name]} needs {one.name}{one.specifier}, installed is {version}"
                 advice = f"uv pip install --upgrade {name} '{one.name}'"
                 checks.append(Check(name, "wrong", found, advice))
     return checks
 
 
-def _or_none(requires: Requires, name: str, there: Mapping[str, str]) -> Sequence[str]:
-    return requires(name) if name in there else ()
+def _or_none(requires: Requires, name: str, installed: Mapping[str, str]) -> Sequence[str]:
+    return requires(name) if name in installed else ()
 
 
 def _requires(name: str) -> Sequence[str]:

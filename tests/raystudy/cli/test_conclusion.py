@@ -59,7 +59,7 @@ def test_a_front_is_told_trial_by_trial(tmp_path):
     study = open_study(tmp_path / "s", objectives=BOTH, num_trials=3)
     words = said(tell(study, (0.9, 0.3), (0.8, 0.51), (0.7, 0.4)))
     doubt = uncertainty.of(study.summaries(), study.info.spec.objectives, study.info.measured_on)
-    assert "front:         2 trials that no complete one beats" in words
+    assert "Pareto front:  2 trials that no complete trial dominates" in words
     chance = uncertainty.chance_words(doubt, 0)
     assert f"  0  clean 0.9000  robust 0.3000  {chance}  the published recipe" in words
     assert "  1  clean 0.8000  robust 0.5100" in words
@@ -81,7 +81,7 @@ def test_a_best_trial_beyond_the_constraints_says_so(tmp_path):
     study = open_study(tmp_path / "s", objectives=(CLEAN,), spec=spec, num_trials=2)
     words = said(tell(study, (0.9, 0.25), (0.8, 0.3)))
     assert "best trial:    1 " in words
-    assert f"infeasible: {ROBUST} is 0.3, not >= 0.35; no trial keeps to all constraints" in words
+    assert f"infeasible: {ROBUST} is 0.3, not >= 0.35; no trial satisfies all constraints" in words
 
 
 def test_a_spent_budget_is_told(tmp_path):
@@ -108,9 +108,9 @@ def test_a_study_without_a_complete_trial_has_no_best(tmp_path, objectives):
 def test_a_gain_below_the_noise_floor_is_called_so(tmp_path):
     study = tell(open_study(tmp_path / "s", num_trials=2), (0.9, 0.3), (0.8, 0.35))
     floor = {"finalists": [{"trial": 0}], "noise_floors": {ROBUST: {"one_seed": 0.06}}}
-    assert "noise floor" not in said(study)
+    assert "seed-to-seed noise" not in said(study)
     (tmp_path / "s" / "floor.json").write_text(json.dumps(floor))
-    assert "robust +0.0500 (below the noise floor of single runs, 0.0600)" in said(study)
+    assert "robust +0.0500 (below the seed-to-seed noise of single runs, 0.0600)" in said(study)
 
 
 def test_a_recipe_beyond_a_constraint_is_said_to_be(tmp_path):

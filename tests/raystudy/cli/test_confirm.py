@@ -26,7 +26,7 @@ def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
     ("settings", "words"),
     [
         ({"top": -1}, "--top must be at least 0, got -1"),
-        ({"seeds": 1}, "--seeds must be at least 2, for one seed is no result; got 1"),
+        ({"seeds": 1}, "--seeds must be at least 2, to estimate the seed-to-seed noise; got 1"),
         ({"overrides": ["optimizer.lr=1"]}, "'optimizer.lr' cannot change"),
         ({"overrides": ["seed=7"]}, "'seed' cannot change"),
         ({"overrides": ["study.seed=9"]}, "'study.seed' cannot change"),
@@ -34,7 +34,7 @@ def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
         ({"overrides": ["study.budget.wall_hours=0"]}, "study.budget.wall_hours must be above 0"),
         ({"overrides": ["study.budget.money=1"]}, "study.budget has passes"),
         ({"of": "rocl-1"}, "no study 'rocl-1'"),
-        ({"overrides": ["study.id=cross_entropy-1"]}, "'cross_entropy-1' is no confirm"),
+        ({"overrides": ["study.id=cross_entropy-1"]}, "'cross_entropy-1' is not a confirm"),
     ],
 )
 def test_wrong_input_is_refused_in_a_sentence_and_nothing_is_made(tmp_path, settings, words):

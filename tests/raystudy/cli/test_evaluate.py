@@ -190,7 +190,7 @@ def test_a_malicious_checkpoint_does_not_run(capsys, tmp_path):
     ("words", "sentence"),
     [
         (["nothing-1"], "no study 'nothing-1'"),
-        (["train-fast_at-1", "suite=quik"], "no suite 'quik'; there are:"),
+        (["train-fast_at-1", "suite=quik"], "no suite 'quik'; choose from"),
         (["train-fast_at-1", "suite.split=train"], "suite.split must be val or test"),
         (["train-fast_at-1", "suite.max_imges=3"], "max_imges"),
         (["train-simclr-1", "suite=fast_at_figure2"], "needs a method that trains a head"),

@@ -1,5 +1,8 @@
 """The command line as a user meets it."""
 
+import argparse
+import importlib
+import inspect
 import re
 import shlex
 import subprocess
@@ -8,13 +11,12 @@ import sys
 import pytest
 
 from raystudy import terminal
-from raystudy.cli import main
-from raystudy.cli.commands import table
-from raystudy.cli.commands.examples import EXAMPLES, GROUPS
-from raystudy.cli.completion import VERBS, words
+from raystudy.cli import main, parser
+from raystudy.cli.commands.table import GROUPS
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 
+COMMANDS = {command.name: command for group in GROUPS.values() for command in group}
 HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "matplotlib", "numpy")
 
 
@@ -24,27 +26,37 @@ def run(capsys, *arguments):
     return code, out.out, out.err
 
 
-def test_help_imports_nothing_heavy():
+@pytest.mark.parametrize("words", [["--help"], ["sweep", "--help"]])
+def test_help_imports_nothing_heavy(words):
     code = (
         "import sys; from raystudy.cli import main\n"
-        "try: main.main(['--help'])\n"
+        f"try: main.main({words})\n"
         "except SystemExit: pass\n"
         f"print([name for name in {HEAVY} if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
     assert "raystudy sweep swaro" in done.stdout
-    assert "  sweep       Search a study's space" in done.stdout
-    assert "exit codes: 0 done" in done.stdout
+
+
+def test_help_lists_all_verbs_by_groups(capsys):
+    with pytest.raises(SystemExit):
+        main.main(["--help"])
+    out = capsys.readouterr().out
+    for title, group in GROUPS.items():
+        listed = "".join(f"  {one.name:<11} {one.summary}\n" for one in group)
+        assert f"\n{title}:\n{listed}\n" in out
+    assert "exit codes: 0 done" in out
 
 
 def test_every_verb_has_help(capsys):
-    for verb in VERBS:
+    for verb, command in COMMANDS.items():
         with pytest.raises(SystemExit) as left:
             main.main([verb, "--help"])
         assert left.value.code == 0
         out = capsys.readouterr().out
         assert f"usage: raystudy {verb} " in out
+        assert command.summary in out
         assert "examples:\n  " in out
         description = out.partition("\n\n")[2].partition("positional arguments:")[0]
         description = description.partition("options:")[0]
@@ -88,7 +100,7 @@ def test_bad_input_is_one_sentence_and_exit_code_2(capsys, tmp_path, monkeypatch
 def test_options_and_settings_stand_in_any_order(capsys):
     words = ["--dry-run", "study.num_trials=3", "optimizer.lr=1", "max_epochs=1"]
     plans = [run(capsys, "sweep", "simclr", *order) for order in (words, words[::-1])]
-    one, other = (out.partition("measuring")[0] for code, out, _ in plans if code == 0)
+    one, other = (out.partition("timing")[0] for code, out, _ in plans if code == 0)
     assert one == other
     assert "trials      3;" in one
 
@@ -96,15 +108,15 @@ def test_options_and_settings_stand_in_any_order(capsys):
 @pytest.mark.parametrize(
     ("arguments", "words"),
     [
-        (["swep", "swaro"], "no 'swep' here; did you mean 'sweep'?"),
-        (["xyz"], "no 'xyz' here; there are sweep, plan, train"),
-        (["sweep"], "the following arguments are required: STUDY\n('raystudy sweep --help'"),
+        (["swep", "swaro"], "unknown word 'swep'; did you mean 'sweep'?"),
+        (["xyz"], "unknown word 'xyz'; choose from sweep, plan, train"),
+        (["sweep"], "the following arguments are required: STUDY\n(see 'raystudy sweep --help')"),
         (["logs", "swaro-1", "x"], "argument TRIAL: invalid int value: 'x'"),
-        (["export", "swaro-1", "--format", "cvs"], "no 'cvs' here; did you mean 'csv'?"),
-        ([], "begin with:"),
+        (["export", "swaro-1", "--format", "cvs"], "unknown word 'cvs'; did you mean 'csv'?"),
+        ([], "get started:"),
     ],
 )
-def test_a_wrong_word_is_told_in_a_sentence(capsys, arguments, words):
+def test_a_wrong_word_is_reported_in_one_sentence(capsys, arguments, words):
     with pytest.raises(SystemExit) as left:
         main.main(arguments)
     assert left.value.code == 2
@@ -118,21 +130,32 @@ def test_a_search_path_that_is_no_folder_is_refused(capsys, tmp_path, verb):
     assert f"--search-path: {tmp_path}/mine is not a folder" in err
 
 
-def test_every_verb_is_in_one_group_and_has_examples_that_parse():
-    names = [verb.__name__.rstrip("_") for verb in table.VERBS]
-    assert sorted(name for group in GROUPS.values() for name in group) == sorted(names)
-    assert set(EXAMPLES) == set(names)
-    for name, text in EXAMPLES.items():
-        for line in text.splitlines():
-            _, verb, *arguments = shlex.split(
-                re.sub(r'^eval "\$\((.*)\)"', r"\1", line), comments=True
-            )
-            assert verb == name
-            arguments = arguments[: arguments.index("|")] if "|" in arguments else arguments
-            assert main._parse([verb, *arguments]).run.__name__.rstrip("_") == name
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_examples_parse(command):
+    for line in command.examples.splitlines():
+        _, verb, *arguments = shlex.split(re.sub(r'^eval "\$\((.*)\)"', r"\1", line), comments=True)
+        arguments = arguments[: arguments.index("|")] if "|" in arguments else arguments
+        assert verb == command.name
+        assert parser.parse([verb, *arguments])[0] is command
 
 
-def test_what_may_not_be_written_is_told_without_a_traceback(capsys, monkeypatch):
+@pytest.mark.parametrize("command", COMMANDS.values(), ids=COMMANDS)
+def test_a_verbs_function_takes_what_its_row_names(command):
+    function = getattr(importlib.import_module(command.module), command.function)
+    verb_parser = argparse.ArgumentParser(add_help=False)
+    for argument in command.arguments:
+        argument.add_to(verb_parser)
+    taken = inspect.signature(function).parameters
+    required = {name for name, one in taken.items() if one.default is inspect.Parameter.empty}
+    given = {action.dest for action in verb_parser._actions}
+    assert required <= given <= set(taken)
+
+
+def test_every_name_is_one_verbs():
+    assert len(COMMANDS) == sum(map(len, GROUPS.values()))
+
+
+def test_a_folder_that_is_not_writable_is_reported_without_a_traceback(capsys, monkeypatch):
     monkeypatch.setenv("RAYSTUDY_HOME", "/dev/null/x")
     code, _, err = run(capsys, "ui", "--port", "49151")
     assert code == 1
@@ -146,7 +169,7 @@ def test_an_unknown_option_is_refused(capsys):
     assert "unrecognized arguments: --nothing" in capsys.readouterr().err
 
 
-def test_show_tells_values_and_sources(capsys):
+def test_show_prints_values_and_sources(capsys):
     code, out, _ = run(capsys, "show", "swaro", "data=cifar10")
     assert code == 0
     flat = " ".join(out.split())
@@ -159,45 +182,6 @@ def test_list_names_studies_and_options(capsys):
     assert code == 0
     for name in ("swaro", "rocl", "simclr", "digits", "cifar10", "pgd_linf", "asha", "tpe"):
         assert f"  {name} " in out
-
-
-def test_completion_knows_verbs_studies_options_and_settings():
-    assert words(["sw"]) == ["sweep"]
-    assert words(["sweep", "swar"]) == ["swaro"]
-    assert "attack=pgd_linf" in words(["sweep", "swaro", "attack=pgd"])
-    assert words(["train", "swaro", "optimizer.l"]) == ["optimizer.lr="]
-    assert words(["evaluate", "suite=swaro_table1"]) == ["suite=swaro_table1"]
-
-
-def test_completion_knows_options_and_their_values():
-    assert words(["status", "--f"]) == ["--follow"]
-    assert words(["export", "swaro-1", "--format", "l"]) == ["latex"]
-    assert words(["report", "x", "--importance", ""]) == ["fanova", "ped_anova"]
-
-
-def test_completion_knows_studies_and_their_trials(tmp_path, monkeypatch):
-    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
-    folder = create_study_folder(tmp_path, "swaro")
-    folder.write_manifest(Manifest(kind="sweep", name="swaro"))
-    for number in (0, 12):
-        folder.trial(number).path.mkdir(parents=True)
-    assert words(["status", ""]) == ["swaro-1"]
-    assert words(["compare", "swaro-1", "sw"]) == ["swaro-1"]
-    assert words(["logs", "swaro-1", ""]) == ["0", "12"]
-    for verb in ("replay", "look", "evaluate", "export", "diff"):
-        assert words([verb, "swaro-1/1"]) == ["swaro-1/12"]
-    assert words(["diff", "swaro-1/0", "swaro-1/"]) == ["swaro-1/0", "swaro-1/12"]
-
-
-def test_completion_knows_every_verb():
-    assert set(VERBS) == {verb.__name__.rstrip("_") for verb in table.VERBS}
-
-
-@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
-def test_completion_scripts_ask_for_words(capsys, shell):
-    code, out, _ = run(capsys, "completion", shell)
-    assert code == 0
-    assert "raystudy-words" in out
 
 
 def test_show_writes_values_as_one_types_them(capsys):

@@ -34,7 +34,7 @@ def no_gpus(monkeypatch):
 
 def test_gpus_that_lie_idle_are_told(monkeypatch):
     monkeypatch.setattr(provenance, "gpus", lambda: "2 x NVIDIA H100")
-    assert "scaling.use_gpu=true has them use 2 x NVIDIA H100" in told()
+    assert "with scaling.use_gpu=true they use 2 x NVIDIA H100" in told()
     assert "NVIDIA" not in told("scaling.use_gpu=true")
 
 
@@ -55,21 +55,21 @@ def test_objectives_constraints_budget_and_points_are_told():
     )
     assert "maximize val/accuracy, maximize val/robust_accuracy" in words
     assert "subject to  val/robust_accuracy >= 0.35" in words
-    assert "2e+15 FLOPs, 3 hours; no trial is begun once it is spent" in words
-    assert "1 given by hand, after trial 0" in words
+    assert "2e+15 FLOPs, 3 hours; once it is spent no trial is launched" in words
+    assert "1 set by study.points, after trial 0" in words
     assert "ParetoHalving" in words
 
 
 @pytest.mark.parametrize("sampler", ["random", "qmc"])
 def test_a_sampler_that_cannot_use_constraints_is_named(sampler):
     words = told(f"sampler={sampler}", 'study.constraints=["val/accuracy >= 0.35"]')
-    assert "draws without a look at study.constraints" in words
+    assert "ignores study.constraints when sampling" in words
 
 
 @pytest.mark.parametrize("sampler", ["tpe", "gp", "nsga2", "cmaes"])
 def test_a_sampler_that_uses_constraints_needs_no_note(sampler):
     words = told(f"sampler={sampler}", 'study.constraints=["val/accuracy >= 0.35"]')
-    assert "draws without" not in words
+    assert "when sampling" not in words
 
 
 def test_a_median_under_constraints_is_told_to_be_blind():

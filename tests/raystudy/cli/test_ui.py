@@ -28,8 +28,8 @@ def test_a_port_that_is_taken_is_told_with_another(capsys, taken, monkeypatch, t
     [
         ("127.0.0.1", 99999, "between 1 and 65535, got 99999"),
         ("127.0.0.1", 0, "between 1 and 65535, got 0"),
-        ("192.0.2.1", 5000, "--host 192.0.2.1 is no address of this machine"),
-        ("nobody.invalid", 5000, "--host nobody.invalid is no address of this machine"),
+        ("192.0.2.1", 5000, "--host 192.0.2.1 is not an address of this machine"),
+        ("nobody.invalid", 5000, "--host nobody.invalid is not an address of this machine"),
     ],
 )
 def test_what_cannot_be_listened_on_is_told(host, port, words):

@@ -65,7 +65,7 @@ def test_a_confirm_is_exported_as_its_table_and_only_once_it_is_over(tmp_path, m
     folder = search(tmp_path, [0.5]).folder
     manifest = dataclasses.replace(folder.read_manifest(), kind="confirm")
     folder.write_manifest(manifest)
-    with pytest.raises(UserError, match="is not over"):
+    with pytest.raises(UserError, match="is not finished"):
         export("simclr-1", [], file_format="latex", output=None)
     (folder.path / "confirm.json").write_text(json.dumps(RACE))
     export("simclr-1", [], file_format="csv", output=None)

@@ -265,7 +265,8 @@ def test_logs_of_a_trial_that_nobody_runs_say_how_to_go_on(home, capsys):
         other.next_trial()
         other.interrupted = True
     _, out, _ = run(capsys, "logs", "other", "0", "-f")
-    assert out == "trial 0 of other waits for 'raystudy resume other' after 0 epochs\n"
+    state = "is interrupted (continue with 'raystudy resume other') after 0 epochs"
+    assert out == f"trial 0 of other {state}\n"
 
 
 def test_rm_wants_to_be_sure(home, capsys):
@@ -300,7 +301,7 @@ def test_pause_and_stop_reach_the_driver_and_rm_refuses_before(home, capsys):
     assert json.loads(run(capsys, "status", "mine", "--json")[1])["state"] == "running"
     code, out, _ = run(capsys, "pause", "mine")
     assert code == 0
-    assert "begins no more trials" in out
+    assert "launches no more trials" in out
     assert holder.stdout.readline() == "paused\n"
     code, out, _ = run(capsys, "stop", "mine")
     assert code == 0

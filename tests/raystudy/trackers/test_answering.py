@@ -4,5 +4,5 @@ from raystudy.cli.doctor import services
 
 
 def test_an_mlflow_that_is_there_answers(store):
-    (check,) = services.mlflow(store.uri, "nowhere", enabled=True)
-    assert (check.verdict, check.found) == ("well", f"{store.uri} answers")
+    (check,) = services.check_mlflow(store.uri, "nowhere", enabled=True)
+    assert (check.verdict, check.found) == ("well", f"{store.uri} responds")

@@ -84,7 +84,7 @@ def test_a_server_that_answers_otherwise_is_told_and_what_to_do(capfd, waiting, 
     assert ANSWERS[code] in said
     if code != 200:
         assert f"HTTP {code}" in said
-    assert said.endswith(f"7 events wait on disk; then repeat 'raystudy sync {waiting.id}'.")
+    assert said.endswith(f"7 events wait on disk; then rerun 'raystudy sync {waiting.id}'.")
 
 
 def test_nobody_at_a_port_is_told_without_the_password(capfd, waiting):
@@ -149,7 +149,7 @@ def test_it_goes_on_in_the_background_only_if_asked(capfd, store, waiting):
     uri = f"sqlite:///{path}"
     code, said = sync(capfd, waiting, uri, "--background")
     assert code == 0
-    assert "goes on trying to deliver them" in said
+    assert "keeps trying to upload them" in said
     other.close()
     deadline = time.monotonic() + PATIENCE_S
     while count_waiting(waiting, uri) and time.monotonic() < deadline:

@@ -12,7 +12,7 @@ from hydra.utils import instantiate
 from toy_classifiers import accuracy, convolutional, trained
 
 import search_spaces
-from raystudy.cli.list import list_choices
+from raystudy.cli.list import list_options
 from raystudy.config import catalogue, compose
 from raystudy.errors import UserError
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
@@ -164,7 +164,7 @@ def test_a_file_with_the_name_of_a_composed_adversary_is_refused(tmp_path):
 
 
 def test_the_list_tells_of_composed_adversaries(capsys):
-    assert list_choices([], as_json=True) == 0
+    assert list_options([], as_json=True) == 0
     told = json.loads(capsys.readouterr().out)["adversary"]
     assert len(told) == 38
     assert told["slide20_l1_random"].endswith("towards a wrong class drawn once")

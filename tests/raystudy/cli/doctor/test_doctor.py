@@ -1,4 +1,4 @@
-"""What the doctor looks at, and that no look can hold it up."""
+"""What the doctor checks, and that no check can block it."""
 
 import http.server
 import json
@@ -9,24 +9,24 @@ import pytest
 
 from raystudy.cli import main
 from raystudy.cli.doctor import machine, results, services
-from raystudy.cli.doctor.check import Check, in_time, python
-from raystudy.cli.doctor.verb import looks
+from raystudy.cli.doctor.check import Check, python, run_all
+from raystudy.cli.doctor.verb import all_probes
 from raystudy.config import compose
 from raystudy.config.scaling import Scaling
 from raystudy.study.plan.calibration import Sizes
 
 
-def test_a_look_that_hangs_or_raises_does_not_hold_the_others_up():
+def test_a_probe_that_hangs_or_raises_does_not_block_the_others():
     forever, good = threading.Event(), Check("good", "well", "fine")
 
     def raises():
         raise OSError("the disk is gone")
 
-    told = list(in_time({"slow": forever.wait, "bad": raises, "good": lambda: [good]}, 2))
+    checks = list(run_all({"slow": forever.wait, "bad": raises, "good": lambda: [good]}, 2))
     forever.set()
-    assert [check.verdict for check in told] == ["wrong", "wrong", "well"]
-    assert told[0].found == "no answer in 2 s"
-    assert told[1].found == "OSError: the disk is gone"
+    assert [check.verdict for check in checks] == ["wrong", "wrong", "well"]
+    assert checks[0].found == "no answer in 2 s"
+    assert checks[1].found == "OSError: the disk is gone"
 
 
 def test_a_process_that_hangs_is_killed():
@@ -36,16 +36,16 @@ def test_a_process_that_hangs_is_killed():
 
 
 def test_results_can_be_written_and_locked(tmp_path):
-    folder, lock = results.results(tmp_path / "not" / "there")
+    folder, lock = results.check_results(tmp_path / "not" / "there")
     assert folder.verdict in ("well", "note")
     assert (lock.name, lock.verdict) == ("locks", "well")
     assert not list(tmp_path.iterdir())
 
 
-def test_a_lock_that_keeps_nobody_out_is_wrong(tmp_path, monkeypatch):
+def test_a_lock_that_does_not_exclude_others_is_wrong(tmp_path, monkeypatch):
     monkeypatch.setattr(results.fcntl, "flock", lambda *_: None)  # as some network disks do
-    assert results.lock(tmp_path).verdict == "wrong"
-    assert "two drivers could run one study" in results.lock(tmp_path).advice
+    assert results.check_lock(tmp_path).verdict == "wrong"
+    assert "two processes could run one study" in results.check_lock(tmp_path).advice
 
 
 def test_the_last_mount_over_a_folder_counts(tmp_path):
@@ -62,31 +62,31 @@ def test_the_last_mount_over_a_folder_counts(tmp_path):
 
 
 @pytest.mark.parametrize(("trials", "verdict"), [(2, "well"), (10**9, "wrong")])
-def test_what_a_study_writes_is_held_against_what_is_free(tmp_path, trials, verdict):
+def test_the_output_of_a_study_must_fit_on_disk(tmp_path, trials, verdict):
     settings = compose.load("simclr", [f"study.num_trials={trials}", "tracker=none"])
-    (check,) = results.room_for(settings, "simclr", tmp_path)
+    (check,) = results.check_disk_for(settings, "simclr", tmp_path)
     assert (check.name, check.verdict) == ("disk for simclr", verdict)
     assert f"{trials} trials write at most" in check.found
 
 
-def test_images_that_are_not_there_are_told(tmp_path):
+def test_missing_images_are_reported(tmp_path):
     settings = compose.load("simclr", ["data=cifar10", f"data.root={tmp_path}"])
-    (check,) = results.room_for(settings, "simclr", tmp_path)
+    (check,) = results.check_disk_for(settings, "simclr", tmp_path)
     assert check.verdict == "wrong"
     assert "data.download=true" in check.found
 
 
 @pytest.mark.parametrize(("store", "verdict"), [(1, "well"), (2**60, "note")])
-def test_shared_memory_is_held_against_the_object_store(tmp_path, store, verdict):
-    assert machine.shared_memory(store, tmp_path)[0].verdict == verdict
-    assert machine.shared_memory(store, tmp_path / "absent")[0].verdict == "note"
+def test_the_object_store_must_fit_into_shared_memory(tmp_path, store, verdict):
+    assert machine.check_shared_memory(store, tmp_path)[0].verdict == verdict
+    assert machine.check_shared_memory(store, tmp_path / "absent")[0].verdict == "note"
 
 
 @pytest.mark.parametrize(
     ("stops_at", "least", "verdict"), [(1.0, 1, "well"), (0.0, 1, "wrong"), (1.0, 2**60, "note")]
 )
 def test_a_full_temporary_folder_is_wrong(tmp_path, stops_at, least, verdict):
-    assert machine.temporary_folder(tmp_path, stops_at, least)[0].verdict == verdict
+    assert machine.check_ray_folder(tmp_path, stops_at, least)[0].verdict == verdict
 
 
 @pytest.fixture
@@ -96,29 +96,31 @@ def silent():
         yield server.getsockname()[1]
 
 
-def test_a_database_that_does_not_answer_is_told(tmp_path):
-    assert services.database(None) == []
-    assert services.database(f"sqlite:///{tmp_path}/x.db")[0].verdict == "well"
-    (check,) = services.database(f"sqlite:///{tmp_path}/absent/x.db")
+def test_a_database_that_does_not_respond_is_reported(tmp_path):
+    assert services.check_database(None) == []
+    assert services.check_database(f"sqlite:///{tmp_path}/x.db")[0].verdict == "well"
+    (check,) = services.check_database(f"sqlite:///{tmp_path}/absent/x.db")
     assert check.verdict == "wrong"
     assert "study.storage=null" in check.advice
 
 
-def test_an_mlflow_that_does_not_answer_is_told_in_time(silent):
-    (check,) = services.mlflow(f"http://me:secret@127.0.0.1:{silent}", "nowhere", enabled=True)
+def test_an_mlflow_that_does_not_respond_is_reported_in_time(silent):
+    (check,) = services.check_mlflow(
+        f"http://me:secret@127.0.0.1:{silent}", "nowhere", enabled=True
+    )
     assert check.verdict == "wrong"
     assert "raystudy sync" in check.advice
     assert "secret" not in check.found
 
 
 def test_an_mlflow_store_is_named(tmp_path):
-    def told(uri, enabled=True):
-        (check,) = services.mlflow(uri, str(tmp_path), enabled=enabled)
+    def verdict_on(uri, enabled=True):
+        (check,) = services.check_mlflow(uri, str(tmp_path), enabled=enabled)
         return check.verdict, check.found
 
-    assert told(None, enabled=False) == ("well", "not told (tracker=none)")
-    assert told(None)[1].endswith("will be made by the first study")
-    verdict, words = told("file:///tmp/mlruns")
+    assert verdict_on(None, enabled=False) == ("well", "off (tracker=none)")
+    assert verdict_on(None)[1].endswith("will be created by the first study")
+    verdict, words = verdict_on("file:///tmp/mlruns")
     assert verdict == "wrong"
     assert "tracker.uri must begin with" in words
 
@@ -154,23 +156,23 @@ def dashboard():
 
 def test_an_open_dashboard_is_wrong(dashboard, monkeypatch):
     cluster = Scaling(address="auto")
-    assert services.is_guarded(dashboard(401))
-    assert not services.is_guarded(dashboard(200))
-    assert services.dashboard_check("127.0.0.1:8265", cluster).verdict == "well"
+    assert services.requires_token(dashboard(401))
+    assert not services.requires_token(dashboard(200))
+    assert services.check_dashboard("127.0.0.1:8265", cluster).verdict == "well"
     monkeypatch.setattr(services, "LOOPBACK", ())  # as if 127.0.0.1 were anybody's
-    assert services.dashboard_check(dashboard(200), cluster).verdict == "wrong"
-    assert services.dashboard_check(dashboard(401), cluster).verdict == "well"
+    assert services.check_dashboard(dashboard(200), cluster).verdict == "wrong"
+    assert services.check_dashboard(dashboard(401), cluster).verdict == "well"
 
 
 def test_no_dashboard_is_wrong_only_where_one_is_needed():
-    assert services.dashboard_check("", Scaling()).verdict == "well"
-    assert services.dashboard_check("", Scaling(num_workers=2)).verdict == "wrong"
-    assert services.dashboard_check("", Scaling(address="auto")).verdict == "wrong"
+    assert services.check_dashboard("", Scaling()).verdict == "well"
+    assert services.check_dashboard("", Scaling(num_workers=2)).verdict == "wrong"
+    assert services.check_dashboard("", Scaling(address="auto")).verdict == "wrong"
 
 
-def test_a_study_is_looked_at_if_named():
+def test_the_disk_is_checked_for_a_study():
     shared, named = compose.load_shared([]), compose.load("simclr", [])
-    assert set(looks(named, "simclr")) - set(looks(shared, None)) == {"disk"}
+    assert set(all_probes(named, "simclr")) - set(all_probes(shared, None)) == {"disk"}
 
 
 @pytest.mark.slow

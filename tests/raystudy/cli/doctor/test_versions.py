@@ -1,4 +1,4 @@
-"""Versions that do harm are named, others are not."""
+"""Incompatible versions are reported, others are not."""
 
 import importlib.metadata
 
@@ -40,16 +40,16 @@ def requires(name):
 def found(there):
     checks = [
         *versions.packages(there, requires),
-        *versions.faiss_twice(there),
-        *versions.dashboard(there, requires),
-        *versions.clashes(there, requires),
+        *versions.duplicate_faiss(there),
+        *versions.missing_dashboard(there, requires),
+        *versions.unmet(there, requires),
     ]
     return {
         check.name: f"{check.found}; {check.advice}" for check in checks if check.verdict == "wrong"
     }
 
 
-def test_what_fits_together_is_well():
+def test_compatible_versions_pass():
     assert found(GOOD) == {}
     assert [check.name for check in versions.packages(GOOD, requires)] == [
         "ray",
@@ -63,17 +63,17 @@ def test_what_fits_together_is_well():
 @pytest.mark.parametrize(
     ("changes", "name", "words"),
     [
-        ({"optuna": "2.10.1"}, "optuna", "raystudy wants <6,>=5.0"),
+        ({"optuna": "2.10.1"}, "optuna", "raystudy needs <6,>=5.0"),
         ({"optuna": None}, "optuna", "not installed"),
-        ({"hydra-core": "1.4.0rc3"}, "hydra-core", "raystudy wants <1.4,>=1.3.8"),
-        ({"grpcio": "1.48.0"}, "grpcio", "raystudy wants !=1.48.0"),
-        ({"grpcio": "1.52.0"}, "grpcio", "raystudy wants !=1.48.0"),
+        ({"hydra-core": "1.4.0rc3"}, "hydra-core", "raystudy needs <1.4,>=1.3.8"),
+        ({"grpcio": "1.48.0"}, "grpcio", "raystudy needs !=1.48.0"),
+        ({"grpcio": "1.52.0"}, "grpcio", "raystudy needs !=1.48.0"),
         ({"faiss-gpu": "1.7.2"}, "faiss-gpu", "overwrite each other's files"),
-        ({"aiohttp-cors": None}, "ray", "has no dashboard (aiohttp_cors absent)"),
-        ({"torch": "2.14.1"}, "torchvision", "0.30.0 wants torch==2.15.0, there is 2.14.1"),
+        ({"aiohttp-cors": None}, "ray", "has no dashboard (aiohttp_cors missing)"),
+        ({"torch": "2.14.1"}, "torchvision", "0.30.0 needs torch==2.15.0, installed is 2.14.1"),
     ],
 )
-def test_what_does_harm_is_named_with_what_to_do(changes, name, words):
+def test_an_incompatible_version_is_reported_with_a_fix(changes, name, words):
     there = {key: value for key, value in (GOOD | changes).items() if value is not None}
     assert words in found(there)[name]
     assert not found(there)[name].endswith("; ")
@@ -92,12 +92,12 @@ def test_half_of_a_bad_pair_does_no_harm(changes):
     assert "dashboard" not in found(there).get("ray", "")
 
 
-def test_a_raystudy_that_is_only_on_the_path_is_told_and_no_crash():
+def test_a_raystudy_that_is_only_on_the_path_is_noted():
     (only,) = versions.packages({"torch": "2.15.0"}, importlib.metadata.requires)
     assert (only.name, only.verdict) == ("raystudy", "note")
 
 
 def test_what_is_installed_here_is_read():
-    checks = versions.look()
+    checks = versions.check_versions()
     assert checks[0].name == "python"
-    assert checks[-1].name == "versions"  # no pair known to do harm
+    assert checks[-1].name == "versions"

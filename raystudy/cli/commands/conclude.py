@@ -1,0 +1,146 @@
+"""Verbs that evaluate what was trained and draw conclusions."""
+
+from raystudy.cli import completers
+from raystudy.cli.commands.arguments import JSON, RESULTS, SEARCH_PATH, STUDY_ID, settings
+from raystudy.cli.commands.command import Command, argument
+
+PICTURES = (
+    "features",
+    "umap",
+    "adversarial",
+    "visualisation",
+    "interpolation",
+    "large",
+    "views",
+)
+
+CONCLUDE = (
+    Command(
+        name="evaluate",
+        module="raystudy.cli.evaluate",
+        function="evaluate",
+        summary="Evaluate trained networks: protocols, attacks, gradient masking checks.",
+        details="""\
+RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
+(then also give encoder=... and data=...; FILE:PREFIX if it holds several encoders).
+Several networks are evaluated in parallel on Ray.""",
+        arguments=(
+            argument(
+                "runs",
+                nargs="+",
+                metavar="RUN",
+                help="such as swaro-1 or swaro-1/3",
+                completer=completers.runs_and_suites,
+            ),
+            JSON,
+            settings(
+                "suite=NAME, and settings of the suite, the data and the device",
+                completer=completers.suites,
+            ),
+            SEARCH_PATH,
+        ),
+        examples="""\
+raystudy evaluate swaro-1                             # its best trial, with the suite 'quick'
+raystudy evaluate swaro-1/3 suite=swaro_table1        # one trial, by the protocol of a table
+raystudy evaluate swaro-1 rocl-1 suite=swaro_table4   # several in parallel, and transfer
+raystudy evaluate theirs.pt encoder=resnet18 data=cifar10 suite=full""",
+    ),
+    Command(
+        name="look",
+        module="raystudy.cli.look",
+        function="look",
+        summary="Draw a network's features, adversarial examples, activation maximisation.",
+        details="""\
+RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
+(then also give encoder=... and data=...).""",
+        arguments=(
+            argument(
+                "run",
+                metavar="RUN",
+                help="such as swaro-1 or swaro-1/3",
+                completer=completers.runs,
+            ),
+            argument(
+                "--picture",
+                action="append",
+                dest="pictures",
+                metavar="NAME",
+                help=f"one of {', '.join(PICTURES)}; may be repeated (all)",
+                completer=completers.one_of(*PICTURES),
+            ),
+            argument("--output", metavar="FOLDER", help="instead of the trial's folder"),
+            settings(),
+            SEARCH_PATH,
+        ),
+        examples="""\
+raystudy look swaro-1
+raystudy look swaro-1/3 --picture adversarial --output pictures""",
+    ),
+    Command(
+        name="confirm",
+        module="raystudy.cli.confirm",
+        function="confirm",
+        summary="Race a study's best trials and the published recipe on fresh seeds.",
+        details="""\
+The test split is read once, after the race. 'raystudy resume' continues an interrupted race.
+With --top 0 only the recipe runs, to measure the seed-to-seed noise; no test image is read.""",
+        arguments=(
+            STUDY_ID,
+            argument(
+                "--top",
+                type=int,
+                default=3,
+                help="finalists besides the recipe (3); 0: measure the seed-to-seed noise",
+            ),
+            argument("--seeds", type=int, default=5, help="maximum number of seeds of each (5)"),
+            JSON,
+            settings(
+                "study.id=, study.budget., scaling., tracker. or output_dir=",
+                completer=completers.resumable_settings,
+            ),
+        ),
+        examples="""\
+raystudy confirm swaro-1                              # 3 finalists and the recipe, 5 seeds
+raystudy confirm swaro-1 --top 8 --seeds 4
+raystudy confirm swaro-1 --top 0                      # measure the seed-to-seed noise""",
+    ),
+    Command(
+        name="report",
+        module="raystudy.cli.report",
+        function="report",
+        summary="Write a study's report: one page to read, print and send.",
+        arguments=(
+            STUDY_ID,
+            argument("--output", metavar="FILE", help="instead of the study's folder"),
+            argument(
+                "--importance",
+                choices=("ped_anova", "fanova"),
+                default="ped_anova",
+                help="estimator of the importance of settings (ped_anova)",
+            ),
+            JSON,
+            RESULTS,
+        ),
+        examples="""\
+raystudy report swaro-1
+raystudy report swaro-1 --output swaro.html""",
+    ),
+    Command(
+        name="replay",
+        module="raystudy.cli.replay",
+        function="replay",
+        summary="Train a trial again; bit for bit on a CPU with the same versions.",
+        arguments=(
+            argument(
+                "run",
+                metavar="RUN",
+                help="such as swaro-1/3, or the id of its run in MLflow",
+                completer=completers.runs,
+            ),
+            settings(),
+        ),
+        examples="""\
+raystudy replay swaro-1/3
+raystudy replay 0123456789abcdef0123456789abcdef      # the id of its run in MLflow""",
+    ),
+)

@@ -1,0 +1,125 @@
+"""Verbs about what is installed, configured and stored."""
+
+from raystudy.cli import completers
+from raystudy.cli.commands.arguments import (
+    JSON,
+    RESULTS,
+    SEARCH_PATH,
+    STUDY_ID,
+    STUDY_NAME,
+    settings,
+)
+from raystudy.cli.commands.command import Command, argument
+
+ENVIRONMENT = (
+    Command(
+        name="show",
+        module="raystudy.cli.show",
+        function="show",
+        summary="Show a study's settings, its search space and the source of each number.",
+        arguments=(STUDY_NAME, settings(), SEARCH_PATH, JSON),
+        examples="""\
+raystudy show swaro
+raystudy show swaro data=cifar10 | less""",
+    ),
+    Command(
+        name="list",
+        module="raystudy.cli.list",
+        function="list_options",
+        summary="List all studies, and the options of every group of settings.",
+        arguments=(JSON, SEARCH_PATH),
+        examples="""\
+raystudy list
+raystudy list --json""",
+    ),
+    Command(
+        name="ui",
+        module="raystudy.cli.ui",
+        function="ui",
+        summary="Open MLflow's user interface on the results.",
+        arguments=(
+            argument("--port", type=int, default=5000, help="(5000)"),
+            argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)"),
+            settings("tracker.uri= or output_dir=", completer=completers.store_settings),
+        ),
+        examples="""\
+raystudy ui
+raystudy ui --port 5001""",
+    ),
+    Command(
+        name="sync",
+        module="raystudy.cli.sync",
+        function="sync_study",
+        summary="Upload to MLflow what is waiting on disk.",
+        details="""\
+Results wait on disk while the server is unreachable. If it still is, sync reports that within
+seconds; --background keeps trying.""",
+        arguments=(
+            STUDY_ID,
+            argument(
+                "--background",
+                action="store_true",
+                help="keep trying in the background if the server is unreachable",
+            ),
+            settings("tracker.uri= or output_dir=", completer=completers.store_settings),
+        ),
+        examples="""\
+raystudy sync swaro-1
+raystudy sync swaro-1 tracker.uri=http://host:5000    # to another server""",
+    ),
+    Command(
+        name="doctor",
+        module="raystudy.cli.doctor.verb",
+        function="doctor",
+        summary="Check versions, devices, disk, MLflow, workers and Ray, and suggest fixes.",
+        details="""\
+With a study ('raystudy doctor swaro data=cifar10'), also check that its output fits on disk.""",
+        arguments=(
+            argument(
+                "study",
+                nargs="?",
+                metavar="STUDY",
+                help="also check that its output fits on disk",
+                completer=completers.study_names_and_settings,
+            ),
+            JSON,
+            settings(),
+            SEARCH_PATH,
+        ),
+        examples="""\
+raystudy doctor
+raystudy doctor swaro data=cifar10 study.num_trials=64   # does its output fit on disk?
+raystudy doctor scaling.num_workers=2                    # with Ray's dashboard""",
+    ),
+    Command(
+        name="rm",
+        module="raystudy.cli.rm",
+        function="remove",
+        summary="Delete a study: its folder, and its runs in MLflow.",
+        details="Without --yes it only lists what would be deleted. Stop a running study first.",
+        arguments=(
+            STUDY_ID,
+            argument("--yes", action="store_true", dest="confirmed", help="really delete it"),
+            argument("--keep-mlflow", action="store_true", help="leave its runs in MLflow"),
+            RESULTS,
+        ),
+        examples="""\
+raystudy rm swaro-1                                   # list what would be deleted
+raystudy rm swaro-1 --yes                             # delete it, and its runs in MLflow""",
+    ),
+    Command(
+        name="completion",
+        module="raystudy.cli.completion",
+        function="completion",
+        summary="Print the completion script for your shell.",
+        details="""\
+bash:  eval "$(raystudy completion bash)"
+zsh:   eval "$(raystudy completion zsh)"
+fish:  raystudy completion fish | source""",
+        arguments=(argument("shell", choices=("bash", "zsh", "fish")),),
+        examples="""\
+eval "$(raystudy completion bash)"                    # in ~/.bashrc
+eval "$(raystudy completion zsh)"                     # in ~/.zshrc, after compinit
+raystudy completion fish | source                     # in ~/.config/fish/config.fish""",
+    ),
+)

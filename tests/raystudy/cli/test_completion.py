@@ -1,0 +1,181 @@
+"""Completion in a shell, asked as argcomplete's scripts ask."""
+
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from raystudy.cli import completion, parser
+from raystudy.cli.commands.conclude import PICTURES
+from raystudy.cli.commands.table import GROUPS
+from raystudy.config import catalogue
+from raystudy.evaluation import pictures
+from raystudy.storage.folders import create_study_folder
+from raystudy.storage.manifest import Manifest
+
+HEAVY = ("torch", "ray", "mlflow", "optuna", "hydra", "sklearn", "numpy")
+
+
+def complete(*words):
+    """Return the completions of the last word, which begins as given."""
+    finder = completion.Finder(parser.make_parser(), always_complete_options=False)
+    finder._init_debug_stream = lambda: None
+    *before, prefix = words
+    found = finder._get_completions(["raystudy", *before], prefix, "", None)
+    return sorted(word.rstrip(" ") for word in found)
+
+
+@pytest.fixture
+def home(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    folder = create_study_folder(tmp_path, "swaro")
+    folder.write_manifest(Manifest(kind="sweep", name="swaro"))
+    for number in (0, 12):
+        folder.trial(number).path.mkdir(parents=True)
+    return tmp_path
+
+
+def test_verbs():
+    assert complete("sw") == ["sweep"]
+    assert set(complete("")) == {one.name for group in GROUPS.values() for one in group}
+
+
+def test_names_of_studies(tmp_path):
+    (tmp_path / "swan.yaml").write_text("")
+    for verb in ("sweep", "plan", "train", "show", "doctor"):
+        assert complete(verb, "swar") == ["swaro"]
+        assert complete(verb, "--search-path", str(tmp_path), "swa") == ["swan", "swaro", "swav"]
+
+
+@pytest.mark.usefixtures("home")
+def test_ids_of_studies():
+    verbs = ("resume", "extend", "pause", "stop", "status", "best", "logs", "compare", "diff")
+    verbs += ("export", "evaluate", "look", "confirm", "report", "replay", "sync", "rm")
+    for verb in verbs:
+        assert complete(verb, "sw") == ["swaro-1"]
+    assert complete("compare", "swaro-1", "sw") == ["swaro-1"]
+
+
+@pytest.mark.usefixtures("home")
+def test_trials():
+    assert complete("logs", "swaro-1", "") == ["0", "12"]
+    assert complete("logs", "-f", "swaro-1", "1") == ["12"]
+    for verb in ("replay", "look", "evaluate", "export", "diff"):
+        assert complete(verb, "swaro-1/1") == ["swaro-1/12"]
+    assert complete("diff", "swaro-1/0", "swaro-1/") == ["swaro-1/0", "swaro-1/12"]
+
+
+def test_settings():
+    assert complete("train", "swaro", "optimizer.l") == ["optimizer.lr="]
+    assert complete("doctor", "scaling.use") == ["scaling.use_gpu="]
+    assert "study.num_trials=" in complete("resume", "swaro-1", "")
+    assert complete("resume", "swaro-1", "optimizer.l") == []
+    assert complete("sync", "swaro-1", "") == ["output_dir=", "tracker.uri="]
+
+
+@pytest.mark.parametrize(
+    "options", [["--dry-run"], ["--search-path", "."], ["seed=1", "--dry-run"]]
+)
+def test_settings_after_options(options):
+    assert complete("sweep", "swaro", *options, "optimizer.l") == ["optimizer.lr="]
+
+
+def test_a_value_of_an_option_is_no_setting():
+    assert complete("sweep", "swaro", "--search-path", "optimizer.l") == []
+
+
+@pytest.mark.parametrize("group", ["attack", "tracker", "sampler"])
+def test_options_of_a_group(group):
+    expected = [f"{group}={option}" for option in catalogue.options(group)]
+    assert complete("sweep", "swaro", f"{group}=") == expected
+
+
+def test_suites():
+    expected = [f"suite={name}" for name in catalogue.options("suite")]
+    assert complete("evaluate", "suite=") == expected
+    assert complete("evaluate", "swaro-1", "--json", "suite=") == expected
+
+
+def test_options_and_their_values():
+    assert complete("status", "--f") == ["--follow"]
+    assert complete("export", "swaro-1", "--format", "l") == ["latex"]
+    assert complete("report", "x", "--importance", "") == ["fanova", "ped_anova"]
+    assert complete("compare", "x", "--budget", "p") == ["passes="]
+    assert complete("look", "x", "--picture", "") == sorted(PICTURES)
+    assert complete("completion", "") == ["bash", "fish", "zsh"]
+
+
+def test_all_pictures_are_offered():
+    assert tuple(pictures.PICTURES) == PICTURES
+
+
+@pytest.mark.usefixtures("home")
+def test_unknown_names_have_no_completions():
+    assert complete("sweep", "no_such_study", "optimizer.l") == []
+    assert complete("logs", "swaro-7", "1") == []
+    assert complete("swepp", "swaro", "x") == []
+
+
+def ask(line, tmp_path, code="from raystudy.cli.__main__ import main; main()"):
+    """Return what a process answers to a shell, and the heavy modules that it imported."""
+    report = f"import atexit, sys\nheavy = {HEAVY}\nexit_ = __import__('os')._exit\n"
+    report += "def leave(code):\n    print([n for n in heavy if n in sys.modules], flush=True)\n"
+    report += "    exit_(code)\n__import__('os')._exit = leave\n"
+    answer = tmp_path / "answer"
+    asked = {"COMP_LINE": line, "COMP_POINT": str(len(line)), "_ARGCOMPLETE": "1"}
+    asked |= {"_ARGCOMPLETE_STDOUT_FILENAME": str(answer), "_ARGCOMPLETE_IFS": "\n"}
+    done = subprocess.run(
+        [sys.executable, "-c", report + code],
+        env={**os.environ, **asked},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return answer.read_text().split("\n"), done.stdout.strip()
+
+
+@pytest.mark.parametrize("line", ["raystudy swe", "raystudy sweep --dry"])
+def test_verbs_and_options_are_completed_without_heavy_imports(tmp_path, line):
+    (word,), imported = ask(line, tmp_path)
+    assert word.strip().startswith(line.split()[-1])
+    assert imported == "[]"
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_each_shell_gets_a_script(capsys, shell):
+    assert completion.completion(shell) == 0
+    assert "raystudy" in capsys.readouterr().out
+
+
+@pytest.mark.usefixtures("home")
+@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
+def test_bash_completes_by_the_printed_script():
+    script = """
+        eval "$(raystudy completion bash)"
+        complete -p raystudy >&2
+        words() {
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_TYPE=9
+            COMP_POINT=${#COMP_LINE} COMPREPLY=()
+            $function raystudy "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
+            echo "${COMPREPLY[@]}"
+        }
+        compopt() { :; }
+        function=$(complete -p raystudy | grep -o '_python_argcomplete[^ ]*')
+        words raystudy swe; words raystudy status sw; words raystudy sweep swaro optimizer.l
+    """
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    done = subprocess.run(
+        ["bash", "--norc", "-c", script],
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert [line.strip() for line in done.stdout.splitlines()] == [
+        "sweep",
+        "swaro-1",
+        "optimizer.lr=",
+    ]
