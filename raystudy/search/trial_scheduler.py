@@ -40,7 +40,7 @@ class TrialScheduler:
         recipe = dict(recipe)
         self._control: float = recipe.pop("control", 0.0)
         if not (isinstance(self._control, (int, float)) and 0 <= self._control < 1):
-            raise UserError(f"trial_scheduler.control must lie in [0, 1), got {self._control}.")
+            raise UserError(f"trial_scheduler.control must be in [0, 1), got {self._control}.")
         self._spec = spec
         self._halving: ParetoHalving | None = None
         several = len(spec.objectives) > 1
