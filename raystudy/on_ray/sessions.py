@@ -18,13 +18,14 @@ Ask = Callable[[dict[str, Any]], bool]
 
 @dataclass(frozen=True)
 class TrainSession:
-    """Report from rank 0; every rank hears the answer and stops at the same epoch.
+    """Report from rank 0; every rank gets the answer and stops at the same epoch.
 
     Parameters
     ----------
     folder : TrialFolder
     ask : callable
-        Tells the trial's driver of an epoch; returns whether to go on. Called on rank 0 alone.
+        Reports an epoch to the trial's driver; returns whether to continue. Called on rank 0
+        only.
     """
 
     folder: TrialFolder

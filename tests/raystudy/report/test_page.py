@@ -12,8 +12,7 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 
-from raystudy.cli.main import report
-from raystudy.cli.report import figures
+from raystudy.cli.report import figures, report
 from raystudy.errors import UserError
 from raystudy.report import page
 from raystudy.report.section import number
