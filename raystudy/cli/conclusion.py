@@ -54,7 +54,9 @@ def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> No
     _say(
         console, f"front:         {len(front)} trials that no complete one beats in all objectives"
     )
-    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives, study.info.measured_on)
+    doubt = uncertainty.estimate(
+        study.summaries(), study.info.spec.objectives, study.info.measured_on
+    )
     for trial in front[:SHOWN]:
         recipe = "  the published recipe" if trial.number == RECIPE else ""
         chance = f"  {uncertainty.chance_words(doubt, trial.number)}" if doubt else ""
@@ -73,7 +75,7 @@ def _show_best(
     console: Console, study: Study, best: TrialSummary, ended: list[TrialSummary]
 ) -> None:
     objectives = study.info.spec.objectives
-    doubt = uncertainty.of(ended, objectives, study.info.measured_on)
+    doubt = uncertainty.estimate(ended, objectives, study.info.measured_on)
     chance = f"  {uncertainty.chance_words(doubt, best.number)}" if doubt else ""
     _say(console, f"best trial:    {best.number}  {_values(best)}{chance}")
     if best.violation:

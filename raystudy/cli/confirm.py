@@ -102,7 +102,7 @@ def _begin(
         before.search_path,
         data=study.data,
         study=_section(study, runners),
-        recipe=recipe.of(settings),
+        recipe=recipe.recipe_of(settings),
         images=images.cut_of(found.splits),
         confirm=runners.plain(),
     )
@@ -189,7 +189,7 @@ def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
     """Return a confirm's manifest whose runs find the images where they are now."""
     if not (moved := [text for text in later if text.startswith(MOVABLE)]):
         return manifest
-    runners = contenders.of(manifest)
+    runners = contenders.contest_of(manifest)
     whole = {number: [*words, *moved] for number, words in runners.overrides.items()}
     return replace(manifest, confirm=replace(runners, overrides=whole).plain())
 

@@ -11,7 +11,7 @@ from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 
-LOOK_EVERY_S = 0.2
+POLL_EVERY_S = 0.2
 PATIENCE_S = 120.0
 
 
@@ -30,7 +30,7 @@ def stop(study_id: str, overrides: Sequence[str]) -> int:
         if time.monotonic() > deadline:
             console.print(f"{study_id} has not ended after {PATIENCE_S:g} s; its process is {pid}")
             return EXIT_FAILED
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
     console.print(f"{study_id} has stopped; go on with: {folder.command('resume')}")
     return EXIT_DONE
 

@@ -55,7 +55,7 @@ def sweep(
         search_path,
         data=str(settings.data.name),
         study=compose.plain(settings.study),
-        recipe=recipe.of(settings, space.distributions),
+        recipe=recipe.recipe_of(settings, space.distributions),
         images=images.cut_of(findings.splits),
         measured_on=measured_on(space, findings),
     )

@@ -39,7 +39,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         search_path,
         data=str(settings.data.name),
         study=compose.plain(settings.study),
-        recipe=recipe.of(settings),
+        recipe=recipe.recipe_of(settings),
         images=images.cut_of(found.splits),
         measured_on=found.measured_on,
     )

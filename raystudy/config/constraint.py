@@ -53,7 +53,7 @@ class Constraint:
         return f"{self.metric} {self.sign} {self.bound:g}"
 
     def excess(self, value: float) -> float:
-        """Return how far `value` lies beyond the bound; 0 or less if it keeps to it."""
+        """Return by how much `value` violates the bound; 0 or less if it satisfies it."""
         return self.bound - value if self.sign == ">=" else value - self.bound
 
     @property

@@ -117,7 +117,7 @@ def _finite(value: Any) -> Any:
 
 
 def _worst(found: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what withstands all attacks of one norm and radius, where there are several."""
+    """Return the worst case over the attacks of one norm and radius, where there are several."""
     together: dict[tuple[str, float], list[Tensor]] = {}
     for attack, entry in found["attacks"].items():
         norm = norm_of_recipe(recipe["attacks"][attack])

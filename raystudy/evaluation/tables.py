@@ -173,7 +173,7 @@ def draw(record: Record) -> bytes | None:
     panels = [(k, c) for k, c in (("epsilon", by_epsilon), ("steps", by_steps)) if c]
     if not panels:
         return None
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it reports its font cache
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -10,7 +10,7 @@ from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Choices, Linear
 from raystudy.report.section import Cell, Section, Table, counted, slug
-from raystudy.study.confirmed import FILE, Entry, Race, is_noise, read, seen
+from raystudy.study.confirmed import FILE, Entry, Race, is_noise, read_race, smallest_detectable
 from raystudy.study.stored import StoredStudy
 from raystudy.study.uncertainty import area_words
 from trainables.evaluate.intervals import Interval
@@ -18,7 +18,7 @@ from trainables.evaluate.intervals import Interval
 
 def section(study: StoredStudy) -> Section | None:
     """Return the race, once `raystudy confirm` has written one."""
-    race = read(study.folder.path)
+    race = read_race(study.folder.path)
     if race is None:
         return None
     finalists: list[Entry] = race["finalists"]
@@ -44,7 +44,7 @@ def section(study: StoredStudy) -> Section | None:
 
 def headlines(study: StoredStudy) -> list[str]:
     """Return the race's conclusion, a sentence for each objective."""
-    race = read(study.folder.path)
+    race = read_race(study.folder.path)
     if race is None:
         return []
     return [f"On fresh seeds {said}." for said in race.get("conclusion", [])]
@@ -115,7 +115,7 @@ def draw_differences(race: Race, metric: str, level: str) -> str:
         for one in race["finalists"]
         if "difference" in one["test"].get(metric, {})
     }
-    floor = seen(race, metric)
+    floor = smallest_detectable(race, metric)
     edges = (floor, -floor) if floor else ()
     ends = [v for t in shown.values() for v in (t["difference_low"], t["difference_high"])]
     label = f"{metric}: difference to the published recipe, {level} interval"

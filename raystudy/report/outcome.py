@@ -29,7 +29,7 @@ def section(study: StoredStudy) -> Section | None:
     objectives = study.spec.objectives
     recipe = recipe_of(study)
     several = len(objectives) > 1
-    estimate = uncertainty.of(study.ended, objectives, study.manifest.measured_on)
+    estimate = uncertainty.estimate(study.ended, objectives, study.manifest.measured_on)
     figures = {
         f"front-{slug(one.metric)}-{slug(other.metric)}": front.draw(
             study, one, other, recipe, estimate
@@ -65,7 +65,7 @@ def _selection(best: Sequence[TrialSummary]) -> str:
 
 def _race_words(study: StoredStudy) -> str:
     confirm = study.folder.command("confirm")
-    return RACE if confirmed.read(study.folder.path) else NO_RACE.format(confirm=confirm)
+    return RACE if confirmed.read_race(study.folder.path) else NO_RACE.format(confirm=confirm)
 
 
 def _of_constraints(study: StoredStudy, best: Sequence[TrialSummary]) -> str:

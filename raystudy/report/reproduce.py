@@ -80,7 +80,7 @@ def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
 
 def commands(study: StoredStudy) -> dict[str, str]:
     """Return commands that a reader may want to run."""
-    found: dict[str, str] = {study.manifest.kind: command.begin(study.manifest, study.folder)}
+    found: dict[str, str] = {study.manifest.kind: command.start(study.manifest, study.folder)}
     found["resume"] = study.folder.command("resume")
     for best in study.best[:1]:
         trial = study.trial(best.number)

@@ -23,16 +23,16 @@ from raystudy.errors import UserError
 from raystudy.search import axes, points
 from raystudy.search.grid import MAX_GRID, Grid
 from raystudy.search.points import Params, Places
-from raystudy.search.sampler_view import AWARE, seen_by, sources
+from raystudy.search.sampler_view import AWARE, sources, study_view
 
-ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
-SOURCES = 10  # trials that CMA-ES needs of an earlier study: it begins from their best tenth
+ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is slow)
+SOURCES = 10  # trials that CMA-ES needs of a previous study: it starts from their best tenth
 
 
 class Memoryless(BaseSampler):
     """A sampler built anew for every trial from the study's seed and the trial's number.
 
-    A study that was interrupted therefore goes on as if it had not been. A configuration that ran
+    A study that was interrupted therefore continues as if it had not been. A configuration that ran
     already is drawn again, and looked for by enumeration in the end.
 
     Parameters
@@ -62,7 +62,7 @@ class Memoryless(BaseSampler):
         self.allow_repeats = allow_repeats
         self._earlier: Sequence[FrozenTrial] = ()
         self._seed = seed
-        self._own: set[Places] = set()  # where the first `_noted` trials lie
+        self._own: set[Places] = set()  # places of the first `_noted` trials
         self._others: set[Places] = set()
         self._noted = 0
 
@@ -140,7 +140,7 @@ class Memoryless(BaseSampler):
         trial: FrozenTrial,
     ) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
-        study = seen_by(sampler, study, [*self._earlier, *trials])
+        study = study_view(sampler, study, [*self._earlier, *trials])
         sampler.before_trial(study, trial)
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)

@@ -36,7 +36,7 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is needed to go on with a study as it was started.
+    """What is needed to continue a study as it was started.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Manifest:
         images: Cut,
         study: Mapping[str, Any] | None = None,
     ) -> "Manifest":
-        """Return the manifest of a study that this process goes on with.
+        """Return the manifest of a study that this process continues.
 
         Parameters
         ----------

@@ -61,7 +61,7 @@ def study_info(
     *,
     resumed: bool,
 ) -> StudyInfo:
-    """Return what trackers and trials are told of a study."""
+    """Return what trackers and trials know of a study."""
     return StudyInfo(
         id=folder.id,
         folder=folder.path,

@@ -29,7 +29,7 @@ ENDED_EARLY = "ended_early"  # user attribute of a study that ended before all i
 
 
 class Ledger:
-    """What Optuna is asked and told.
+    """The study in Optuna.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ class Ledger:
     ) -> None:
         self.earlier: Earlier | None = None
         self._spec = info.spec
-        self._go_on = StudyFolder(info.folder).command("resume")
+        self._resume = StudyFolder(info.folder).command("resume")
         self._objectives = info.spec.objectives
         self._space = space
         self._queue: list[Mapping[str, Any]] = [space.published, *space.points]
@@ -78,12 +78,12 @@ class Ledger:
         url: str | None,
         learn: Callable[[], Earlier],
     ) -> "Ledger":
-        """Open the journal of ``info.folder`` or the database at `url`, new or begun.
+        """Open the journal of ``info.folder`` or the database at `url`, new or existing.
 
         Parameters
         ----------
         learn : callable () -> Earlier
-            Tells what a new study with a warm start takes over; kept here, for later drivers.
+            Returns what a new study with a warm start takes over; stored for later drivers.
 
         Raises
         ------
@@ -138,7 +138,7 @@ class Ledger:
             If a database does not take them.
         """
         if self._journal is None:
-            return database.outage_told(self._study.study_name, self._go_on)
+            return database.outage_explained(self._study.study_name, self._resume)
         return self._journal.transaction(durable=durable)
 
     def trials(self) -> list[FrozenTrial]:
@@ -147,7 +147,7 @@ class Ledger:
         return [trial for trial in trials if trial.state != TrialState.WAITING]
 
     def ask(self) -> FrozenTrial:
-        """Begin a trial: the published values first, then given ones, then the sampler's."""
+        """Start a trial: the published values first, then given ones, then the sampler's."""
         with quiet(), self.transaction():
             trials = self._study.get_trials(deepcopy=False)
             waits = bool(trials) and trials[-1].state == TrialState.WAITING
@@ -194,7 +194,7 @@ class Ledger:
         self._storage.set_trial_user_attr(trial._trial_id, LET_THROUGH, record.epoch)
         return False
 
-    def tell(self, record: TrialRecord, summary: TrialSummary) -> None:
+    def record_end(self, record: TrialRecord, summary: TrialSummary) -> None:
         """Give a trial its final state; a diverged one is a result, infeasible and the worst."""
         state, values = TrialState.COMPLETE, [one.worst_value for one in self._objectives]
         if summary.state == "complete":
@@ -207,8 +207,8 @@ class Ledger:
                 self._storage.set_trial_user_attr(trial_id, key, value)
             for key, excess in constraint_attributes(summary, self._spec.constraints).items():
                 self._storage.set_trial_system_attr(trial_id, key, excess)
-            told = values if state == TrialState.COMPLETE else None
-            self._study.tell(summary.number, told, state)
+            final = values if state == TrialState.COMPLETE else None
+            self._study.tell(summary.number, final, state)
 
     def conclude(self, ended_early: str) -> None:
         """Keep why no more trials were handed out, for whoever reads the study later."""
@@ -233,23 +233,23 @@ class Ledger:
 
 
 def _check_new(info: StudyInfo, storage: BaseStorage, url: str | None) -> None:
-    """Refuse to begin a study in a database that has one of its name."""
+    """Refuse to start a study in a database that has one of its name."""
     if url and not info.resumed and info.id in optuna.get_all_study_names(storage):
         raise UserError(
-            f"study.id: '{info.id}' exists in the database; choose another id, or go on "
+            f"study.id: '{info.id}' exists in the database; choose another id, or continue "
             f"with it by '{StudyFolder(info.folder).command('resume')}'."
         )
 
 
 def _check_begun(study: optuna.Study, info: StudyInfo, space: SearchSpace) -> None:
-    """Refuse to go on with a study under other objectives or over another space."""
+    """Refuse to continue a study under other objectives or over another space."""
     directions = [objective.direction for objective in info.spec.objectives]
     if [direction.name.lower() for direction in study.directions] != directions:
-        raise UserError(f"study '{info.id}' was begun with other objectives; start another.")
+        raise UserError(f"study '{info.id}' was started with other objectives; start another.")
     for trial in study.get_trials(deepcopy=False):
         for path, axis in trial.distributions.items():
             if space.distributions.get(path) != axis:
                 raise UserError(
-                    f"study '{info.id}' was begun with another range of {path} ({axis}); "
+                    f"study '{info.id}' was started with another range of {path} ({axis}); "
                     f"start another."
                 )

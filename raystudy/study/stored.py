@@ -1,4 +1,4 @@
-"""A study as it lies on disk, read without touching it: it may be running."""
+"""A study as stored on disk, read without touching it: it may be running."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -32,7 +32,7 @@ StudyState = Literal["running", "complete", "interrupted", "empty"]
 
 @dataclass(frozen=True)
 class StoredTrial:
-    """A trial as the journal tells it.
+    """A trial as the journal holds it.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class StoredStudy:
     @cached_property
     def spec(self) -> StudySpec:
         """Objectives and length."""
-        # Written when it began; older ones are composed again.
+        # Written when it started; older ones are composed again.
         if self.manifest.study is not None:
             return StudySpec.read(self.manifest.study)
         return StudySpec.read(self.composed[1].study)
@@ -108,7 +108,7 @@ class StoredStudy:
 
     @property
     def info(self) -> StudyInfo:
-        """What trackers are told of it."""
+        """What trackers know of it."""
         space, settings = self.composed
         return StudyInfo(
             id=self.id,

@@ -27,14 +27,15 @@ class Study:
     journal: a driver killed at any point is replaced by one that opens the study again.
 
     `interrupted`: running trials end after their epoch and are taken up by the next driver.
-    `paused`: no more trials are handed out, and those that run go on to their end.
+    `paused`: no more trials start, and those that run continue to their end.
 
     A trial is final as soon as a report ends it (pruned, diverged); `finish` then changes nothing.
 
     Parameters
     ----------
     trackers : sequence of Tracker
-        Told before the journal is, so that no event is lost; after a crash one may come twice.
+        Notified before the journal is written, so that no event is lost; after a crash one may
+        come twice.
     max_epochs : int, optional
         A trial's last epoch, at which the trial scheduler is not asked.
     clock : callable () -> float
@@ -88,7 +89,7 @@ class Study:
         max_epochs: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> "Study":
-        """Begin the study of ``info.folder``, or go on with it.
+        """Start the study of ``info.folder``, or continue it.
 
         Parameters
         ----------
@@ -108,7 +109,7 @@ class Study:
             sampler=sampler,
             trial_scheduler=trial_scheduler,
             url=storage_url,
-            learn=lambda: warm_start.of(info, space),
+            learn=lambda: warm_start.taken_over(info, space),
         )
         return cls(info, space, ledger, trackers=trackers, max_epochs=max_epochs, clock=clock)
 
@@ -126,7 +127,7 @@ class Study:
         self._running[trial.number] = record
         record.began = self._clock() - record.seconds
         info = trial_info(trial, self.info, self._space, resumed=resumed)
-        # By which the study counts as begun, before a worker is there to run the trial.
+        # By which the study counts as started, before a worker is there to run the trial.
         info.folder.parent.mkdir(parents=True, exist_ok=True)
         self._tell_start()
         for tracker in self._trackers:
@@ -151,9 +152,9 @@ class Study:
         record.add(epoch, metrics, record.seconds)
         with self._ledger.transaction(durable=False):
             self._ledger.keep(record, metrics)
-            going_on = self._goes_on(record, metrics) and not record.is_over(self._max_epochs)
-            # The trial scheduler hears of the recipe too, but what all is compared with runs on.
-            behind = going_on and self._ledger.is_behind(record, metrics)
+            proceed = self._goes_on(record, metrics) and not record.is_over(self._max_epochs)
+            # The trial scheduler gets the recipe's reports too, but the baseline is never stopped.
+            behind = proceed and self._ledger.is_behind(record, metrics)
             if behind and number != RECIPE:
                 self._end(record, "pruned", f"behind other trials at epoch {epoch}")
         return number in self._running
@@ -192,7 +193,7 @@ class Study:
 
     @property
     def state(self) -> Literal["complete", "interrupted", "failed"]:
-        """What trackers are told in the end."""
+        """What trackers get at the end."""
         if not self.is_finished:
             return "interrupted" if self.interrupted or self.paused else "failed"
         return "failed" if self.failure else "complete"
@@ -211,7 +212,7 @@ class Study:
         return trial_info(self._ledger.trials()[number], self.info, self._space).command
 
     def close(self) -> None:
-        """Tell the trackers that nothing more will come."""
+        """Notify the trackers that nothing more will come."""
         try:
             if not self._begun:
                 self._ledger.forget()
@@ -233,7 +234,7 @@ class Study:
                 raise
 
     def _tell_start(self) -> None:
-        """Tell the trackers of the study, which nobody hears of before it has a trial."""
+        """Announce the study to the trackers, once it has its first trial."""
         if not self._told:
             self._told = True
             for tracker in self._trackers:
@@ -250,8 +251,8 @@ class Study:
         summary = record.summary(state, reason)
         for tracker in self._trackers:
             tracker.trial_finished(summary)
-        self._ledger.tell(record, summary)
-        if state == "pruned":  # nobody goes on from it; its best weights stay
+        self._ledger.record_end(record, summary)
+        if state == "pruned":  # nothing resumes from it; its best weights stay
             folder = StudyFolder(self.info.folder).trial(record.number)
             folder.last_checkpoint.unlink(missing_ok=True)
         del self._running[record.number]

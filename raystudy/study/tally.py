@@ -65,12 +65,12 @@ class Tally:
         self.summaries[summary.number] = summary
         self.spent += spent
 
-    def ended_early(self, begun: int, spent: Spent) -> str:
+    def ended_early(self, started: int, spent: Spent) -> str:
         """Return why no more trials are handed out before `num_trials`; empty if they are.
 
         Parameters
         ----------
-        begun : int
+        started : int
             Trials handed out, running ones included.
         spent : Spent
             By all of these.
@@ -79,14 +79,14 @@ class Tally:
         if self._failures >= HOPELESS_AFTER and not ended_well:
             last = self.summaries[max(self.summaries)]
             return f"the first {len(self.summaries)} trials all failed, the last: {last.reason}"
-        if begun >= self._spec.num_trials:
+        if started >= self._spec.num_trials:
             return ""
-        if self._size is not None and self._size <= begun and not self._spec.allow_repeats:
+        if self._size is not None and self._size <= started and not self._spec.allow_repeats:
             return f"all {self._size} configurations of the search space were run"
         exhausted = self._spec.budget.exhausted(spent)
-        of_all = f"{begun} of {self._spec.num_trials} trials"
+        of_all = f"{started} of {self._spec.num_trials} trials"
         return (
-            f"{exhausted} after {of_all}; those that ran went on to their end" if exhausted else ""
+            f"{exhausted} after {of_all}; running ones continued to their end" if exhausted else ""
         )
 
     @property

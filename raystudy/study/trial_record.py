@@ -1,4 +1,4 @@
-"""What a trial told so far, kept as user attributes of its Optuna trial."""
+"""What a trial has reported so far, kept as user attributes of its Optuna trial."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ class TrialRecord:
     params : mapping of str to value
     constraints : sequence of Constraint
     began : float
-        When it began on the study's clock, earlier drivers' seconds included.
+        When it started on the study's clock, earlier drivers' seconds included.
     accelerator_hours : float
         What it held in `seconds`.
     wall : float
@@ -157,7 +157,7 @@ def epoch_attribute(record: TrialRecord, metrics: Metrics) -> tuple[str, dict[st
 
 
 def curve(trial: FrozenTrial) -> dict[int, Metrics]:
-    """Return the measures of every epoch a trial told."""
+    """Return the measures of every epoch a trial reported."""
     return {epoch: entry["metrics"] for epoch, entry in _entries(trial).items()}
 
 

@@ -14,7 +14,7 @@ from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search import axes, pareto
 from raystudy.search.axes import Value
-from raystudy.search.halving import spread
+from raystudy.search.halving import farthest_first
 from raystudy.search.points import Params, distinct
 from raystudy.search.search_space import SearchSpace
 from raystudy.study import confirmed
@@ -44,8 +44,8 @@ NOT_COMPARED = (
 _MISSING = object()
 
 
-def of(info: StudyInfo, space: SearchSpace) -> Earlier:
-    """Return what the warm start of a study that begins takes over.
+def taken_over(info: StudyInfo, space: SearchSpace) -> Earlier:
+    """Return what the warm start of a new study takes over.
 
     Raises
     ------
@@ -224,7 +224,7 @@ def _confirmed(
     earlier: StoredStudy, known: list[tuple[StoredTrial, Params]], spec: StudySpec
 ) -> list[Params]:
     """Return what a race on fresh seeds left of the earlier study, the winner first."""
-    race = confirmed.read(earlier.folder.path)
+    race = confirmed.read_race(earlier.folder.path)
     stayed = confirmed.ranked(race, spec.objectives[0]) if race else []
     params = {trial.summary.number: one for trial, one in known}
     return [params[number] for number in stayed if number in params][:MAX_FINALISTS]
@@ -233,7 +233,7 @@ def _confirmed(
 def _finalists(
     known: list[tuple[StoredTrial, Params]], spec: StudySpec
 ) -> Iterator[Mapping[str, Value]]:
-    """Yield the best configurations: the first is best, the others lie far apart on the front."""
+    """Yield the best configurations: the first is best, the others are far apart on the front."""
     judged = {
         trial.summary.number: replace(
             trial.summary,
@@ -249,7 +249,7 @@ def _finalists(
     elif front:
         signs = [-1 if o.direction == "maximize" else 1 for o in spec.objectives]
         values = [[one.last[o.metric] for o in spec.objectives] for one in front]
-        order = spread(np.array(values) * signs)
+        order = farthest_first(np.array(values) * signs)
         yield from (params[front[index].number] for index in order[:MAX_FINALISTS])
 
 

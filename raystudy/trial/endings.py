@@ -2,7 +2,7 @@
 
 from typing import Literal
 
-DISK_FULL = "disk_full"  # no end of a trial: it is gone on with once there is room
+DISK_FULL = "disk_full"  # no end of a trial: it is resumed once there is room
 Ending = Literal["diverged", "collapsed", "failed"]
 
 

@@ -37,7 +37,7 @@ def save(folder: StudyFolder, splits: Splits) -> None:
 def refuse_others(
     folder: StudyFolder, manifest: Manifest, settings: DictConfig, splits: Splits
 ) -> None:
-    """Refuse to go on with a study on other images than it was started on.
+    """Refuse to continue a study on other images than it was started on.
 
     Parameters
     ----------

@@ -14,9 +14,9 @@ class Session(Protocol):
         """Where this trial's files belong."""
 
     def report(self, epoch: int, metrics: Metrics) -> None:
-        """Tell of a finished epoch (from 1), its checkpoint already written.
+        """Report a finished epoch (from 1), its checkpoint already written.
 
-        Metrics are already reduced over ranks; only rank 0's are used. Telling the same epoch
+        Metrics are already reduced over ranks; only rank 0's are used. Reporting the same epoch
         twice is harmless.
 
         Raises

@@ -58,9 +58,9 @@ class Forecast:
     Parameters
     ----------
     trials, complete : Span
-        Begun, and run to the last epoch.
+        Started, and run to the last epoch.
     seconds : Span
-        From the beginning to the end; of all trials one after another where a cluster decides.
+        From start to end; of all trials one after another where a cluster decides.
     accelerator_hours, passes, images, flops : Span
         As budgets count them.
     disk : Span
@@ -96,10 +96,10 @@ def foresee(
     space: SearchSpace, info: StudyInfo, settings: DictConfig, calibration: Calibration
 ) -> Forecast:
     """Run the study on made-up values until the mean is known well enough."""
-    began, studies = time.perf_counter(), []
+    start, studies = time.perf_counter(), []
     for seed in range(REPEATS):
         studies.append(_make_up(space, info, settings, calibration, seed))
-        if time.perf_counter() - began > ENOUGH_S:
+        if time.perf_counter() - start > ENOUGH_S:
             break
     ends = [one.ends_by for one in studies]
 
@@ -214,10 +214,10 @@ def _curve(
         if epoch == looks[-1] and epoch % every:
             evaluations += 1
         seconds = cost.seconds(epoch - before, evaluations) / workers
-        told = {
+        constant = {
             "cost/forward_passes": epoch * cost.passes,
             "cost/images": epoch * cost.images,
             "cost/flops": epoch * cost.flops,
         }
-        yield Report(epoch, {**worth, **told}, seconds + (0.0 if before else start_s))
+        yield Report(epoch, {**worth, **constant}, seconds + (0.0 if before else start_s))
         before = epoch

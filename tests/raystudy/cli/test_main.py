@@ -63,7 +63,7 @@ def test_every_verb_has_help(capsys):
         (["train", "swaro", "device=tpu"], "device must be one of auto, cpu, cuda"),
         (["train", "swaro", "clusters.num_clusters=2000"], "number of training images, 1079"),
         (["train", "swaro", "optimizer.lr=fast"], "optimizer.lr must be a number, got 'fast'"),
-        (["train", "swaro", "tracker.uri=foo://x"], "tracker.uri must begin with one of http"),
+        (["train", "swaro", "tracker.uri=foo://x"], "tracker.uri must start with one of http"),
         (["train", "swaro", "=3"], "cannot read the override '=3'"),
         (["sweep", "swaro", "study.id=../x"], "study.id names a folder"),
         (["sweep", "swaro", "study.objectives=[val/loss]"], "no evaluator measures 'val/loss'"),

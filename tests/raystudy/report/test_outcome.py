@@ -135,7 +135,7 @@ def test_a_front_of_counts_has_intervals_chances_and_a_hypervolume(study_of):
     counts = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), (200, 96)]
     study = study_of([[{CLEAN: c / 360, ROBUST: r / 360}] for c, r in counts], TWO)
     section = outcome.section(study)
-    found = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
+    found = uncertainty.estimate(study.ended, study.spec.objectives, study.manifest.measured_on)
     row = row_of(section.tables[0], "3")
     assert row["probability"] == found.chances[3]
     assert row["95% interval"] == "{1:.3f} to {2:.3f}".format(*found.intervals[3][ROBUST])
