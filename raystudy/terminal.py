@@ -53,7 +53,7 @@ class Terminal(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return the user's terminal, or whatever stands in its place."""
+    """Return the user's terminal, or its replacement."""
     file = sys.stderr if stderr else sys.stdout
     return Terminal(stderr=stderr, width=None if file.isatty() else WIDE)
 

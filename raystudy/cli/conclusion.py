@@ -23,8 +23,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
     _say(console, f"\n{study.info.id}: {len(ended)} trials ended ({words or 'none'})")
     if study.ended_early:
         _say(console, study.ended_early)
-    if study.earlier:
-        _say(console, f"warm start:    {study.earlier.words}")
+    if study.prior:
+        _say(console, f"warm start:    {study.prior.words}")
     if study.failure:
         there = any(study.info.folder.glob("trials/*/error.txt"))
         where = f"; tracebacks: {study.info.folder}/trials/*/error.txt" if there else ""

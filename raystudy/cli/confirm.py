@@ -93,7 +93,7 @@ def _begin(
     before = study.manifest
     inherited = _inherited(study, overrides)
     settings = stored.race_settings(replace(before, overrides=inherited))
-    found = check.check(settings)
+    found = check.check_plan(settings)
     images.refuse_others(study.folder, before, settings, found.splits)
     manifest = Manifest.begin(
         "confirm",
@@ -118,7 +118,7 @@ def _go_on(
     console: Console, folder: StudyFolder, overrides: Sequence[str], *, as_json: bool
 ) -> int:
     if (summary := run.stored_summary(folder)) is not None:
-        return display.show(console, folder, summary, as_json=as_json)
+        return display.show_result(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
     later = [text for text in overrides if text.startswith(LATER_TOO)]
     settings = stored.race_settings(replace(manifest, overrides=(*manifest.overrides, *later)))

@@ -43,7 +43,7 @@ def sweep(
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
     spec = StudySpec.read(settings.study)
-    findings = check.check(settings)
+    findings = check.check_plan(settings)
     if dry_run:
         _foresee(name, space, settings, findings, search_path, as_json=as_json)
         return EXIT_DONE

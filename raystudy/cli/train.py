@@ -29,7 +29,7 @@ FIRST_TRIAL = 0
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
     """Train from the beginning in a folder of its own."""
     settings = compose.load(name, overrides, search_path)
-    found = check.check(settings)
+    found = check.check_plan(settings)
     output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = Manifest.begin(

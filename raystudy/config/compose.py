@@ -1,4 +1,4 @@
-"""From a study's name and a list of overrides to a configuration.
+"""Compose a configuration from a study's name and a list of overrides.
 
 Hydra's compose API, never ``@hydra.main``; struct mode is never switched off.
 """

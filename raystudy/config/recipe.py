@@ -61,7 +61,7 @@ def refuse_another(
     ----------
     study_id : str
     before : mapping, optional
-        What `of` returned when the study was started; None of an earlier version.
+        What `recipe_of` returned when the study was started; None of an earlier version.
     settings, axes
         As of now.
     only : tuple of str

@@ -1,4 +1,4 @@
-"""Where a number in a configuration comes from: the comment beside it in its YAML file."""
+"""The source of a number in a configuration: the comment beside it in its YAML file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass

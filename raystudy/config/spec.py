@@ -79,7 +79,7 @@ class StudySpec:
     budget : Budget
         Once it is spent no trial starts.
     warm_start : str, optional
-        An earlier study, whose trials the sampler learns from.
+        A prior study, whose trials the sampler learns from.
     allow_repeats : bool
         Whether the sampler may draw a configuration again.
     seed : int

@@ -63,7 +63,7 @@ def show_plan(
         _say(console, f"note: {note}")
 
 
-def show(
+def show_result(
     console: Console, folder: StudyFolder, summary: Mapping[str, Any], *, as_json: bool
 ) -> int:
     """Print the result of a confirm."""

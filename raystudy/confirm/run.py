@@ -67,7 +67,7 @@ def run(
             kept = FILE if len(summary["finalists"]) > 1 else FLOOR
             write_atomically(searched / kept, json.dumps(summary, indent=2) + "\n")
         _attach(console, folder, settings, summary)
-    return display.show(console, folder, summary, as_json=as_json)
+    return display.show_result(console, folder, summary, as_json=as_json)
 
 
 def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:

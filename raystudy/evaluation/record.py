@@ -1,4 +1,4 @@
-"""What was measured, as plain values for JSON: each number with how it was come by."""
+"""The record of an evaluation as plain values: each number with its measurement settings."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from trainables.evaluate.intervals import clopper_pearson
 from trainables.suite.suite import Suite
 
 
-def make(
+def make_record(
     origin: Origin,
     suite: Suite,
     settings: DictConfig,

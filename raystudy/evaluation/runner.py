@@ -1,4 +1,4 @@
-"""One suite on one trained network: measured, kept on disk, resumed."""
+"""One suite on one trained network: evaluated, stored on disk, resumed."""
 
 import functools
 import hashlib
@@ -123,7 +123,7 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
         saving.now_and_then(at_once=not proceed)
         if not proceed and not measurement.is_done:
             return None
-    found = record.make(
+    found = record.make_record(
         order.origin,
         suite,
         settings,
@@ -145,7 +145,7 @@ def _published(order: Order, settings: DictConfig) -> Published | None:
     origin = order.origin
     if origin.study is None:  # nobody knows how it was trained
         return None
-    return published.find(
+    return published.find_table(
         order.suite, origin.name, origin.settings(), settings.data.name, origin.search_path
     )
 

@@ -1,4 +1,4 @@
-"""One axis of a search: an Optuna distribution, read from YAML and described in words."""
+"""One axis of a search: an Optuna distribution, read from YAML."""
 
 import math
 import warnings

@@ -82,7 +82,7 @@ def front(points: Points) -> NDArray[np.bool_]:
 
 
 def _unbeaten(distinct: Points) -> NDArray[np.bool_]:
-    """Return the front of points that differ and stand in lexicographic order.
+    """Return the front of points that differ and are in lexicographic order.
 
     What dominates a point stands before it. By two measures the front is where the second falls.
     """

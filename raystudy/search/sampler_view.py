@@ -1,4 +1,4 @@
-"""A study as its sampler sees it: with constraints, and with bad ends as infeasible points."""
+"""A study as its sampler gets it: with constraints, failed trainings as infeasible points."""
 
 import copy
 from collections.abc import Container, Mapping, Sequence

@@ -60,16 +60,16 @@ class Memoryless(BaseSampler):
         self._recipe = dict(recipe)
         self.distributions = distributions
         self.allow_repeats = allow_repeats
-        self._earlier: Sequence[FrozenTrial] = ()
+        self._prior: Sequence[FrozenTrial] = ()
         self._seed = seed
         self._own: set[Places] = set()  # places of the first `_noted` trials
         self._others: set[Places] = set()
         self._noted = 0
 
-    def learn_from(self, earlier: Sequence[FrozenTrial]) -> None:
+    def learn_from(self, prior: Sequence[FrozenTrial]) -> None:
         """Show the sampler trials of another study before its own."""
-        self._earlier = earlier
-        self._others = {points.places(self.distributions, other.params) for other in earlier}
+        self._prior = prior
+        self._others = {points.places(self.distributions, other.params) for other in prior}
 
     def build(
         self,
@@ -90,8 +90,8 @@ class Memoryless(BaseSampler):
             settings["independent_sampler"] = RandomSampler(seed=mixed)
         if "distributions" in known:
             settings["distributions"] = self.distributions
-        if "source_trials" in known and len(self._earlier) >= SOURCES:
-            settings["source_trials"] = sources(self._earlier, direction)
+        if "source_trials" in known and len(self._prior) >= SOURCES:
+            settings["source_trials"] = sources(self._prior, direction)
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
         return _instantiate(self._recipe, settings)
@@ -120,7 +120,7 @@ class Memoryless(BaseSampler):
         return self._untried(Grid(distributions=self.distributions, seed=self._seed)) or params
 
     def _untried(self, grid: Grid) -> Params | None:
-        """Return what neither this study nor the earlier one ran, or else only not this one."""
+        """Return what neither this study nor the prior one ran, or else only not this one."""
         return grid.untried(self._own | self._others) or grid.untried(self._own)
 
     def _note(self, trials: Sequence[FrozenTrial], asking: FrozenTrial) -> None:
@@ -140,7 +140,7 @@ class Memoryless(BaseSampler):
         trial: FrozenTrial,
     ) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
-        study = study_view(sampler, study, [*self._earlier, *trials])
+        study = study_view(sampler, study, [*self._prior, *trials])
         sampler.before_trial(study, trial)
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)

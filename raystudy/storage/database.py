@@ -1,4 +1,4 @@
-"""A database that holds a study's truth in the journal's stead: ``study.storage``."""
+"""A database that holds a study's state instead of the journal: ``study.storage``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,4 @@
-"""A disk that takes nothing more: no trial's fault, and nothing half-written may be left of it."""
+"""A full disk: no trial's fault, and no half-written file may be left."""
 
 import os
 import shutil

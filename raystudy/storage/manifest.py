@@ -1,4 +1,4 @@
-"""A study's ``study.json``: what it was started as, and who has run it."""
+"""A study's ``study.json``: how it was started, and who has run it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -127,13 +127,13 @@ class Manifest:
             The `study:` section as it is now.
         """
         driver = asdict(provenance.collect())
-        seen = driver in self.drivers
+        known_driver = driver in self.drivers
         return replace(
             self,
             overrides=(*self.overrides, *overrides),
             images=self.images or images,
             study=study or self.study,
-            drivers=self.drivers if seen else (*self.drivers, driver),
+            drivers=self.drivers if known_driver else (*self.drivers, driver),
         )
 
     def plain(self) -> dict[str, Any]:

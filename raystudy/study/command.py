@@ -1,4 +1,4 @@
-"""The command lines that users are shown and that are kept: each runs as it stands, in a shell."""
+"""The command lines that are printed and stored; each runs in a shell as it is."""
 
 import os
 import shlex

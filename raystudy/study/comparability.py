@@ -1,4 +1,4 @@
-"""How a study's measures were taken: numbers measured differently are not compared."""
+"""A study's measurement settings: numbers measured differently are not compared."""
 
 import hashlib
 import json

@@ -80,7 +80,7 @@ def study_info(
 def trial_info(
     trial: FrozenTrial, study: StudyInfo, space: SearchSpace, *, resumed: bool = False
 ) -> TrialInfo:
-    """Return what there is to know of a trial before it runs."""
+    """Return a trial's information before it runs."""
     overrides = (*study.overrides, *space.as_overrides(trial.params))
     return TrialInfo(
         number=trial.number,

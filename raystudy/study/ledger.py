@@ -1,4 +1,4 @@
-"""A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
+"""A study's state: Optuna's journal beside the results, or a database, with one writer."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ from raystudy.storage import database
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.journal import Journal, no_collection
 from raystudy.study import trial_record
-from raystudy.study.earlier import Earlier
 from raystudy.study.info import StudyInfo
+from raystudy.study.prior import Prior
 from raystudy.study.trial_record import TrialRecord
 from raystudy.trial.info import Metrics, TrialSummary
 
@@ -43,7 +43,7 @@ class Ledger:
 
     Attributes
     ----------
-    earlier : Earlier, optional
+    prior : Prior, optional
         What the study has learnt from another.
     """
 
@@ -56,7 +56,7 @@ class Ledger:
         scheduler: TrialScheduler,
         journal: Journal | None,
     ) -> None:
-        self.earlier: Earlier | None = None
+        self.prior: Prior | None = None
         self._spec = info.spec
         self._resume = StudyFolder(info.folder).command("resume")
         self._objectives = info.spec.objectives
@@ -76,7 +76,7 @@ class Ledger:
         sampler: Mapping[str, Any],
         trial_scheduler: Mapping[str, Any],
         url: str | None,
-        learn: Callable[[], Earlier],
+        learn: Callable[[], Prior],
     ) -> "Ledger":
         """Open the journal of ``info.folder`` or the database at `url`, new or existing.
 
@@ -115,17 +115,17 @@ class Ledger:
             raise
         return ledger
 
-    def _learn(self, sampler: Memoryless, learn: Callable[[], Earlier]) -> None:
-        """Let the sampler know of the earlier study."""
-        self.earlier = Earlier.read(self._study.user_attrs)
-        if self.earlier is None and self._spec.warm_start and not self.trials():
-            self.earlier = learn()
+    def _learn(self, sampler: Memoryless, learn: Callable[[], Prior]) -> None:
+        """Give the sampler the prior study's trials."""
+        self.prior = Prior.read(self._study.user_attrs)
+        if self.prior is None and self._spec.warm_start and not self.trials():
+            self.prior = learn()
             with quiet(), self.transaction():
-                for key, value in self.earlier.as_attributes().items():
+                for key, value in self.prior.as_attributes().items():
                     self._study.set_user_attr(key, value)
-        if self.earlier is not None:
-            sampler.learn_from(self.earlier.as_seen(self._space.distributions, self._spec))
-            self._queue += self.earlier.finalists
+        if self.prior is not None:
+            sampler.learn_from(self.prior.as_frozen(self._space.distributions, self._spec))
+            self._queue += self.prior.finalists
         if not self._spec.allow_repeats:
             self._queue[:] = points.distinct(self._queue, self._space.distributions)
 
@@ -188,9 +188,9 @@ class Ledger:
         trial = self._storage.get_trial(self._id(record.number))
         if LET_THROUGH in trial.user_attrs:
             return False
-        behind = self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
-        if not behind or not self._scheduler.lets_through(record.number):
-            return behind
+        stops = self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
+        if not stops or not self._scheduler.lets_through(record.number):
+            return stops
         self._storage.set_trial_user_attr(trial._trial_id, LET_THROUGH, record.epoch)
         return False
 

@@ -21,9 +21,9 @@ from raystudy.storage.folders import StudyFolder, TrialFolder, is_locked, open_s
 from raystudy.storage.journal import Snapshot
 from raystudy.storage.manifest import Manifest
 from raystudy.study import trial_record
-from raystudy.study.earlier import Earlier
 from raystudy.study.info import StudyInfo
 from raystudy.study.ledger import ENDED_EARLY, LET_THROUGH
+from raystudy.study.prior import Prior
 from raystudy.study.trial_record import TrialRecord
 from raystudy.trial.info import TrialSummary
 
@@ -140,9 +140,9 @@ class StoredStudy:
         return {} if study_id is None else storage.get_study_user_attrs(study_id)
 
     @property
-    def earlier(self) -> Earlier | None:
-        """What it took over from an earlier study."""
-        return Earlier.read(self.attributes)
+    def prior(self) -> Prior | None:
+        """What it took over from a prior study."""
+        return Prior.read(self.attributes)
 
     @property
     def ended_early(self) -> str:

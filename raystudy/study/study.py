@@ -1,4 +1,4 @@
-"""The brain of a study: which trial comes next, what its reports mean, how it ends."""
+"""A study's control: which trial comes next, what its reports mean, how it ends."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -45,8 +45,8 @@ class Study:
     ----------
     accelerators : float
         GPUs, or else workers, that a trial holds; whoever runs the trials says so.
-    earlier : Earlier, optional
-        What was learnt from an earlier study.
+    prior : Prior, optional
+        What was taken over from a prior study.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class Study:
         self.interrupted = False
         self.paused = False
         self.accelerators = 1.0
-        self.earlier = ledger.earlier
+        self.prior = ledger.prior
         self._space = space
         self._ledger = ledger
         self._trackers = trackers
@@ -71,7 +71,7 @@ class Study:
         self._clock = clock
         self._running: dict[int, TrialRecord] = {}
         self._tally = Tally(info.spec, space.size, ledger.trials())
-        self._began = clock() - self._tally.wall
+        self._started = clock() - self._tally.wall
         self._told = False
         if self._begun:
             self._tell_start()
@@ -125,7 +125,7 @@ class Study:
         trial = self._ledger.completed(self._tally.left.pop(0)) if resumed else self._ledger.ask()
         record = TrialRecord.read(trial, self.info.spec.objectives, self.info.spec.constraints)
         self._running[trial.number] = record
-        record.began = self._clock() - record.seconds
+        record.started = self._clock() - record.seconds
         info = trial_info(trial, self.info, self._space, resumed=resumed)
         # By which the study counts as started, before a worker is there to run the trial.
         info.folder.parent.mkdir(parents=True, exist_ok=True)
@@ -154,9 +154,9 @@ class Study:
             self._ledger.keep(record, metrics)
             proceed = self._goes_on(record, metrics) and not record.is_over(self._max_epochs)
             # The trial scheduler gets the recipe's reports too, but the baseline is never stopped.
-            behind = proceed and self._ledger.is_behind(record, metrics)
-            if behind and number != RECIPE:
-                self._end(record, "pruned", f"behind other trials at epoch {epoch}")
+            stops = proceed and self._ledger.is_behind(record, metrics)
+            if stops and number != RECIPE:
+                self._end(record, "pruned", f"worse than other trials at epoch {epoch}")
         return number in self._running
 
     def finish(self, number: int, outcome: Outcome) -> None:
@@ -182,7 +182,7 @@ class Study:
 
     @property
     def spent(self) -> Spent:
-        """What all trials have cost, under earlier drivers, too."""
+        """What all trials have cost, under previous drivers, too."""
         wall = Spent(wall_hours=self._wall() / 3600)
         return sum((record.spent for record in self._running.values()), self._tally.spent + wall)
 
@@ -264,7 +264,7 @@ class Study:
 
     def _wall(self) -> float:
         """Seconds the study has run under all its drivers."""
-        return self._clock() - self._began
+        return self._clock() - self._started
 
     def _pass_time(self, record: TrialRecord) -> None:
         record.pass_time(self._clock(), self.accelerators)

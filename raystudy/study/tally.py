@@ -24,18 +24,18 @@ class Tally:
         How many configurations the search space has, if it has an end.
 
     trials : sequence of FrozenTrial
-        Handed out under earlier drivers.
+        Started under previous drivers.
 
     Attributes
     ----------
     summaries : dict of int to TrialSummary
         Of the trials that have ended, by number.
     left : list of FrozenTrial
-        That earlier drivers did not bring to their end.
+        That previous drivers did not finish.
     spent : Spent
         By the trials that have ended.
     wall : float
-        Seconds the study ran under earlier drivers.
+        Seconds the study ran under previous drivers.
     """
 
     def __init__(self, spec: StudySpec, size: int | None, trials: Sequence[FrozenTrial]) -> None:
@@ -58,7 +58,7 @@ class Tally:
     def add(self, summary: TrialSummary, spent: Spent) -> None:
         """Take a trial in that has just ended."""
         self._take(summary, spent)
-        # Those of an earlier driver do not count: the user may have mended the cause.
+        # Those of a previous driver do not count: the user may have fixed the cause.
         self._failures += summary.state == "failed"
 
     def _take(self, summary: TrialSummary, spent: Spent) -> None:

@@ -1,4 +1,4 @@
-"""What an exception says of the trial that ended by it."""
+"""The state of a trial that ended by an exception."""
 
 from typing import Literal
 

@@ -1,4 +1,4 @@
-"""How a training process talks to whoever started it."""
+"""The session by which a training process reports to its driver."""
 
 from typing import Protocol
 

@@ -1,4 +1,4 @@
-"""What trials take, from a few measured steps of the recipe and of the first trials."""
+"""Calibration of a plan: the cost of trials, from a few measured steps and the first trials."""
 
 import dataclasses
 import io

@@ -1,4 +1,4 @@
-"""What a sweep is going to do, checked before anything starts."""
+"""Check of a sweep before anything starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -43,7 +43,7 @@ class Findings:
     measured_on: Mapping[str, int] = field(default_factory=dict)
 
 
-def check(config: DictConfig) -> Findings:
+def check_plan(config: DictConfig) -> Findings:
     """Load the data and build the published recipe once, on the CPU, training nothing.
 
     Raises

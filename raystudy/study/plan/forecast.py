@@ -1,4 +1,4 @@
-"""What a whole study will come to: the study itself, run on made-up values by a virtual clock."""
+"""Forecast of a study's cost: the study itself, on simulated values and a virtual clock."""
 
 import math
 import random
@@ -46,7 +46,7 @@ class Span:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Span":
+    def over(cls, values: Sequence[float]) -> "Span":
         """Return the span of values of made-up studies."""
         return cls(mean=statistics.fmean(values), low=min(values), high=max(values))
 
@@ -104,7 +104,7 @@ def foresee(
     ends = [one.ends_by for one in studies]
 
     def span(value: Callable[[_MadeUp], float]) -> Span:
-        return Span.of([value(one) for one in studies])
+        return Span.over([value(one) for one in studies])
 
     sizes = calibration.sizes
     return Forecast(
