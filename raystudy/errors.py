@@ -32,7 +32,7 @@ class UnreadableError(UserError):
         Parameters
         ----------
         words : sequence of str
-            What was typed behind ``raystudy``.
+            The arguments of ``raystudy``.
         """
         if self._wrong not in words:
             return str(self)
@@ -44,11 +44,11 @@ class UnreadableError(UserError):
 
 
 class TrialStoppedError(Exception):
-    """Raised by a session's `report` when this trial shall not go on; not a failure."""
+    """Raised by a session's `report` when this trial shall stop; not a failure."""
 
 
 class StudyStalledError(Exception):
-    """The study was ended before its time: nothing moves and nothing is free, or a disk is full."""
+    """The study was ended early: it has stalled, or a disk is full."""
 
 
 EXIT_DONE = 0

@@ -35,7 +35,7 @@ class Terminal(Console):
     """Prints words as they are: brackets and colons are no markup, and no line is broken.
 
     A command broken in two could not be pasted. Falls silent when its reader (head, less) goes
-    away; a study goes on all the same.
+    away; a study continues anyway.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -53,7 +53,7 @@ class Terminal(Console):
 
 
 def console(*, stderr: bool = False) -> Console:
-    """Return the user's terminal, or whatever stands in its place."""
+    """Return the user's terminal, or its replacement."""
     file = sys.stderr if stderr else sys.stdout
     return Terminal(stderr=stderr, width=None if file.isatty() else WIDE)
 

@@ -67,7 +67,7 @@ def kmeans(
     """
     if not 1 <= num_clusters <= len(features):
         raise ValueError(
-            f"num_clusters must lie between 1 and the {len(features)} rows clustered, "
+            f"num_clusters must be between 1 and the {len(features)} rows clustered, "
             f"got {num_clusters}."
         )
     if backend not in ("auto", "faiss", "torch"):

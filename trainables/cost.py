@@ -1,4 +1,4 @@
-"""What training cost so far: the axes on which methods of unlike epochs are compared."""
+"""What training cost so far: the axes on which methods with different epochs are compared."""
 
 import sys
 from collections.abc import Callable, Iterator
@@ -57,11 +57,11 @@ class _PassCounter:
         self._depth = 0  # an encoder may be made of another
 
     def enter(self, module: nn.Module, args: tuple[Any, ...]) -> None:
-        """Note that an encoder begins."""
+        """Note that an encoder starts."""
         self._depth += isinstance(module, Encoder)
 
     def leave(self, module: nn.Module, args: tuple[Any, ...], output: Any) -> None:
-        """Count an encoder that has ended, and let its output tell of gradients."""
+        """Count an encoder that has ended, and let its output report gradients."""
         if not isinstance(module, Encoder):
             return
         self._depth -= 1
@@ -149,14 +149,14 @@ class Cost:
         return {name: getattr(self, name) for name in COUNTS}
 
     def load_state_dict(self, state: dict[str, int]) -> None:
-        """Go on counting from `state`."""
+        """Continue counting from `state`."""
         for name in COUNTS:
             setattr(self, name, state[name])
 
 
 @contextmanager
 def _counting() -> Iterator[Callable[[], _Count]]:
-    """Count what happens within; the value tells it afterwards."""
+    """Count what happens within; the value holds the counts afterwards."""
     # What is compiled would pass the counter by. Importing the compiler to ask takes seconds.
     compiles = "torch._dynamo" in sys.modules
     stance = torch.compiler.set_stance("force_eager") if compiles else nullcontext()

@@ -1,4 +1,4 @@
-"""What is done to a method before it trains."""
+"""Preparation of a method before it trains."""
 
 from collections.abc import Callable, Iterator
 

@@ -1,4 +1,4 @@
-"""Where training stands."""
+"""Progress of training."""
 
 from dataclasses import dataclass
 

@@ -16,7 +16,7 @@ def seed_everything(seed: int) -> None:
         If torch could not take the seed.
     """
     if not 0 <= seed < 2**63:
-        raise ValueError(f"seed must lie between 0 and 2**63 - 1, got {seed}.")
+        raise ValueError(f"seed must be between 0 and 2**63 - 1, got {seed}.")
     torch.manual_seed(seed)
     np.random.seed(seed % 2**32)
     random.seed(seed)
@@ -28,7 +28,7 @@ def capture() -> dict[str, Any]:
     version, internal, gauss = random.getstate()
     return {
         "torch": torch.get_rng_state(),
-        # Of the GPU in use alone: others draw nothing, and there may be fewer when it goes on.
+        # Of the GPU in use alone: others draw nothing, and there may be fewer when it continues.
         "cuda": [torch.cuda.get_rng_state()] if torch.cuda.is_available() else [],
         "numpy": [name, np.asarray(keys).tolist(), position, has_gauss, cached_gaussian],
         "python": [version, list(internal), gauss],

@@ -1,4 +1,4 @@
-"""What numbers may be; who breaks it is told the setting in a sentence."""
+"""Checks of the range of settings; the error names the setting."""
 
 import math
 
@@ -21,7 +21,7 @@ def refuse_outside_unit(group: str, **settings: float) -> None:
     """Raise a ValueError at the first of a group's settings that is no share or probability."""
     for name, value in settings.items():
         if not 0 <= value <= 1:
-            raise ValueError(f"{group}.{name} must lie in [0, 1], got {value}.")
+            raise ValueError(f"{group}.{name} must be in [0, 1], got {value}.")
 
 
 def refuse_below_one(group: str, **settings: int | None) -> None:

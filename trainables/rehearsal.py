@@ -81,11 +81,11 @@ def rehearse(
     enough_s : float
         Seconds after which no further epoch is tried.
     """
-    began, measured = time.perf_counter(), _Epochs()
-    for epoch in spread(trainer.max_epochs):
+    start, measured = time.perf_counter(), _Epochs()
+    for epoch in evenly_ordered(trainer.max_epochs):
         trainer.epoch = epoch
         _try(trainer, measured)
-        enough = time.perf_counter() - began > enough_s
+        enough = time.perf_counter() - start > enough_s
         if enough and len(measured.costs) >= LEAST_EPOCHS:
             break
     mean = {
@@ -106,15 +106,15 @@ def rehearse(
     )
 
 
-def spread(count: int) -> Iterator[int]:
+def evenly_ordered(count: int) -> Iterator[int]:
     """Yield 0 to `count` - 1, each once, in an order whose beginnings cover all of them evenly."""
-    seen: set[int] = set()
+    yielded: set[int] = set()
     for turn in range(1, 50 * count):
         number = int(count * (turn * GOLDEN % 1))
-        if number not in seen:
-            seen.add(number)
+        if number not in yielded:
+            yielded.add(number)
             yield number
-        if len(seen) == count:
+        if len(yielded) == count:
             return
 
 

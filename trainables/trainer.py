@@ -253,7 +253,7 @@ class Trainer:
         return torch.autocast(self.device.type, torch.bfloat16)
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything training goes on from, the random state included."""
+        """Return everything training continues from, the random state included."""
         return {
             "epoch": self.epoch,
             "method": self.method.state_dict(),
@@ -263,7 +263,7 @@ class Trainer:
         }
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, bit for bit on CPU."""
+        """Continue from `state`, bit for bit on CPU."""
         self.epoch = state["epoch"]
         self.method.load_state_dict(state["method"])
         self.optimizer.load_state_dict(state["optimizer"])

@@ -67,7 +67,7 @@ def compare(
                 f"{study.id} is a confirm, whose runs are one seed each; compare takes searches. "
                 f"'{study.folder.command('best')}' shows its conclusion."
             )
-    difference = comparability.unlike(studies)
+    difference = comparability.difference_of(studies)
     if difference and not force:
         raise UserError(f"{difference}; --force compares them anyway.")
     limit = _budget(budget) if budget else None
@@ -119,7 +119,7 @@ def _table(entries: Sequence[Mapping[str, Any]]) -> Table:
 
 def _tests(studies: Sequence[StoredStudy], *, force: bool) -> list[dict[str, Any]]:
     """Return paired tests of the studies' winners if all races have the same objective."""
-    races = {study.id: confirmed.read(study.folder.path) for study in studies}
+    races = {study.id: confirmed.read_race(study.folder.path) for study in studies}
     raced = {study: race for study, race in races.items() if race is not None}
     objective = studies[0].spec.objectives[0]
     same = {study.spec.objectives[0] for study in studies} == {objective}

@@ -24,8 +24,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
     _say(console, f"\n{study.info.id}: {len(ended)} trials ended ({words or 'none'})")
     if study.ended_early:
         _say(console, study.ended_early)
-    if study.earlier:
-        _say(console, f"warm start:    {study.earlier.words}")
+    if study.prior:
+        _say(console, f"warm start:    {study.prior.words}")
     if study.failure:
         has_traceback = any(study.info.folder.glob("trials/*/error.txt"))
         where = f"; tracebacks: {study.info.folder}/trials/*/error.txt" if has_traceback else ""
@@ -53,7 +53,7 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
 def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:
     """Print the Pareto front, each trial with its values."""
     _say(console, f"Pareto front:  {len(front)} trials that no complete trial dominates")
-    intervals = uncertainty.of(
+    intervals = uncertainty.estimate(
         study.summaries(), study.info.spec.objectives, study.info.measured_on
     )
     for trial in front[:SHOWN]:
@@ -74,7 +74,7 @@ def _show_best(
     console: Console, study: Study, best: TrialSummary, ended: list[TrialSummary]
 ) -> None:
     objectives = study.info.spec.objectives
-    intervals = uncertainty.of(ended, objectives, study.info.measured_on)
+    intervals = uncertainty.estimate(ended, objectives, study.info.measured_on)
     chance = f"  {uncertainty.chance_words(intervals, best.number)}" if intervals else ""
     _say(console, f"best trial:    {best.number}  {_values(best)}{chance}")
     if best.violation:

@@ -96,7 +96,7 @@ def _start(
     search = study.manifest
     inherited = _inherited(study, overrides)
     settings = stored.race_settings(replace(search, overrides=inherited))
-    checked = check.check(settings)
+    checked = check.check_plan(settings)
     images.refuse_others(study.folder, search, settings, checked.splits)
     manifest = Manifest.begin(
         "confirm",
@@ -105,7 +105,7 @@ def _start(
         search.search_path,
         data=study.data,
         study=_section(study, runners),
-        recipe=recipe.of(settings),
+        recipe=recipe.recipe_of(settings),
         images=images.cut_of(checked.splits),
         confirm=runners.plain(),
     )
@@ -121,7 +121,7 @@ def _continue(
     console: Console, folder: StudyFolder, overrides: Sequence[str], *, as_json: bool
 ) -> int:
     if (summary := run.stored_summary(folder)) is not None:
-        return display.show(console, folder, summary, as_json=as_json)
+        return display.show_result(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
     later = [text for text in overrides if text.startswith(ON_RESUME)]
     settings = stored.race_settings(replace(manifest, overrides=(*manifest.overrides, *later)))
@@ -192,7 +192,7 @@ def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
     """Return a confirm's manifest whose runs read the images from their new folder."""
     if not (moved := [text for text in later if text.startswith(MOVABLE)]):
         return manifest
-    runners = contenders.of(manifest)
+    runners = contenders.contest_of(manifest)
     overrides = {number: [*own, *moved] for number, own in runners.overrides.items()}
     return replace(manifest, confirm=replace(runners, overrides=overrides).plain())
 

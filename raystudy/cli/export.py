@@ -45,7 +45,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
 
 
 def _race(study: StoredStudy) -> confirmed.Race:
-    race = confirmed.read(study.folder.path)
+    race = confirmed.read_race(study.folder.path)
     if race is None:
         raise UserError(
             f"{study.id} is not finished; continue with '{study.folder.command('resume')}', or see "

@@ -14,7 +14,7 @@ from raystudy.storage.folders import TrialFolder, is_locked
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.trackers.console import short
 
-LOOK_EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 ENDINGS = {
     "running": "is running",
     "complete": "is complete",
@@ -37,7 +37,7 @@ def logs(study_id: str, number: int, overrides: Sequence[str], *, follow: bool) 
     while follow and trial.summary.state == "running" and is_locked(study.folder):
         if console.quiet:  # the reader has closed the pipe
             return EXIT_DONE
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
         trial = StoredStudy(study.folder).trial(number)
         reader.print_new(trial)
     reader.print_end(study, trial)

@@ -37,7 +37,7 @@ def plan(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_
     """Print what a sweep would run and how long it would take, after timing a few steps."""
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
-    checked = check.check(settings)
+    checked = check.check_plan(settings)
     manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path))
     output_dir = Path(settings.output_dir).expanduser().resolve()
     info = study_info(

@@ -23,7 +23,7 @@ from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.study.uncertainty import Uncertainty
 from raystudy.trackers.console import ConsoleTracker, short
 
-LOOK_EVERY_S = 2.0
+POLL_EVERY_S = 2.0
 NARROW = 80  # columns, below which a terminal shows only what is
 ESSENTIAL = ("study", "state", "trials", "best")
 
@@ -86,7 +86,7 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
     if follow and console.is_terminal:
         with Live(_table(study, console), console=console, auto_refresh=False) as live:
             while study.state == "running":
-                time.sleep(LOOK_EVERY_S)
+                time.sleep(POLL_EVERY_S)
                 study = StoredStudy.open(output_dir, study_id)
                 live.update(_table(study, console), refresh=True)
     else:
@@ -101,7 +101,7 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     if study.manifest.kind == "confirm":
         return _conclusion(study, as_json=as_json)
     trials = [study.trial(summary.number) for summary in study.best]
-    intervals = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
+    intervals = uncertainty.estimate(study.ended, study.spec.objectives, study.manifest.measured_on)
     if as_json:
         plain = [trial_json(t, replay_command(study, t)) for t in trials]
         terminal.print_json([one | _intervals_json(intervals, one["number"]) for one in plain])

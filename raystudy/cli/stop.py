@@ -11,7 +11,7 @@ from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 
-LOOK_EVERY_S = 0.2
+POLL_EVERY_S = 0.2
 PATIENCE_S = 120.0
 
 
@@ -32,7 +32,7 @@ def stop(study_id: str, overrides: Sequence[str]) -> int:
                 f"{study_id} is still running after {PATIENCE_S:g} s; its process id is {pid}"
             )
             return EXIT_FAILED
-        time.sleep(LOOK_EVERY_S)
+        time.sleep(POLL_EVERY_S)
     console.print(f"{study_id} has stopped; continue with: {folder.command('resume')}")
     return EXIT_DONE
 

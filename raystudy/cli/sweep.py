@@ -45,7 +45,7 @@ def sweep(
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
     spec = StudySpec.read(settings.study)
-    checked = check.check(settings)
+    checked = check.check_plan(settings)
     console = terminal.console()
     manifest = Manifest.begin(
         "sweep",
@@ -54,7 +54,7 @@ def sweep(
         search_path,
         data=str(settings.data.name),
         study=compose.plain(settings.study),
-        recipe=recipe.of(settings, space.distributions),
+        recipe=recipe.recipe_of(settings, space.distributions),
         images=images.cut_of(checked.splits),
         measured_on=measured_on(space, checked),
     )

@@ -29,7 +29,7 @@ FIRST_TRIAL = 0
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
     """Start a training run in a new folder."""
     settings = compose.load(name, overrides, search_path)
-    checked = check.check(settings)
+    checked = check.check_plan(settings)
     output_dir = Path(settings.output_dir).expanduser().resolve()
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = Manifest.begin(
@@ -39,7 +39,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         search_path,
         data=str(settings.data.name),
         study=compose.plain(settings.study),
-        recipe=recipe.of(settings),
+        recipe=recipe.recipe_of(settings),
         images=images.cut_of(checked.splits),
         measured_on=checked.measured_on,
     )

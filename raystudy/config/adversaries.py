@@ -1,4 +1,4 @@
-"""What `raystudy evaluate` attacks with: families of adversaries times norms times targets.
+"""The adversaries of `raystudy evaluate`: families of adversaries times norms times targets.
 
 ``search_spaces/adversary/family/pgd20.yaml`` stands for pgd20_linf, pgd20_l2_random and so on. A
 file ``adversary/mine.yaml`` of a search path is an adversary of its own.

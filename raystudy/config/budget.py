@@ -1,4 +1,4 @@
-"""What a study may spend on all its trials together, and what it has spent."""
+"""The budget of a study, over all its trials, and the part that is spent."""
 
 import math
 from collections.abc import Mapping

@@ -1,4 +1,4 @@
-"""What there is to choose from: studies, and the options of each group, in every search path."""
+"""The catalogue of studies and of each group's options, in every search path."""
 
 from collections.abc import Sequence
 from importlib import resources
@@ -52,7 +52,7 @@ def _roots(search_path: Sequence[str]) -> list[Path]:
 
 
 def refuse_ending(relative: str, search_path: Sequence[str]) -> None:
-    """Refuse what Hydra would pass over."""
+    """Refuse what Hydra would ignore."""
     for ending in (".yml", ".YML", ".YAML"):
         for path in (Path(folder) / f"{relative}{ending}" for folder in search_path):
             if path.is_file():

@@ -1,4 +1,4 @@
-"""From a study's name and a list of overrides to a configuration.
+"""Compose a configuration from a study's name and a list of overrides.
 
 Hydra's compose API, never ``@hydra.main``; struct mode is never switched off.
 """
@@ -197,7 +197,7 @@ def _read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Co
         del config["hydra"]
     if "data" not in choices:
         raise UserError(
-            f"{name}.yaml has no data: its defaults list must begin with 'base', as "
+            f"{name}.yaml has no data: its defaults list must start with 'base', as "
             f"defaults: [base, _self_]."
         )
     OmegaConf.set_struct(config, True)

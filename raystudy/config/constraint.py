@@ -1,4 +1,4 @@
-"""A bound on a measure: a trial beyond it is kept, but never the best."""
+"""A constraint on a measure: a trial that violates it is kept, but never the best."""
 
 import math
 import re
@@ -53,7 +53,7 @@ class Constraint:
         return f"{self.metric} {self.sign} {self.bound:g}"
 
     def excess(self, value: float) -> float:
-        """Return how far `value` lies beyond the bound; 0 or less if it keeps to it."""
+        """Return by how much `value` violates the bound; 0 or less if it satisfies it."""
         return self.bound - value if self.sign == ">=" else value - self.bound
 
     @property
@@ -68,7 +68,7 @@ def violation(constraints: Iterable[Constraint], metrics: Mapping[str, float]) -
 
 
 def complaint(constraints: Iterable[Constraint], metrics: Mapping[str, float]) -> str:
-    """Return which bounds `metrics` exceed, in words; empty if none."""
+    """Return in words which constraints `metrics` violate; empty if none."""
     broken = [one for one in constraints if one.excess(metrics[one.metric]) > 0]
     words = ", ".join(
         f"{one.metric} is {metrics[one.metric]:.4g}, not {_rest(one)}" for one in broken

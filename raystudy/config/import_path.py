@@ -31,7 +31,7 @@ def forget_working_folder() -> None:
     ours = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))  # noqa: PTH100, PTH120
     meant = {ours, *map(os.path.abspath, named)}
     first = next((i for i, entry in enumerate(sys.path) if entry.endswith(".zip")), 0)
-    # Behind the standard library is what installed packages add.
+    # After the standard library come installed packages.
     front = [entry for entry in sys.path[:first] if _is_elsewhere(entry) or entry in meant]
     sys.path[:first] = front
 

@@ -1,4 +1,4 @@
-"""What Hydra, OmegaConf, a YAML or a user's own module finds wrong, in one sentence."""
+"""Errors of Hydra, OmegaConf, a YAML or a user's own module, in one sentence."""
 
 import re
 import sysconfig

@@ -11,7 +11,7 @@ from raystudy.storage.redaction import redact
 VARIABLE = "MLFLOW_TRACKING_URI"  # what tracker.uri is where nobody sets it
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 DATABASE = "mlflow.db"
-# What no URI of a database can hold; ? begins its options.
+# What no URI of a database can hold; ? starts its options.
 UNFIT = re.compile(r"[?\x00-\x1f\x7f\ud800-\udfff]")
 
 
@@ -27,7 +27,7 @@ def store_uri(uri: str | None, output_dir: str) -> str:
         scheme, _, rest = re.sub(r"^(\w+)\+\w+:", r"\1:", uri).partition("://")
         if scheme not in SCHEMES or not (rest or scheme == "databricks"):
             raise UserError(
-                f"{_name(uri)} must begin with one of {', '.join(SCHEMES)}, such as "
+                f"{_name(uri)} must start with one of {', '.join(SCHEMES)}, such as "
                 f"http://host:5000 or sqlite:////folder/mlflow.db, got '{redact(uri)}'."
             )
         return uri

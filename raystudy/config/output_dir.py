@@ -7,5 +7,5 @@ from raystudy.config import compose
 
 
 def results_folder(overrides: Sequence[str]) -> Path:
-    """Return where results lie."""
+    """Return the results folder."""
     return Path(compose.load_shared(overrides).output_dir).expanduser().resolve()

@@ -29,7 +29,7 @@ def parse(text: str) -> Override:
     Raises
     ------
     UserError
-        If it has no path, or it cannot be told what its value means.
+        If it has no path, or its value is ambiguous.
     """
     override = _parsed(as_meant(text))
     assert override is not None

@@ -1,4 +1,4 @@
-"""The recipe a study was started with, kept so that it goes on with no other."""
+"""The recipe a study was started with, kept so that it continues with the same one."""
 
 from collections.abc import Collection, Mapping
 from typing import Any
@@ -25,7 +25,7 @@ NOT_A_SEARCHS = (
 DATA = "data."
 
 
-def of(settings: DictConfig, axes: Collection[str] | None = None) -> dict[str, Any]:
+def recipe_of(settings: DictConfig, axes: Collection[str] | None = None) -> dict[str, Any]:
     """Return every setting that the results depend on, by its path.
 
     Parameters
@@ -53,15 +53,15 @@ def refuse_another(
     *,
     only: tuple[str, ...] = ("",),
 ) -> None:
-    """Refuse to go on where a YAML says something else than it did.
+    """Refuse to continue with a YAML that has changed.
 
-    Trials would go on, and be compared, under settings they were not started with.
+    Trials would continue, and be compared, under settings they were not started with.
 
     Parameters
     ----------
     study_id : str
     before : mapping, optional
-        What `of` returned when the study was started; None of an earlier version.
+        What `recipe_of` returned when the study was started; None of an earlier version.
     settings, axes
         As of now.
     only : tuple of str
@@ -72,7 +72,7 @@ def refuse_another(
     UserError
         With what has changed.
     """
-    now = {path: leaf for path, leaf in of(settings, axes).items() if path.startswith(only)}
+    now = {path: leaf for path, leaf in recipe_of(settings, axes).items() if path.startswith(only)}
     changed = changes(before, now)
     if not changed:
         return
@@ -101,4 +101,4 @@ def same_data(before: Mapping[str, Any] | None, settings: DictConfig) -> bool:
     """Return whether settings ask for the data that a study was started with."""
     if before is None:
         return True
-    return not any(path.startswith(DATA) for path in changes(before, of(settings)))
+    return not any(path.startswith(DATA) for path in changes(before, recipe_of(settings)))

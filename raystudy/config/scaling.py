@@ -1,4 +1,4 @@
-"""What each trial gets of a machine or cluster; read by the command line without Ray."""
+"""The resources of each trial; read by the command line without Ray."""
 
 from dataclasses import dataclass
 from typing import Any

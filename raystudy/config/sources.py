@@ -1,4 +1,4 @@
-"""Where a number in a configuration comes from: the comment beside it in its YAML file."""
+"""The source of a number in a configuration: the comment beside it in its YAML file."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -68,7 +68,7 @@ def _leaves(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
 
 
 def _comment(lines: list[str], line: int) -> str:
-    """Return the comment on a line, and where it goes on below in the same column."""
+    """Return the comment on a line, and its continuation below in the same column."""
     _, mark, text = lines[line].partition(" #")
     if not mark:
         return ""

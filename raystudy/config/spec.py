@@ -65,7 +65,7 @@ class Objective:
 
 @dataclass(frozen=True, kw_only=True)
 class StudySpec:
-    """What a study optimises and how long it goes on.
+    """What a study optimises and when it ends.
 
     Parameters
     ----------
@@ -77,9 +77,9 @@ class StudySpec:
     num_trials : int
         Trials in all, trial 0 included, which runs the published recipe.
     budget : Budget
-        Once it is spent no trial is begun.
+        Once it is spent no trial starts.
     warm_start : str, optional
-        An earlier study, whose trials the sampler learns from.
+        A prior study, whose trials the sampler learns from.
     allow_repeats : bool
         Whether the sampler may draw a configuration again.
     seed : int
@@ -87,7 +87,7 @@ class StudySpec:
     max_failures : int
         How often a trial whose worker was lost is started again from its last checkpoint.
     stall_minutes : float
-        The watchdog ends the study when nothing moved for so long and nothing is free.
+        The watchdog ends the study when no trial reported for this long and no resource is free.
     storage : str, optional
         URL of a database for Optuna's study instead of the journal in the study's folder.
     """
@@ -149,7 +149,7 @@ def _shown(value: object) -> str:
     return "null" if value is None else repr(value)
 
 
-def turned(objective: Objective, value: float) -> float:
+def maximised(objective: Objective, value: float) -> float:
     """Return a value such that larger is better."""
     return value if objective.direction == "maximize" else -value
 

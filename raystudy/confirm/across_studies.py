@@ -35,8 +35,8 @@ def tests(races: Mapping[str, Race], objective: Objective, metric: str) -> list[
         if len(seeds) >= FEWEST:
             paired = paired_t([ours[seed] for seed in seeds], [theirs[seed] for seed in seeds])
             names = [entry["label"] for entry in both]
-            told = {"studies": list(studies), "configurations": names, "seeds": seeds}
-            found.append({**told, "metric": metric, **paired._asdict()})
+            common = {"studies": list(studies), "configurations": names, "seeds": seeds}
+            found.append({**common, "metric": metric, **paired._asdict()})
     for test, p_value in zip(found, holm([test["p_value"] for test in found]), strict=True):
         test["p_holm"] = p_value
     return found

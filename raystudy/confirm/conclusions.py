@@ -1,4 +1,4 @@
-"""What a race came to, in words: the conclusion and the last table."""
+"""The conclusion of a race as sentences, and its table."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -6,8 +6,8 @@ from typing import Any
 from rich.console import JustifyMethod
 from rich.table import Table
 
-from raystudy.config.spec import RECIPE, Objective, as_test, turned
-from raystudy.confirm.statistics import CONFIDENCE, seeds_to_see
+from raystudy.config.spec import RECIPE, Objective, as_test, maximised
+from raystudy.confirm.statistics import CONFIDENCE, seeds_to_detect
 from raystudy.study.confirmed import ALPHA, is_noise
 
 Entry = Mapping[str, Any]
@@ -18,7 +18,7 @@ def conclude(
 ) -> str:
     """Return one objective's conclusion in a sentence or two.
 
-    The finalist spoken of is the one with the best mean on validation images among those whose
+    The finalist named is the one with the best mean on validation images among those whose
     difference on test images is significant after Holm, or among all if there is none.
     """
     if len(entries) == 1:
@@ -29,9 +29,9 @@ def conclude(
     ]
     if not there:
         return "no finalist could be compared with the published recipe on test images"
-    there.sort(key=lambda e: -turned(objective, e["objectives"][objective.metric]["mean"]))
+    there.sort(key=lambda e: -maximised(objective, e["objectives"][objective.metric]["mean"]))
     sure = [e for e in there if e["test"][metric]["p_holm"] <= ALPHA]
-    better = [e for e in sure if turned(objective, e["test"][metric]["difference"]) > 0]
+    better = [e for e in sure if maximised(objective, e["test"][metric]["difference"]) > 0]
     if better:
         also = [str(e["trial"]) for e in better[1:]]
         more = f"; so do trials {', '.join(also)}" if len(also) > 1 else ""
@@ -53,8 +53,8 @@ def _of_recipe(floor: Mapping[str, Any] | None, metric: str) -> str:
     point = 0.01 if is_share(metric) else sd
     if not sd:
         return said
-    seeds = seeds_to_see(point, sd)
-    return f"{said}; to see {amount(point, metric)} takes {seeds} seeds of each configuration"
+    seeds = seeds_to_detect(point, sd)
+    return f"{said}; detecting {amount(point, metric)} takes {seeds} seeds of each configuration"
 
 
 def _words(entry: Entry, metric: str, verb: str, objective: Objective) -> str:
@@ -73,15 +73,16 @@ def _words(entry: Entry, metric: str, verb: str, objective: Objective) -> str:
 
 def _nothing(entry: Entry, metric: str, floor: Mapping[str, Any]) -> str:
     test = entry["test"][metric]
-    seen = floor.get("paired") or floor.get("unpaired")
+    detectable = floor.get("paired") or floor.get("unpaired")
     noise = (
-        f"; {len(test['values'])} seeds see single differences from {amount(seen, metric)} on"
-        if seen is not None
+        f"; {len(test['values'])} seeds detect single differences of "
+        f"{amount(detectable, metric)} or more"
+        if detectable is not None
         else ""
     )
-    # A difference that one test would show may not outlast the correction for several.
-    above = seen is not None and abs(test["difference"]) >= seen
-    what = "surely differs" if above else "differs by more than noise"
+    # A difference that is significant in one test may not be after the correction for several.
+    above = detectable is not None and abs(test["difference"]) >= detectable
+    what = "differs significantly" if above else "differs by more than noise"
     holm = " after Holm's correction" if above else ""
     return (
         f"no finalist {what} from the published recipe: {entry['label']}, the best on validation "
@@ -109,7 +110,7 @@ def is_share(metric: str) -> bool:
 
 
 def table(summary: Mapping[str, Any], metric: str) -> Table:
-    """Return the last standing in one objective.
+    """Return the final standing in one objective.
 
     Parameters
     ----------
@@ -148,22 +149,22 @@ def table(summary: Mapping[str, Any], metric: str) -> Table:
 
 
 def floor_words(floor: Mapping[str, Any]) -> str:
-    """Return what the recipe's own seeds tell of the smallest differences to be seen."""
+    """Return the smallest detectable differences, from the recipe's own seeds."""
     metric = floor["metric"]
     paired = (
-        f", and in pairs with these finalists, as they vary, from {amount(floor['paired'], metric)}"
+        f", paired with these finalists from {amount(floor['paired'], metric)}"
         if floor["paired"] is not None
         else ""
     )
     return (
-        f"noise floor of {metric} (two-sided, {CONFIDENCE:.0%}): as the recipe varies, single runs "
-        f"differ from {amount(floor['one_seed'], metric)} on and means of {floor['seeds']} seeds "
-        f"from {amount(floor['unpaired'], metric)}{paired}; what is smaller is noise"
+        f"noise floor of {metric} (two-sided, {CONFIDENCE:.0%}), from the recipe's seeds: single "
+        f"runs differ from {amount(floor['one_seed'], metric)} on, means of {floor['seeds']} seeds "
+        f"from {amount(floor['unpaired'], metric)}{paired}; smaller differences are noise"
     )
 
 
 def measures(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return the figures as flat measures, such as ``confirm/trial_7/test/accuracy/mean``."""
+    """Return the results as flat measures, such as ``confirm/trial_7/test/accuracy/mean``."""
     flat = {}
     for entry in summary["finalists"]:
         for metric, interval in (entry["objectives"] | entry["test"]).items():

@@ -1,4 +1,4 @@
-"""What a confirm is about: who runs against the published recipe, and on which seeds."""
+"""The configurations and seeds of a confirm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ LIMITS = ("study.budget.", "study.num_trials=")
 
 @dataclass(frozen=True, kw_only=True)
 class Contest:
-    """Fixed when a confirm begins, and kept in its ``study.json``.
+    """Configurations and seeds of a confirm, fixed at its start and kept in its ``study.json``.
 
     Parameters
     ----------
     study : str
         The search whose finalists run.
     top : int
-        How many were asked for; there may be fewer. None: the recipe alone shows its noise.
+        How many were requested; there may be fewer. 0: the recipe alone, for its noise.
     seeds : tuple of int
         Fresh ones, common to all.
     params : mapping of int to mapping
@@ -77,14 +77,14 @@ class Contest:
         return ListedSpace.of(RECIPE, self.overrides, self.seeds)
 
 
-def of(manifest: Manifest) -> Contest:
-    """Return what a confirm's ``study.json`` holds of it."""
+def contest_of(manifest: Manifest) -> Contest:
+    """Return the contest that a confirm's ``study.json`` holds."""
     assert manifest.confirm is not None
     return Contest.read(manifest.confirm)
 
 
 def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
-    """Return what a confirm may spend and how many runs it may take, as its overrides say.
+    """Return the budget and the largest number of runs that a confirm's overrides allow.
 
     The names are those of a search: ``study.budget.wall_hours=2``, ``study.num_trials=20``.
     """

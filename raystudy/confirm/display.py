@@ -1,4 +1,4 @@
-"""What a confirm shows: its plan before the first run, and what it came to."""
+"""What a confirm prints: its plan before the first run, and its result."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -27,9 +27,9 @@ def show_plan(
     settings: DictConfig,
     found: check.Findings,
 ) -> None:
-    """Print what a confirm is going to do."""
+    """Print the plan of a confirm."""
     manifest = folder.read_manifest()
-    runners = contenders.of(manifest)
+    runners = contenders.contest_of(manifest)
     budget, most = contenders.limits(manifest.overrides)
     limits = [*([f"{most} runs"] if most else []), *([budget.words] if budget.limits else [])]
     seconds = [study.trial(number).summary.seconds for number in runners.params]
@@ -48,9 +48,9 @@ def show_plan(
         (
             "runs",
             f"at most {runs}, in rounds of one seed; all at full length, "
-            f"{_duration(sum(seconds) * len(runners.seeds))} if one ran after the other",
+            f"{_duration(sum(seconds) * len(runners.seeds))} if run one after the other",
         ),
-        *([("budget", f"{', '.join(limits)}; no round is begun beyond it")] if limits else []),
+        *([("budget", f"{', '.join(limits)}; no round starts beyond it")] if limits else []),
         ("each run", scaling.read_scaling(settings).words),
         ("data", f"{settings.data.name}: {found.images}"),
         ("chosen by", ", ".join(o.metric for o in study.spec.objectives)),
@@ -63,10 +63,10 @@ def show_plan(
         _say(console, f"note: {note}")
 
 
-def show(
+def show_result(
     console: Console, folder: StudyFolder, summary: Mapping[str, Any], *, as_json: bool
 ) -> int:
-    """Print what a confirm came to."""
+    """Print the result of a confirm."""
     if as_json:
         terminal.print_json(summary)
         return EXIT_DONE
@@ -78,16 +78,15 @@ def show(
     if len(summary["finalists"]) > 1:
         _say(
             console,
-            "intervals are Student's over seeds, on these very test images; tests are paired by "
-            "seed",
+            "intervals are Student's over seeds, on these test images; tests are paired by seed",
         )
     _say(console, f"test evaluations of {summary['study']} by then: {summary['test_evaluations']}")
     if area := summary.get("hypervolume"):
         words = area_words(Interval(**area), what="seeds")
         _say(console, f"hypervolume on validation images: {words}")
         chances = [(e["label"], e["front_chance"]) for e in summary["finalists"]]
-        told = ", ".join(f"{label} {c:.0%}" for label, c in chances if c is not None)
-        _say(console, f"on the true front: {told}")
+        shown = ", ".join(f"{label} {c:.0%}" for label, c in chances if c is not None)
+        _say(console, f"probability of being on the true front: {shown}")
     if "measured" in summary:
         _say(console, f"measured: {summary['measured']}")
     for sentence in summary["conclusion"]:

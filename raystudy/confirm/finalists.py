@@ -1,9 +1,9 @@
-"""Who goes from a search into a race, and which seeds nobody has seen."""
+"""The finalists of a search, and fresh seeds for their race."""
 
 import itertools
 from collections.abc import Collection, Iterator, Sequence
 
-from raystudy.config.spec import RECIPE, Objective, turned
+from raystudy.config.spec import RECIPE, Objective, maximised
 from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import all_folders
@@ -13,7 +13,7 @@ from raystudy.trial.info import TrialSummary
 
 
 def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()) -> Contest:
-    """Return the best of a search against its recipe, on seeds that nobody saw.
+    """Return the best of a search and its recipe, on seeds not used before.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
     Raises
     ------
     UserError
-        If there is nobody to run against the recipe.
+        If there is no finalist to run against the recipe.
     """
     best = finalists(study, top) if top else []
     if top and not best:
@@ -39,7 +39,7 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
     return Contest(
         study=study.id,
         top=top,
-        seeds=tuple(itertools.islice(fresh_seeds(seen_seeds(study)), seeds)),
+        seeds=tuple(itertools.islice(fresh_seeds(used_seeds(study)), seeds)),
         params={trial.summary.number: dict(trial.params) for trial in trials},
         overrides={
             trial.summary.number: [*trial_overrides(study, trial), *more] for trial in trials
@@ -48,9 +48,9 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
 
 
 def finalists(study: StoredStudy, top: int) -> list[StoredTrial]:
-    """Return the best `top` complete trials, or so many of the front, each configuration once.
+    """Return the best `top` complete trials, or `top` of the front, each configuration once.
 
-    Trials beyond a constraint come last. The recipe runs anyway and is no finalist.
+    Trials that violate a constraint come last. The recipe runs anyway and is no finalist.
     """
     objectives = study.spec.objectives
     first = objectives[0]
@@ -59,19 +59,21 @@ def finalists(study: StoredStudy, top: int) -> list[StoredTrial]:
     candidates = study.best if len(objectives) > 1 else study.ended
     complete = [summary for summary in candidates if summary.state == "complete"]
     for summary in sorted(
-        complete, key=lambda s: (s.violation, -turned(first, s.last[first.metric]))
+        complete, key=lambda s: (s.violation, -maximised(first, s.last[first.metric]))
     ):
         trial = study.trial(summary.number)
         if trial.params not in known:
             known.append(trial.params)
             chosen.append(trial)
     if len(objectives) > 1:
-        kept = spread([trial.summary for trial in chosen], objectives, top)
+        kept = spaced_along_front([trial.summary for trial in chosen], objectives, top)
         return [trial for trial in chosen if trial.summary.number in kept]
     return chosen[:top]
 
 
-def spread(front: Sequence[TrialSummary], objectives: Sequence[Objective], size: int) -> set[int]:
+def spaced_along_front(
+    front: Sequence[TrialSummary], objectives: Sequence[Objective], size: int
+) -> set[int]:
     """Return the numbers of `size` trials that cover a front, its ends among them.
 
     The most crowded trial goes first [1]_.
@@ -95,17 +97,17 @@ def spread(front: Sequence[TrialSummary], objectives: Sequence[Objective], size:
     return {one.number for one in kept}
 
 
-def seen_seeds(study: StoredStudy) -> set[int]:
-    """Return the seeds of the search's own trials and of its earlier confirms."""
-    seen = {int(study.composed[1].seed)}
-    seen |= {int(trial.params["seed"]) for trial in study.trials if "seed" in trial.params}
+def used_seeds(study: StoredStudy) -> set[int]:
+    """Return the seeds of the search's own trials and of its previous confirms."""
+    used = {int(study.composed[1].seed)}
+    used |= {int(trial.params["seed"]) for trial in study.trials if "seed" in trial.params}
     for folder in all_folders(study.folder.path.parent.parent):
         entry = folder.read_manifest().confirm
         if entry is not None and entry["study"] == study.id:
-            seen |= set(entry["seeds"])
-    return seen
+            used |= set(entry["seeds"])
+    return used
 
 
-def fresh_seeds(seen: Collection[int]) -> Iterator[int]:
-    """Yield 1, 2, 3, ... without those that were seen."""
-    return (seed for seed in itertools.count(1) if seed not in seen)
+def fresh_seeds(used: Collection[int]) -> Iterator[int]:
+    """Yield 1, 2, 3, ... without those already used."""
+    return (seed for seed in itertools.count(1) if seed not in used)

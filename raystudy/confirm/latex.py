@@ -20,8 +20,8 @@ _SPECIAL: Mapping[str, str] = {
 def rows(race: Race) -> Iterator[dict[str, Any]]:
     """Yield a row for each configuration and measure, with all digits."""
     for one in race["finalists"]:
-        told = {**one["objectives"], **one["test"]}
-        for metric, found in told.items():
+        measures = {**one["objectives"], **one["test"]}
+        for metric, found in measures.items():
             yield {
                 "configuration": one["label"],
                 "trial": one["trial"],

@@ -65,14 +65,14 @@ def on_test(splits: "Splits") -> "Splits":
 class SplitReading:
     """The runs whose networks are measured on test images, each once, as an executor sees them.
 
-    What was measured is kept in ``test.json``, so that a reading cut off is not begun again.
+    What was measured is kept in ``test.json``, so that an interrupted one is not repeated.
 
     Parameters
     ----------
     info : StudyInfo
         Of the study that trained them.
     trackers : sequence of Tracker
-        Hear of a run's test measures as if of an epoch behind its last one.
+        Get a run's test measures as an epoch after its last one.
     """
 
     def __init__(self, info: StudyInfo, *, trackers: Sequence[Tracker] = ()) -> None:
@@ -86,30 +86,29 @@ class SplitReading:
         self._last_epochs: dict[int, int] = {}
         self._waiting: list[int] = []
 
-    def expect(self, number: int, overrides: Sequence[str], *, behind: int) -> None:
-        """Have a run measured, unless it was.
+    def expect(self, number: int, overrides: Sequence[str], *, last_epoch: int) -> None:
+        """Queue a run to be measured, unless it was.
 
         Parameters
         ----------
         number : int
         overrides : sequence of str
             The whole trial.
-        behind : int
-            Its last epoch.
+        last_epoch : int
         """
         self._overrides[number] = tuple(overrides)
-        self._last_epochs[number] = behind
+        self._last_epochs[number] = last_epoch
         if number not in self.measures:
             self._waiting.append(number)
 
     @property
     def waiting(self) -> list[int]:
-        """Runs to be measured yet."""
+        """Runs still to be measured."""
         return list(self._waiting)
 
     @property
     def is_finished(self) -> bool:
-        """Whether every run there is to measure was."""
+        """Whether every run has been measured."""
         return bool(self._overrides) and self._overrides.keys() <= self.measures.keys()
 
     def next_trial(self) -> TrialInfo | None:
@@ -140,7 +139,7 @@ class SplitReading:
 
 
 def read_measures(path: Path) -> dict[int, dict[str, float]]:
-    """Return what was measured so far by run."""
+    """Return the measures so far by run."""
     if not path.exists():
         return {}
     return {int(number): entry for number, entry in json.loads(path.read_text()).items()}

@@ -1,7 +1,7 @@
 """A race of configurations over common seeds: who is still in it, and what runs next.
 
-Nothing here is remembered: the standing is a function of the results so far, so that a race which
-was cut off goes on as if it had not been.
+Nothing here is remembered: the standing is a function of the results so far, so that an
+interrupted race continues as if it had not been.
 """
 
 from collections.abc import Mapping, Sequence
@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from raystudy.confirm.statistics import honest_difference, paired_t
+from raystudy.confirm.statistics import paired_t, significant_difference
 from raystudy.study.confirmed import ALPHA
 
 FIRST_LOOK = 2  # seeds before anything can be compared
@@ -21,12 +21,12 @@ Point = tuple[int, int]  # configuration, seed
 
 @dataclass(frozen=True)
 class Result:
-    """What one run came to.
+    """The result of one run.
 
     Parameters
     ----------
     values : tuple of float
-        Each objective, turned such that larger is better; empty if there is none.
+        Each objective with its sign such that larger is better; empty if there is none.
     reason : str
         Why there is none.
     """
@@ -52,7 +52,7 @@ class Departure:
 
 @dataclass(frozen=True, kw_only=True)
 class Standing:
-    """Where a race stands.
+    """The state of a race.
 
     Parameters
     ----------
@@ -83,8 +83,8 @@ class Race:
     looks: Tukey's among all that still race, which stays right although the best is chosen first
     and several are compared, and the pair's own t-test, which counts where some configurations vary
     more than others. A challenger that diverges, collapses or fails leaves, too. The recipe stays
-    to the end. Where a single challenger is left, the race ends early if the same two tests tell it
-    from the recipe at `SEPARATED` [1]_.
+    to the end. Where a single challenger is left, the race ends early if the same two tests
+    separate it from the recipe at `SEPARATED` [1]_.
 
     Parameters
     ----------
@@ -107,7 +107,7 @@ class Race:
     alpha: float = ALPHA
 
     def standing(self, results: Mapping[Point, Result]) -> Standing:
-        """Return where the race stands after these results."""
+        """Return the state of the race after these results."""
         racing: tuple[int, ...] = (self.recipe, *self.challengers)
         departures: dict[int, Departure] = {}
         for round_ in range(1, len(self.seeds) + 1):
@@ -159,13 +159,13 @@ class Race:
         results: Mapping[Point, Result],
         level: float,
     ) -> dict[int, int]:
-        """Return who is significantly worse than whom in every objective."""
+        """Return pairs of configurations of which one is significantly worse in every objective."""
         runs = [[results[number, seed].values for number in racing] for seed in seeds]
         whole = [run for run in runs if all(run)]  # the recipe may lack a value
         if len(racing) < 2 or len(whole) < FIRST_LOOK:
             return {}
         values = np.array(whole).transpose(2, 1, 0)  # objective, configuration, seed
-        margins = [honest_difference(one, level) for one in values]
+        margins = [significant_difference(one, level) for one in values]
         means = values.mean(2)
         beaten: dict[int, int] = {}
         for better in np.argsort(-means[0], kind="stable"):

@@ -8,7 +8,7 @@ from optuna.distributions import BaseDistribution
 from optuna.samplers import BaseSampler
 from optuna.trial import FrozenTrial
 
-from raystudy.config.spec import Objective, turned
+from raystudy.config.spec import Objective, maximised
 from raystudy.confirm.race import Point, Race, Result
 from raystudy.search.listed_space import FINALIST, SEED
 from raystudy.study import trial_record
@@ -79,21 +79,21 @@ def point_of(params: Mapping[str, Any]) -> Point:
     return int(params[FINALIST]), int(params[SEED])
 
 
-def first_new(pending: Iterable[Point], begun: Iterable[Point]) -> Point:
-    """Return the first point that was not begun."""
-    known = set(begun)
+def first_new(pending: Iterable[Point], started: Iterable[Point]) -> Point:
+    """Return the first point that was not started."""
+    known = set(started)
     return next(point for point in pending if point not in known)
 
 
 def result_of(
     summary: TrialSummary, objectives: Sequence[Objective], race: Race, point: Point
 ) -> Result:
-    """Return what a run means for the race.
+    """Return a run's result as the race counts it.
 
-    A recipe that diverges or collapses is worth the worst there is; a finalist that does leaves.
+    A recipe that diverges or collapses gets the worst value; a finalist that does leaves.
     """
     if summary.state == "complete":
-        return Result(tuple(turned(o, summary.last[o.metric]) for o in objectives))
+        return Result(tuple(maximised(o, summary.last[o.metric]) for o in objectives))
     if summary.state in BAD_ENDINGS and point[0] == race.recipe:
-        return Result(tuple(turned(o, o.worst_value) for o in objectives))
+        return Result(tuple(maximised(o, o.worst_value) for o in objectives))
     return Result(reason=summary.state)

@@ -14,19 +14,19 @@ NO_BUDGET = Budget()
 
 
 class RaceStudy:
-    """Hands a study's trials out as long as the race needs them.
+    """Passes on a study's trials as long as the race needs them.
 
-    The study proposes by `RaceSampler` and keeps the truth; this class only says when. No round
-    begins once the budget is spent, downtime between drivers not counted.
+    The study proposes by `RaceSampler` and holds the state; this class only decides when. No
+    round starts once the budget is spent, downtime between drivers not counted.
 
     Parameters
     ----------
     study : Study
     race : Race
     points : mapping of int to Point
-        What the trials run that were begun by earlier drivers.
+        What the trials run that previous drivers started.
     say : callable (str) -> None
-        Hears of every round.
+        Called after every round.
     budget : Budget
     most : int, optional
         Runs.
@@ -51,7 +51,7 @@ class RaceStudy:
         self._most = most
         self._spent = ""
         self._standing: Standing | None = None
-        self._told = self.standing
+        self._announced = self.standing
 
     @property
     def info(self) -> StudyInfo:
@@ -64,7 +64,7 @@ class RaceStudy:
 
     @property
     def interrupted(self) -> bool:
-        """Whether it shall end soon and be gone on with later."""
+        """Whether it shall end soon, to be continued later."""
         return self._study.interrupted
 
     @interrupted.setter
@@ -73,7 +73,7 @@ class RaceStudy:
 
     @property
     def standing(self) -> Standing:
-        """Where the race stands."""
+        """The state of the race."""
         if self._standing is None:
             results = {
                 point: result_of(summary, self.info.spec.objectives, self._race, point)
@@ -89,14 +89,14 @@ class RaceStudy:
 
     @property
     def over(self) -> str:
-        """Why no more runs are handed out; empty if some may be."""
+        """Why no more runs start; empty if some may."""
         if self._study.ended_early:
             return self._study.ended_early
         return self._spent or self.standing.over
 
     @property
     def is_finished(self) -> bool:
-        """Whether it is over and nothing runs."""
+        """Whether it is over and no trial runs."""
         return bool(self.over) and len(self.runs) == len(self._points)
 
     def next_trial(self) -> TrialInfo | None:
@@ -116,10 +116,10 @@ class RaceStudy:
 
     def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
         """See `Study.report`."""
-        going_on = self._study.report(number, epoch, metrics)
-        if not going_on:
+        proceed = self._study.report(number, epoch, metrics)
+        if not proceed:
             self._changed()
-        return going_on
+        return proceed
 
     def finish(self, number: int, outcome: Outcome) -> None:
         """See `Study.finish`."""
@@ -127,19 +127,19 @@ class RaceStudy:
         self._changed()
 
     def settle(self) -> None:
-        """Make the runs there are all there will be, now that the race is over."""
+        """Set the number of trials to those there are, now that the race is over."""
         spec = replace(self.info.spec, num_trials=len(self._points))
         self.info = replace(self.info, spec=spec)
 
     def _changed(self) -> None:
         self._standing = None
         self._left -= {summary.number for summary in self._study.summaries()}
-        standing, told = self.standing, self._told
-        if standing.round == told.round:
+        standing, announced = self.standing, self._announced
+        if standing.round == announced.round:
             return
-        self._told = standing
+        self._announced = standing
         for number, departure in standing.departures.items():
-            if number not in told.departures:
+            if number not in announced.departures:
                 self._say(
                     f"after round {departure.round}: trial {number} leaves: {departure.reason}"
                 )
@@ -148,7 +148,7 @@ class RaceStudy:
         self._say(f"{standing.round} of {seeds} seeds; in the race: {', '.join(names)}")
 
     def _exhausted(self, runs: int) -> str:
-        """Return which limit forbids another round of so many runs; empty if none does."""
+        """Return which limit forbids another round of `runs` runs; empty if none does."""
         if self._most is not None and len(self._points) + runs > self._most:
             return f"study.num_trials={self._most} leaves no room for another round"
         return self._budget.exhausted(self._study.spent)

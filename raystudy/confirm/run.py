@@ -1,4 +1,4 @@
-"""Run a race to its end, read the test split, keep what came of it."""
+"""Run a race to its end, evaluate on the test split, store the result."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -42,7 +42,7 @@ def run(
     resumed: bool,
     as_json: bool,
 ) -> int:
-    """Run what is left of a confirm."""
+    """Run the rest of a confirm."""
     settings = stored.race_settings(manifest)
     folder.settle(settings)
     with folder.locked():
@@ -52,7 +52,7 @@ def run(
             code, summary = _race(console, study, manifest, settings, trackers)
         if summary is None:
             if not study.ended_early:
-                _say(console, f"go on with:    {folder.command('resume')}")
+                _say(console, f"continue with: {folder.command('resume')}")
             return code
         touches = split_readings.count(_ledger_folder(folder, summary["study"]))
         raced = len(summary["finalists"]) > 1
@@ -67,11 +67,11 @@ def run(
             kept = FILE if len(summary["finalists"]) > 1 else FLOOR
             write_atomically(searched / kept, json.dumps(summary, indent=2) + "\n")
         _attach(console, folder, settings, summary)
-    return display.show(console, folder, summary, as_json=as_json)
+    return display.show_result(console, folder, summary, as_json=as_json)
 
 
 def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
-    """Return what a confirm came to, if it has ended."""
+    """Return the result of a confirm, if it has ended."""
     path = folder.path / FILE
     summary: dict[str, Any] | None = json.loads(path.read_text()) if path.is_file() else None
     return summary
@@ -80,7 +80,7 @@ def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
 def _open(
     folder: StudyFolder, manifest: Manifest, trackers: Sequence[Tracker], *, resumed: bool
 ) -> Study:
-    runners = contenders.of(manifest)
+    runners = contenders.contest_of(manifest)
     spec = StudySpec.read(manifest.study or {})
     info = StudyInfo(
         id=folder.id,
@@ -114,10 +114,10 @@ def _race(
     settings: DictConfig,
     trackers: Sequence[Tracker],
 ) -> tuple[int, dict[str, Any] | None]:
-    """Return the exit code, and what the race came to if it has ended."""
+    """Return the exit code, and the race's result if it has ended."""
     from raystudy.on_ray.executor import RayExecutor
 
-    folder, runners = StudyFolder(study.info.folder), contenders.of(manifest)
+    folder, runners = StudyFolder(study.info.folder), contenders.contest_of(manifest)
     trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
     scaling = read_scaling(settings)
     study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
@@ -157,13 +157,13 @@ def _race(
 def _read_test(
     race: RaceStudy, runners: Contest, reading: SplitReading, executor: Executor
 ) -> None:
-    """Measure on test images those that are still in the race, and note it before."""
+    """Record the test evaluations, then run them for those still in the race."""
     folder = StudyFolder(race.info.folder)
     for (number, seed), summary in race.runs.items():
         if number in race.standing.racing and summary.state == "complete":
             params = {FINALIST: number, SEED: seed}
             overrides = runners.space.as_overrides(params)
-            reading.expect(summary.number, overrides, behind=summary.epoch)
+            reading.expect(summary.number, overrides, last_epoch=summary.epoch)
     if not reading.waiting:
         return
     points = {summary.number: point for point, summary in race.runs.items()}
@@ -178,7 +178,7 @@ def _read_test(
 
 
 def _ledger_folder(folder: StudyFolder, study_id: str) -> Path:
-    """Return the folder of the search, whose test split it is, or what is left of it."""
+    """Return the folder of the search, whose test split it is; if deleted, the confirm's."""
     searched = folder.path.with_name(study_id)
     return searched if searched.is_dir() else folder.path
 
@@ -205,7 +205,7 @@ def _attach(
     """Add the conclusion to the confirm's own run in MLflow."""
     from raystudy.trackers.mlflow.attach import Attachment, attach
 
-    line = command.begin(folder.read_manifest(), folder)
+    line = command.start(folder.read_manifest(), folder)
     sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])
     complaint = attach(
         folder,

@@ -1,4 +1,4 @@
-"""Which differences between configurations are more than the luck of their seeds.
+"""Statistical tests of differences between configurations over seeds.
 
 Runs on the same seed are pairs: initial weights, order of the data and the attack's starts are
 alike, so that their difference varies less than either value.
@@ -24,7 +24,7 @@ BATCH = 2**15  # of them at once
 
 
 class Paired(NamedTuple):
-    """A mean difference over pairs, its interval, and how surprising it would be without one.
+    """A mean difference over pairs, its confidence interval and p-value.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Paired(NamedTuple):
 
 
 class NoiseFloor(NamedTuple):
-    """The smallest differences that a two-sided t-test tells from none.
+    """The smallest differences that a two-sided t-test detects.
 
     Parameters
     ----------
@@ -147,12 +147,12 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def honest_difference(values: np.ndarray, alpha: float) -> float:
+def significant_difference(values: np.ndarray, alpha: float) -> float:
     r"""Return the difference of two means from which on Tukey's test calls it significant [1]_.
 
     .. math:: q_{1 - \alpha;\, m,\, (m - 1)(n - 1)} \; s / \sqrt n
 
-    s is what is left of the values' spread once each configuration's and each seed's mean are
+    s is the values' residual standard deviation once each configuration's and each seed's mean are
     taken out. The level holds for all pairs of the m configurations at once, so that the best may
     be chosen first and the others be compared with it.
 
@@ -191,7 +191,7 @@ def noise_floor(
     *,
     confidence: float = CONFIDENCE,
 ) -> NoiseFloor:
-    r"""Return what differences the recipe's own seeds would hide.
+    r"""Return the differences below which the recipe's own seeds detect none.
 
     .. math:: t_{n-1} \, s \sqrt 2, \quad t_{2n-2} \, s \sqrt{2/n}, \quad t_{n-1} \, s_d / \sqrt n
 
@@ -219,8 +219,8 @@ def noise_floor(
     )
 
 
-def seeds_to_see(difference: float, sd: float) -> int:
-    r"""Return from how many seeds on two means of as many tell a difference from none.
+def seeds_to_detect(difference: float, sd: float) -> int:
+    r"""Return how many seeds each of two means needs to detect a difference.
 
     .. math:: t_{2n-2} \, s \sqrt{2/n} \le \delta
 
@@ -232,7 +232,7 @@ def seeds_to_see(difference: float, sd: float) -> int:
         s, of one configuration over its seeds.
     """
     level = (1 + CONFIDENCE) / 2
-    # Even if s were known, which makes the quantile the normal distribution's, it takes so many.
+    # Even if s were known, which makes the quantile the normal distribution's, it takes this many.
     n = max(2, math.ceil(2 * (NormalDist().inv_cdf(level) * sd / difference) ** 2))
     while _t_quantile(level, 2 * n - 2) * sd * math.sqrt(2 / n) > difference:
         n += 1

@@ -1,4 +1,4 @@
-"""What a race came to: the figures of ``confirm.json``."""
+"""The results of a race: the content of ``confirm.json``."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from raystudy.config.spec import RECIPE, Objective, as_test, turned
+from raystudy.config.spec import RECIPE, Objective, as_test, maximised
 from raystudy.confirm.conclusions import conclude
 from raystudy.confirm.contenders import Contest
 from raystudy.confirm.race import Departure, Point
@@ -51,7 +51,7 @@ class Outcomes:
     over: str
 
     def on_val(self, number: int, objective: Objective) -> dict[int, float]:
-        """Return an objective by seed; a run that ended badly is worth the worst there is."""
+        """Return an objective by seed; a run that diverged or collapsed gets the worst value."""
         found = {}
         for seed in self.contest.seeds:
             run = self.runs.get((number, seed))
@@ -140,9 +140,9 @@ def _entry(outcomes: Outcomes, number: int, objective: Objective) -> Entry:
 
 
 def _front(outcomes: Outcomes, entries: Sequence[Entry]) -> dict[str, float] | None:
-    """Add each one's chance of being on the true front to those that ran on all seeds.
+    """Add the probability of being on the true front to those that ran on all seeds.
 
-    Return the front's hypervolume on validation images; None where there is none to speak of.
+    Return the front's hypervolume on validation images; None where it is undefined.
     """
     rounds = max(len(entry["seeds"]) for entry in entries)
     whole = [entry for entry in entries if len(entry["seeds"]) == rounds]
@@ -150,7 +150,7 @@ def _front(outcomes: Outcomes, entries: Sequence[Entry]) -> dict[str, float] | N
         return None
     values = np.array(
         [
-            [turned(o, v) for v in entry["objectives"][o.metric]["values"]]
+            [maximised(o, v) for v in entry["objectives"][o.metric]["values"]]
             for o in outcomes.objectives
             for entry in whole
         ]
@@ -177,8 +177,8 @@ def _test(outcomes: Outcomes, entries: Sequence[Entry], metric: str) -> None:
         values = outcomes.on_test(entry["trial"], metric)
         if not values:
             continue
-        told = list(values.values())
-        entry["test"][metric] = {"seeds": list(values), "values": told, **_interval(told)}
+        measured = list(values.values())
+        entry["test"][metric] = {"seeds": list(values), "values": measured, **_interval(measured)}
         seeds = [seed for seed in values if seed in recipe]
         if entry["trial"] != RECIPE and len(seeds) > 1:
             ours, theirs = [values[seed] for seed in seeds], [recipe[seed] for seed in seeds]
@@ -209,7 +209,7 @@ def _correct(entries: Sequence[Entry], metrics: Sequence[str]) -> None:
 
 
 def _floor(outcomes: Outcomes, metric: str) -> dict[str, Any] | None:
-    """Return what differences the recipe's seeds hide."""
+    """Return the noise floor from the recipe's seeds."""
     searched = {objective.metric: objective for objective in outcomes.objectives}
 
     def read(number: int) -> dict[int, float]:

@@ -1,1 +1,1 @@
-"""Measuring what has been trained: `raystudy evaluate`."""
+"""Evaluation of trained networks: `raystudy evaluate`."""

@@ -1,4 +1,4 @@
-"""From what a user names to where a trained network is: a study, a trial, a run, a file."""
+"""Find a trained network by the name of a study, a trial, a run or a file."""
 
 import re
 from collections.abc import Sequence

@@ -1,4 +1,4 @@
-"""What the papers printed for what is measured, to stand beside it."""
+"""Published accuracies, to compare measured ones with."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -23,7 +23,7 @@ class Published:
     setup : str
         What was trained there, and how long.
     caution : str
-        What to bear in mind about the table; may be empty.
+        A caveat of the table; may be empty.
     accuracies : mapping of (str, str, float) to float
         By protocol, attack (``none``: clean) and epsilon; in [0, 1].
     """
@@ -33,15 +33,15 @@ class Published:
     caution: str
     accuracies: Mapping[tuple[str, str, float], float]
 
-    def of(self, protocol: str, attack: str, epsilon: float) -> float | None:
-        """Return the figure that belongs to a measured one, if there is any."""
+    def accuracy_of(self, protocol: str, attack: str, epsilon: float) -> float | None:
+        """Return the published accuracy of a measurement, if there is one."""
         for (known, by, within), accuracy in self.accuracies.items():
             if (known, by) == (protocol, attack) and math.isclose(within, epsilon):
                 return accuracy
         return None
 
 
-def find(
+def find_table(
     suite: str, study: str, trained: DictConfig, measured_on: str, search_path: Sequence[str] = ()
 ) -> Published | None:
     """Return what the suite's table says of a method, if it has it on this data.
@@ -58,7 +58,7 @@ def find(
         Name of the data set.
     search_path : sequence of str
     """
-    table = read(suite, search_path)
+    table = read_table(suite, search_path)
     accuracies = {}
     for row in table.get("rows", ()):
         row = {"data": table.get("data"), "where": {}, **row}
@@ -86,7 +86,7 @@ def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, 
         return {**record, "published": None}
 
     def with_published(entry: Mapping[str, Any], column: tuple[str, float]) -> dict[str, Any]:
-        return {**entry, "published": published.of(protocol, *column)}
+        return {**entry, "published": published.accuracy_of(protocol, *column)}
 
     protocols = {}
     for protocol, found in record["protocols"].items():
@@ -97,11 +97,11 @@ def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, 
     return {**record, "protocols": protocols, "published": where}
 
 
-def read(name: str, search_path: Sequence[str]) -> dict[str, Any]:
+def read_table(name: str, search_path: Sequence[str]) -> dict[str, Any]:
     """Return a table, over the one it is `like`; empty if there is none."""
     path = catalogue.find_yaml(f"published/{name}", search_path)
     if path is None:
         return {}
     table = compose.read_yaml(path)
     like = table.get("like")
-    return {**read(like, search_path), **table} if like else table
+    return {**read_table(like, search_path), **table} if like else table

@@ -1,4 +1,4 @@
-"""What was measured, as plain values for JSON: each number with how it was come by."""
+"""The record of an evaluation as plain values: each number with its measurement settings."""
 
 import hashlib
 import json
@@ -19,7 +19,7 @@ from trainables.evaluate.intervals import clopper_pearson
 from trainables.suite.suite import Suite
 
 
-def make(
+def make_record(
     origin: Origin,
     suite: Suite,
     settings: DictConfig,
@@ -117,7 +117,7 @@ def _finite(value: Any) -> Any:
 
 
 def _worst(found: Mapping[str, Any], recipe: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Return what withstands all attacks of one norm and radius, where there are several."""
+    """Return the worst case over the attacks of one norm and radius, where there are several."""
     together: dict[tuple[str, float], list[Tensor]] = {}
     for attack, entry in found["attacks"].items():
         norm = norm_of_recipe(recipe["attacks"][attack])

@@ -1,4 +1,4 @@
-"""One suite on one trained network: measured, kept on disk, resumed."""
+"""One suite on one trained network: evaluated, stored on disk, resumed."""
 
 import functools
 import hashlib
@@ -54,7 +54,7 @@ class Order:
 
     @property
     def folder(self) -> Path:
-        """Where the results lie."""
+        """The results file."""
         weights = self.origin.weights
         if self.origin.folder is None:  # others may have files of the same name
             name = f"{weights.stem}-{_digest(weights)[:8]}"
@@ -69,11 +69,11 @@ class Order:
 
     @property
     def state(self) -> Path:
-        """What an unfinished measuring goes on from."""
+        """The checkpoint of an unfinished evaluation."""
         return self.folder / f"{self.suite}.ckpt"
 
     def state_key(self, splits: Splits) -> str:
-        """Return what a measuring may be gone on with only if it is the same.
+        """Return what must be unchanged for an evaluation to be continued.
 
         Of suite, data, network, weights and the very images.
         """
@@ -91,7 +91,7 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
     ----------
     order : Order
     progress : callable (Step) -> bool
-        Hears of every step; False interrupts, and nothing is lost.
+        Called after every step; False interrupts, and nothing is lost.
     """
     settings = order.settings()
     splits = load_splits(settings)
@@ -119,11 +119,11 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
 
     saving = Saving(save)
     for step in _steps(measurement):
-        going_on = progress(step)
-        saving.now_and_then(at_once=not going_on)
-        if not going_on and not measurement.is_done:
+        proceed = progress(step)
+        saving.now_and_then(at_once=not proceed)
+        if not proceed and not measurement.is_done:
             return None
-    found = record.make(
+    found = record.make_record(
         order.origin,
         suite,
         settings,
@@ -145,7 +145,7 @@ def _published(order: Order, settings: DictConfig) -> Published | None:
     origin = order.origin
     if origin.study is None:  # nobody knows how it was trained
         return None
-    return published.find(
+    return published.find_table(
         order.suite, origin.name, origin.settings(), settings.data.name, origin.search_path
     )
 
@@ -157,7 +157,7 @@ def build(order: Order, settings: DictConfig, splits: Splits) -> tuple[Measureme
     if is_one_class(suite.images(splits).labels):
         raise UserError(
             f"suite.max_images={suite.max_images}: the first {suite.split} images are all of one "
-            f"class, with which nothing can be told apart; raise it."
+            f"class, with nothing to distinguish; raise it."
         )
     channels, needed = splits.train.images.shape[1], network.splits.train.images.shape[1]
     transfers = all(isinstance(p, Transfer) and p.channels for p in suite.protocols.values())

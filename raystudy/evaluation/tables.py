@@ -1,4 +1,4 @@
-"""What was measured, for people: a table, warnings, curves."""
+"""Evaluations as a table, warnings and curves."""
 
 import csv
 import io
@@ -114,7 +114,7 @@ def _show_warnings(console: Console, records: Sequence[Record]) -> None:
 
 
 def warnings_of(record: Record) -> list[tuple[str, str]]:
-    """Return signs of masked gradients: where, and in words."""
+    """Return the warnings of the gradient masking check, with their place."""
     return [
         (f"{protocol}, {ball}", words)
         for protocol, found in record["protocols"].items()
@@ -173,7 +173,7 @@ def draw(record: Record) -> bytes | None:
     panels = [(k, c) for k, c in (("epsilon", by_epsilon), ("steps", by_steps)) if c]
     if not panels:
         return None
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it reports its font cache
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 

@@ -38,7 +38,7 @@ def asked_for(orders: Sequence[Order]) -> bool:
 def measure(orders: Sequence[Order], progress: Callable[[Step], bool]) -> dict[str, Any] | None:
     """Show every network the images made on every other; None if interrupted.
 
-    What is done is kept, and gone on with. The result is kept beside each network's own. Rows are
+    Finished work is kept, and continued. The result is kept beside each network's own. Rows are
     the networks on which images are made.
 
     Parameters
@@ -46,7 +46,7 @@ def measure(orders: Sequence[Order], progress: Callable[[Step], bool]) -> dict[s
     orders : sequence of Order
         Of networks that have been measured.
     progress : callable (Step) -> bool
-        Hears of every batch; False interrupts, and nothing is lost.
+        Called after every batch; False interrupts, and nothing is lost.
 
     Raises
     ------
@@ -75,9 +75,9 @@ def measure(orders: Sequence[Order], progress: Callable[[Step], bool]) -> dict[s
     saving = Saving(lambda: checkpoint.save(state, _state(orders[0])))
     images = suite.images(splits)
     for step in _steps(suite, classifiers, images, state["cases"]):
-        going_on = progress(step)
-        saving.now_and_then(at_once=not going_on)
-        if not going_on:
+        proceed = progress(step)
+        saving.now_and_then(at_once=not proceed)
+        if not proceed:
             return None
     labels = [order.origin.label for order in orders]
     matrices = [
@@ -182,7 +182,7 @@ def show(console: Console, found: Found) -> None:
 
 
 def attachment(found: Found, suite: str, place: int) -> Attachment:
-    """Return what a network's run in MLflow gets: how it withstands images made on the others."""
+    """Return what a network's run in MLflow gets: its accuracy on images made on the others."""
     labels = found["networks"]
     prefix = f"{found['split']}/{found['protocol']}/transfer"
     metrics = {

@@ -1,4 +1,4 @@
-"""A Ray to run on: this machine's own for the length of a study, or one that is there."""
+"""The Ray to run on: a local one for the length of a study, or an existing cluster."""
 
 import contextlib
 import fcntl
@@ -18,7 +18,7 @@ from ray.job_config import JobConfig
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError, UserError
 from raystudy.on_ray import patience
-from raystudy.on_ray.orphans import MARK, no_strays
+from raystudy.on_ray.orphans import MARK, ending_orphans
 from raystudy.terminal import announced, load
 
 # For every process of the study. Ray reads these from the environment alone.
@@ -53,7 +53,7 @@ ABANDONED_AFTER_S = 60.0
 
 @contextlib.contextmanager
 def connected(scaling: Scaling) -> Iterator[None]:
-    """Have a Ray; one that was started here is ended with everything it left."""
+    """Connect to Ray; one that was started here is ended with everything it left."""
     waits = patience.unless_set(patience.ENVIRONMENT)
     with _environment({**ENVIRONMENT, **DRIVER_ENVIRONMENT, **waits}), _no_node_messages():
         if ray.is_initialized():
@@ -74,10 +74,15 @@ def usable_cpus(scaling: Scaling) -> int:
 
 @contextlib.contextmanager
 def _local(scaling: Scaling) -> Iterator[None]:
-    with _temporary_folder() as temporary, _local_token(), no_strays(temporary):
+    with _temporary_folder() as temporary, _local_token(), ending_orphans(temporary):
         marked = {MARK: str(temporary), **_preloading(scaling)}
         marked |= patience.unless_set(patience.LOCAL_ENVIRONMENT)
-        with _signal_handlers_kept(), _loopback(), _environment(marked), _failure_told(temporary):
+        with (
+            _signal_handlers_kept(),
+            _loopback(),
+            _environment(marked),
+            _failure_named(temporary),
+        ):
             patience.start(lambda: _init(scaling, temporary), temporary)
         temporary.chmod(0o700)  # Ray opens it to everybody
         try:
@@ -103,19 +108,19 @@ def _init(scaling: Scaling, temporary: Path) -> None:
 
 
 @contextlib.contextmanager
-def _failure_told(temporary: Path) -> Iterator[None]:
-    """Say in a sentence that Ray does not start; why, it knows itself only by half."""
-    began = time.monotonic()
+def _failure_named(temporary: Path) -> Iterator[None]:
+    """Turn a failed start of Ray into one sentence."""
+    start = time.monotonic()
     try:
         yield
     except Exception as error:
-        took_s = time.monotonic() - began
+        took_s = time.monotonic() - start
         said = (str(error).strip().splitlines() or [type(error).__name__])[0]
         free = shutil.disk_usage(temporary).free / 2**20
         raise StudyStalledError(
             f"Ray did not start on this machine in {took_s:.0f} s ({said}; {load()}, and "
-            f"{free:.0f} MiB are free in {temporary.parent}). 'raystudy doctor' looks for the "
-            f"cause; then repeat the command."
+            f"{free:.0f} MiB are free in {temporary.parent}). Look for the cause with "
+            f"'raystudy doctor', then repeat the command."
         ) from error
 
 
@@ -123,7 +128,7 @@ def _failure_told(temporary: Path) -> Iterator[None]:
 def _temporary_folder() -> Iterator[Path]:
     """Make a folder for Ray's files and remove it, with those of drivers that were killed.
 
-    Ray's sockets lie in it, whose paths must stay below 108 characters. A living driver holds the
+    Ray's sockets are in it, whose paths must stay below 108 characters. A living driver holds the
     lock in its folder.
     """
     parent = Path("/tmp")
@@ -168,7 +173,7 @@ def _loopback() -> Iterator[None]:
         constants.ENABLE_RAY_CLUSTER = before
 
 
-class _Nowhere(list[str]):
+class _EmptyPath(list[str]):
     """A path that stays empty."""
 
     def extend(self, _: Iterable[str]) -> None:
@@ -181,7 +186,7 @@ def _without_working_folder() -> JobConfig:
     Ray would put the driver's working folder, and its script's, at the head of their paths.
     """
     job = JobConfig()
-    job._py_driver_sys_path = _Nowhere()
+    job._py_driver_sys_path = _EmptyPath()
     return job
 
 

@@ -1,4 +1,4 @@
-"""Several networks measured at once, spread over Ray."""
+"""Several networks measured at once, on Ray."""
 
 import dataclasses
 from collections.abc import Callable, Sequence

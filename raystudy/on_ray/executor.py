@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray.cluster import connected
-from raystudy.on_ray.head_failure import lifeline
+from raystudy.on_ray.head_failure import exit_on_head_failure
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
 from raystudy.on_ray.resources import concurrency, growth_limit, node_totals
 from raystudy.storage import disk, file_names
@@ -35,7 +35,7 @@ class RayExecutor:
 
     @contextlib.contextmanager
     def connected(self) -> Iterator[None]:
-        """Have one Ray for all that is run within."""
+        """Keep one Ray for everything that is run within."""
         with _quiet(), connected(self._scaling):
             yield
 
@@ -45,9 +45,9 @@ class RayExecutor:
         Raises
         ------
         UserError
-            If a trial needs what is not there and never will be.
+            If a trial needs resources that the cluster never has.
         StudyStalledError
-            If nothing moves and nothing is free, or a disk is full.
+            If no trial makes progress and no resource is free, or a disk is full.
         """
         folder = StudyFolder(study.info.folder)
         shutil.rmtree(folder.ray, ignore_errors=True)
@@ -64,12 +64,12 @@ class RayExecutor:
 
     def _run_in(self, folder: StudyFolder, study: TrialSource) -> None:
         patience_s = HEAD_PATIENCE_S if self._scaling.address else LOCAL_HEAD_PATIENCE_S
-        held = lifeline(
+        guarded = exit_on_head_failure(
             folder.command("resume"),
             patience_s=patience_s,
             interrupted=lambda: study.interrupted,
         )
-        with _quiet(), connected(self._scaling), held:
+        with _quiet(), connected(self._scaling), guarded:
             at_a_time = concurrency(self._scaling, node_totals(), growth_limit())
             # Only now: importing Tune takes seconds in which the trials' processes start, too.
             from raystudy.on_ray.tuning import run_with_tune
@@ -88,7 +88,7 @@ class RayExecutor:
 
 @contextlib.contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep Ray's own words off the console; what matters to a user is said by the study."""
+    """Keep Ray's own messages off the console; the study prints what matters to a user."""
     loggers = [logging.getLogger(name) for name in ("ray", "ray.tune", "ray.train")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:

@@ -12,10 +12,10 @@ Answer = TypeVar("Answer")
 
 
 class Guard:
-    """A study whose first error is kept and ends the run, with all trials to be gone on with.
+    """A study whose first error is kept and ends the run, all trials resumable.
 
-    Tune takes what its searcher or scheduler raises for the trial's own error, or buries it in a
-    text. A journal that cannot be written is neither.
+    Tune takes what its searcher or scheduler raises for the trial's own error, or hides it in a
+    log. A journal that cannot be written is neither.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ class Guard:
         self._try(lambda: self._study.finish(number, outcome), None)
 
     def end(self, error: Exception) -> None:
-        """End the run, and leave the study as if it had been interrupted."""
+        """End the run and leave the study interrupted."""
         self.error = self.error or error
         self.interrupted = True
 

@@ -1,4 +1,4 @@
-"""The end of a study whose Ray has died under it."""
+"""Exit of a driver whose Ray has died."""
 
 import contextlib
 import os
@@ -14,12 +14,14 @@ import ray
 
 from raystudy.errors import EXIT_FAILED, EXIT_RESUMABLE
 
-LOOK_EVERY_S = 1.0
+POLL_EVERY_S = 1.0
 
 
 @contextlib.contextmanager
-def lifeline(go_on: str, *, patience_s: float, interrupted: Callable[[], bool]) -> Iterator[None]:
-    """End this process with a word when Ray's head, or a local Ray's node, is gone.
+def exit_on_head_failure(
+    resume: str, *, patience_s: float, interrupted: Callable[[], bool]
+) -> Iterator[None]:
+    """End this process with a message when Ray's head, or a local Ray's node, is gone.
 
     Without its head Ray waits a minute in its own C++, where nothing can interrupt it, and then
     leaves with a stack of log lines; without its only node it waits for ever. What is in the
@@ -27,8 +29,8 @@ def lifeline(go_on: str, *, patience_s: float, interrupted: Callable[[], bool]) 
 
     Parameters
     ----------
-    go_on : str
-        The command that goes on with the study.
+    resume : str
+        The command that continues the study.
     patience_s : float
         How long the head may be out of reach; below Ray's 60 s.
     interrupted : callable () -> bool
@@ -38,7 +40,7 @@ def lifeline(go_on: str, *, patience_s: float, interrupted: Callable[[], bool]) 
     over = threading.Event()
 
     def leave(part: str) -> None:
-        _leave(go_on, part, interrupted=interrupted())
+        _leave(resume, part, interrupted=interrupted())
 
     address = ray.get_runtime_context().gcs_address
     thread = threading.Thread(target=_hold, args=(address, patience_s, over, leave), daemon=True)
@@ -54,7 +56,7 @@ def _hold(
     address: str, patience_s: float, over: threading.Event, leave: Callable[[str], None]
 ) -> None:
     answered = time.monotonic()
-    while not over.wait(LOOK_EVERY_S):
+    while not over.wait(POLL_EVERY_S):
         now = time.monotonic()
         if _answers(address):
             answered = now
@@ -67,7 +69,7 @@ def _hold(
 def _answers(address: str) -> bool:
     host, _, port = address.rpartition(":")
     try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=LOOK_EVERY_S):
+        with socket.create_connection((host.strip("[]"), int(port)), timeout=POLL_EVERY_S):
             return True
     except OSError:
         return False
@@ -80,12 +82,12 @@ def _local_node_is_gone() -> bool:
     return any(info.process.poll() is not None for info in raylets)
 
 
-def _leave(go_on: str, part: str, *, interrupted: bool) -> None:
+def _leave(resume: str, part: str, *, interrupted: bool) -> None:
     show_cursor = "\x1b[?25h" if sys.stdout.isatty() else ""
     sys.stdout.flush()
     sys.stderr.write(
         f"{show_cursor}\nraystudy: Ray has died (its {part} process is gone); finished "
-        f"epochs are safe.\ngo on with: {go_on}\n"
+        f"epochs are safe.\ncontinue with: {resume}\n"
     )
     sys.stderr.flush()
     with contextlib.suppress(Exception):

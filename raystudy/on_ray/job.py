@@ -1,4 +1,4 @@
-"""What is to be run; known before Ray is."""
+"""What to run; needs no Ray."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""How rank 0 of a trial tells the trial's driver of an epoch and hears what to do.
+"""How rank 0 of a trial reports an epoch to the trial's driver and gets its decision.
 
 Train's own bridge (``TuneReportCallback``) is not used: it passes a report on only when its
 controller polls, every two seconds, cannot carry an answer back, and blocks for ever in its queue
@@ -19,20 +19,20 @@ class Mailbox:
         self._answers: asyncio.Queue[bool] = asyncio.Queue()
 
     async def ask(self, report: dict[str, Any]) -> bool:
-        """Leave a report and wait for the driver's word: go on or not."""
+        """Leave a report and wait for the driver's decision: continue or stop."""
         await self._reports.put(report)
         return await self._answers.get()
 
-    async def take(self, timeout: float) -> dict[str, Any] | None:
+    async def next_report(self, timeout: float) -> dict[str, Any] | None:
         """Return the next report, or None after `timeout` seconds."""
         try:
             return await asyncio.wait_for(self._reports.get(), timeout)
         except TimeoutError:
             return None
 
-    async def answer(self, go_on: bool) -> None:
-        """Answer the report taken last."""
-        await self._answers.put(go_on)
+    async def answer(self, proceed: bool) -> None:
+        """Answer the last report."""
+        await self._answers.put(proceed)
 
 
 def open_mailbox() -> Any:

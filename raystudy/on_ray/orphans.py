@@ -1,4 +1,4 @@
-"""What a local Ray leaves behind when it is ended while it starts."""
+"""Processes that a local Ray leaves when it is ended during its start."""
 
 import contextlib
 import os
@@ -10,8 +10,8 @@ MARK = "RAYSTUDY_RAY"  # in the environment of every process of a local Ray
 
 
 @contextlib.contextmanager
-def no_strays(folder: Path) -> Iterator[None]:
-    """End in the end every process that a local Ray of this temporary folder has left.
+def ending_orphans(folder: Path) -> Iterator[None]:
+    """On exit, end every process that a local Ray of this temporary folder has left.
 
     A raylet that ends before it knows its agents leaves them running.
     """

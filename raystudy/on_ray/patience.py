@@ -15,7 +15,7 @@ from raystudy.config.import_path import PATIENCE_S
 from raystudy.on_ray.orphans import end_marked, marked
 from raystudy.terminal import announced
 
-LOOK_EVERY_S = 0.1
+POLL_EVERY_S = 0.1
 PORTS = (
     "runtime_env_agent_port",
     "metrics_agent_port",
@@ -49,7 +49,7 @@ class NodeEndedError(Exception):
 
 
 def start(init: Callable[[], object], folder: Path) -> None:
-    """Start a Ray of this temporary folder, anew as often as it gives itself up for slowness.
+    """Start a Ray of this temporary folder, again whenever it times out on a slow machine.
 
     Its node process waits 30 s, in C++ and without a setting, for its helpers to say on which
     ports they listen, and then aborts. Where it finds these written down it does not wait; others
@@ -59,14 +59,14 @@ def start(init: Callable[[], object], folder: Path) -> None:
     ways: list[AbstractContextManager[None]] = [contextlib.nullcontext()]
     with announced("Ray to start"), _patient(folder, deadline):
         while True:
-            began = time.monotonic()
+            start_s = time.monotonic()
             try:
                 with ways.pop() if ways else _ports_given():
                     init()
                 return
             except Exception:
                 now = time.monotonic()
-                if now > deadline or now - began < SLOW_S:
+                if now > deadline or now - start_s < SLOW_S:
                     raise
                 end_marked(folder)
 
@@ -113,7 +113,7 @@ def _patient(folder: Path, deadline: float) -> Iterator[None]:
                     raise NodeEndedError("its node process ended before it was ready") from None
                 if time.monotonic() > deadline:
                     raise
-            time.sleep(LOOK_EVERY_S)
+            time.sleep(POLL_EVERY_S)
 
     services.get_node = wait_for_node
     constants.RAY_DASHBOARD_STARTUP_TIMEOUT_S = max(dashboard_s, PATIENCE_S)
@@ -127,7 +127,7 @@ def _patient(folder: Path, deadline: float) -> Iterator[None]:
 def _node_has_ended(folder: Path) -> bool:
     """Return whether of a temporary folder's Ray, whose head is there, the raylet is not."""
     names = []
-    for pid in marked(folder):  # none where the system does not tell
+    for pid in marked(folder):  # none where the system has no /proc
         with contextlib.suppress(OSError):
             names.append(Path(f"/proc/{pid}/comm").read_text().strip())
     return bool(names) and "raylet" not in names

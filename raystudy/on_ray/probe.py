@@ -1,4 +1,4 @@
-"""What ``raystudy doctor`` wants to know of a Ray, from a process of its own."""
+"""Ray's check of ``raystudy doctor``, in its own process."""
 
 import json
 import sys
@@ -17,7 +17,7 @@ def probe(address: str | None, object_store_mb: int, dashboard: bool) -> None:
     try:
         with RayExecutor(scaling).connected():
             there = ray.cluster_resources()
-            told = {
+            found = {
                 "cpus": there.get("CPU", 0),
                 "gpus": there.get("GPU", 0),
                 "store": there.get("object_store_memory", 0),
@@ -25,4 +25,4 @@ def probe(address: str | None, object_store_mb: int, dashboard: bool) -> None:
             }
     except UserError as error:
         sys.exit(str(error))
-    print(json.dumps(told))  # noqa: T201
+    print(json.dumps(found))  # noqa: T201

@@ -13,12 +13,12 @@ Resources = Mapping[str, float]
 
 
 def node_totals() -> list[Resources]:
-    """Return what each living node has in all."""
+    """Return the total resources of each living node."""
     return [node["Resources"] for node in ray.nodes() if node["Alive"]]
 
 
 def node_free() -> list[Resources]:
-    """Return what nobody holds at this moment, node by node."""
+    """Return the free resources of each node."""
     return list(state.available_resources_per_node().values())
 
 
@@ -52,7 +52,7 @@ def concurrency(scaling: Scaling, nodes: Sequence[Resources], limit: Resources |
     Raises
     ------
     UserError
-        If not one trial will ever fit.
+        If no trial ever fits.
     """
     now = trials_that_fit(scaling, nodes)
     later = trials_that_fit(scaling, [limit]) if limit is not None else 0

@@ -1,4 +1,4 @@
-"""Tune's trial scheduler: tells the study and does what it says."""
+"""Tune's trial scheduler: reports to the study and follows its decisions."""
 
 import contextlib
 from pathlib import Path
@@ -7,7 +7,7 @@ from typing import Any
 import ray
 from ray.tune.schedulers import FIFOScheduler, TrialScheduler
 
-from raystudy.on_ray.exit_reasons import Deaths
+from raystudy.on_ray.exit_reasons import ExitReasons
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.placement_groups import release_placement_group
@@ -29,15 +29,15 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     job : Job
         Trials of several workers are asked to end by their ``stop`` file instead of being ended:
         Ray leaks the workers' placement group when their driver is taken away.
-    deaths : Deaths
-        Hears of processes that died.
+    exit_reasons : ExitReasons
+        Notes why processes died.
     """
 
-    def __init__(self, study: Guard, job: Job, deaths: Deaths) -> None:
+    def __init__(self, study: Guard, job: Job, exit_reasons: ExitReasons) -> None:
         super().__init__()
         self._study = study
         self._job = job
-        self._deaths = deaths
+        self._exit_reasons = exit_reasons
         self._trials: dict[int, Any] = {}
 
     def on_trial_add(self, controller: Any, trial: Any) -> None:
@@ -45,7 +45,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         self._trials[trial.config["number"]] = trial
 
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
-        """Tell the study of an epoch."""
+        """Report an epoch to the study."""
         number = trial.config["number"]
         metrics = {
             name.removeprefix(METRIC_PREFIX): value
@@ -62,18 +62,18 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_error(self, controller: Any, trial: Any) -> None:
         """Clean up after a trial whose process died; it is tried again or has failed."""
         number, folder = trial.config["number"], TrialFolder(Path(trial.config["folder"]))
-        told = Path(trial.error_file).read_text() if trial.error_file else ""
-        self._deaths.note(number, told)
+        message = Path(trial.error_file).read_text() if trial.error_file else ""
+        self._exit_reasons.note(number, message)
         with contextlib.suppress(OSError):
             folder.path.mkdir(parents=True, exist_ok=True)
             with folder.error.open("x", errors=file_names.ANY) as file:
-                file.write(told[:LONGEST_ERROR])
+                file.write(message[:LONGEST_ERROR])
         release_placement_group(self._job.group_file(number))
 
     def cut(self) -> None:
         """End the processes of all trials at once.
 
-        Asked politely, they would end after their epoch, and Tune would wait for it.
+        A graceful stop would last until their epoch ends, and Tune would wait for it.
         """
         for number, trial in self._trials.items():
             if trial.temporary_state.ray_actor is not None:
@@ -81,7 +81,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
             release_placement_group(self._job.group_file(number))
 
     def on_trial_complete(self, controller: Any, trial: Any, result: dict[str, Any]) -> None:
-        """Tell the study how a trial ended."""
+        """Report to the study how a trial ended."""
         number = trial.config["number"]
         del self._trials[number]
         kind, reason = result.get("outcome", "stopped"), result.get("reason", "")

@@ -1,10 +1,10 @@
-"""Tune's searcher: hands out what the study proposes."""
+"""Tune's searcher: passes on the trials that the study proposes."""
 
 from typing import Any
 
 from ray.tune.search import Searcher
 
-from raystudy.on_ray.exit_reasons import Deaths
+from raystudy.on_ray.exit_reasons import ExitReasons
 from raystudy.on_ray.guard import Guard
 from raystudy.study.trial_record import Outcome
 
@@ -16,26 +16,26 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     ----------
     study : Guard
     concurrency : int
-        Trials at a time. A trial is proposed only once it can start, so that the sampler has
-        seen all there is to see.
-    deaths : Deaths
+        Trials at a time. A trial is proposed only once it can start, so that the sampler knows
+        every result there is.
+    exit_reasons : ExitReasons
         Knows why processes died.
     """
 
-    def __init__(self, study: Guard, concurrency: int, deaths: Deaths) -> None:
+    def __init__(self, study: Guard, concurrency: int, exit_reasons: ExitReasons) -> None:
         super().__init__()
         self._study = study
         self._concurrency = concurrency
-        self._deaths = deaths
+        self._exit_reasons = exit_reasons
         self._numbers: dict[str, int] = {}
 
     @property
     def live(self) -> list[int]:
-        """Numbers of the trials handed out and not over."""
+        """Numbers of the trials that run."""
         return list(self._numbers.values())
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
-        """Return what the trainable needs to know of the next trial."""
+        """Return the next trial as the trainable's parameters."""
         if len(self._numbers) >= self._concurrency:
             return None
         info = self._study.next_trial()
@@ -51,11 +51,11 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     def on_trial_complete(
         self, trial_id: str, result: dict[str, Any] | None = None, error: bool = False
     ) -> None:
-        """Forget a trial; one that died too often has failed."""
+        """Forget a trial; one whose process died too often has failed."""
         number = self._numbers.pop(trial_id)
         if error:
             times = self._study.info.spec.max_failures + 1
-            self._study.finish(number, Outcome("failed", self._deaths.reason(number, times)))
+            self._study.finish(number, Outcome("failed", self._exit_reasons.reason(number, times)))
 
     # The study's journal is the state; Tune's own snapshots are never restored.
     def save_to_dir(self, checkpoint_dir: str, session_str: str = "default") -> None:

@@ -18,13 +18,14 @@ Ask = Callable[[dict[str, Any]], bool]
 
 @dataclass(frozen=True)
 class TrainSession:
-    """Report from rank 0; every rank hears the answer and stops at the same epoch.
+    """Report from rank 0; every rank gets the answer and stops at the same epoch.
 
     Parameters
     ----------
     folder : TrialFolder
     ask : callable
-        Tells the trial's driver of an epoch; returns whether to go on. Called on rank 0 alone.
+        Reports an epoch to the trial's driver; returns whether to continue. Called on rank 0
+        only.
     """
 
     folder: TrialFolder
@@ -32,12 +33,12 @@ class TrainSession:
 
     def report(self, epoch: int, metrics: Metrics) -> None:
         """See `Session.report`; a collective call."""
-        go_on = torch.ones(1)
+        proceed = torch.ones(1)
         if distributed.rank() == 0:
-            go_on[0] = float(self.ask({"epoch": epoch, "metrics": dict(metrics)}))
+            proceed[0] = float(self.ask({"epoch": epoch, "metrics": dict(metrics)}))
         if distributed.is_distributed() and dist.get_backend() == "nccl":
-            go_on = go_on.cuda()
-        if not distributed.broadcast_from_first(go_on).item():
+            proceed = proceed.cuda()
+        if not distributed.broadcast_from_first(proceed).item():
             raise TrialStoppedError
 
 

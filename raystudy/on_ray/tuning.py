@@ -6,7 +6,7 @@ from ray import tune
 
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray import worker
-from raystudy.on_ray.exit_reasons import Deaths
+from raystudy.on_ray.exit_reasons import ExitReasons
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.scheduler import StudyScheduler
@@ -25,16 +25,16 @@ def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
     Raises
     ------
     StudyStalledError
-        If nothing moves and nothing is free.
+        If no trial makes progress and no resource is free.
     Exception
         What the study itself raised.
     """
-    if isinstance(study, Study):  # the study of a race was told already
+    if isinstance(study, Study):  # the study of a race knows already
         study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
     guard = Guard(study)
-    deaths = Deaths()
-    searcher = StudySearcher(guard, at_a_time, deaths)
-    scheduler = StudyScheduler(guard, job, deaths)
+    exit_reasons = ExitReasons()
+    searcher = StudySearcher(guard, at_a_time, exit_reasons)
+    scheduler = StudyScheduler(guard, job, exit_reasons)
     watchdog = Watchdog(guard, job.scaling, searcher, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S)
     tuner = tune.Tuner(
         _trainable(job),

@@ -1,4 +1,4 @@
-"""Tune's stopper: ends the run on an interruption, or when nothing moves and nothing is free."""
+"""Tune's stopper: ends the run on an interruption, or when it has stalled."""
 
 import time
 from collections.abc import Callable
@@ -13,12 +13,12 @@ from raystudy.on_ray.resources import node_free, node_totals, trials_that_fit
 from raystudy.on_ray.searcher import StudySearcher
 from raystudy.storage.folders import StudyFolder
 
-LOOK_EVERY_S = 1.0
+POLL_EVERY_S = 1.0
 LONGEST_EPOCHS = 3
 
 
 class Watchdog(Stopper):  # type: ignore[misc]
-    """Asked by Tune ten times a second whether all shall end.
+    """Tune asks it ten times a second whether to end the run.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
     Attributes
     ----------
     finding : str
-        What was found when nothing moved any more; empty otherwise.
+        Why the run has stalled; empty otherwise.
     """
 
     def __init__(
@@ -71,7 +71,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
             ends = self._is_graceful_enough()
         else:
             now = time.monotonic()
-            if now - self._looked_at >= LOOK_EVERY_S:
+            if now - self._looked_at >= POLL_EVERY_S:
                 self._looked_at = now
                 self._look(now - self._moved_at)
             ends = bool(self.finding)
@@ -81,7 +81,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     def _is_graceful_enough(self) -> bool:
         if self._scaling.num_workers == 1:
-            return True  # it goes on from its last checkpoint
+            return True  # it continues from its last checkpoint
         now = time.monotonic()
         if self._interrupted_at is None:
             self._interrupted_at = now
@@ -106,12 +106,12 @@ class Watchdog(Stopper):  # type: ignore[misc]
             if name in total
         )
         trials = ", ".join(map(str, self._searcher.live)) or "none"
-        go_on = StudyFolder(self._study.info.folder).command("resume")
+        resume = StudyFolder(self._study.info.folder).command("resume")
         return (
-            f"nothing moved for {still_s / 60:.3g} minutes and nothing is free: trials out: "
-            f"{trials}; a trial asks for {self._scaling.words}; held: {held or 'nothing'} on "
-            f"{len(node_totals())} nodes. Look into the trials' log.txt, then go on with "
-            f"'{go_on}'; where an epoch takes longer than this, "
+            f"no trial reported for {still_s / 60:.3g} minutes and no resource is free; running: "
+            f"{trials}; a trial needs {self._scaling.words}; in use: {held or 'nothing'} on "
+            f"{len(node_totals())} nodes. Look into the trials' log.txt, then continue with "
+            f"'{resume}'; where an epoch takes longer than this, "
             f"raise study.stall_minutes={self._study.info.spec.stall_minutes:g}."
         )
 

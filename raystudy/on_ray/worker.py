@@ -33,7 +33,7 @@ def one_worker(job: Job) -> Callable[[dict[str, Any]], None]:
 
         folder = TrialFolder(Path(config["folder"]))
         _leave_if_gpu_is_broken()
-        with _full_disk_told() as ending:
+        with _full_disk_reported() as ending:
             _prepare(folder)
             session = TuneSession(folder, tune.report)
             ending |= _ending(job, config["overrides"], session, folder)
@@ -56,7 +56,7 @@ def several_workers(job: Job) -> Callable[[dict[str, Any]], None]:
 
     def trial(config: dict[str, Any]) -> None:
         folder = TrialFolder(Path(config["folder"]))
-        with _full_disk_told() as ending:
+        with _full_disk_reported() as ending:
             _prepare(folder)
             ending |= _ending_of_workers(job, config, folder)
         tune.report({**ending, "done": True})
@@ -70,7 +70,7 @@ def _ending_of_workers(job: Job, config: dict[str, Any], folder: TrialFolder) ->
     with ThreadPoolExecutor(1) as pool:
         fit = pool.submit(trainer.fit)
         while not fit.done():
-            report = ray.get(mailbox.take.remote(0.2))
+            report = ray.get(mailbox.next_report.remote(0.2))
             if report is not None:
                 tune.report(report)
                 ray.get(mailbox.answer.remote(not folder.stop.exists()))
@@ -119,7 +119,7 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
 def _ending(
     job: Job, overrides: Sequence[str], session: Session, folder: TrialFolder
 ) -> dict[str, str]:
-    """Run a trial; whatever becomes of it is a result, so that Tune never sees an error."""
+    """Run a trial; every ending is a result, so that Tune never sees an error."""
     try:
         with _printing_to(folder.log):
             use_devices(job.scaling)
@@ -142,7 +142,7 @@ def _ending(
 
 
 def _last_words(traceback: str) -> str:
-    """Return what stands after the last frame: the exception and its message."""
+    """Return the lines after the last frame: the exception and its message."""
     lines = traceback.strip().splitlines()
     frames = [index for index, line in enumerate(lines) if line.startswith("  ")]
     return " ".join(lines[max(frames, default=-1) + 1 :])
@@ -151,7 +151,7 @@ def _last_words(traceback: str) -> str:
 def _is_loss_of_a_peer(error: Exception) -> bool:
     """Return whether another rank or Ray went away, which is no fault of the trial.
 
-    Where that rank left an exception of its own, it stands in the trial's ``error.txt``.
+    That rank's own exception, if any, is in the trial's ``error.txt``.
     """
     from torch import distributed as dist
 
@@ -159,8 +159,8 @@ def _is_loss_of_a_peer(error: Exception) -> bool:
 
 
 @contextlib.contextmanager
-def _full_disk_told() -> Iterator[dict[str, str]]:
-    """Make a full disk an ending of its own, which is no fault of the trial."""
+def _full_disk_reported() -> Iterator[dict[str, str]]:
+    """Report a full disk as its own ending, which is no fault of the trial."""
     ending: dict[str, str] = {}
     try:
         yield ending
@@ -197,7 +197,7 @@ def _leave_if_gpu_is_broken() -> None:
 
 
 def _forget() -> None:
-    """Give the next trial of this process its memory back."""
+    """Free memory for the next trial of this process."""
     gc.collect()
     gc.freeze()  # what is left are modules: looking through them took 0.15 s a trial
     torch = sys.modules.get("torch")

@@ -1,4 +1,4 @@
-"""The finalists on fresh seeds, if they were raced."""
+"""The finalists on fresh seeds, if there was a race."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -10,7 +10,7 @@ from raystudy.report.drawing import marks
 from raystudy.report.drawing.plot import Plot, Spot
 from raystudy.report.drawing.scales import Choices, Linear
 from raystudy.report.section import Cell, Section, Table, counted, slug
-from raystudy.study.confirmed import FILE, Entry, Race, is_noise, read, seen
+from raystudy.study.confirmed import FILE, Entry, Race, is_noise, read_race, smallest_detectable
 from raystudy.study.stored import StoredStudy
 from raystudy.study.uncertainty import area_words
 from trainables.evaluate.intervals import Interval
@@ -18,7 +18,7 @@ from trainables.evaluate.intervals import Interval
 
 def section(study: StoredStudy) -> Section | None:
     """Return the race, once `raystudy confirm` has written one."""
-    race = read(study.folder.path)
+    race = read_race(study.folder.path)
     if race is None:
         return None
     finalists: list[Entry] = race["finalists"]
@@ -33,7 +33,7 @@ def section(study: StoredStudy) -> Section | None:
         f"{counted(len(seeds), 'fresh seed')}, and only then measured on test images. Means have "
         f"{level} intervals over seeds, one tick per seed; p is of the paired difference to the "
         "recipe on the same seeds, Holm's correction allows for the number of finalists and of "
-        "objectives. Differences that these seeds cannot tell from noise are grey.",
+        "objectives. Differences within the noise of these seeds are grey.",
         facts=facts,
         figures=dict(_figures(race, level)),
         tables=[*_on_val(race, level), *_on_test(race, level), *_floors(race, level)],
@@ -43,8 +43,8 @@ def section(study: StoredStudy) -> Section | None:
 
 
 def headlines(study: StoredStudy) -> list[str]:
-    """Return what the race came to, a sentence for each objective."""
-    race = read(study.folder.path)
+    """Return the race's conclusion, a sentence for each objective."""
+    race = read_race(study.folder.path)
     if race is None:
         return []
     return [f"On fresh seeds {said}." for said in race.get("conclusion", [])]
@@ -72,7 +72,7 @@ def _figures(race: Race, level: str) -> Iterator[tuple[str, str]]:
 
 def draw_front(finalists: Sequence[Entry], one: str, other: str, level: str) -> str:
     """Return two objectives' means with their intervals along and up."""
-    told = [
+    shown = [
         (str(f["label"]), f["trial"], a, b)
         for f in finalists
         for a, b in [(_on(f, one), _on(f, other))]
@@ -80,57 +80,59 @@ def draw_front(finalists: Sequence[Entry], one: str, other: str, level: str) -> 
     ]
     ends = ("mean", "low", "high")
     plot = Plot(
-        Linear.around([a[end] for _, _, a, _ in told for end in ends]),
-        Linear.around([b[end] for _, _, _, b in told for end in ends]),
+        Linear.around([a[end] for _, _, a, _ in shown for end in ends]),
+        Linear.around([b[end] for _, _, _, b in shown for end in ends]),
         x_label=f"{one}, mean and {level} interval over seeds",
         y_label=other,
         height=320,
     )
-    for label, trial, a, b in told:
+    for label, trial, a, b in shown:
         plot.line([(a["low"], b["mean"]), (a["high"], b["mean"])], marks.SKY, width=1.6)
         plot.line([(a["mean"], b["low"]), (a["mean"], b["high"])], marks.SKY, width=1.6)
         look = marks.RECIPE if trial == RECIPE else marks.STATES["complete"]
         plot.marks([Spot(a["mean"], b["mean"], label)], look)
         plot.words(a["mean"], b["mean"], label, fill=marks.INK)
-    return plot.svg(f"{one} against {other} of {len(told)} configurations on fresh seeds")
+    return plot.svg(f"{one} against {other} of {len(shown)} configurations on fresh seeds")
 
 
 def draw(finalists: Sequence[Entry], metric: str, level: str) -> str:
     """Return means with intervals, in the order of the file."""
-    told = [(str(one["label"]), _on(one, metric)) for one in finalists]
-    values = [v for _, own in told for v in (*own.get("values", ()), own["low"], own["high"])]
+    shown = [(str(one["label"]), _on(one, metric)) for one in finalists]
+    values = [v for _, own in shown for v in (*own.get("values", ()), own["low"], own["high"])]
     label = f"{metric}, mean and {level} interval over seeds"
-    plot = _rows([name for name, _ in told], values, label)
-    for name, own in told:
+    plot = _rows([name for name, _ in shown], values, label)
+    for name, own in shown:
         spots = [Spot(v, name, f"one seed: {v:.4f}") for v in own.get("values", ())]
         plot.marks(spots, marks.SEED)
         _whisker(plot, name, own["mean"], own["low"], own["high"])
-    return plot.svg(f"{metric} of {len(told)} configurations on fresh seeds")
+    return plot.svg(f"{metric} of {len(shown)} configurations on fresh seeds")
 
 
 def draw_differences(race: Race, metric: str, level: str) -> str:
     """Return each finalist's difference to the recipe on test images, and the noise floor."""
-    told = {
+    shown = {
         str(one["label"]): one["test"][metric]
         for one in race["finalists"]
         if "difference" in one["test"].get(metric, {})
     }
-    floor = seen(race, metric)
+    floor = smallest_detectable(race, metric)
     edges = (floor, -floor) if floor else ()
-    ends = [v for t in told.values() for v in (t["difference_low"], t["difference_high"])]
+    ends = [v for t in shown.values() for v in (t["difference_low"], t["difference_high"])]
     label = f"{metric}: difference to the published recipe, {level} interval"
-    plot = _rows(list(told), [0.0, *ends, *edges], label)
+    plot = _rows(list(shown), [0.0, *ends, *edges], label)
     plot.upright(0.0, "", marks.INK)
     for edge in edges:
         plot.upright(edge, "")
     if floor:
         plot.key(
-            "smallest difference these seeds can tell from noise", line=marks.FAINT, dash="5 3"
+            "smallest difference these seeds can distinguish from noise",
+            line=marks.FAINT,
+            dash="5 3",
         )
-    for name, t in told.items():
+    for name, t in shown.items():
         low, high = t["difference_low"], t["difference_high"]
         _whisker(plot, name, t["difference"], low, high, faint=is_noise(race, t, metric))
-    return plot.svg(f"difference in {metric} of {len(told)} finalists to the published recipe")
+    return plot.svg(f"difference in {metric} of {len(shown)} finalists to the published recipe")
 
 
 def _rows(labels: Sequence[str], values: Sequence[object], x_label: str) -> Plot:
@@ -163,7 +165,7 @@ def _whisker(
 def _on_val(race: Race, level: str) -> list[Table]:
     """Return a table of means for every objective; empty columns are left out."""
     finalists: Sequence[Entry] = race["finalists"]
-    header = ["configuration", "seeds", "mean", "low", "high", "chance on the front", "left"]
+    header = ["configuration", "seeds", "mean", "low", "high", "probability on the front", "left"]
     tables = []
     for metric in _objectives(race):
         rows: list[list[Cell]] = [
@@ -193,10 +195,10 @@ def _on_test(race: Race, level: str) -> list[Table]:
     rows: list[list[Cell]] = []
     faint = []
     for one in race["finalists"]:
-        for name, told in one["test"].items():
-            if is_noise(race, told, name):
+        for name, shown in one["test"].items():
+            if is_noise(race, shown, name):
                 faint.append(len(rows))
-            values = (told.get(key) for key in (*keys, "p_value", "p_holm"))
+            values = (shown.get(key) for key in (*keys, "p_value", "p_holm"))
             rows.append([str(one["label"]), name, *values])
     header = ["configuration", "measure", "mean", "low", "high"]
     header += ["to the recipe", "low", "high", "p", "p (Holm)"]
@@ -206,10 +208,10 @@ def _on_test(race: Race, level: str) -> list[Table]:
 
 
 def _floors(race: Race, level: str) -> list[Table]:
-    """Return what the recipe's own seeds tell of the smallest differences to be seen."""
+    """Return the smallest differences that are detectable, from the recipe's own seeds."""
     floors: Mapping[str, Mapping[str, Any]] = race.get("noise_floors", {})
     keys = ("seeds", "sd", "one_seed", "unpaired", "paired")
     rows: list[list[Cell]] = [[name, *(f.get(key) for key in keys)] for name, f in floors.items()]
     header = ["measure", "seeds", "sd over seeds", "two single runs", "two means", "paired means"]
-    caption = f"Noise floor: the smallest differences to be seen, two-sided {level}"
+    caption = f"Noise floor: the smallest detectable differences, two-sided {level}"
     return [Table(header=header, rows=rows, caption=caption)] if rows else []

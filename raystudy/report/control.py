@@ -1,4 +1,4 @@
-"""The trials that the trial scheduler would have stopped, but let through."""
+"""The control: trials that the trial scheduler would have stopped, but let through."""
 
 from collections.abc import Sequence
 
@@ -8,18 +8,18 @@ from raystudy.study.stored import StoredTrial
 
 
 def facts(trials: Sequence[StoredTrial], objectives: Sequence[Objective]) -> dict[str, str]:
-    """Return what came of the control: its ranks among all complete trials, by objective."""
+    """Return the control's ranks among all complete trials, by objective."""
     complete = [trial for trial in trials if trial.summary.state == "complete"]
     control = [t for t in complete if t.let_through and t.summary.number != RECIPE]
     if not control:
         return {}
     stopped = sum(trial.summary.state == "pruned" for trial in trials)
-    told = {"control": f"{counted(len(control), 'trial')} let through, {stopped} stopped"}
+    found = {"control": f"{counted(len(control), 'trial')} let through, {stopped} stopped"}
     for objective in objectives:
         ranks = sorted(rank(trial, complete, objective) for trial in control)
         words = ", ".join(map(str, ranks))
-        told[f"ranks in {objective.metric}"] = f"{words} of {len(complete)} complete"
-    return told
+        found[f"ranks in {objective.metric}"] = f"{words} of {len(complete)} complete"
+    return found
 
 
 def rank(trial: StoredTrial, complete: Sequence[StoredTrial], objective: Objective) -> int:

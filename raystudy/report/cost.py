@@ -1,4 +1,4 @@
-"""What the study spent."""
+"""The study's cost."""
 
 import math
 from collections.abc import Sequence
@@ -32,10 +32,9 @@ def section(study: StoredStudy) -> Section | None:
     kind = next(name for name in DRAWN if name in kinds)
     return Section(
         title="Cost",
-        words=f"All trials together took {duration(total)} of their own time, one beside the "
-        "other where they ran at once; the counts are those of training, each view and each step "
-        "of an attack included, evaluation left out. The picture sets each trial's result against "
-        "what it cost.",
+        words=f"All trials together took {duration(total)}, parallel ones added up; "
+        "the counts are of training, including every view and attack step, without "
+        "evaluation. The figure shows each trial's result against its cost.",
         figures={
             f"cost-{slug(o.metric)}": draw(trials, kind, o.metric) for o in study.spec.objectives
         },
@@ -54,7 +53,7 @@ def measures(trials: Sequence[StoredTrial]) -> list[str]:
 
 
 def spent(trial: StoredTrial, kind: str) -> float:
-    """Return what a trial cost; 0 if it did not get to its first report."""
+    """Return a trial's cost; 0 before its first report."""
     summary = trial.summary
     return summary.seconds if kind == "seconds" else summary.metrics.get(kind, 0.0)
 
@@ -73,25 +72,25 @@ def totals(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> Table:
 
 
 def sums(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> list[float]:
-    """Return what trials cost together, of each kind."""
+    """Return the trials' total cost of each kind."""
     return [math.fsum(v for t in trials if math.isfinite(v := spent(t, kind))) for kind in kinds]
 
 
 def draw(trials: Sequence[StoredTrial], kind: str, metric: str) -> str:
     """Return each trial's value against its cost."""
-    told = [t for t in trials if metric in t.summary.last and spent(t, kind) > 0]
+    shown = [t for t in trials if metric in t.summary.last and spent(t, kind) > 0]
     plot = Plot(
-        scale([spent(t, kind) for t in told]),
-        Linear.around(t.summary.last[metric] for t in told),
+        scale([spent(t, kind) for t in shown]),
+        Linear.around(t.summary.last[metric] for t in shown),
         x_label=f"{UNITS.get(kind, kind)} of the trial",
         y_label=metric,
         height=240,
     )
     for state, look in marks.STATES.items():
-        spots = [_spot(t, kind, metric) for t in told if marks.kind(t.summary) == state]
+        spots = [_spot(t, kind, metric) for t in shown if marks.kind(t.summary) == state]
         plot.marks(spots, look)
-    explain(plot, told)
-    return plot.svg(f"{metric} against {kind} of {len(told)} trials")
+    explain(plot, shown)
+    return plot.svg(f"{metric} against {kind} of {len(shown)} trials")
 
 
 def scale(values: Sequence[float]) -> Scale:

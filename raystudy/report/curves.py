@@ -1,11 +1,11 @@
-"""How the objective grew, epoch by epoch."""
+"""Learning curves: the objective by epoch."""
 
 import math
 from collections.abc import Mapping, Sequence
 
 from raystudy.config.spec import RECIPE
 from raystudy.report.drawing import marks
-from raystudy.report.drawing.plot import TOLD_APART, Plot, Spot
+from raystudy.report.drawing.plot import DISTINGUISHABLE, Plot, Spot
 from raystudy.report.drawing.scales import Linear
 from raystudy.report.history import explain
 from raystudy.report.section import Section, slug
@@ -28,11 +28,11 @@ def section(study: StoredStudy, rungs: Sequence[int] = ()) -> Section | None:
     if not figures:
         return None
     _, left_out = thinned(study.trials, FEWEST, POINTS // len(metrics))
-    marked = " Dashed uprights are the rungs of the trial scheduler." if rungs else ""
+    marked = " Dashed vertical lines are the rungs of the trial scheduler." if rungs else ""
     return Section(
         title="Learning curves",
         words="The objective of every trial after each measured epoch; the best trials and the "
-        "published recipe stand out, trials that did not complete end in a mark."
+        "published recipe are highlighted, trials that did not complete end in a mark."
         f"{marked}{left_out}",
         figures=figures,
         measured=measured_how.stamp(study),
@@ -97,10 +97,12 @@ def sparse(curve: list[tuple[int, float]], keep: int) -> list[tuple[int, float]]
 
 
 def _draw_state(plot: Plot, state: str, curves: Mapping[int, list[tuple[int, float]]]) -> None:
-    told = [(curve, f"trial {number}, {state}") for number, curve in curves.items() if curve]
+    shown = [(curve, f"trial {number}, {state}") for number, curve in curves.items() if curve]
     if state == "complete":
-        plot.lines(told, marks.FAINT, width=1.0, opacity=0.55 if len(told) <= TOLD_APART else 0.3)
+        plot.lines(
+            shown, marks.FAINT, width=1.0, opacity=0.55 if len(shown) <= DISTINGUISHABLE else 0.3
+        )
         return
     look = marks.STATES[state]
-    plot.lines(told, look.colour, width=0.8, opacity=0.45)
-    plot.marks([Spot(*curve[-1], words) for curve, words in told], look)
+    plot.lines(shown, look.colour, width=0.8, opacity=0.45)
+    plot.marks([Spot(*curve[-1], words) for curve, words in shown], look)

@@ -1,4 +1,4 @@
-"""What was measured of trained networks after the search, each number with its fingerprint."""
+"""Evaluations of trained networks after the search, each number with its fingerprint."""
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
@@ -14,7 +14,7 @@ Record = Mapping[str, Any]
 
 def section(study: StoredStudy) -> Section | None:
     """Return every number `raystudy evaluate` left in a trial's folder."""
-    records = list(read(study.folder.path))
+    records = list(stored_evaluations(study.folder.path))
     if not records:
         return None
     rows = [row for record in records for row in _rows(record)]
@@ -22,8 +22,8 @@ def section(study: StoredStudy) -> Section | None:
     return Section(
         title="Evaluations",
         words=f"{counted(len(records), 'trained network')} measured after the search; intervals "
-        "are exact 95% ones over images. Numbers may be compared only where all that went into "
-        "them is the same: attack, budget, steps, images, split. They then share a fingerprint.",
+        "are exact 95% ones over images. Numbers are comparable only if attack, "
+        "budget, steps, images and split are the same. They then share a fingerprint.",
         tables=[Table(header=HEADER, rows=rows)],
         warning=" ".join(warnings),
         source="trials/*/evaluations/*.json in the study's folder.",
@@ -44,8 +44,8 @@ HEADER = (
 )
 
 
-def read(folder: Path) -> Iterator[Record]:
-    """Yield what was measured, in order of trials; torn files and others are skipped."""
+def stored_evaluations(folder: Path) -> Iterator[Record]:
+    """Yield the evaluations in order of trials; torn files and others are skipped."""
     for path in sorted(folder.glob("trials/*/evaluations/*.json")):
         try:
             found = evaluated.read(path)
@@ -83,4 +83,4 @@ def _warnings(record: Record) -> Iterator[str]:
             for words in all_:
                 yield f"{record['label']}, {protocol}, {ball}: {words.rstrip('.')}."
         for name in found.get("flattering", {}):
-            yield f"{record['label']}, {protocol}: {name} was chosen on the very images it is of."
+            yield f"{record['label']}, {protocol}: {name} was selected on the images that it is of."

@@ -1,4 +1,4 @@
-"""Why trials came to nothing, and what they had in common."""
+"""Why trials failed, and what they had in common."""
 
 import re
 from collections import defaultdict
@@ -8,7 +8,7 @@ from typing import Any
 from raystudy.report.section import Cell, Section, Table, counted, number
 from raystudy.study.stored import StoredStudy, StoredTrial
 
-SHOWN = 20  # trials with their last words
+SHOWN = 20  # trials with the end of their logs
 LINES, LETTERS = 3, 300  # of these
 TOGETHER = 3  # failures that make a region
 CHANCE = 0.05  # of a region where there is none, over all axes together
@@ -39,9 +39,9 @@ def section(study: StoredStudy) -> Section | None:
     more = f", the first {SHOWN} of {len(lost)}" if len(lost) > SHOWN else ""
     return Section(
         title="Failures by cause",
-        words=f"{counted(len(lost), 'trial')} of {len(study.trials)} came to no result. A region "
-        "is the range of one axis that all failures of a cause lie in, if it is so narrow that "
-        f"chance would make one with a probability below {CHANCE:g}.",
+        words=f"{counted(len(lost), 'trial')} of {len(study.trials)} failed. A region "
+        "is the range of one axis that holds all failures of a cause, if it is so narrow that it "
+        f"is below {CHANCE:g} probable by chance.",
         tables=[
             Table(header=["cause", "trials", "which", "region"], rows=rows),
             Table(
@@ -68,7 +68,7 @@ def cause(trial: StoredTrial) -> str:
 
 
 def region(failures: Sequence[StoredTrial], trials: Sequence[StoredTrial]) -> str:
-    """Return the axis on which failures lie closest together, if that tells them from others."""
+    """Return the axis on which failures are closest together, if that separates them."""
     if len(failures) < TOGETHER:
         return ""
     axes = list(failures[0].params)
@@ -86,12 +86,12 @@ def region(failures: Sequence[StoredTrial], trials: Sequence[StoredTrial]) -> st
 
 
 def _chance_of_range(share: float, count: int) -> float:
-    """Return how often `count` uniform places in [0, 1] lie within `share` of each other."""
+    """Return how often `count` uniform places in [0, 1] are within `share` of each other."""
     return float(count * share ** (count - 1) - (count - 1) * share**count)
 
 
 def _range(own: Sequence[Any], values: Sequence[Any]) -> tuple[int, str]:
-    """Return how many values lie where `own` do, and that place in words."""
+    """Return how many values are in the range of `own`, and that range in words."""
     if any(isinstance(v, (str, bool)) or v is None for v in values):
         words = " or ".join(sorted({number(v) for v in own}))
         return sum(any(v == o for o in own) for v in values), words
@@ -100,7 +100,7 @@ def _range(own: Sequence[Any], values: Sequence[Any]) -> tuple[int, str]:
 
 
 def last_words(text: str) -> str:
-    """Return the end of a log, cut to a few lines."""
+    """Return the end of a log, a few lines."""
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     said = " / ".join(lines[-LINES:])
     return said if len(said) <= LETTERS else "…" + said[-LETTERS:]

@@ -1,4 +1,4 @@
-"""The Pareto front drawn and told, each trial with what its images leave open."""
+"""Figure and tables of the Pareto front, each trial with its intervals."""
 
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
@@ -12,22 +12,22 @@ from raystudy.study.stored import StoredStudy
 from raystudy.study.uncertainty import DRAWS, FEWER_DRAWS, Uncertainty
 from raystudy.trial.info import TrialSummary
 
-TOLD = 15  # trials of a front that are named and have bars
-HOW_SURE = (
-    "Intervals are exact 95% ones of shares of {images}: of the draw of images, not of the seed. "
-    "The chance of {what} comes of {draws} draws of all accuracies from what "
-    "their counts leave open (Jeffreys' Beta, seed 0), each by itself; as all trials share the "
-    "images, it is nearer to even than it needs to be."
+NAMED = 15  # trials of a front that are named and have bars
+EXPLANATION = (
+    "Intervals are exact 95% confidence intervals over {images}: image sampling only, no seeds. "
+    "The probability of {what} is estimated from {draws} independent draws of each accuracy's "
+    "posterior (Jeffreys' Beta, seed 0); as all trials share the images, it is conservative: "
+    "closer to even than it needs to be."
 )
 
 
-def how_sure(uncertainty: Uncertainty) -> str:
-    """Return what intervals and chances are."""
+def explanation(uncertainty: Uncertainty) -> str:
+    """Return how intervals and probabilities are computed."""
     counts = sorted(set(uncertainty.images.values()))
     draws = DRAWS if len(uncertainty.images) < 3 else FEWER_DRAWS
-    what = "being on the true front" if len(uncertainty.images) > 1 else "being truly the best"
+    what = "being on the true front" if len(uncertainty.images) > 1 else "being the best"
     images = f"{' and '.join(map(str, counts))} images"
-    return HOW_SURE.format(images=images, draws=draws, what=what)
+    return EXPLANATION.format(images=images, draws=draws, what=what)
 
 
 def draw(
@@ -40,7 +40,7 @@ def draw(
     """Return two objectives of the complete trials, the front joined."""
     complete = [s for s in study.ended if s.state == "complete"]
     best = sorted(study.best, key=lambda s: s.last[one.metric])
-    named = best if len(best) <= TOLD else []
+    named = best if len(best) <= NAMED else []
     barred = [*named, *([recipe] if recipe and recipe not in named else [])]
     bars = [*_bars(barred, one, other, uncertainty)] if uncertainty else []
     plot = Plot(
@@ -72,7 +72,7 @@ def draw(
     plot.key("on the front", marks.STATES["complete"])
     plot.key("dominated", marks.DOMINATED)
     if infeasible:
-        plot.key("beyond a constraint", marks.STATES["infeasible"])
+        plot.key("violates a constraint", marks.STATES["infeasible"])
     if bars:
         plot.key("95% interval over images", line=marks.SKY)
     return plot.svg(f"{one.metric} against {other.metric}, {len(best)} trials on the front")
@@ -89,7 +89,9 @@ def _bars(
 
 
 def attained(points: Sequence[tuple[float, float]], first: Objective) -> list[tuple[float, float]]:
-    """Return the border of what the front's points, in order of the first objective, dominate."""
+    """Return the border of the region that the front's points, in order of the first objective,
+    dominate.
+    """
     corners = list(points[:1])
     for (x, y), (next_x, next_y) in pairwise(points):
         corners.append((x, next_y) if first.direction == "maximize" else (next_x, y))
@@ -105,7 +107,7 @@ def _spot(summary: TrialSummary, one: Objective, other: Objective) -> Spot:
 def tables(
     study: StoredStudy, recipe: TrialSummary | None, uncertainty: Uncertainty | None
 ) -> list[Table]:
-    """Return what the front's trials came to, the recipe before them, and their settings."""
+    """Return the measures of the recipe and of the front's trials, and their settings."""
     metrics = [objective.metric for objective in study.spec.objectives]
     ordered = sorted(study.best, key=lambda s: s.last[metrics[0]])
     shown = [*([] if recipe is None or recipe in ordered else [recipe]), *ordered]
@@ -120,7 +122,7 @@ def tables(
     header = ["trial"]
     for metric in metrics:
         header += [metric, "95% interval"] if uncertainty else [metric]
-    values = Table(header=[*header, "chance"] if uncertainty else header, rows=rows)
+    values = Table(header=[*header, "probability"] if uncertainty else header, rows=rows)
     return [values, *_settings(study, shown)]
 
 
@@ -138,7 +140,7 @@ def _name(summary: TrialSummary) -> str:
 
 
 def interval(uncertainty: Uncertainty | None, summary: TrialSummary, metric: str) -> list[Cell]:
-    """Return a measure's interval as a cell; none where there is no telling."""
+    """Return a measure's interval as a cell; none where it is unknown."""
     if uncertainty is None:
         return []
     found = uncertainty.intervals.get(summary.number, {}).get(metric)

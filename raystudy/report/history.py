@@ -1,4 +1,4 @@
-"""What each trial came to, in order, and the best so far."""
+"""Each trial's result, in order, and the best so far."""
 
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -14,14 +14,14 @@ from raystudy.trial.info import TrialSummary
 
 def section(study: StoredStudy) -> Section | None:
     """Return every objective's history."""
-    told = [trial for trial in study.trials if trial.summary.last]
-    if not told:
+    shown = [trial for trial in study.trials if trial.summary.last]
+    if not shown:
         return None
     return Section(
         title="History",
-        words="Every trial's last value in the order in which the trials began, and the best value "
-        "that a complete trial had reached by then. A stopped trial stands at the value it had "
-        f"when it was stopped, which is of an earlier epoch.{_of_constraints(study)}",
+        words="Every trial's last value, in the order in which the trials started, and the best "
+        "value that a complete trial had reached by then. A stopped trial is at the value it had "
+        f"when it was stopped, at an earlier epoch than the others.{_of_constraints(study)}",
         figures={
             f"history-{slug(objective.metric)}": draw(study.trials, objective)
             for objective in study.spec.objectives
@@ -34,7 +34,7 @@ def section(study: StoredStudy) -> Section | None:
 def _of_constraints(study: StoredStudy) -> str:
     if not study.spec.constraints:
         return ""
-    return " The best so far is among those that exceed the constraints least."
+    return " The best so far is among those that violate the constraints least."
 
 
 def best_so_far(trials: Sequence[StoredTrial], objective: Objective) -> Iterator[tuple[int, float]]:
@@ -61,7 +61,7 @@ def draw(trials: Sequence[StoredTrial], objective: Objective) -> str:
     plot = Plot(
         Linear(-0.02 * last - 0.5, 1.02 * last + 0.5, whole=True),
         Linear.around(values),
-        x_label="trial, in order of beginning",
+        x_label="trial, in order of start",
         y_label=metric,
     )
     recipe = _recipe(trials, metric)

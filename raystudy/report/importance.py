@@ -1,4 +1,4 @@
-"""Which axes of the search mattered, with how much doubt."""
+"""Importance of the axes of the search, with confidence intervals."""
 
 import warnings
 from collections.abc import Callable, Container, Mapping, Sequence
@@ -59,20 +59,22 @@ def section(study: StoredStudy, kind: Kind = "ped_anova") -> Section | None:
     trials = full_trials(study)
     if len(space.distributions) < 2 or len(trials) < FEWEST:
         return None
-    told = {
+    by_metric = {
         objective.metric: assess(study, trials, number, kind)
         for number, objective in enumerate(study.spec.objectives)
     }
     resamples, shuffles = DRAWS[kind]
-    few = f"Only {len(trials)} trials ran to a result" if len(trials) < RELIABLE else ""
+    few = f"Only {len(trials)} trials have a result" if len(trials) < RELIABLE else ""
     return Section(
         title="Importance",
         words=f"How much each axis of the search decides {_WHAT[kind]}, as a share of all axes; "
-        f"whiskers are a {CONFIDENCE:.0%} bootstrap over trials. Pale bars are no longer than "
-        "chance makes them: shuffling the values among the trials gives some axis as much.",
-        figures={f"importance-{slug(metric)}": draw(told[metric], metric) for metric in told},
-        tables=[_table(importances, metric) for metric, importances in told.items()],
-        warning=few and f"{few}, below {RELIABLE}: importance is a hint, no finding.",
+        f"whiskers are a {CONFIDENCE:.0%} bootstrap over trials. Pale bars are not "
+        "significant: shuffling the values among the trials gives some axis as much.",
+        figures={
+            f"importance-{slug(metric)}": draw(by_metric[metric], metric) for metric in by_metric
+        },
+        tables=[_table(importances, metric) for metric, importances in by_metric.items()],
+        warning=few and f"{few}, below {RELIABLE}: importance is only a hint.",
         source=f"Optuna's {_NAME[kind]} on complete, diverged and collapsed trials, the latter "
         f"two at the worst value; {resamples} resamples, {shuffles} shuffles, seed 0.",
     )
@@ -89,7 +91,7 @@ _WHAT: Mapping[Kind, str] = {
 
 
 def full_trials(study: StoredStudy) -> list[FrozenTrial]:
-    """Return the trials that came to a result, as Optuna was told of them."""
+    """Return the trials with a result, as Optuna knows them."""
     space, _ = study.composed
     objectives = study.spec.objectives
     trials = []

@@ -33,7 +33,7 @@ from raystudy.study.stored import StoredStudy
 
 
 def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
-    """Return what there is to say of a study, in order."""
+    """Return the sections of a study's report, in order."""
     _, settings = study.composed
     parts: Iterator[Section | None] = iter(
         (
@@ -79,7 +79,7 @@ def render(study: StoredStudy, parts: Sequence[Section]) -> str:
 
 
 def _breakable(words: str) -> Markup:
-    """Let a setting's name go on in the next line behind a dot or a slash."""
+    """Let a setting's name wrap after a dot or a slash."""
     return Markup("<wbr>").join(re.split(r"(?<=[./_])", words))
 
 

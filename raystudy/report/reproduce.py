@@ -1,4 +1,4 @@
-"""Where the results come from, and the commands that give them again."""
+"""Where the results come from, and the commands that reproduce them."""
 
 import dataclasses
 from collections.abc import Mapping
@@ -16,10 +16,10 @@ from raystudy.trackers.mlflow import spool
 def section(study: StoredStudy) -> Section:
     """Return versions, commit, device and commands."""
     noted = origins(study)
-    told = noted or [dataclasses.asdict(provenance.collect())]
+    noted_by = noted or [dataclasses.asdict(provenance.collect())]
     facts: dict[str, str] = {}
-    for number, origin in enumerate(told):
-        again = f" ({number + 1})" if len(told) > 1 else ""
+    for number, origin in enumerate(noted_by):
+        again = f" ({number + 1})" if len(noted_by) > 1 else ""
         if again:
             facts[f"driver{again}"] = f"{origin.get('user', '')} on {origin.get('host', '')}"
         facts |= {f"{name}{again}": words for name, words in _facts(origin).items()}
@@ -32,7 +32,7 @@ def section(study: StoredStudy) -> Section:
         ""
         if noted
         else (
-            "The study noted no versions of its own (tracker=none); these are of the machine that "
+            "The study recorded no versions (tracker=none); these are of the machine that "
             "wrote this report."
         )
     )
@@ -49,7 +49,7 @@ def section(study: StoredStudy) -> Section:
 
 
 def _touches(study: StoredStudy) -> list[Table]:
-    """Return every reading of the test split."""
+    """Return every evaluation on the test split."""
     touches = split_readings.touches(study.folder.path)
     rows: list[list[Cell]] = [
         [
@@ -62,12 +62,12 @@ def _touches(study: StoredStudy) -> list[Table]:
         for touch in touches
     ]
     header = ["time", "by", "trials", "seeds", "networks"]
-    caption = f"The test split was read {counted(len(rows), 'time')}"
+    caption = f"The test split was used {counted(len(rows), 'time')}"
     return [Table(header=header, rows=rows, caption=caption)] if rows else []
 
 
 def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
-    """Return what each of the study's drivers noted, repetitions left out."""
+    """Return the provenance that each of the study's drivers recorded, without repetitions."""
     found = list(study.manifest.drivers)
     if not study.folder.spool.is_file():
         return found
@@ -79,8 +79,8 @@ def origins(study: StoredStudy) -> list[Mapping[str, Any]]:
 
 
 def commands(study: StoredStudy) -> dict[str, str]:
-    """Return what a reader may want to run."""
-    found: dict[str, str] = {study.manifest.kind: command.begin(study.manifest, study.folder)}
+    """Return commands that a reader may want to run."""
+    found: dict[str, str] = {study.manifest.kind: command.start(study.manifest, study.folder)}
     found["resume"] = study.folder.command("resume")
     for best in study.best[:1]:
         trial = study.trial(best.number)

@@ -1,4 +1,4 @@
-"""Whether the trial scheduler could see at its rungs what trials would come to."""
+"""Whether ranks at the trial scheduler's rungs predict the final ranks."""
 
 import math
 from collections.abc import Sequence
@@ -62,7 +62,7 @@ def section(study: StoredStudy) -> Section | None:
         stops = f"{name} compares trials at epoch {', '.join(map(str, at))}"
     return Section(
         title="Rung audit",
-        words="Would the ranking at an earlier epoch have been the final one? Kendall's tau "
+        words="Does the ranking at an before epoch predict the final one? Kendall's tau "
         f"between the objective at each epoch and at the last, over complete trials; {stops}.",
         facts=control.facts(study.trials, study.spec.objectives),
         figures={
@@ -87,8 +87,8 @@ def audit(
     metric = objective.metric
     epochs = sorted({epoch for t in complete for epoch, m in t.curve.items() if metric in m})
     found = []
-    earlier = epochs[:-1]
-    for epoch in sorted({*earlier[:: len(earlier) // SHOWN + 1], *(e for e in at if e in earlier)}):
+    before = epochs[:-1]
+    for epoch in sorted({*before[:: len(before) // SHOWN + 1], *(e for e in at if e in before)}):
         pairs = [
             (t.curve[epoch][metric], t.summary.last[metric])
             for t in complete
@@ -144,9 +144,9 @@ def draw(found: Sequence[Agreement], at: Sequence[int], metric: str) -> str:
     for one in found:
         if not math.isnan(one.low):
             plot.line([(one.epoch, one.low), (one.epoch, one.high)], marks.PALE, width=2.0)
-    told = [Spot(one.epoch, one.tau, f"epoch {one.epoch}: {one.tau:.3f}") for one in found]
-    plot.line([(s.x, s.y) for s in told if not math.isnan(s.y)], marks.BLUE)
-    plot.marks(told, marks.STATES["complete"])
+    spots = [Spot(one.epoch, one.tau, f"epoch {one.epoch}: {one.tau:.3f}") for one in found]
+    plot.line([(s.x, s.y) for s in spots if not math.isnan(s.y)], marks.BLUE)
+    plot.marks(spots, marks.STATES["complete"])
     return plot.svg(f"rank agreement of {metric} with its final order, by epoch")
 
 

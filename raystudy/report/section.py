@@ -1,4 +1,4 @@
-"""What a part of a report says: sentences, tables and figures."""
+"""A section of a report: sentences, tables and figures."""
 
 import math
 import re
@@ -15,7 +15,7 @@ BROAD = 11  # columns that a page in portrait has room for
 
 @dataclass(frozen=True, kw_only=True)
 class Table:
-    """Rows under a header; numbers stand right, words left.
+    """Rows under a header; numbers are right-aligned, text left.
 
     Parameters
     ----------
@@ -39,12 +39,12 @@ class Table:
 
     @property
     def is_broad(self) -> bool:
-        """Whether it needs a page on its side."""
+        """Whether it needs a page in landscape."""
         return len(self.header) > BROAD
 
     @property
-    def of_words(self) -> frozenset[int]:
-        """Columns in which no number stands."""
+    def text_columns(self) -> frozenset[int]:
+        """Columns without numbers."""
         return frozenset(
             column
             for column in range(len(self.header))
@@ -69,13 +69,13 @@ class Section:
     commands : mapping of str to str
         What a command line does, to the command line.
     warning : str
-        What the reader must not overlook.
+        Shown prominently.
     measured : str
         How the accuracies were measured, with the fingerprint of it.
     source : str
         Where the numbers are from, so that they can be computed again.
     small : bool
-        Figures stand side by side.
+        Figures are side by side.
     """
 
     title: str
@@ -91,7 +91,7 @@ class Section:
 
     @property
     def is_broad(self) -> bool:
-        """Whether all of it stands on a page on its side."""
+        """Whether it needs a page in landscape."""
         return not self.figures and any(table.is_broad for table in self.tables)
 
     @property
@@ -110,7 +110,7 @@ def number(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, float):
-        # What is whole, such as a count of operations, is worth more digits than a measure.
+        # Integers, such as a count of operations, get more digits than a measure.
         if math.isfinite(value) and value == int(value) and abs(value) < 1e7:
             return str(int(value))
         return f"{value:.{DIGITS}g}"

@@ -1,4 +1,4 @@
-"""What was asked: method, data, objectives and the space that was searched."""
+"""The study's setup: method, data, objectives and search space."""
 
 import json
 from collections.abc import Mapping
@@ -17,7 +17,7 @@ NOT_SETUP = ("search.", "study.", "tracker.", "output_dir.", "scaling.", "name."
 
 
 def section(study: StoredStudy) -> Section:
-    """Return the question and the space."""
+    """Return the setup and the search space."""
     space, settings = study.composed
     spec = study.spec
     objectives = ", ".join(f"{o.direction} {o.metric}" for o in spec.objectives)
@@ -67,8 +67,8 @@ def setup(study: StoredStudy) -> Section:
     }
     return Section(
         title="Setup",
-        words="What all trials had in common. How the measures were taken decides what they can be "
-        "compared with: attack, budget (1 is the range from black to white), steps, images.",
+        words="What all trials had in common. Measures are comparable only if these are the same: "
+        "attack, budget (1 is the range from black to white), steps, images.",
         facts=groups,
         tables=[
             Table(header=HEADER, rows=measures, caption="How the measures were taken"),

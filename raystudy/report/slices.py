@@ -15,21 +15,21 @@ from raystudy.study.stored import StoredStudy, StoredTrial
 MARKS = 15_000  # of all pictures together; of more trials every second, third, ... is drawn
 BEYOND = 1.0  # times the complete trials' range is shown on either side of it
 DRAWN = ("pruned", "diverged", "collapsed", "complete")
-SPREAD = 0.5  # of a category's share, over which its marks are spread to be seen
+JITTER = 0.5  # of a category's share, over which its marks are jittered
 
 
 def section(study: StoredStudy) -> Section | None:
     """Return a small picture for each axis and objective."""
     space, _ = study.composed
     panels = len(space.distributions) * len(study.spec.objectives)
-    told, left_out = thinned(
+    plotted, left_out = thinned(
         [t for t in study.trials if t.summary.last and t.summary.state in DRAWN], panels, MARKS
     )
-    if not space.distributions or not told:
+    if not space.distributions or not plotted:
         return None
     figures = {
         f"slice-{slug(path)}-{slug(objective.metric)}": draw(
-            told, path, of_axis(axis), objective.metric
+            plotted, path, of_axis(axis), objective.metric
         )
         for objective in study.spec.objectives
         for path, axis in space.distributions.items()
@@ -38,8 +38,8 @@ def section(study: StoredStudy) -> Section | None:
         title="Slices",
         words="Each axis of the search against the objective, all other axes left to vary: "
         "complete trials dark, stopped ones small and pale at the value they were stopped at, "
-        "the published recipe as a diamond. What lies far off the complete trials stands on the "
-        f"edge.{left_out}",
+        "the published recipe as a diamond. Values far from the complete trials are drawn on "
+        f"the edge.{left_out}",
         figures=figures,
         measured=measured_how.stamp(study),
         source="Columns of the setting and of the objective in the table of all trials.",
@@ -50,7 +50,7 @@ def section(study: StoredStudy) -> Section | None:
 def draw(trials: Sequence[StoredTrial], path: str, scale: Scale, metric: str) -> str:
     """Return the picture of an axis."""
     plot = Plot(
-        _Spread(scale) if isinstance(scale, Choices) else scale,
+        _Jittered(scale) if isinstance(scale, Choices) else scale,
         _focus(trials, metric),
         x_label=path,
         y_label=metric,
@@ -67,10 +67,10 @@ def draw(trials: Sequence[StoredTrial], path: str, scale: Scale, metric: str) ->
 
 
 def _focus(trials: Sequence[StoredTrial], metric: str) -> Linear:
-    """Return the scale on which complete trials can be told apart."""
-    told = [t for t in trials if metric in t.summary.last]
-    values = [v for t in told if math.isfinite(v := t.summary.last[metric])]
-    complete = [t.summary.last[metric] for t in told if t.summary.state == "complete"]
+    """Return the scale on which complete trials can be distinguished."""
+    plotted = [t for t in trials if metric in t.summary.last]
+    values = [v for t in plotted if math.isfinite(v := t.summary.last[metric])]
+    complete = [t.summary.last[metric] for t in plotted if t.summary.state == "complete"]
     if len(complete) < 3:
         return Linear.around(values)
     reach = BEYOND * (max(complete) - min(complete))
@@ -80,7 +80,7 @@ def _focus(trials: Sequence[StoredTrial], metric: str) -> Linear:
 
 
 def thinned(trials: Sequence[StoredTrial], size: int, room: int) -> tuple[list[StoredTrial], str]:
-    """Return trials to draw where each takes `size` of `room`, and what to say of the others.
+    """Return trials to draw where each takes `size` of `room`, and a sentence on the others.
 
     They are chosen evenly, the first among them.
     """
@@ -96,11 +96,11 @@ def _spot(trial: StoredTrial, path: str, metric: str, scale: Scale) -> Spot:
         return Spot(value, last, words)
     # By the golden ratio numbers that follow each other are far apart, and always the same.
     shift = (trial.summary.number * 0.618034) % 1 - 0.5
-    return Spot(scale.place(value) + SPREAD * shift / len(scale.values), last, words)
+    return Spot(scale.place(value) + JITTER * shift / len(scale.values), last, words)
 
 
-class _Spread:
-    """The scale of some words, on which places between them are given themselves."""
+class _Jittered:
+    """The scale of a categorical axis, with jittered places."""
 
     def __init__(self, scale: Choices) -> None:
         self._scale = scale

@@ -41,9 +41,9 @@ def _columns(study: StoredStudy, num_trials: int) -> list[str]:
     """Return settings and measures, those that matter least left out where the page would burst."""
     space, _ = study.composed
     objectives = [objective.metric for objective in study.spec.objectives]
-    told = dict.fromkeys(name for t in study.trials for name in t.summary.metrics)
-    others = [name for name in told if name.startswith("val/") and name not in objectives]
-    costs = [name for name in told if name.startswith("cost/")]
+    names = dict.fromkeys(name for t in study.trials for name in t.summary.metrics)
+    others = [name for name in names if name.startswith("val/") and name not in objectives]
+    costs = [name for name in names if name.startswith("cost/")]
     room = max(CELLS // max(num_trials, 1) - 4, len(objectives) + len(space.distributions))
     kept = [*objectives, *space.distributions, *costs, *others][:room]
     return [c for c in (*objectives, *others, *space.distributions, *costs) if c in kept]

@@ -1,4 +1,4 @@
-"""One axis of a search: an Optuna distribution, read from YAML and told in words."""
+"""One axis of a search: an Optuna distribution, read from YAML."""
 
 import math
 import warnings
@@ -204,7 +204,7 @@ def at(axis: BaseDistribution, index: int) -> Value:
 
 
 def place(axis: BaseDistribution, value: Any) -> Value:
-    """Return what tells a value from others: its index on a discrete axis, else itself."""
+    """Return what identifies a value: its index on a discrete axis, else itself."""
     if isinstance(axis, CategoricalDistribution):
         return int(axis.to_internal_repr(value))
     assert isinstance(axis, (FloatDistribution, IntDistribution))

@@ -10,11 +10,11 @@ Points = NDArray[np.float64]  # (N, M): what N trials are worth by M measures, a
 
 @dataclass(frozen=True, kw_only=True)
 class ParetoHalving:
-    """At 1x, 3x, 9x ... `min_resource` epochs, let the best third of the trials go on [1]_.
+    """At 1x, 3x, 9x ... `min_resource` epochs, let the best third of the trials continue [1]_.
 
     Trials are ordered by their front, and within a front so that the first few cover all of it. By
     a single measure this is Optuna's ``SuccessiveHalvingPruner``. A trial is judged once per rung
-    against those that came there before it; of however few, as many of the first front go on as
+    against those that came there before it; of however few, as many of the first front continue as
     there are measures: the best by one of them shall not end all others.
 
     Parameters
@@ -22,7 +22,7 @@ class ParetoHalving:
     min_resource : int
         Epochs before the first comparison.
     reduction_factor : int
-        One in so many goes on.
+        Keep the best 1/reduction_factor.
 
     References
     ----------
@@ -65,7 +65,7 @@ class ParetoHalving:
         if not before:
             places = max(places, int((points.max(axis=0) > points.min(axis=0)).sum()))
         rivals = np.repeat(left[best], counts[left[best]])
-        ahead = spread(distinct[rivals])[: places - before]
+        ahead = farthest_first(distinct[rivals])[: places - before]
         return bool((rivals[ahead] == mine).any())
 
 
@@ -82,7 +82,7 @@ def front(points: Points) -> NDArray[np.bool_]:
 
 
 def _unbeaten(distinct: Points) -> NDArray[np.bool_]:
-    """Return the front of points that differ and stand in lexicographic order.
+    """Return the front of points that differ and are in lexicographic order.
 
     What dominates a point stands before it. By two measures the front is where the second falls.
     """
@@ -98,7 +98,7 @@ def _unbeaten(distinct: Points) -> NDArray[np.bool_]:
     return chosen
 
 
-def spread(points: Points) -> list[int]:
+def farthest_first(points: Points) -> list[int]:
     """Return the points' order in which the first few are as far from each other as can be.
 
     The best by the first measure, then always the one farthest from those before it, each measure

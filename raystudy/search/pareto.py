@@ -1,4 +1,4 @@
-"""Which trials no other trial beats."""
+"""The Pareto front: trials that no other trial dominates."""
 
 from collections.abc import Iterable, Sequence
 

@@ -11,7 +11,7 @@ from raystudy.search import axes
 from raystudy.search.axes import Value
 
 Params = dict[str, Value]  # a configuration
-Places = tuple[Value, ...]  # where it lies on the axes
+Places = tuple[Value, ...]  # its place on the axes
 
 
 def read(
@@ -68,7 +68,7 @@ def _nearest(path: Any, known: Iterable[str]) -> str:
 
 
 def places(distributions: Mapping[str, BaseDistribution], params: Mapping[str, Any]) -> Places:
-    """Return where on the axes a configuration lies: equal for equal configurations."""
+    """Return a configuration's place on the axes: equal for equal configurations."""
     return tuple(axes.place(axis, params[path]) for path, axis in distributions.items())
 
 

@@ -1,4 +1,4 @@
-"""A study as its sampler sees it: with constraints, and with bad ends as infeasible points."""
+"""A study as its sampler gets it: with constraints, failed trainings as infeasible points."""
 
 import copy
 from collections.abc import Container, Mapping, Sequence
@@ -41,8 +41,8 @@ def constraint_attributes(
     return {}
 
 
-class SeenStudy(optuna.Study):
-    """The study, its trials replaced by what a sampler shall make of them.
+class StudyView(optuna.Study):
+    """The study with its trials as the sampler shall see them.
 
     Parameters
     ----------
@@ -52,7 +52,7 @@ class SeenStudy(optuna.Study):
 
     def __init__(self, study: optuna.Study, trials: Sequence[FrozenTrial]) -> None:
         self.__dict__ |= study.__dict__
-        self._seen = trials
+        self._shown = trials
 
     def _get_trials(
         self,
@@ -60,22 +60,22 @@ class SeenStudy(optuna.Study):
         states: Container[TrialState] | None = None,
         use_cache: bool = False,
     ) -> list[FrozenTrial]:
-        trials = [trial for trial in self._seen if states is None or trial.state in states]
+        trials = [trial for trial in self._shown if states is None or trial.state in states]
         return copy.deepcopy(trials) if deepcopy else trials
 
 
-def seen_by(sampler: BaseSampler, study: optuna.Study, trials: list[FrozenTrial]) -> SeenStudy:
-    """Return what a sampler shall see of a study's `trials`."""
+def study_view(sampler: BaseSampler, study: optuna.Study, trials: list[FrozenTrial]) -> StudyView:
+    """Return the view of a study's `trials` that a sampler gets."""
     if isinstance(sampler, GPSampler) and any(_ended_badly(trial) for trial in trials):
         trials = [_ended_well(trial) for trial in trials]
     if isinstance(sampler, CmaEsSampler):
         trials = _by_value_alone(trials, study.direction)
-    return SeenStudy(study, trials)
+    return StudyView(study, trials)
 
 
-def sources(earlier: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-    """Return an earlier study's trials as CMA-ES begins from them: by numeric axes and ranks."""
-    ranked = _by_value_alone(list(earlier), direction)
+def sources(previous: Sequence[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
+    """Return a previous study's trials as CMA-ES starts from them: by numeric axes and ranks."""
+    ranked = _by_value_alone(list(previous), direction)
     return [_numeric(trial) for trial in ranked]
 
 
@@ -101,7 +101,7 @@ def _ended_well(trial: FrozenTrial) -> FrozenTrial:
 
 
 def _by_value_alone(trials: list[FrozenTrial], direction: StudyDirection) -> list[FrozenTrial]:
-    """Put infeasible trials behind all others, by their violation: CMA-ES looks at ranks only."""
+    """Rank infeasible trials after all others, by their violation: CMA-ES uses ranks only."""
     sign = 1 if direction == StudyDirection.MAXIMIZE else -1
     values = [sign * trial.value for trial in trials if trial.value is not None]
     worst = min(values, default=0.0)

@@ -23,16 +23,16 @@ from raystudy.errors import UserError
 from raystudy.search import axes, points
 from raystudy.search.grid import MAX_GRID, Grid
 from raystudy.search.points import Params, Places
-from raystudy.search.sampler_view import AWARE, seen_by, sources
+from raystudy.search.sampler_view import AWARE, sources, study_view
 
-ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is dear)
-SOURCES = 10  # trials that CMA-ES needs of an earlier study: it begins from their best tenth
+ATTEMPTS = 4  # draws before an untried configuration is taken from the grid (a GP's draw is slow)
+SOURCES = 10  # trials that CMA-ES needs of a previous study: it starts from their best tenth
 
 
 class Memoryless(BaseSampler):
     """A sampler built anew for every trial from the study's seed and the trial's number.
 
-    A study that was interrupted therefore goes on as if it had not been. A configuration that ran
+    A study that was interrupted therefore continues as if it had not been. A configuration that ran
     already is drawn again, and looked for by enumeration in the end.
 
     Parameters
@@ -60,16 +60,16 @@ class Memoryless(BaseSampler):
         self._recipe = dict(recipe)
         self.distributions = distributions
         self.allow_repeats = allow_repeats
-        self._earlier: Sequence[FrozenTrial] = ()
+        self._prior: Sequence[FrozenTrial] = ()
         self._seed = seed
-        self._own: set[Places] = set()  # where the first `_noted` trials lie
+        self._own: set[Places] = set()  # places of the first `_noted` trials
         self._others: set[Places] = set()
         self._noted = 0
 
-    def learn_from(self, earlier: Sequence[FrozenTrial]) -> None:
+    def learn_from(self, prior: Sequence[FrozenTrial]) -> None:
         """Show the sampler trials of another study before its own."""
-        self._earlier = earlier
-        self._others = {points.places(self.distributions, other.params) for other in earlier}
+        self._prior = prior
+        self._others = {points.places(self.distributions, other.params) for other in prior}
 
     def build(
         self,
@@ -90,8 +90,8 @@ class Memoryless(BaseSampler):
             settings["independent_sampler"] = RandomSampler(seed=mixed)
         if "distributions" in known:
             settings["distributions"] = self.distributions
-        if "source_trials" in known and len(self._earlier) >= SOURCES:
-            settings["source_trials"] = sources(self._earlier, direction)
+        if "source_trials" in known and len(self._prior) >= SOURCES:
+            settings["source_trials"] = sources(self._prior, direction)
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
         return _instantiate(self._recipe, settings)
@@ -120,7 +120,7 @@ class Memoryless(BaseSampler):
         return self._untried(Grid(distributions=self.distributions, seed=self._seed)) or params
 
     def _untried(self, grid: Grid) -> Params | None:
-        """Return what neither this study nor the earlier one ran, or else only not this one."""
+        """Return what neither this study nor the prior one ran, or else only not this one."""
         return grid.untried(self._own | self._others) or grid.untried(self._own)
 
     def _note(self, trials: Sequence[FrozenTrial], asking: FrozenTrial) -> None:
@@ -140,7 +140,7 @@ class Memoryless(BaseSampler):
         trial: FrozenTrial,
     ) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
-        study = seen_by(sampler, study, [*self._earlier, *trials])
+        study = study_view(sampler, study, [*self._prior, *trials])
         sampler.before_trial(study, trial)
         joint = sampler.infer_relative_search_space(study, trial)
         drawn = sampler.sample_relative(study, trial, joint)

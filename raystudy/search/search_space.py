@@ -1,4 +1,4 @@
-"""The `search:` section: what may vary, and what trial 0 runs."""
+"""The search space of the `search:` section, and the settings of trial 0."""
 
 import math
 import re

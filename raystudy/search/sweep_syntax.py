@@ -1,4 +1,4 @@
-"""What the user says of the search on the command line: pins and replaced axes."""
+"""The search on the command line: pinned settings and replaced axes."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

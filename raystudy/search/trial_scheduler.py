@@ -1,4 +1,4 @@
-"""Which running trial is so far behind the others that it shall end."""
+"""Which running trials to stop early."""
 
 import random
 from collections.abc import Iterator, Mapping
@@ -25,7 +25,7 @@ class TrialScheduler:
     ----------
     recipe : mapping
         ``_target_`` and settings of an Optuna pruner, and ``control``: of the trials it would end,
-        the share that goes on to the end all the same. ``SuccessiveHalvingPruner`` stands for
+        the share that continues to the end anyway. ``SuccessiveHalvingPruner`` stands for
         `ParetoHalving` where several measures count, each constraint by how much it is exceeded:
         by the objective alone, trials that keep to the constraints would be stopped.
     spec : StudySpec
@@ -40,7 +40,7 @@ class TrialScheduler:
         recipe = dict(recipe)
         self._control: float = recipe.pop("control", 0.0)
         if not (isinstance(self._control, (int, float)) and 0 <= self._control < 1):
-            raise UserError(f"trial_scheduler.control must lie in [0, 1), got {self._control}.")
+            raise UserError(f"trial_scheduler.control must be in [0, 1), got {self._control}.")
         self._spec = spec
         self._halving: ParetoHalving | None = None
         several = len(spec.objectives) > 1

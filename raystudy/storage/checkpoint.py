@@ -36,7 +36,7 @@ def load(path: Path) -> dict[str, Any]:
     except (zipfile.BadZipFile, pickle.UnpicklingError, RuntimeError, EOFError) as error:
         raise UserError(
             f"checkpoint {path} cannot be read ({str(error).splitlines()[0]}); remove it to start "
-            f"the trial from its beginning."
+            f"the trial from its start."
         ) from error
     return state
 

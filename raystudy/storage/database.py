@@ -1,4 +1,4 @@
-"""A database that holds a study's truth in the journal's stead: ``study.storage``."""
+"""A database that holds a study's state instead of the journal: ``study.storage``."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -29,7 +29,7 @@ def open_database(url: str | None) -> BaseStorage:
 
 
 @contextmanager
-def outage_told(study_id: str, go_on: str) -> Iterator[None]:
+def outage_explained(study_id: str, resume: str) -> Iterator[None]:
     """Say in a sentence that a database takes nothing, which is no fault of the study."""
     from sqlalchemy.exc import SQLAlchemyError
 
@@ -38,8 +38,8 @@ def outage_told(study_id: str, go_on: str) -> Iterator[None]:
     except (SQLAlchemyError, StorageInternalError) as error:
         raise StudyStalledError(
             f"study '{study_id}' was ended: study.storage takes nothing now "
-            f"({_innermost(error)}). What was finished is kept; once it does, go on with "
-            f"'{go_on}'."
+            f"({_innermost(error)}). What was finished is kept; once it does, continue with "
+            f"'{resume}'."
         ) from error
 
 

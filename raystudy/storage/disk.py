@@ -1,4 +1,4 @@
-"""A disk that takes nothing more: no trial's fault, and nothing half-written may be left of it."""
+"""A full disk: no trial's fault, and no half-written file may be left."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ WORDS = ("No space left on device", "Disk quota exceeded", "disk is full")  # th
 
 
 def shortage(error: BaseException) -> str:
-    """Return in words which full disk lies below an error; empty if none does."""
+    """Return in words which full disk caused an error; empty if none did."""
     link: BaseException | None = error
     while link is not None:
         found = [words for words in WORDS if words in str(link)]
@@ -22,8 +22,8 @@ def shortage(error: BaseException) -> str:
     return ""
 
 
-def ending(study: Path, shortage: str, go_on: str) -> str:
-    """Return what its user is told of a study that was ended by a shortage.
+def ending(study: Path, shortage: str, resume: str) -> str:
+    """Return the message about a study that a full disk ended.
 
     Parameters
     ----------
@@ -31,13 +31,13 @@ def ending(study: Path, shortage: str, go_on: str) -> str:
         Its folder.
     shortage : str
         In words.
-    go_on : str
-        The command that goes on with it.
+    resume : str
+        The command that continues it.
     """
     free = shutil.disk_usage(study).free / 2**20
     return (
         f"study '{study.name}' was ended: {shortage} ({free:.0f} MiB are free in {study}). What "
-        f"was finished is kept; make room, then go on with '{go_on}'."
+        f"was finished is kept; make room, then continue with '{resume}'."
     )
 
 

@@ -46,7 +46,7 @@ def reachable(folder: Path, unfit: re.Pattern[str] = NOT_UTF8) -> Path:
 
 
 def to_terminal() -> None:
-    """Let this process print any name, on whatever stands behind its output."""
+    """Let this process print any name, whatever its output is."""
     codecs.register_error(_TO_TERMINAL, _as_bytes)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, TextIOWrapper):

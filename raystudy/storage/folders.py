@@ -39,7 +39,7 @@ SHOWN = 8  # ids in a sentence
 
 
 def default_output_dir() -> Path:
-    """Return where results lie unless ``output_dir`` says otherwise."""
+    """Return the results folder unless ``output_dir`` says otherwise."""
     if own := os.environ.get("RAYSTUDY_HOME"):
         return Path(own)
     try:
@@ -84,7 +84,7 @@ class TrialFolder:
 
     @property
     def last_checkpoint(self) -> Path:
-        """Everything needed to go on after the last finished epoch."""
+        """Everything needed to continue after the last finished epoch."""
         return self.path / "last.ckpt"
 
     @property
@@ -121,7 +121,7 @@ class StudyFolder:
 
     @property
     def home(self) -> Path:
-        """The results folder that the study is in now, wherever it was begun."""
+        """The results folder that the study is in now, wherever it was started."""
         return self.path.absolute().parents[1]
 
     def command(self, verb: str, *words: str, of: str | None = None) -> str:
@@ -221,10 +221,10 @@ def create_study_folder(output_dir: Path, name: str, study_id: str | None = None
         try:
             folder.mkdir()
         except FileExistsError:
-            begun = (folder / "study.json").is_file()
+            started = (folder / "study.json").is_file()
             again = StudyFolder(folder).command("resume")
-            advice = f"go on with it by '{again}'" if begun else "remove it"
-            what = "exists" if begun else "is a folder without a study"
+            advice = f"continue it with '{again}'" if started else "remove it"
+            what = "exists" if started else "is a folder without a study"
             raise UserError(
                 f"study.id: '{study_id}' {what} in {studies}; {advice}, or choose another id."
             ) from None
@@ -267,7 +267,7 @@ def _there(output_dir: Path, study_id: str) -> str:
     if near := nearest_study(output_dir, study_id):
         return near
     if not there:
-        return "there is none yet: 'raystudy sweep swaro' begins one."
+        return "there is none yet: 'raystudy sweep swaro' starts one."
     more = f" and {len(there) - SHOWN} more ('raystudy studies')" if len(there) > SHOWN else ""
     return f"there are {', '.join(there[:SHOWN])}{more}."
 

@@ -21,9 +21,9 @@ class Journal(BaseJournalBackend):
 
     Optuna's own ``JournalFileBackend`` reads the same file. As a writer it has three faults for us:
     it locks and syncs for every single operation (ten or more per trial), a driver killed within
-    leaves a lock behind that blocks the next one for 30 s, and a torn last line spoils all that is
+    leaves a lock that blocks the next one for 30 s, and a torn last line spoils all that is
     appended after it. Here a transaction is one write and one sync, the study folder's own lock
-    keeps other drivers out, and a torn line is cut off when the file is opened.
+    keeps other drivers out, and a torn line is removed when the file is opened.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""A study's ``study.json``: what it was started as, and who has run it."""
+"""A study's ``study.json``: how it was started, and who has run it."""
 
 import json
 from collections.abc import Mapping, Sequence
@@ -36,7 +36,7 @@ class Cut:
 
 @dataclass(frozen=True, kw_only=True)
 class Manifest:
-    """What is needed to go on with a study as it was started.
+    """What is needed to continue a study as it was started.
 
     Parameters
     ----------
@@ -115,7 +115,7 @@ class Manifest:
         images: Cut,
         study: Mapping[str, Any] | None = None,
     ) -> "Manifest":
-        """Return the manifest of a study that this process goes on with.
+        """Return the manifest of a study that this process continues.
 
         Parameters
         ----------
@@ -127,13 +127,13 @@ class Manifest:
             The `study:` section as it is now.
         """
         driver = asdict(provenance.collect())
-        seen = driver in self.drivers
+        known_driver = driver in self.drivers
         return replace(
             self,
             overrides=(*self.overrides, *overrides),
             images=self.images or images,
             study=study or self.study,
-            drivers=self.drivers if seen else (*self.drivers, driver),
+            drivers=self.drivers if known_driver else (*self.drivers, driver),
         )
 
     def plain(self) -> dict[str, Any]:

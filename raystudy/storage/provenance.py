@@ -132,7 +132,7 @@ def _entry(text: str, key: str) -> str:
 def code_folder() -> Path:
     """Return raystudy's own folder if it is a checkout, else the working directory."""
     package = Path(__file__).parent
-    # An installed copy may lie in a virtual environment inside someone else's work tree.
+    # An installed copy may be in a virtual environment inside someone else's work tree.
     return package if _git(package, "ls-files", "__init__.py") else Path.cwd()
 
 

@@ -1,4 +1,4 @@
-"""Who read the test split of a study, when, and for what: lines that are only ever added."""
+"""The append-only log of evaluations on a study's test split: by whom, when, for what."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""The command lines that users are shown and that are kept: each runs as it stands, in a shell."""
+"""The command lines that are printed and stored; each runs in a shell as it is."""
 
 import os
 import shlex
@@ -25,8 +25,8 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()) 
     return _line("train", name, overrides, search_path)
 
 
-def begin(manifest: Manifest, folder: StudyFolder | None = None) -> str:
-    """Return the command that begins a study as an existing one was begun.
+def start(manifest: Manifest, folder: StudyFolder | None = None) -> str:
+    """Return the command that starts a study as an existing one was started.
 
     Parameters
     ----------

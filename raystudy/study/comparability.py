@@ -1,4 +1,4 @@
-"""How a study's measures were taken: numbers that were taken unlike are not compared."""
+"""A study's measurement settings: numbers measured differently are not compared."""
 
 import hashlib
 import json
@@ -30,7 +30,7 @@ def fingerprint(study: StoredStudy) -> str:
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 
 
-def unlike(studies: Sequence[StoredStudy]) -> str:
+def difference_of(studies: Sequence[StoredStudy]) -> str:
     """Return the first thing that makes the studies' measures mean different things, if any."""
     first = how(studies[0])
     for study in studies[1:]:

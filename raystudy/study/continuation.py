@@ -1,4 +1,4 @@
-"""Whoever goes on with a study does so under the settings and on the images it was started with."""
+"""A study continues only with the settings and images it was started with."""
 
 from collections.abc import Sequence
 
@@ -18,7 +18,7 @@ def refuse_changed(
     settings: DictConfig,
     space: SearchSpace | None = None,
 ) -> Cut:
-    """Refuse to go on with a study whose YAML or images have changed; return the images.
+    """Refuse to continue a study whose YAML or images have changed; return the images.
 
     Parameters
     ----------

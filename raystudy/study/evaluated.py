@@ -1,4 +1,4 @@
-"""What `raystudy evaluate` left in a study's folder, read back."""
+"""Stored evaluations in a study's folder."""
 
 import hashlib
 import json

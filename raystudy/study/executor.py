@@ -1,4 +1,4 @@
-"""What runs the trials that a study hands out."""
+"""The interface of an executor, which runs a study's trials."""
 
 from typing import Protocol
 

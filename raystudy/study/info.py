@@ -61,7 +61,7 @@ def study_info(
     *,
     resumed: bool,
 ) -> StudyInfo:
-    """Return what trackers and trials are told of a study."""
+    """Return what trackers and trials know of a study."""
     return StudyInfo(
         id=folder.id,
         folder=folder.path,
@@ -80,7 +80,7 @@ def study_info(
 def trial_info(
     trial: FrozenTrial, study: StudyInfo, space: SearchSpace, *, resumed: bool = False
 ) -> TrialInfo:
-    """Return what there is to know of a trial before it runs."""
+    """Return a trial's information before it runs."""
     overrides = (*study.overrides, *space.as_overrides(trial.params))
     return TrialInfo(
         number=trial.number,

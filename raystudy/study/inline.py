@@ -65,7 +65,7 @@ class InlineExecutor:
     clock : VirtualClock
         Give the same one to `Study.open` to have virtual seconds in the summaries.
     max_events : int, optional
-        Interrupt the study, as a kill would, after so many trials begun, reports and ends.
+        Interrupt the study, as a kill would, after this many starts of trials, reports and ends.
     """
 
     def __init__(

@@ -1,4 +1,4 @@
-"""A study's truth: Optuna's journal beside the results, or a database, written by one driver."""
+"""A study's state: Optuna's journal beside the results, or a database, with one writer."""
 
 import contextlib
 from collections.abc import Callable, Mapping
@@ -19,8 +19,8 @@ from raystudy.storage import database
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.journal import Journal, no_collection
 from raystudy.study import trial_record
-from raystudy.study.earlier import Earlier
 from raystudy.study.info import StudyInfo
+from raystudy.study.prior import Prior
 from raystudy.study.trial_record import TrialRecord
 from raystudy.trial.info import Metrics, TrialSummary
 
@@ -29,7 +29,7 @@ ENDED_EARLY = "ended_early"  # user attribute of a study that ended before all i
 
 
 class Ledger:
-    """What Optuna is asked and told.
+    """The study in Optuna.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Ledger:
 
     Attributes
     ----------
-    earlier : Earlier, optional
+    prior : Prior, optional
         What the study has learnt from another.
     """
 
@@ -56,9 +56,9 @@ class Ledger:
         scheduler: TrialScheduler,
         journal: Journal | None,
     ) -> None:
-        self.earlier: Earlier | None = None
+        self.prior: Prior | None = None
         self._spec = info.spec
-        self._go_on = StudyFolder(info.folder).command("resume")
+        self._resume = StudyFolder(info.folder).command("resume")
         self._objectives = info.spec.objectives
         self._space = space
         self._queue: list[Mapping[str, Any]] = [space.published, *space.points]
@@ -76,14 +76,14 @@ class Ledger:
         sampler: Mapping[str, Any],
         trial_scheduler: Mapping[str, Any],
         url: str | None,
-        learn: Callable[[], Earlier],
+        learn: Callable[[], Prior],
     ) -> "Ledger":
-        """Open the journal of ``info.folder`` or the database at `url`, new or begun.
+        """Open the journal of ``info.folder`` or the database at `url`, new or existing.
 
         Parameters
         ----------
         learn : callable () -> Earlier
-            Tells what a new study with a warm start takes over; kept here, for later drivers.
+            Returns what a new study with a warm start takes over; stored for later drivers.
 
         Raises
         ------
@@ -115,17 +115,17 @@ class Ledger:
             raise
         return ledger
 
-    def _learn(self, sampler: Memoryless, learn: Callable[[], Earlier]) -> None:
-        """Let the sampler know of the earlier study."""
-        self.earlier = Earlier.read(self._study.user_attrs)
-        if self.earlier is None and self._spec.warm_start and not self.trials():
-            self.earlier = learn()
+    def _learn(self, sampler: Memoryless, learn: Callable[[], Prior]) -> None:
+        """Give the sampler the prior study's trials."""
+        self.prior = Prior.read(self._study.user_attrs)
+        if self.prior is None and self._spec.warm_start and not self.trials():
+            self.prior = learn()
             with quiet(), self.transaction():
-                for key, value in self.earlier.as_attributes().items():
+                for key, value in self.prior.as_attributes().items():
                     self._study.set_user_attr(key, value)
-        if self.earlier is not None:
-            sampler.learn_from(self.earlier.as_seen(self._space.distributions, self._spec))
-            self._queue += self.earlier.finalists
+        if self.prior is not None:
+            sampler.learn_from(self.prior.as_frozen(self._space.distributions, self._spec))
+            self._queue += self.prior.finalists
         if not self._spec.allow_repeats:
             self._queue[:] = points.distinct(self._queue, self._space.distributions)
 
@@ -138,7 +138,7 @@ class Ledger:
             If a database does not take them.
         """
         if self._journal is None:
-            return database.outage_told(self._study.study_name, self._go_on)
+            return database.outage_explained(self._study.study_name, self._resume)
         return self._journal.transaction(durable=durable)
 
     def trials(self) -> list[FrozenTrial]:
@@ -147,7 +147,7 @@ class Ledger:
         return [trial for trial in trials if trial.state != TrialState.WAITING]
 
     def ask(self) -> FrozenTrial:
-        """Begin a trial: the published values first, then given ones, then the sampler's."""
+        """Start a trial: the published values first, then given ones, then the sampler's."""
         with quiet(), self.transaction():
             trials = self._study.get_trials(deepcopy=False)
             waits = bool(trials) and trials[-1].state == TrialState.WAITING
@@ -188,13 +188,13 @@ class Ledger:
         trial = self._storage.get_trial(self._id(record.number))
         if LET_THROUGH in trial.user_attrs:
             return False
-        behind = self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
-        if not behind or not self._scheduler.lets_through(record.number):
-            return behind
+        stops = self._scheduler.is_behind(self._study, trial, record.epoch, metrics)
+        if not stops or not self._scheduler.lets_through(record.number):
+            return stops
         self._storage.set_trial_user_attr(trial._trial_id, LET_THROUGH, record.epoch)
         return False
 
-    def tell(self, record: TrialRecord, summary: TrialSummary) -> None:
+    def record_end(self, record: TrialRecord, summary: TrialSummary) -> None:
         """Give a trial its final state; a diverged one is a result, infeasible and the worst."""
         state, values = TrialState.COMPLETE, [one.worst_value for one in self._objectives]
         if summary.state == "complete":
@@ -207,8 +207,8 @@ class Ledger:
                 self._storage.set_trial_user_attr(trial_id, key, value)
             for key, excess in constraint_attributes(summary, self._spec.constraints).items():
                 self._storage.set_trial_system_attr(trial_id, key, excess)
-            told = values if state == TrialState.COMPLETE else None
-            self._study.tell(summary.number, told, state)
+            final = values if state == TrialState.COMPLETE else None
+            self._study.tell(summary.number, final, state)
 
     def conclude(self, ended_early: str) -> None:
         """Keep why no more trials were handed out, for whoever reads the study later."""
@@ -233,23 +233,23 @@ class Ledger:
 
 
 def _check_new(info: StudyInfo, storage: BaseStorage, url: str | None) -> None:
-    """Refuse to begin a study in a database that has one of its name."""
+    """Refuse to start a study in a database that has one of its name."""
     if url and not info.resumed and info.id in optuna.get_all_study_names(storage):
         raise UserError(
-            f"study.id: '{info.id}' exists in the database; choose another id, or go on "
+            f"study.id: '{info.id}' exists in the database; choose another id, or continue "
             f"with it by '{StudyFolder(info.folder).command('resume')}'."
         )
 
 
 def _check_begun(study: optuna.Study, info: StudyInfo, space: SearchSpace) -> None:
-    """Refuse to go on with a study under other objectives or over another space."""
+    """Refuse to continue a study under other objectives or over another space."""
     directions = [objective.direction for objective in info.spec.objectives]
     if [direction.name.lower() for direction in study.directions] != directions:
-        raise UserError(f"study '{info.id}' was begun with other objectives; start another.")
+        raise UserError(f"study '{info.id}' was started with other objectives; start another.")
     for trial in study.get_trials(deepcopy=False):
         for path, axis in trial.distributions.items():
             if space.distributions.get(path) != axis:
                 raise UserError(
-                    f"study '{info.id}' was begun with another range of {path} ({axis}); "
+                    f"study '{info.id}' was started with another range of {path} ({axis}); "
                     f"start another."
                 )

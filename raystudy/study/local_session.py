@@ -20,10 +20,10 @@ from trainables.trainer import TrainingDivergedError
 
 
 class LocalSession:
-    """Tell the trackers what a trial reports, from its beginning to its one final state.
+    """Pass a trial's reports to the trackers, from its start to its one final state.
 
     Within the context an exception is the trial's end: divergence, collapse and failure are noted
-    and swallowed, a stop and the user's own mistakes go on to the caller.
+    and swallowed, a stop and the user's own mistakes reach the caller.
 
     Parameters
     ----------
@@ -73,7 +73,7 @@ class LocalSession:
             self._end("failed", f"{missing} was never reported") if missing else self._end(
                 "complete", ""
             )
-        elif disk.shortage(error):  # no fault of the trial, which is gone on with
+        elif disk.shortage(error):  # no fault of the trial, which can be resumed
             with contextlib.suppress(OSError):
                 self._close("interrupted")
             return False

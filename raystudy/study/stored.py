@@ -1,4 +1,4 @@
-"""A study as it lies on disk, read without touching it: it may be running."""
+"""A study as stored on disk, read without touching it: it may be running."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +21,9 @@ from raystudy.storage.folders import StudyFolder, TrialFolder, is_locked, open_s
 from raystudy.storage.journal import Snapshot
 from raystudy.storage.manifest import Manifest
 from raystudy.study import trial_record
-from raystudy.study.earlier import Earlier
 from raystudy.study.info import StudyInfo
 from raystudy.study.ledger import ENDED_EARLY, LET_THROUGH
+from raystudy.study.prior import Prior
 from raystudy.study.trial_record import TrialRecord
 from raystudy.trial.info import TrialSummary
 
@@ -32,7 +32,7 @@ StudyState = Literal["running", "complete", "interrupted", "empty"]
 
 @dataclass(frozen=True)
 class StoredTrial:
-    """A trial as the journal tells it.
+    """A trial as the journal holds it.
 
     Parameters
     ----------
@@ -91,7 +91,7 @@ class StoredStudy:
     @cached_property
     def spec(self) -> StudySpec:
         """Objectives and length."""
-        # Written when it began; older ones are composed again.
+        # Written when it started; older ones are composed again.
         if self.manifest.study is not None:
             return StudySpec.read(self.manifest.study)
         return StudySpec.read(self.composed[1].study)
@@ -108,7 +108,7 @@ class StoredStudy:
 
     @property
     def info(self) -> StudyInfo:
-        """What trackers are told of it."""
+        """What trackers know of it."""
         space, settings = self.composed
         return StudyInfo(
             id=self.id,
@@ -142,9 +142,9 @@ class StoredStudy:
         return {} if study_id is None else storage.get_study_user_attrs(study_id)
 
     @property
-    def earlier(self) -> Earlier | None:
-        """What it took over from an earlier study."""
-        return Earlier.read(self.attributes)
+    def prior(self) -> Prior | None:
+        """What it took over from a prior study."""
+        return Prior.read(self.attributes)
 
     @property
     def ended_early(self) -> str:

@@ -1,4 +1,4 @@
-"""The brain of a study: which trial comes next, what its reports mean, how it ends."""
+"""A study's control: which trial comes next, what its reports mean, how it ends."""
 
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -27,14 +27,15 @@ class Study:
     journal: a driver killed at any point is replaced by one that opens the study again.
 
     `interrupted`: running trials end after their epoch and are taken up by the next driver.
-    `paused`: no more trials are handed out, and those that run go on to their end.
+    `paused`: no more trials start, and those that run continue to their end.
 
     A trial is final as soon as a report ends it (pruned, diverged); `finish` then changes nothing.
 
     Parameters
     ----------
     trackers : sequence of Tracker
-        Told before the journal is, so that no event is lost; after a crash one may come twice.
+        Notified before the journal is written, so that no event is lost; after a crash one may
+        come twice.
     max_epochs : int, optional
         A trial's last epoch, at which the trial scheduler is not asked.
     clock : callable () -> float
@@ -44,8 +45,8 @@ class Study:
     ----------
     accelerators : float
         GPUs, or else workers, that a trial holds; whoever runs the trials says so.
-    earlier : Earlier, optional
-        What was learnt from an earlier study.
+    prior : Prior, optional
+        What was taken over from a prior study.
     """
 
     def __init__(
@@ -62,7 +63,7 @@ class Study:
         self.interrupted = False
         self.paused = False
         self.accelerators = 1.0
-        self.earlier = ledger.earlier
+        self.prior = ledger.prior
         self._space = space
         self._ledger = ledger
         self._trackers = trackers
@@ -70,7 +71,7 @@ class Study:
         self._clock = clock
         self._running: dict[int, TrialRecord] = {}
         self._tally = Tally(info.spec, space.size, ledger.trials())
-        self._began = clock() - self._tally.wall
+        self._started = clock() - self._tally.wall
         self._told = False
         if self._begun:
             self._tell_start()
@@ -88,7 +89,7 @@ class Study:
         max_epochs: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> "Study":
-        """Begin the study of ``info.folder``, or go on with it.
+        """Start the study of ``info.folder``, or continue it.
 
         Parameters
         ----------
@@ -108,7 +109,7 @@ class Study:
             sampler=sampler,
             trial_scheduler=trial_scheduler,
             url=storage_url,
-            learn=lambda: warm_start.of(info, space),
+            learn=lambda: warm_start.taken_over(info, space),
         )
         return cls(info, space, ledger, trackers=trackers, max_epochs=max_epochs, clock=clock)
 
@@ -124,9 +125,9 @@ class Study:
         trial = self._ledger.completed(self._tally.left.pop(0)) if resumed else self._ledger.ask()
         record = TrialRecord.read(trial, self.info.spec.objectives, self.info.spec.constraints)
         self._running[trial.number] = record
-        record.began = self._clock() - record.seconds
+        record.started = self._clock() - record.seconds
         info = trial_info(trial, self.info, self._space, resumed=resumed)
-        # By which the study counts as begun, before a worker is there to run the trial.
+        # By which the study counts as started, before a worker is there to run the trial.
         info.folder.parent.mkdir(parents=True, exist_ok=True)
         self._tell_start()
         for tracker in self._trackers:
@@ -151,11 +152,11 @@ class Study:
         record.add(epoch, metrics, record.seconds)
         with self._ledger.transaction(durable=False):
             self._ledger.keep(record, metrics)
-            going_on = self._goes_on(record, metrics) and not record.is_over(self._max_epochs)
-            # The trial scheduler hears of the recipe too, but what all is compared with runs on.
-            behind = going_on and self._ledger.is_behind(record, metrics)
-            if behind and number != RECIPE:
-                self._end(record, "pruned", f"behind other trials at epoch {epoch}")
+            proceed = self._goes_on(record, metrics) and not record.is_over(self._max_epochs)
+            # The trial scheduler gets the recipe's reports too, but the baseline is never stopped.
+            stops = proceed and self._ledger.is_behind(record, metrics)
+            if stops and number != RECIPE:
+                self._end(record, "pruned", f"worse than other trials at epoch {epoch}")
         return number in self._running
 
     def finish(self, number: int, outcome: Outcome) -> None:
@@ -181,7 +182,7 @@ class Study:
 
     @property
     def spent(self) -> Spent:
-        """What all trials have cost, under earlier drivers, too."""
+        """What all trials have cost, under previous drivers, too."""
         wall = Spent(wall_hours=self._wall() / 3600)
         return sum((record.spent for record in self._running.values()), self._tally.spent + wall)
 
@@ -192,7 +193,7 @@ class Study:
 
     @property
     def state(self) -> Literal["complete", "interrupted", "failed"]:
-        """What trackers are told in the end."""
+        """What trackers get at the end."""
         if not self.is_finished:
             return "interrupted" if self.interrupted or self.paused else "failed"
         return "failed" if self.failure else "complete"
@@ -211,7 +212,7 @@ class Study:
         return trial_info(self._ledger.trials()[number], self.info, self._space).command
 
     def close(self) -> None:
-        """Tell the trackers that nothing more will come."""
+        """Notify the trackers that nothing more will come."""
         try:
             if not self._begun:
                 self._ledger.forget()
@@ -233,7 +234,7 @@ class Study:
                 raise
 
     def _tell_start(self) -> None:
-        """Tell the trackers of the study, which nobody hears of before it has a trial."""
+        """Announce the study to the trackers, once it has its first trial."""
         if not self._told:
             self._told = True
             for tracker in self._trackers:
@@ -250,8 +251,8 @@ class Study:
         summary = record.summary(state, reason)
         for tracker in self._trackers:
             tracker.trial_finished(summary)
-        self._ledger.tell(record, summary)
-        if state == "pruned":  # nobody goes on from it; its best weights stay
+        self._ledger.record_end(record, summary)
+        if state == "pruned":  # nothing resumes from it; its best weights stay
             folder = StudyFolder(self.info.folder).trial(record.number)
             folder.last_checkpoint.unlink(missing_ok=True)
         del self._running[record.number]
@@ -263,7 +264,7 @@ class Study:
 
     def _wall(self) -> float:
         """Seconds the study has run under all its drivers."""
-        return self._clock() - self._began
+        return self._clock() - self._started
 
     def _pass_time(self, record: TrialRecord) -> None:
         record.pass_time(self._clock(), self.accelerators)

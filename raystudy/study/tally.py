@@ -24,18 +24,18 @@ class Tally:
         How many configurations the search space has, if it has an end.
 
     trials : sequence of FrozenTrial
-        Handed out under earlier drivers.
+        Started under previous drivers.
 
     Attributes
     ----------
     summaries : dict of int to TrialSummary
         Of the trials that have ended, by number.
     left : list of FrozenTrial
-        That earlier drivers did not bring to their end.
+        That previous drivers did not finish.
     spent : Spent
         By the trials that have ended.
     wall : float
-        Seconds the study ran under earlier drivers.
+        Seconds the study ran under previous drivers.
     """
 
     def __init__(self, spec: StudySpec, size: int | None, trials: Sequence[FrozenTrial]) -> None:
@@ -58,19 +58,19 @@ class Tally:
     def add(self, summary: TrialSummary, spent: Spent) -> None:
         """Take a trial in that has just ended."""
         self._take(summary, spent)
-        # Those of an earlier driver do not count: the user may have mended the cause.
+        # Those of a previous driver do not count: the user may have fixed the cause.
         self._failures += summary.state == "failed"
 
     def _take(self, summary: TrialSummary, spent: Spent) -> None:
         self.summaries[summary.number] = summary
         self.spent += spent
 
-    def ended_early(self, begun: int, spent: Spent) -> str:
+    def ended_early(self, started: int, spent: Spent) -> str:
         """Return why no more trials are handed out before `num_trials`; empty if they are.
 
         Parameters
         ----------
-        begun : int
+        started : int
             Trials handed out, running ones included.
         spent : Spent
             By all of these.
@@ -79,14 +79,14 @@ class Tally:
         if self._failures >= HOPELESS_AFTER and not ended_well:
             last = self.summaries[max(self.summaries)]
             return f"the first {len(self.summaries)} trials all failed, the last: {last.reason}"
-        if begun >= self._spec.num_trials:
+        if started >= self._spec.num_trials:
             return ""
-        if self._size is not None and self._size <= begun and not self._spec.allow_repeats:
+        if self._size is not None and self._size <= started and not self._spec.allow_repeats:
             return f"all {self._size} configurations of the search space were run"
         exhausted = self._spec.budget.exhausted(spent)
-        of_all = f"{begun} of {self._spec.num_trials} trials"
+        of_all = f"{started} of {self._spec.num_trials} trials"
         return (
-            f"{exhausted} after {of_all}; those that ran went on to their end" if exhausted else ""
+            f"{exhausted} after {of_all}; running ones continued to their end" if exhausted else ""
         )
 
     @property

@@ -1,4 +1,4 @@
-"""What is told to a console, to MLflow or to a test while a study runs."""
+"""The events that a console, MLflow or a test receives while a study runs."""
 
 from typing import Literal, Protocol
 
@@ -7,13 +7,13 @@ from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 
 class Tracker(Protocol):
-    """Hears of everything that happens to a study, in order, in the driver's process.
+    """Receives every event of a study, in order, in the driver's process.
 
     Calls come from one thread and must return at once. A tracker never raises into the study.
     """
 
     def study_started(self, study: StudyInfo) -> None:
-        """The study begins or goes on."""
+        """The study starts or continues."""
 
     def trial_started(self, trial: TrialInfo) -> None:
         """A trial was handed to a worker."""
@@ -25,7 +25,7 @@ class Tracker(Protocol):
         """A trial reached its one final state."""
 
     def study_finished(self, state: Literal["complete", "interrupted", "failed"]) -> None:
-        """Nothing more will come until the study goes on."""
+        """Nothing more will come until the study continues."""
 
     def close(self) -> None:
         """Hand over what is still on its way; the one call that may take a while."""

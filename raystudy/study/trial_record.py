@@ -1,4 +1,4 @@
-"""What a trial told so far, kept as user attributes of its Optuna trial."""
+"""What a trial has reported so far, kept as user attributes of its Optuna trial."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -41,8 +41,8 @@ class TrialRecord:
     objectives : sequence of Objective
     params : mapping of str to value
     constraints : sequence of Constraint
-    began : float
-        When it began on the study's clock, earlier drivers' seconds included.
+    started : float
+        When it started on the study's clock, previous drivers' seconds included.
     accelerator_hours : float
         What it held in `seconds`.
     wall : float
@@ -53,7 +53,7 @@ class TrialRecord:
     objectives: Sequence[Objective]
     params: Mapping[str, Any]
     constraints: Sequence[Constraint] = ()
-    began: float = 0.0
+    started: float = 0.0
     epoch: int = 0
     seconds: float = 0.0
     accelerator_hours: float = 0.0
@@ -79,7 +79,7 @@ class TrialRecord:
 
     def pass_time(self, now: float, accelerators: float) -> None:
         """Let it have held its accelerators until now, on the study's clock."""
-        seconds = now - self.began
+        seconds = now - self.started
         self.accelerator_hours += (seconds - self.seconds) * accelerators / 3600
         self.seconds = seconds
 
@@ -126,7 +126,7 @@ class TrialRecord:
         return "complete", complaint(self.constraints, self.metrics) or outcome.reason
 
     def summary(self, state: TrialState, reason: str) -> TrialSummary:
-        """Return what there is to know of the trial once it has ended."""
+        """Return the trial's summary once it has ended."""
         return TrialSummary(
             number=self.number,
             state=state,
@@ -157,7 +157,7 @@ def epoch_attribute(record: TrialRecord, metrics: Metrics) -> tuple[str, dict[st
 
 
 def curve(trial: FrozenTrial) -> dict[int, Metrics]:
-    """Return the measures of every epoch a trial told."""
+    """Return the measures of every epoch a trial reported."""
     return {epoch: entry["metrics"] for epoch, entry in _entries(trial).items()}
 
 

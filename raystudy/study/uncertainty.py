@@ -1,7 +1,7 @@
-"""How far the images that a search measured on leave its results open.
+"""Uncertainty of a search's results from the sampling of images.
 
 An accuracy is a count of images. Each trial's interval speaks of the draw of those images, not of
-the draw of a training seed, which only fresh seeds tell (``raystudy confirm``).
+the draw of a training seed, which only fresh seeds show (``raystudy confirm``).
 """
 
 import math
@@ -31,7 +31,7 @@ class Uncertainty:
     intervals : mapping of int to mapping of str to Interval
         Exact 95 % ones by trial and objective, of the front and of the published recipe.
     chances : mapping of int to float
-        Of each candidate to be on the true front, or the best by a single objective.
+        Probability of each candidate to be on the true front, or the best by a single objective.
     hypervolume : Interval or None
         Area that the front dominates, from no accuracy on; of two objectives. Its ends are those of
         all intervals at once, as if all trials erred on the same images, which is cautious: the
@@ -44,7 +44,7 @@ class Uncertainty:
     hypervolume: Interval | None = None
 
 
-def of(
+def estimate(
     summaries: Sequence[TrialSummary],
     objectives: Sequence[Objective],
     measured_on: Mapping[str, int],
@@ -82,14 +82,15 @@ def of(
 
 
 def chance_words(found: Uncertainty, number: int) -> str:
-    """Return how surely a trial is what it seems."""
-    what = "the best of all complete" if len(found.images) == 1 else "on the true front"
-    return f"({what} by {found.chances[number]:.0%}, going by the images)"
+    """Return the probability that a trial is the best, or on the true front."""
+    what = "the best complete trial" if len(found.images) == 1 else "on the true front"
+    probability = f"{found.chances[number]:.0%} probability of being {what}"
+    return f"{probability} (image sampling only)"
 
 
 def area_words(area: Interval, *, what: str = "images") -> str:
     """Return a hypervolume with its interval."""
-    return f"{area.value:.4f}, as {what} leave it open between {area.low:.4f} and {area.high:.4f}"
+    return f"{area.value:.4f} (95% interval over {what}: {area.low:.4f} to {area.high:.4f})"
 
 
 def _chances(
@@ -137,7 +138,7 @@ def over_seeds(values: Floats) -> tuple[list[float], Interval | None]:
         return chances, None
     area = hypervolume(mean)
     low, high = np.quantile([hypervolume(one) for one in drawn], (0.025, 0.975))
-    # Mirrored: drawn fronts lie outside the mean's as it lies outside the true one.
+    # Mirrored: drawn fronts are outside the mean's as it is outside the true one.
     return chances, Interval(area, float(2 * area - high), float(2 * area - low))
 
 
@@ -185,7 +186,7 @@ def _area(
 ) -> Interval | None:
     """Return the front's area, and that of all lower and all upper ends.
 
-    The ends rise with the count, so that no trial behind the front adds to either area.
+    The ends rise with the count, so that no dominated trial adds to either area.
     """
     if len(objectives) != 2 or any(o.direction != "maximize" for o in objectives):
         return None

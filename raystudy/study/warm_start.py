@@ -1,4 +1,4 @@
-"""`study.warm_start`: which trials of an earlier study fit a new one."""
+"""`study.warm_start`: which trials of a prior study fit a new one."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
@@ -14,12 +14,12 @@ from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search import axes, pareto
 from raystudy.search.axes import Value
-from raystudy.search.halving import spread
+from raystudy.search.halving import farthest_first
 from raystudy.search.points import Params, distinct
 from raystudy.search.search_space import SearchSpace
 from raystudy.study import confirmed
-from raystudy.study.earlier import Earlier, EarlierTrial
 from raystudy.study.info import StudyInfo
+from raystudy.study.prior import Prior, PriorTrial
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.trial.info import TrialSummary
 
@@ -44,8 +44,8 @@ NOT_COMPARED = (
 _MISSING = object()
 
 
-def of(info: StudyInfo, space: SearchSpace) -> Earlier:
-    """Return what the warm start of a study that begins takes over.
+def taken_over(info: StudyInfo, space: SearchSpace) -> Prior:
+    """Return what the warm start of a new study takes over.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def of(info: StudyInfo, space: SearchSpace) -> Earlier:
 
 
 def check(settings: DictConfig, spec: StudySpec, splits: "Splits") -> None:
-    """Refuse an earlier study of another sort before the search space is looked at.
+    """Refuse a prior study of another kind before the search space is composed.
 
     Its YAML must say what it said then, and its images must be those of the new study.
 
@@ -70,13 +70,13 @@ def check(settings: DictConfig, spec: StudySpec, splits: "Splits") -> None:
         return
     from raystudy.trial import images  # which imports torch
 
-    earlier = _opened(settings, spec)
-    space, theirs = earlier.composed
-    recipe.refuse_another(earlier.id, earlier.manifest.recipe, theirs, space.distributions)
-    images.refuse_others(earlier.folder, earlier.manifest, settings, splits)
+    prior = _opened(settings, spec)
+    space, theirs = prior.composed
+    recipe.refuse_another(prior.id, prior.manifest.recipe, theirs, space.distributions)
+    images.refuse_others(prior.folder, prior.manifest, settings, splits)
 
 
-def gather(space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Earlier:
+def gather(space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Prior:
     """Return what `study.warm_start` takes over.
 
     Parameters
@@ -91,34 +91,34 @@ def gather(space: SearchSpace, settings: DictConfig, spec: StudySpec) -> Earlier
     UserError
         If there is no such study, it is of another sort, or none of its trials fits.
     """
-    earlier = _opened(settings, spec)
-    before = _Before(earlier)
+    prior = _opened(settings, spec)
+    before = _Before(prior)
     changed = before.changes(space, settings)
     fitting = [
         (trial, params)
-        for trial in earlier.trials
+        for trial in prior.trials
         if trial.summary.state in TAKEN
         and (params := before.on(space, trial, settings)) is not None
     ]
     known = [(trial, params) for trial, params in fitting if _is_measured(trial.summary, spec)]
     finalists = distinct(
-        _confirmed(earlier, known, spec) or _finalists(known, spec), space.distributions
+        _confirmed(prior, known, spec) or _finalists(known, spec), space.distributions
     )
     if not finalists:
         raise UserError(
-            f"study.warm_start: none of the {len(earlier.trials)} trials of {earlier.id} is "
+            f"study.warm_start: none of the {len(prior.trials)} trials of {prior.id} is "
             f"complete and fits this search space; widen it, or drop study.warm_start."
         )
     taken = [_taken(trial.summary, params, spec) for trial, params in known]
-    note = _note(len(earlier.ended) - len(known), changed)
-    return Earlier(earlier.id, [] if changed else taken, finalists, note)
+    note = _note(len(prior.ended) - len(known), changed)
+    return Prior(prior.id, [] if changed else taken, finalists, note)
 
 
 class _Before:
-    """The earlier study's space and settings."""
+    """The prior study's space and settings."""
 
-    def __init__(self, earlier: StoredStudy) -> None:
-        self._space, self._settings = earlier.composed
+    def __init__(self, prior: StoredStudy) -> None:
+        self._space, self._settings = prior.composed
 
     def changes(self, space: SearchSpace, settings: DictConfig) -> list[str]:
         """Return the settings that no axis of either study explains and that differ."""
@@ -178,28 +178,28 @@ def _leaves(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
 
 
 def _opened(settings: DictConfig, spec: StudySpec) -> StoredStudy:
-    """Open the earlier study if it is of the same sort."""
+    """Open the prior study if it is of the same kind."""
     assert spec.warm_start is not None
     output_dir = Path(settings.output_dir).expanduser().resolve()
-    earlier = StoredStudy.open(output_dir, spec.warm_start)
-    if earlier.manifest.kind != "sweep":
+    prior = StoredStudy.open(output_dir, spec.warm_start)
+    if prior.manifest.kind != "sweep":
         raise UserError(
-            f"study.warm_start: {earlier.id} is no sweep but of the kind "
-            f"{earlier.manifest.kind}; name a sweep."
+            f"study.warm_start: {prior.id} is no sweep but of the kind "
+            f"{prior.manifest.kind}; name a sweep."
         )
-    _, theirs = earlier.composed
-    _refuse_unlike(earlier.id, "studies", str(theirs.study.name), str(settings.study.name))
-    _refuse_unlike(earlier.id, "has the data", str(theirs.data.name), str(settings.data.name))
-    _refuse_unlike(earlier.id, "is to", _aims(earlier.spec), _aims(spec))
+    _, theirs = prior.composed
+    _refuse_difference(prior.id, "studies", str(theirs.study.name), str(settings.study.name))
+    _refuse_difference(prior.id, "has the data", str(theirs.data.name), str(settings.data.name))
+    _refuse_difference(prior.id, "is to", _aims(prior.spec), _aims(spec))
     before, now = _written(theirs), _written(settings)
     for path in sorted(before.keys() | now.keys()):
         if path.startswith("data."):
             values = [axes.shown(some.get(path)) for some in (before, now)]
-            _refuse_unlike(earlier.id, f"has {path}", *values)
-    return earlier
+            _refuse_difference(prior.id, f"has {path}", *values)
+    return prior
 
 
-def _refuse_unlike(study: str, what: str, theirs: str, ours: str) -> None:
+def _refuse_difference(study: str, what: str, theirs: str, ours: str) -> None:
     if theirs != ours:
         raise UserError(
             f"study.warm_start: {study} {what} {theirs}, this study {ours}; their values do not "
@@ -215,16 +215,16 @@ def _is_measured(summary: TrialSummary, spec: StudySpec) -> bool:
     return summary.state != "complete" or all(m in summary.metrics for m in spec.metrics)
 
 
-def _taken(summary: TrialSummary, params: Params, spec: StudySpec) -> EarlierTrial:
+def _taken(summary: TrialSummary, params: Params, spec: StudySpec) -> PriorTrial:
     judged = {m: summary.metrics[m] for m in spec.metrics} if summary.state == "complete" else {}
-    return EarlierTrial(summary.number, summary.state, params, judged)
+    return PriorTrial(summary.number, summary.state, params, judged)
 
 
 def _confirmed(
-    earlier: StoredStudy, known: list[tuple[StoredTrial, Params]], spec: StudySpec
+    prior: StoredStudy, known: list[tuple[StoredTrial, Params]], spec: StudySpec
 ) -> list[Params]:
-    """Return what a race on fresh seeds left of the earlier study, the winner first."""
-    race = confirmed.read(earlier.folder.path)
+    """Return the finalists of the prior study's race on fresh seeds, the winner first."""
+    race = confirmed.read_race(prior.folder.path)
     stayed = confirmed.ranked(race, spec.objectives[0]) if race else []
     params = {trial.summary.number: one for trial, one in known}
     return [params[number] for number in stayed if number in params][:MAX_FINALISTS]
@@ -233,7 +233,7 @@ def _confirmed(
 def _finalists(
     known: list[tuple[StoredTrial, Params]], spec: StudySpec
 ) -> Iterator[Mapping[str, Value]]:
-    """Yield the best configurations: the first is best, the others lie far apart on the front."""
+    """Yield the best configurations: the first is best, the others are far apart on the front."""
     judged = {
         trial.summary.number: replace(
             trial.summary,
@@ -249,7 +249,7 @@ def _finalists(
     elif front:
         signs = [-1 if o.direction == "maximize" else 1 for o in spec.objectives]
         values = [[one.last[o.metric] for o in spec.objectives] for one in front]
-        order = spread(np.array(values) * signs)
+        order = farthest_first(np.array(values) * signs)
         yield from (params[front[index].number] for index in order[:MAX_FINALISTS])
 
 

@@ -1,4 +1,4 @@
-"""The weights of a trial's best epochs, by each objective among what keeps to the constraints."""
+"""The weights of a trial's best epochs: by each objective, among those that are feasible."""
 
 import math
 from collections.abc import Mapping, Sequence

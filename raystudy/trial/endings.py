@@ -1,8 +1,8 @@
-"""What an exception says of the trial that ended by it."""
+"""The state of a trial that ended by an exception."""
 
 from typing import Literal
 
-DISK_FULL = "disk_full"  # no end of a trial: it is gone on with once there is room
+DISK_FULL = "disk_full"  # no end of a trial: it is resumed once there is room
 Ending = Literal["diverged", "collapsed", "failed"]
 
 

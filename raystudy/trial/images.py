@@ -1,4 +1,4 @@
-"""The images a study was started on, known again by their pixels."""
+"""The images a study was started on, recognised by their pixels."""
 
 import hashlib
 from collections import Counter
@@ -37,7 +37,7 @@ def save(folder: StudyFolder, splits: Splits) -> None:
 def refuse_others(
     folder: StudyFolder, manifest: Manifest, settings: DictConfig, splits: Splits
 ) -> None:
-    """Refuse to go on with a study on other images than it was started on.
+    """Refuse to continue a study on other images than it was started on.
 
     Parameters
     ----------
@@ -92,10 +92,10 @@ def refuse_trained_on(folder: StudyFolder, label: str, images: ImageSet, splits:
         return
     # What was in both before is a double in the data, and none that moved.
     moved = np.setdiff1d(known["train"], np.concatenate([known["val"], known["test"]]))
-    seen = int(np.isin(_digests(images), moved).sum())
-    if seen:
+    reused = int(np.isin(_digests(images), moved).sum())
+    if reused:
         raise UserError(
-            f"{label} was trained on {seen} of the {len(images)} images it is to be measured on, "
+            f"{label} was trained on {reused} of the {len(images)} images it is to be measured on, "
             f"for since then {_changes(folder, manifest.images, splits)}; put them back as they "
             f"were, or train a network on them as they are."
         )

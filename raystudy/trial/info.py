@@ -23,11 +23,11 @@ class TrialInfo:
     overrides : tuple of str
         The whole trial: the user's overrides and the sampled ones.
     folder : Path
-        Where its resolved configuration, checkpoints and logs lie.
+        Where its resolved configuration, checkpoints and logs are.
     command : str
         A command line that replays it.
     resumed : bool
-        It ran before and goes on from its last checkpoint.
+        It ran before and continues from its last checkpoint.
     """
 
     number: int

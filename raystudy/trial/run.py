@@ -1,4 +1,4 @@
-"""One trial: the straight line from a configuration to reported epochs."""
+"""One trial, from a configuration to reported epochs."""
 
 from omegaconf import DictConfig, OmegaConf
 

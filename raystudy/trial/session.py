@@ -1,4 +1,4 @@
-"""How a training process talks to whoever started it."""
+"""The session by which a training process reports to its driver."""
 
 from typing import Protocol
 
@@ -14,9 +14,9 @@ class Session(Protocol):
         """Where this trial's files belong."""
 
     def report(self, epoch: int, metrics: Metrics) -> None:
-        """Tell of a finished epoch (from 1), its checkpoint already written.
+        """Report a finished epoch (from 1), its checkpoint already written.
 
-        Metrics are already reduced over ranks; only rank 0's are used. Telling the same epoch
+        Metrics are already reduced over ranks; only rank 0's are used. Reporting the same epoch
         twice is harmless.
 
         Raises

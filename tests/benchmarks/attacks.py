@@ -8,7 +8,7 @@ the rounds' ratios theirs / ours. Both start from the same seed and return the s
 rounding (in double precision to 1e-12, as the tests say), which is checked first. Networks and
 images lie in memory as PyTorch makes them, and the networks are in eval mode. Both libraries ask
 for input gradients only; nine tenths of the time are the network's, and what ours gains or loses
-on CPU comes from handing it images that lie channels last.
+on CPU comes from handing it images in channels-last memory.
 """
 # ruff: noqa: T201  (what it prints is what it is for)
 

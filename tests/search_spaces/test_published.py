@@ -11,7 +11,7 @@ TABLES = catalogue.options("published")
 
 
 def rows(name):
-    table = published.read(name, ())
+    table = published.read_table(name, ())
     return [{"data": table.get("data"), "where": {}, **row} for row in table["rows"]]
 
 
@@ -20,7 +20,7 @@ def figures(name, row):
     trained = OmegaConf.create({"data": {"name": row.get("trained_on", row["data"])}})
     for path, value in row["where"].items():
         OmegaConf.update(trained, path, value)
-    found = published.find(name, row["study"], trained, row["data"])
+    found = published.find_table(name, row["study"], trained, row["data"])
     assert found is not None, row
     return found
 
@@ -63,7 +63,7 @@ def test_accuracy_is_a_share_and_in_linf_never_above_the_clean_one(name):
 
 def test_swaros_recipe_has_the_figures_of_its_first_table():
     trained = compose.load("swaro", ["data=cifar10"])
-    found = published.find("swaro_table1", "swaro", trained, "cifar10")
+    found = published.find_table("swaro_table1", "swaro", trained, "cifar10")
     assert found.of("le_swaro", *published.CLEAN) == pytest.approx(0.8738)
     assert found.of("le_swaro", "pgd20_linf", 8 / 255) == pytest.approx(0.3733)
     assert found.of("rle_swaro", "slide20_l1", 12.0) == pytest.approx(0.8379)
@@ -73,15 +73,16 @@ def test_swaros_recipe_has_the_figures_of_its_first_table():
 def test_a_row_that_holds_for_a_setting_is_found_under_it_alone():
     for probability, robust in ((0.25, 0.3793), (0.9, 0.3595), (0.6, None)):
         trained = compose.load("swaro", ["data=cifar10", f"clusters.probability={probability}"])
-        found = published.find("swaro_table6", "swaro", trained, "cifar10")
+        found = published.find_table("swaro_table6", "swaro", trained, "cifar10")
         accuracy = found and found.of("le_swaro", "pgd20_linf", 8 / 255)
         assert accuracy == (robust and pytest.approx(robust))
 
 
 def test_nothing_was_published_for_other_data_and_suites():
     trained = compose.load("swaro", ["data=digits"])
-    assert published.find("swaro_table1", "swaro", trained, "digits") is None
-    assert published.find("swaro_table1", "swaro", trained, "cifar10") is None
+    assert published.find_table("swaro_table1", "swaro", trained, "digits") is None
+    assert published.find_table("swaro_table1", "swaro", trained, "cifar10") is None
     assert (
-        published.find("quick", "swaro", compose.load("swaro", ["data=cifar10"]), "cifar10") is None
+        published.find_table("quick", "swaro", compose.load("swaro", ["data=cifar10"]), "cifar10")
+        is None
     )

@@ -135,7 +135,7 @@ def test_uses_all_rows_and_prints_nothing(backend, capfd):
 
 @pytest.mark.parametrize("num_clusters", [0, 11])
 def test_refuses_more_clusters_than_rows_and_none(num_clusters):
-    message = f"num_clusters must lie between 1 and the 10 rows clustered, got {num_clusters}."
+    message = f"num_clusters must be between 1 and the 10 rows clustered, got {num_clusters}."
     with pytest.raises(ValueError, match=message):
         kmeans(points(10, 2), num_clusters, seed=0)
 

@@ -32,7 +32,7 @@ def test_the_seed_decides_every_stream():
 
 @pytest.mark.parametrize("seed", [-1, 2**63])
 def test_a_seed_beyond_what_torch_takes_is_refused(seed):
-    with pytest.raises(ValueError, match=rf"^seed must lie between 0 and .*, got {seed}\.$"):
+    with pytest.raises(ValueError, match=rf"^seed must be between 0 and .*, got {seed}\.$"):
         random_state.seed_everything(seed)
 
 

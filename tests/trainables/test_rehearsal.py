@@ -6,7 +6,7 @@ import pytest
 
 from raystudy.config import compose
 from raystudy.trial.build import build_trainer, load_splits
-from trainables.rehearsal import Rehearsal, rehearse, spread
+from trainables.rehearsal import Rehearsal, evenly_ordered, rehearse
 
 
 def settings_of(study, *overrides):
@@ -37,7 +37,7 @@ def test_all_epochs_tried_cost_what_training_costs(study, overrides, rel):
 
 @pytest.mark.parametrize("count", [1, 2, 3, 10, 100, 2000])
 def test_every_epoch_comes_once_and_the_first_few_cover_all(count):
-    order = list(spread(count))
+    order = list(evenly_ordered(count))
     assert sorted(order) == list(range(count))
     few = sorted(order[:8])
     gaps = [b - a for a, b in zip([-1, *few], [*few, count], strict=True)]

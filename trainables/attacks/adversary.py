@@ -57,7 +57,7 @@ def with_epsilon(adversary: A, epsilon: float) -> A:
 
 
 def with_slope(logits_of: LogitsOf) -> LogitsOf:
-    """Return the same function, flat where it is cut off from its input, so that attacks can run.
+    """Return the same function, flat where it ignores its input, so that attacks can run.
 
     A network that rounds by comparing, or leaves autograd, has no gradient to ask for.
     """
@@ -75,7 +75,7 @@ class Worst:
     Parameters
     ----------
     images : Tensor, shape (N, C, H, W)
-        The copies to begin with.
+        The copies to start with.
     logits : Tensor, shape (N, Y)
         Theirs.
     labels : Tensor, shape (N,), int64
@@ -114,7 +114,7 @@ def try_in_turn(
     Parameters
     ----------
     worst : Worst
-        What to begin with; updated.
+        What to start with; updated.
     logits_of : callable, (N, C, H, W) -> (N, Y)
     attempts : iterable of callable, (M,) -> (M, C, H, W)
         Each takes the rows of images still classified right and returns copies of them.
@@ -183,7 +183,7 @@ def attack_targets(
     delta0 : Tensor, shape (N, C, H, W), optional
         Where each target's first run starts.
     """
-    # Measured in pgd.py: images that lie channels last are faster on CPU.
+    # Measured in pgd.py: images in channels-last memory are faster on CPU.
     images = images.detach().contiguous(memory_format=torch.channels_last)
     with torch.no_grad():
         clean = logits_of(images)

@@ -70,7 +70,7 @@ class APGD:
         delta = self.ball.confine(victims.images, delta0)
         logits, value, gradient = victims.look(self.objective, delta)
         worst = Worst(victims.images + delta, logits, victims.labels)
-        climb = _Climb.begin(delta, value, gradient, 2 * self.ball.epsilon)
+        climb = _Climb.start(delta, value, gradient, 2 * self.ball.epsilon)
         rows = torch.arange(len(delta), device=delta.device)
         windows = dict(_checkpoints(self.steps))
         for step in range(self.steps):
@@ -112,7 +112,7 @@ class _Climb:
     halved: Tensor
 
     @classmethod
-    def begin(cls, delta: Tensor, value: Tensor, gradient: Tensor, size: float) -> "_Climb":
+    def start(cls, delta: Tensor, value: Tensor, gradient: Tensor, size: float) -> "_Climb":
         return cls(
             delta=delta,
             previous=delta,

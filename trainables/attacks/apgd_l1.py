@@ -84,7 +84,7 @@ class APGDL1:
         delta = ball.confine(victims.images, delta)
         logits, value, gradient = victims.look(self.objective, delta)
         worst = Worst(victims.images + delta, logits, victims.labels)
-        climb = _Climb.begin(delta, value, gradient, ball.epsilon)
+        climb = _Climb.start(delta, value, gradient, ball.epsilon)
         every = max(int(REVIEW * steps), 1)
         for step in range(1, steps + 1):
             climb.advance(ball, victims.images)
@@ -110,7 +110,7 @@ class _Climb:
     touched: Tensor  # number of pixels of the best point at the last review that are not zero
 
     @classmethod
-    def begin(cls, delta: Tensor, value: Tensor, gradient: Tensor, epsilon: float) -> "_Climb":
+    def start(cls, delta: Tensor, value: Tensor, gradient: Tensor, epsilon: float) -> "_Climb":
         touched = _touched(delta)
         return cls(
             delta=delta,
@@ -136,7 +136,7 @@ class _Climb:
         self.best_value = torch.where(better, value, self.best_value)
 
     def review(self, epsilon: float) -> None:
-        """Move fewer pixels; go on from the best point with full steps where it grew sparser."""
+        """Move fewer pixels; continue from the best point with full steps where it grew sparser."""
         touched = _touched(self.best)
         sparser = (touched < 0.95 * self.touched).view(-1, 1, 1, 1)
         smaller = (self.size / SHRINK).clamp(min=SMALLEST * epsilon)

@@ -1,4 +1,4 @@
-"""AutoAttack: four attacks without settings, one after the other."""
+"""AutoAttack: four parameter-free attacks, one after the other."""
 
 from dataclasses import dataclass
 from functools import partial

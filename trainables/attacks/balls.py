@@ -73,7 +73,7 @@ class LinfBall(Ball):
         """Draw a perturbation per image; directions are the cube's corners.
 
         A corner is what R+FGSM starts from (Tramer et al. 2018, arXiv:1705.07204); a
-        uniform point of the surface could hardly be told from one of the ball.
+        uniform point of the surface could hardly be distinguished from one of the ball.
         """
         if start == "zero":
             return torch.zeros_like(images)

@@ -1,4 +1,4 @@
-"""SwARo's cluster attack: who is attacked towards or away from whom."""
+"""SwARo's cluster attack: which images are attacked towards or away from which clusters."""
 
 import math
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ class ClusterAttack:
 
     def __post_init__(self) -> None:
         if not 0 <= self.probability <= 1:
-            raise ValueError(f"clusters.probability must lie in [0, 1], got {self.probability}.")
+            raise ValueError(f"clusters.probability must be in [0, 1], got {self.probability}.")
         if not 0 <= self.warmup <= 1:
             raise ValueError(f"clusters.warmup is a share of training, got {self.warmup}.")
         if self.every < 1 or self.num_clusters < 1:
@@ -58,7 +58,7 @@ class ClusterAttack:
             )
 
     def first_epoch(self, max_epochs: int) -> int:
-        """Return the first epoch behind the warm-up; none if p is 0."""
+        """Return the first epoch after the warm-up; none if p is 0."""
         return math.ceil(self.warmup * max_epochs) if self.probability > 0 else max_epochs
 
     def draw(self, labels: Tensor, step: int) -> tuple[Tensor | None, Tensor | None]:

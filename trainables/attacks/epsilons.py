@@ -20,7 +20,7 @@ def in_growing_balls(
     """Yield each image's worst copy in every ball.
 
     What broke an image in a smaller ball breaks it in a larger one: such images are not attacked
-    again. The others are attacked from where the smaller ball left them, and those that withstand
+    again. The others are attacked from where the smaller ball left them, and those that stay right
     also from the attack's own start. Accuracy therefore never rises with epsilon, which attacks
     made for each epsilon alone do not ensure.
 

@@ -1,4 +1,4 @@
-"""The instance-wise attack: make an image's embedding unlike its other view's."""
+"""The instance-wise attack: move an image's embedding away from its other view's."""
 
 from collections.abc import Callable
 

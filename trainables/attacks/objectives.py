@@ -71,7 +71,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class DLR:
-    """Difference of logits ratio: the margin over the spread of the leading logits [1]_.
+    """Difference of logits ratio: the margin over the range of the leading logits [1]_.
 
     It ignores the scale of the logits, which can starve cross-entropy of gradient. It needs a
     third class, and a fourth for targets; with fewer, the last there is stands in for them, and

@@ -13,7 +13,7 @@ def per_row(values: Tensor, like: Tensor) -> Tensor:
 
 def norm(rows: Tensor, order: float) -> Tensor:
     """Return each row's norm over all its pixels, which keep their dimensions."""
-    every_pixel = tuple(range(1, rows.dim()))  # not flattened: rows may lie channels last
+    every_pixel = tuple(range(1, rows.dim()))  # not flattened: rows may be channels last
     length: Tensor = torch.linalg.vector_norm(rows, ord=order, dim=every_pixel, keepdim=True)
     return length
 

@@ -11,10 +11,10 @@ from trainables.attacks.adversary import Adversary, LogitsOf
 def transfer(
     adversary: Adversary, classifiers: Sequence[LogitsOf], images: Tensor, labels: Tensor
 ) -> Tensor:
-    """Return whose adversarial images each classifier withstands.
+    """Return which images made on each classifier the others, and it itself, get right.
 
     The mean over the last dimension is the matrix of accuracies; its diagonal is the white-box
-    attack. Use an attack that goes on where its source is already wrong, such as
+    attack. Use an attack that continues where its source is already wrong, such as
     ``adversary/transfer_linf``: one that spares those images shows them clean to the others.
 
     Parameters

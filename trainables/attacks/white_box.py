@@ -83,9 +83,9 @@ class WhiteBoxPGD:
             targets = choose_targets(self.target, clean, labels)
 
             def climb(rows: Tensor, delta0: Tensor | None = None) -> Tensor:
-                begin = Worst(images[rows], clean[rows], labels[rows]) if self.keep_best else None
+                best = Worst(images[rows], clean[rows], labels[rows]) if self.keep_best else None
                 aims = take(targets, rows)
-                return self._climb(logits_of, images[rows], labels[rows], aims, begin, delta0)
+                return self._climb(logits_of, images[rows], labels[rows], aims, best, delta0)
 
             worst, left = Worst(images, clean, labels), self.restarts
             if not self.keep_best:
@@ -108,7 +108,7 @@ class WhiteBoxPGD:
         worst: Worst | None,
         delta0: Tensor | None,
     ) -> Tensor:
-        """Make one start from every image; return its last step, or the worst seen."""
+        """Make one start from every image; return its last step, or the worst found."""
 
         def misfit(x: Tensor) -> Tensor:
             logits = logits_of(x)

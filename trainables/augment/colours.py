@@ -59,11 +59,11 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     hue.div_(chroma.clamp(min=torch.finfo(images.dtype).tiny))
     hue.add_(6 * turn.view(-1, 1, 1).to(images.dtype))
     hue.sub_((hue / 6).round_(), alpha=6)  # into [-3, 3], where the channels are single ramps
-    turned = torch.empty_like(images)
+    rotated = torch.empty_like(images)
     ramps = 2 - hue.abs(), (hue + 1).abs_().sub_(1), (hue - 1).abs_().sub_(1)
     for channel, ramp in enumerate(ramps):
-        torch.addcmul(value, chroma, ramp.clamp_(0, 1), value=-1, out=turned[:, channel])
-    return turned
+        torch.addcmul(value, chroma, ramp.clamp_(0, 1), value=-1, out=rotated[:, channel])
+    return rotated
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ class ColorJitter:
                 raise ValueError(f"jitter.{name} must be >= 0, got {getattr(self, name)}.")
         if not 0 <= self.strength * self.hue <= 0.5:
             raise ValueError(
-                f"jitter.strength x jitter.hue must lie in [0, 0.5], got "
+                f"jitter.strength x jitter.hue must be in [0, 0.5], got "
                 f"{self.strength} x {self.hue}."
             )
         check_probability("jitter.probability", self.probability)

@@ -14,7 +14,7 @@ TRIES = 10  # torchvision's
 
 @dataclass(frozen=True)
 class Boxes:
-    """A part of every image; what lies outside the image is black.
+    """A part of every image; what is outside the image is black.
 
     Parameters
     ----------

@@ -56,4 +56,4 @@ def coin(images: Tensor, probability: float) -> Tensor:
 def check_probability(setting: str, probability: float) -> None:
     """Refuse what is no probability."""
     if not 0 <= probability <= 1:
-        raise ValueError(f"{setting} must lie in [0, 1], got {probability}.")
+        raise ValueError(f"{setting} must be in [0, 1], got {probability}.")

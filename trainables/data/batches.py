@@ -25,7 +25,7 @@ class ShuffledBatches:
     """Every image at most once an epoch, in a new order each time.
 
     The order has a random stream of its own, seeded by `seed` and the epoch, so that nothing
-    else that is random can move it and a resumed run sees the order it would have seen.
+    else that is random can move it and a resumed run has the same order as an uninterrupted one.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ class ShuffledBatches:
         # Batch norm and contrastive losses compare images: of one alone there is nothing to learn.
         if not 2 <= batch_size <= len(train):
             raise ValueError(
-                f"batch_size must lie between 2 and the {len(train)} training images, "
+                f"batch_size must be between 2 and the {len(train)} training images, "
                 f"got {batch_size}."
             )
         if batch_size % ranks:

@@ -23,8 +23,8 @@ class Traits(NamedTuple):
     """What is said of an image, or settled for all of a folder together."""
 
     frames: bool  # has more than the one that is read
-    clear: bool  # shows in parts what is behind
-    peak: int  # largest number of a grey whose file does not tell what is white, else -1
+    clear: bool  # partly transparent
+    peak: int  # largest number of a grey whose file does not say what is white, else -1
     upper: int  # largest upper 8 of 16 bits per colour, else -1
 
 
@@ -44,7 +44,7 @@ class Decoder:
     convert : bool
         Turn images of the other kind into this one; otherwise refuse them.
     white : int
-        What is white in greys of more than 8 bits whose file does not tell.
+        What is white in greys of more than 8 bits whose file does not say.
     """
 
     image_size: int | None
@@ -64,7 +64,7 @@ class Decoder:
         Raises
         ------
         ValueError
-            With the end of a sentence that begins with the file's name.
+            With the end of a sentence that starts with the file's name.
         """
         return self.read(path)[0]
 
@@ -72,7 +72,7 @@ class Decoder:
         """Return the image, shape (C, H, W), and its traits."""
         try:
             with Image.open(path, formats=_formats()) as file:
-                halved, white = _is_halved(file), _told_white(file)
+                halved, white = _is_halved(file), _declared_white(file)
                 file.load()
                 # PSD has layers; MPO a thumbnail or a map of depths beside its picture.
                 frames = getattr(file, "is_animated", False) and file.format not in ("MPO", "PSD")
@@ -128,7 +128,7 @@ def endings() -> frozenset[str]:
 
 
 def is_image(path: str) -> bool:
-    """Return whether a file, whatever its name, begins as an image of a common format."""
+    """Return whether a file, whatever its name, starts as an image of a common format."""
     try:
         with Image.open(path, formats=COMMON):
             return True
@@ -150,13 +150,13 @@ def _reason(path: Path, error: Exception) -> str:
 
 
 def _is_halved(file: Image.Image) -> bool:
-    """Return whether Pillow keeps the upper 8 of 16 bits per colour; tells before it loads."""
+    """Return whether Pillow keeps the upper 8 of 16 bits per colour; known before it loads."""
     tile = str(getattr(file, "tile", [])[:1])
     return file.mode in ("RGB", "RGBA", "L", "LA") and ";16" in tile.replace("BGR;16", "")
 
 
-def _told_white(file: Image.Image) -> int | None:
-    """Return what the file says is white, if it does; tells before it loads."""
+def _declared_white(file: Image.Image) -> int | None:
+    """Return what the file says is white, if it does; known before it loads."""
     if file.format == "PPM":
         tile = str(getattr(file, "tile", [])[:1])
         # Pillow scales to 65535 what has another largest value; 65535 itself is often untrue.

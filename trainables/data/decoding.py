@@ -29,7 +29,7 @@ def decode(root: Path, files: Sequence[str], decoder: Decoder) -> Decoded:
     """Return the images, shape (N, C, H, W), uint8, in the order of their names under `root`.
 
     Threads share the work. Long work is logged now and then, at level INFO. Greys of more than 8
-    bits whose files do not tell what is white share the least white, of an even number of bits,
+    bits whose files do not say what is white share the least white, of an even number of bits,
     that none of them exceeds: a camera's 12 bits are kept in files of 16.
 
     Raises

@@ -70,7 +70,7 @@ def image_folder(
         others of its class, as the first studies were cut, whose ``study.json`` knows no images.
     cache_dir : str, optional
         Where pixels are kept, under a name that depends on every file's name, size and time of
-        change; None keeps none. Files of folders that have changed since are left behind there.
+        change; None keeps none. Files of folders that have changed since are left there.
 
     Raises
     ------
@@ -107,9 +107,9 @@ def _pixels(folder: Path, files: Sequence[File], decoder: Decoder, cache_dir: st
         return decode(folder, names, decoder)
 
     found = _kept(_cached(folder, files, decoder), cache_dir, make) if cache_dir else make()
-    told = remarks(names, found)
-    if told.counts:
-        _say(f"data.root={folder}: {told}")
+    notes = remarks(names, found)
+    if notes.counts:
+        _say(f"data.root={folder}: {notes}")
     return found["pixels"]
 
 

@@ -45,7 +45,7 @@ class ImageSet:
         return ImageSet(self.images[rows], self.labels[rows])
 
     def evenly(self, limit: int) -> "ImageSet":
-        """Return at most `limit` labelled images, evenly spread: a set may be sorted by class."""
+        """Return at most `limit` labelled images, evenly spaced: a set may be sorted by class."""
         count = min(limit, len(self.labels))
         return self.rows(
             torch.arange(count, device=self.labels.device) * len(self.labels) // max(count, 1)

@@ -1,4 +1,4 @@
-"""Batches that begin with labelled images, equally many of every class."""
+"""Batches that start with labelled images, equally many of every class."""
 
 import zlib
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ class Supervision:
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
-            raise ValueError(f"labels.fraction must lie in (0, 1], got {self.fraction}.")
+            raise ValueError(f"labels.fraction must be in (0, 1], got {self.fraction}.")
         if self.images_per_class < 2:
             raise ValueError(
                 f"labels.images_per_class must be at least 2, got {self.images_per_class}."
@@ -81,7 +81,7 @@ class Supervision:
 
 
 class LabelledBatches:
-    """Shuffled batches of all images without labels, behind a class-balanced labelled draw.
+    """Shuffled batches of all images without labels, after a class-balanced labelled draw.
 
     The labelled images of a step are distinct, and drawn anew every step from those that keep
     their label; they come in rounds of one image of each class. From the switch-off on a batch is

@@ -14,7 +14,7 @@ from trainables.data.decoder import endings, is_image
 from trainables.data.tally import Tally
 
 SPLITS = ("train", "val", "test")
-SYSTEM = frozenset(  # in small letters; what begins with a dot is left out by that
+SYSTEM = frozenset(  # in small letters; what starts with a dot is left out by that
     {
         *("thumbs.db", "ehthumbs.db", "ehthumbs_vista.db", "desktop.ini", "picasa.ini"),
         *("$recycle.bin", "system volume information", "found.000", "lost+found", "lost.dir"),
@@ -149,8 +149,9 @@ def _refuse_classes(folder: Path, classes: Sequence[str], left_out: Tally) -> No
         )
     if len(classes) == 1:
         raise ValueError(
-            f"data.root={folder} has one class folder only, {classes[0]!r}; with nothing to tell "
-            f"apart every measure would be perfect: give images of at least two classes.{beside}"
+            f"data.root={folder} has one class folder only, {classes[0]!r}; with nothing to "
+            f"distinguish every measure would be perfect: give images of at least two classes."
+            f"{beside}"
         )
 
 

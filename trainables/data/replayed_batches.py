@@ -11,8 +11,8 @@ class ReplayedBatches:
     """The labelled batches of `ShuffledBatches`, each of them `replays` times.
 
     An epoch is thus as long as that many of other methods; its learning-rate schedule moves with
-    every replay. The very same `Batch` is yielded again, so that a method can tell a replay from
-    a new batch by its ``indices``.
+    every replay. The very same `Batch` is yielded again, so that a method can distinguish a replay
+    from a new batch by its ``indices``.
 
     Parameters
     ----------

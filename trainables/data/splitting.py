@@ -113,7 +113,7 @@ def _chance(text: str) -> float:
 
 
 def refuse_one_class(splits: Splits) -> None:
-    """Refuse splits with which nothing can be told apart: every measure would be perfect.
+    """Refuse splits with which there is nothing to distinguish: every measure would be perfect.
 
     Raises
     ------
@@ -130,14 +130,14 @@ def refuse_one_class(splits: Splits) -> None:
                 only = splits.classes[int(labels[0])]
                 what = f"all {len(labels)} {words} images are of one class, {only!r}"
             raise ValueError(
-                f"{what}; with nothing to tell apart every measure would be perfect: add images of "
-                f"every class, raise data.splits.val_share or test_share, or give the splits as "
+                f"{what}; with nothing to distinguish every measure would be perfect: add images "
+                f"of every class, raise data.splits.val_share or test_share, or give the splits as "
                 f"folders train/, val/ and test/ of their own."
             )
 
 
 def is_one_class(labels: Tensor) -> bool:
-    """Return whether there is nothing to tell apart."""
+    """Return whether there is nothing to distinguish."""
     return bool((labels == labels[:1]).all())
 
 

@@ -1,4 +1,4 @@
-"""What an evaluator is."""
+"""The evaluator's interface."""
 
 from collections.abc import Iterable
 from typing import ClassVar, Protocol, runtime_checkable

@@ -1,4 +1,4 @@
-"""What a method is worth that is a classifier itself."""
+"""Evaluation of a method that is itself a classifier."""
 
 from dataclasses import dataclass
 from typing import ClassVar

@@ -1,4 +1,4 @@
-"""Catastrophic overfitting, noticed while training."""
+"""Detection of catastrophic overfitting during training."""
 
 from dataclasses import dataclass
 from typing import ClassVar
@@ -19,7 +19,7 @@ class CollapseGuard:
 
     Fast adversarial training can overfit to its single step within an epoch: accuracy under FGSM
     is then high, often above the clean one, and under PGD in the same ball there is nothing left.
-    Training images tell as well as others, and a search may look at them.
+    Training images serve as well as others, and a search may look at them.
 
     Parameters
     ----------
@@ -33,7 +33,7 @@ class CollapseGuard:
     share : float
         Training has collapsed when PGD leaves less than this share of FGSM's accuracy.
     max_images : int
-        So many training images, evenly spread and the same every epoch.
+        So many training images, evenly spaced and the same every epoch.
     batch_size : int
         Images at once over all ranks.
     seed : int

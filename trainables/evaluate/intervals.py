@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 
 class Interval(NamedTuple):
-    """A value and where it may really lie.
+    """A value and its confidence interval.
 
     Parameters
     ----------
@@ -76,5 +76,5 @@ def t_quantile(probability: float, degrees: int) -> float:
 
 def _tail(confidence: float) -> float:
     if not 0 < confidence < 1:
-        raise ValueError(f"confidence must lie in (0, 1), got {confidence}.")
+        raise ValueError(f"confidence must be in (0, 1), got {confidence}.")
     return (1 - confidence) / 2

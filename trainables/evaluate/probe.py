@@ -1,4 +1,4 @@
-"""What frozen features are worth: neighbours, a linear layer, and that layer under attack."""
+"""Evaluation of frozen features: neighbours, a linear layer, and that layer under attack."""
 
 from dataclasses import dataclass
 from typing import ClassVar

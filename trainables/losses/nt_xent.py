@@ -17,7 +17,7 @@ def nt_xent(
     first_row: int = 0,
     reduction: Literal["mean", "none"] = "mean",
 ) -> Tensor:
-    r"""Tell an image's other views from all other images' views.
+    r"""Distinguish an image's other views from all other images' views.
 
     .. math::
         \ell_{v,i} = -\sum_{u \ne v} \log
@@ -39,7 +39,7 @@ def nt_xent(
         under DDP; detached ones reproduce RoCL's and SuNCEt's code, where gradient reaches an
         embedding only in its part as an anchor.
     first_row : int
-        Where among the M keys the N anchors begin.
+        Where among the M keys the N anchors start.
     reduction : {"mean", "none"}
         Mean over the V * N anchors, shape (), or every anchor's loss, shape (V, N).
 

@@ -40,7 +40,7 @@ def suncet(
     key_labels : Tensor, shape (M,), int64, optional
         Their classes.
     first_row : int
-        Where among the M keys the L anchors begin.
+        Where among the M keys the L anchors start.
 
     Returns
     -------

@@ -16,7 +16,7 @@ def supcon(
     key_labels: Tensor | None = None,
     first_row: int = 0,
 ) -> Tensor:
-    r"""Tell every other embedding of the class, each by itself, from all others [1]_.
+    r"""Distinguish every other embedding of the class, each by itself, from all others [1]_.
 
     .. math::
         \ell(z_i) = -\frac{1}{|P_i|} \sum_{j \in P_i} \log
@@ -39,7 +39,7 @@ def supcon(
     key_labels : Tensor, shape (M,), int64, optional
         Their classes.
     first_row : int
-        Where among the M keys the L anchors begin.
+        Where among the M keys the L anchors start.
 
     Returns
     -------

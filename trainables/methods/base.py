@@ -1,4 +1,4 @@
-"""What a training method is."""
+"""The interface of a training method."""
 
 from torch import Tensor, nn
 from torch.optim import Optimizer

@@ -1,4 +1,4 @@
-"""BYOL: predict a slowly moving copy's view of the same image."""
+"""BYOL: predict the momentum encoder's view of the same image."""
 
 import torch
 from torch import Tensor

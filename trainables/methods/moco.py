@@ -65,7 +65,7 @@ class MoCo(Method):
         self.temperature = temperature
         self.momentum = momentum
         strangers = F.normalize(torch.randn(queue_length, embedding_width), dim=1)
-        self.register_buffer("queue", strangers)  # as the authors begin
+        self.register_buffer("queue", strangers)  # as the authors initialise
         self._fresh = strangers[:0]
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:

@@ -17,7 +17,7 @@ from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
 
 class RoCL(Method):
-    """Add to two views a third: one of them, attacked to look unlike the other [1]_.
+    """Add to two views a third: one of them, attacked away from the other [1]_.
 
     Parameters
     ----------

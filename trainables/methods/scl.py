@@ -1,4 +1,4 @@
-"""Supervised contrastive learning: images of a class are alike, and unlike all others."""
+"""SCL: supervised contrastive learning with the SupCon loss."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""SimCLR: two views of an image are alike, and unlike all others."""
+"""SimCLR: attract two views of an image, repel all other images."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""A few labels beside SimCLR, in a cross-entropy: what SuNCEt is compared with."""
+"""SimCLR with cross-entropy on a few labels, SuNCEt's baseline."""
 
 import torch
 import torch.nn.functional as F

@@ -1,4 +1,4 @@
-"""SimSiam: predict one's own view of the same image, with a stop-gradient."""
+"""SimSiam: predict one view of an image from another, with a stop-gradient."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""SuNCEt: a few labels beside SimCLR."""
+"""SuNCEt: SimCLR with a supervised contrastive loss on a few labels."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""SuNCEt beside SwAV."""
+"""SwAV with the SuNCEt loss on a few labels."""
 
 import torch
 from torch import Tensor

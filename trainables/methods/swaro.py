@@ -101,9 +101,9 @@ class SwARo(Method):
 
     def before_epoch(self, train: ImageSet, progress: Progress) -> None:
         """Give every training image its pseudo-label."""
-        behind = progress.epoch - self.clusters.first_epoch(progress.max_epochs)
-        is_labelled = len(self.pseudo_labels) > 0  # not where training begins behind its warm-up
-        if behind < 0 or (behind % self.clusters.every and is_labelled):
+        since = progress.epoch - self.clusters.first_epoch(progress.max_epochs)
+        is_labelled = len(self.pseudo_labels) > 0  # not where training starts after its warm-up
+        if since < 0 or (since % self.clusters.every and is_labelled):
             return
         features = encode(self.encoder, train)
         if self.clusters.normalise:

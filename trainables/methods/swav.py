@@ -1,4 +1,4 @@
-"""SwAV: a view's cluster is predicted from another view."""
+"""SwAV: predict a view's cluster from another view."""
 
 import torch
 from torch import Tensor

@@ -1,4 +1,4 @@
-"""TRADES: accuracy on clean images, traded for agreement with attacked ones."""
+"""TRADES: cross-entropy on clean images plus agreement with attacked ones."""
 
 import torch
 from torch import Tensor, nn

@@ -1,4 +1,4 @@
-"""What an encoder is."""
+"""The encoder's interface."""
 
 from collections.abc import Sequence
 

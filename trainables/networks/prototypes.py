@@ -29,7 +29,7 @@ class Prototypes(nn.Module):
         Q, embeddings kept of either view, over all workers together and the same on each; 0 for
         no queue. The oldest leave first, and it is used once it is full.
     queue_start : int
-        Epochs before the queue begins to fill.
+        Epochs before the queue starts to fill.
 
     References
     ----------
@@ -107,7 +107,7 @@ class Prototypes(nn.Module):
         self.queued = min(length, self.queued + newest.shape[1])
 
     def _is_frozen(self, progress: Progress) -> bool:
-        # An epoch that comes from a share of all steps may lie a rounding below the whole number.
+        # An epoch computed from a share of all steps may be a rounding error below the integer.
         return progress.fraction * progress.max_epochs < self.frozen_epochs - ROUNDING
 
     def get_extra_state(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ class ResNet(Encoder):
         Of the images.
     mean, std : sequence of C floats
     zero_init_residual : bool
-        Let every residual block begin as the identity.
+        Let every residual block start as the identity.
 
     References
     ----------

@@ -17,7 +17,7 @@ class SplitBatchNorm(nn.Module):
     Parameters
     ----------
     layer : batch norm
-        What every branch begins as a copy of.
+        What every branch starts as a copy of.
     names : sequence of str
         Of the branches; the first is in use until `use_branch` says otherwise.
 

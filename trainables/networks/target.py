@@ -1,4 +1,4 @@
-"""A slowly moving copy of networks, and the schedule of how slowly."""
+"""The momentum copy of networks, and the schedule of its momentum."""
 
 import copy
 import math

@@ -118,7 +118,7 @@ def _refusal(path: Path, why: str) -> str:
         )
         return f"{path} is a TorchScript archive, which is a program; {_by(*lines)}"
     refused = REFUSED.search(why)
-    is_newer = "Unsupported operand 149" in why  # the frame that protocol 4 begins with
+    is_newer = "Unsupported operand 149" in why  # the frame that protocol 4 starts with
     if (refused or is_newer) and _is_of_torch(path):
         lines = (
             f"found = torch.load({str(path)!r}, map_location='cpu', weights_only=False)",

@@ -61,7 +61,7 @@ class LARS(Optimizer):
                 f"{weight_decay}."
             )
         if not 0 <= momentum < 1:
-            raise ValueError(f"optimizer.momentum must lie in [0, 1), got {momentum}.")
+            raise ValueError(f"optimizer.momentum must be in [0, 1), got {momentum}.")
         defaults = {
             "lr": lr,
             "momentum": momentum,

@@ -13,7 +13,7 @@ class CountsUpdates(Protocol):
     """A schedule for which it matters how long an update is."""
 
     def at_update(self, epoch: float, max_epochs: int, update: float) -> float:
-        """Return the factor of the update that begins at `epoch` and lasts `update` epochs."""
+        """Return the factor of the update that starts at `epoch` and lasts `update` epochs."""
 
 
 @runtime_checkable

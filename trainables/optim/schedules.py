@@ -50,13 +50,13 @@ class WarmupCosine:
     end : float
         Factor b at the end.
     whole_period : bool
-        Let the cosine last as long as the whole training, so that it is cut off before its end
+        Let the cosine last as long as the whole training, so that it stops before its end
         by the length of the warm-up, as in RoCL's code; else it ends with training.
     per_epoch : bool
         Change between epochs only.
     count : {"from_zero", "from_one", "warmup_from_one", "warmup_to_peak"}
         How updates are counted, or epochs where the factor changes between epochs only. From zero
-        the first has the start's factor, and the first behind the warm-up the peak's. Codes that
+        the first has the start's factor, and the first after the warm-up the peak's. Codes that
         step their schedule before the update count from one, as ACL's, or count the warm-up so, as
         RoCL's. In SwAV's and solo-learn's, the first update has the start's and the warm-up's
         last one the peak's.
@@ -83,7 +83,7 @@ class WarmupCosine:
         return self.at_update(epoch, max_epochs, 0.0)
 
     def at_update(self, epoch: float, max_epochs: int, update: float) -> float:
-        """Return the factor of the update that begins at `epoch` and lasts `update` epochs."""
+        """Return the factor of the update that starts at `epoch` and lasts `update` epochs."""
         done = _whole(epoch) if self.per_epoch else epoch
         one = 1.0 if self.per_epoch else update
         warmup = self.warmup * max_epochs
@@ -181,7 +181,7 @@ class Triangular:
     .. math:: m = m_0 - d f
 
     with f the factor on the learning rate. The authors' schedule is torch's ``CyclicLR``, which
-    moves momentum too unless it is told not to: 0.9 where the rate is 0, 0.8 at the peak.
+    moves momentum too by default: 0.9 where the rate is 0, 0.8 at the peak.
 
     Parameters
     ----------
@@ -204,7 +204,7 @@ class Triangular:
             raise ValueError(f"lr_schedule.top is a share of training in (0, 1), got {self.top}.")
         if not 0 <= self.momentum_dip < 1:
             raise ValueError(
-                f"lr_schedule.momentum_dip must lie in [0, 1), got {self.momentum_dip}."
+                f"lr_schedule.momentum_dip must be in [0, 1), got {self.momentum_dip}."
             )
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
@@ -219,7 +219,7 @@ def _refuse_no_warmup(share: float) -> None:
 
 
 def _whole(epoch: float) -> int:
-    # An epoch that comes from a share of all steps may lie a rounding below the whole number.
+    # An epoch computed from a share of all steps may be a rounding error below the integer.
     return math.floor(epoch + ROUNDING)
 
 

@@ -37,7 +37,7 @@ class Ascent:
     steps: int
     pixels_at_once: int = 128 * 32 * 32
 
-    def __call__(self, loss: LossOfRows, images: Tensor, *, begin: Tensor | None = None) -> Tensor:
+    def __call__(self, loss: LossOfRows, images: Tensor, *, start: Tensor | None = None) -> Tensor:
         """Return climbed copies of `images`, shape (N, C, H, W), in [0, 1].
 
         Parameters
@@ -46,8 +46,8 @@ class Ascent:
             Of some of the images, with their rows.
         images : Tensor, shape (N, C, H, W)
             Centres of the balls.
-        begin : Tensor, shape (N, C, H, W), optional
-            Where to begin instead.
+        start : Tensor, shape (N, C, H, W), optional
+            Where to start instead.
         """
         diagonal = math.sqrt(images[0].numel())
         climb = PGD(
@@ -56,7 +56,7 @@ class Ascent:
             steps=self.steps,
             start="zero",
         )
-        delta = torch.zeros_like(images) if begin is None else begin - images
+        delta = torch.zeros_like(images) if start is None else start - images
 
         def found(rows: Tensor) -> Tensor:
             return climb(lambda x: loss(x, rows), images[rows], delta0=delta[rows])
@@ -73,5 +73,5 @@ class Ascent:
         found = images
         for quarter in range(4):
             shorter = replace(self, steps=self.steps // 4, step_size=self.step_size / 4**quarter)
-            found = shorter(loss, images, begin=found)
+            found = shorter(loss, images, start=found)
         return found

@@ -39,7 +39,7 @@ def draw(figure: Figure, heading: str) -> bytes:
         What is looked at, such as ``swaro-1/3``; stands before the title.
     """
     # Figures and canvases are objects of this call: pyplot's are shared by all threads.
-    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it tells of its font cache
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)  # it reports its font cache
     from matplotlib import rc_context
 
     warnings.filterwarnings("ignore", "Glyph .* missing from")  # a class may be called anything
@@ -134,7 +134,7 @@ def _draw_scatter(scatter: Scatter, heading: str) -> bytes:
 
     shown = torch.unique(scatter.labels).tolist()
     names = [_cut(scatter.classes[label], 24) for label in shown]
-    # A legend leaves out what begins with an underscore: a hair space stands before it.
+    # A legend leaves out what starts with an underscore: a hair space stands before it.
     names = [f"\u200a{name}" if name.startswith("_") else name for name in names]
     side = 1000
     width = side + 2 * MARGIN + max(_letters(name, NAME) for name in names)

@@ -23,9 +23,9 @@ class TSNEMap:
     Parameters
     ----------
     images : int
-        At most, evenly spread over those of the classes shown.
+        At most, evenly spaced among those of the classes shown.
     classes : int
-        At most; more cannot be told apart by colour.
+        At most; more cannot be distinguished by colour.
     perplexity : float
         Effective number of neighbours, "typically between 5 and 50" [1]_; with few images less.
     seed : int
@@ -49,8 +49,8 @@ class TSNEMap:
 
     def place(self, features: Tensor) -> Tensor:
         """Return points in the plane, shape (N, 2), for features (N, D)."""
-        spread = _spread(features)
-        if spread is None:
+        points = _standardised(features)
+        if points is None:
             return torch.zeros(len(features), 2)
         from sklearn.manifold import TSNE
         from threadpoolctl import threadpool_limits
@@ -58,7 +58,7 @@ class TSNEMap:
         perplexity = min(self.perplexity, (len(features) - 1) / 3)
         tsne = TSNE(perplexity=perplexity, init="pca", random_state=self.seed, n_jobs=1)
         with threadpool_limits(1):  # sums of several threads differ in their last digits
-            return torch.from_numpy(tsne.fit_transform(spread))
+            return torch.from_numpy(tsne.fit_transform(points))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -96,13 +96,13 @@ class UMAPMap:
 
     def place(self, features: Tensor) -> Tensor:
         """Return points in the plane, shape (N, 2), for features (N, D)."""
-        spread = _spread(features)
-        if spread is None:
+        points = _standardised(features)
+        if points is None:
             return torch.zeros(len(features), 2)
         umap = importlib.import_module("umap").UMAP(
             n_neighbors=min(self.neighbours, len(features) - 1), random_state=self.seed, n_jobs=1
         )
-        return torch.from_numpy(umap.fit_transform(spread))
+        return torch.from_numpy(umap.fit_transform(points))
 
 
 def _map(settings: TSNEMap | UMAPMap, subject: Subject, name: str, how: str) -> Scatter:
@@ -124,7 +124,7 @@ def _map(settings: TSNEMap | UMAPMap, subject: Subject, name: str, how: str) -> 
     )
 
 
-def _spread(features: Tensor) -> Array | None:
+def _standardised(features: Tensor) -> Array | None:
     """Return features around 0 of size 1, or None if they have collapsed into one point.
 
     Raises

@@ -18,7 +18,7 @@ from trainables.pictures.subject import (
 
 @dataclass(frozen=True, kw_only=True)
 class Interpolation:
-    r"""Images whose features lie between those of two others [1]_.
+    r"""Images whose features are between those of two others [1]_.
 
     .. math:: x_\lambda = \arg\min_x \| \lambda R(x_1) + (1 - \lambda) R(x_2) - R(x) \|
 
@@ -94,7 +94,7 @@ def interpolate(
     encoder : Encoder
         In eval mode.
     first, second : Tensor, shape (N, C, H, W)
-        Where to begin, and where to go.
+        Where to start, and where to end.
     weights : Tensor, shape (M,), in [0, 1]
         Of `first`.
     climb : Ascent

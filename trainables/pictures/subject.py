@@ -121,7 +121,7 @@ def with_linear_layer(
 
 
 def some_classes(images: ImageSet, limit: int) -> list[int]:
-    """Return at most `limit` of the classes that occur, evenly spread."""
+    """Return at most `limit` of the classes that occur, evenly spaced."""
     found: list[int] = torch.unique(images.labelled.labels).tolist()
     count = min(limit, len(found))
     return [found[i * len(found) // count] for i in range(count)]

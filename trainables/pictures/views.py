@@ -10,7 +10,7 @@ from trainables.augment.pipeline import Augmentation
 from trainables.pictures.figures import Grid, Tile
 from trainables.pictures.subject import Subject, refuse_bad_settings
 
-# A stage that goes on top of another's views (MSR, SimSiam + MSR).
+# A stage applied on top of another's views (MSR, SimSiam + MSR).
 ON_TOP = {"aggressive": "augment"}
 
 
@@ -21,7 +21,7 @@ class Views:
     Parameters
     ----------
     images : int
-        At most, evenly spread over the training set.
+        At most, evenly spaced over the training set.
     views : int
         Draws of each augmentation.
     seed : int
@@ -74,7 +74,7 @@ def draw(
 ) -> dict[str, list[Tensor]]:
     """Return draws of every augmentation, each of shape (N, C, H, W).
 
-    A stage that goes on top of another goes on top of the other's draws.
+    A stage on top of another is applied to the other's draws.
     """
     drawn: dict[str, list[Tensor]] = {}
     for name, augment in augmentations.items():

@@ -1,4 +1,4 @@
-"""What raises a feature: direct feature visualisation."""
+"""Activation maximisation: images that raise a feature (direct feature visualisation)."""
 
 import math
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ class FeatureVisualisation:
     Parameters
     ----------
     images : int
-        Validation images to begin with, and as many images of noise: grey 0.5 with a standard
+        Validation images to start with, and as many images of noise: grey 0.5 with a standard
         deviation of 1/20 (their code).
     features : int
         Coordinates, drawn from those that are not the same for all images.
@@ -60,15 +60,15 @@ class FeatureVisualisation:
         climb = Ascent(epsilon=self.epsilon, step_size=self.step_size, steps=self.steps)
         with subject.at_rest(self.seed):
             rows = one_of_each(val, some_classes(val, self.images))
-            begin = torch.cat([val.pixels(rows), _noise(val.pixels(rows))])
+            origin = torch.cat([val.pixels(rows), _noise(val.pixels(rows))])
             features = self._draw(encode(subject.encoder, val.evenly(1000)))
-            raised = maximise(subject.encoder, begin, features, climb)
+            raised = maximise(subject.encoder, origin, features, climb)
             with torch.no_grad():
-                before = subject.encoder(begin)[:, features].cpu()
+                before = subject.encoder(origin)[:, features].cpu()
                 after = torch.stack(
                     [subject.encoder(raised[:, i])[:, f] for i, f in enumerate(features)], dim=1
                 ).cpu()
-        length = self.step_size * math.sqrt(begin[0].numel())
+        length = self.step_size * math.sqrt(origin[0].numel())
         kinds = [names[int(c)] for c in val.labels[rows]] + ["noise"] * len(rows)
         return Grid(
             title="Direct feature visualisation",
@@ -76,7 +76,7 @@ class FeatureVisualisation:
             "one feature. Below: before and after.",
             tiles=[
                 [Tile(start), *_raised(images, old, new)]
-                for start, images, old, new in zip(begin, raised, before, after, strict=True)
+                for start, images, old, new in zip(origin, raised, before, after, strict=True)
             ],
             columns=["from", *(f"feature {int(f)}" for f in features)],
             rows=kinds,

@@ -36,10 +36,10 @@ class Fitting(Protocol):
         """Yield after every epoch still to do; between two nothing of the caller's has moved."""
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything the fitting goes on from, as tensors and plain values."""
+        """Return everything the fitting continues from, as tensors and plain values."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, bit for bit on CPU."""
+        """Continue from `state`, bit for bit on CPU."""
 
 
 class EvaluationProtocol(Protocol):
@@ -52,7 +52,7 @@ class EvaluationProtocol(Protocol):
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
     ) -> Fitting:
-        """Return a fitting that has not begun; the encoder itself is only copied.
+        """Return a fitting that has not started; the encoder itself is only copied.
 
         Parameters
         ----------

@@ -50,7 +50,7 @@ class FineTuning:
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
     ) -> Fitting:
-        """Return a fitting that has not begun; `head` is not looked at."""
+        """Return a fitting that has not started; `head` is not looked at."""
         train = self.labels.of(splits.train)
         twin = own_copy(encoder, self.branch)
 

@@ -72,7 +72,7 @@ class Fit:
 
 
 class RandomStream:
-    """Random streams that flow for a while, rest, and go on where they were.
+    """Random streams that are used for a while, rest, and continue where they were.
 
     Parameters
     ----------
@@ -133,12 +133,12 @@ class TrainedFitting:
             yield result
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything the fitting goes on from."""
+        """Return everything the fitting continues from."""
         with self._stream.flowing():
             return self._trainer.state_dict()
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`, bit for bit on CPU."""
+        """Continue from `state`, bit for bit on CPU."""
         with self._stream.flowing():
             self._trainer.load_state_dict(state)
 
@@ -228,6 +228,6 @@ class BestOnTest:
         return {"fitting": self._fitting.state_dict(), "best": self._best}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`."""
         self._fitting.load_state_dict(state["fitting"])
         self._best = state["best"]

@@ -28,7 +28,7 @@ class LabelShare:
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
-            raise ValueError(f"labels.fraction must lie in (0, 1], got {self.fraction}.")
+            raise ValueError(f"labels.fraction must be in (0, 1], got {self.fraction}.")
 
     def of(self, train: ImageSet) -> ImageSet:
         """Return the images that keep their label, in their order.

@@ -65,7 +65,7 @@ class LinearEvaluation:
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
     ) -> Fitting:
-        """Return a fitting that has not begun; `head` is not looked at."""
+        """Return a fitting that has not started; `head` is not looked at."""
         frozen = own_copy(encoder, self.branch).requires_grad_(False)
         frozen.to(splits.train.images.device)
 

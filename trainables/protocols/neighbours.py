@@ -1,4 +1,4 @@
-"""Classifiers that ask the training images: nearest neighbours, SuNCEt's non-parametric one."""
+"""Non-parametric classifiers: nearest neighbours, SuNCEt's non-parametric inference."""
 
 from dataclasses import dataclass, field
 
@@ -47,7 +47,7 @@ class NearestNeighbours:
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
     ) -> Fitting:
-        """Return a fitting that has not begun; `head` is not looked at."""
+        """Return a fitting that has not started; `head` is not looked at."""
         train = self.labels.of(splits.train)
         twin = own_copy(encoder, self.branch).requires_grad_(False).to(train.images.device)
 
@@ -127,7 +127,7 @@ class NonParametric:
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
     ) -> Fitting:
-        """Return a fitting that has not begun; `head` is not looked at."""
+        """Return a fitting that has not started; `head` is not looked at."""
         train = self.labels.of(splits.train)
         twin = own_copy(encoder, self.branch).requires_grad_(False).to(train.images.device)
         views = Views(train.images, train.labels, self.augment)

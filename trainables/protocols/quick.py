@@ -37,7 +37,7 @@ class Quick:
     def __call__(
         self, encoder: Encoder, splits: Splits, *, head: nn.Module | None = None
     ) -> Fitting:
-        """Return a fitting that has not begun."""
+        """Return a fitting that has not started."""
         train = splits.train.labelled
         twin = own_copy(encoder, self.branch).requires_grad_(False).to(train.images.device)
 

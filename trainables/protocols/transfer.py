@@ -48,7 +48,7 @@ class Transfer:
 
 
 class Adapted(Encoder):
-    """An encoder behind a change of size and channels.
+    """An encoder after a change of size and channels.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Signs that a robust accuracy flatters: the attack failed where the model need not be robust.
+"""Signs that a robust accuracy is too high: the attack failed where the model need not be robust.
 
 Pure functions of what has been measured. Each returns warnings in words, none if all is well. The
 signs are those of Athalye et al. 2018 (arXiv:1802.00420, Sec. 3.1) and Carlini et al. 2019
@@ -13,10 +13,10 @@ from itertools import pairwise
 MARGIN = 0.02  # accuracies of attacks on the same images differ by less by chance
 FEWEST = 5  # images; of two equal attacks one wins so many more with a chance of 2^-5 at most
 STEPS_GAIN = 0.05  # what the last steps should not win
-# What restarts, and the margin in the place of cross-entropy, should not win. Of honest networks
+# What restarts, and the margin instead of cross-entropy, should not win. Of unmasked networks
 # trained on digits and CIFAR-10 they won up to 0.075 and 0.06.
 LARGE_GAIN = 0.10
-SLOPE_ERROR = 0.25  # of honest networks trained on digits and CIFAR-10 it was 0.02 at most
+SLOPE_ERROR = 0.25  # of unmasked networks trained on digits and CIFAR-10 it was 0.02 at most
 ROUNDING = 1e-9
 
 
@@ -30,8 +30,8 @@ def single_step_beats_many(single: float, many: float, *, margin: float = MARGIN
     if many - single <= margin + ROUNDING:
         return []
     return [
-        f"One step breaks more than many: accuracy {_percent(single)} after one step, "
-        f"{_percent(many)} after many. Gradients away from the image seem to mislead."
+        f"A one-step attack is stronger than a many-step one: accuracy {_percent(single)} after "
+        f"one step, {_percent(many)} after many. Gradients away from the image seem misleading."
     ]
 
 
@@ -48,7 +48,7 @@ def black_box_beats_white_box(
     margin : float
     """
     return [
-        f"Images from {source} break more than the model's own gradients do: accuracy "
+        f"Images from {source} fool the model more often than the white-box attack's: accuracy "
         f"{_percent(accuracy)} against {_percent(white_box)}. The gradients seem to be masked."
         for source, accuracy in black_box.items()
         if white_box - accuracy > margin + ROUNDING
@@ -56,28 +56,28 @@ def black_box_beats_white_box(
 
 
 def cross_entropy_hides(by_loss: float, by_margin: float, *, gain: float = LARGE_GAIN) -> list[str]:
-    """Compare what attacks up the cross-entropy leave with what one up the logits' margin does."""
+    """Compare the accuracy under cross-entropy attacks with that under a margin-loss attack."""
     if by_loss - by_margin <= gain + ROUNDING:
         return []
     return [
-        f"An attack up the margin of the logits breaks more than those up the cross-entropy: "
+        f"A margin-loss attack is stronger than the cross-entropy ones: "
         f"accuracy {_percent(by_margin)} against {_percent(by_loss)}. The cross-entropy has lost "
         f"its gradient."
     ]
 
 
 def unbounded_attack_fails(accuracy: float, *, margin: float = MARGIN) -> list[str]:
-    """Look at what is left when every image is allowed."""
+    """Check the accuracy under an attack that may reach every image."""
     if accuracy <= margin + ROUNDING:
         return []
     return [
         f"An attack that may change the image altogether leaves accuracy {_percent(accuracy)}, "
-        f"not zero: the attack does not find what is there."
+        f"not zero: the attack fails where it must succeed."
     ]
 
 
 def loss_falls(losses: Mapping[int, float], *, tolerance: float = 0.01) -> list[str]:
-    """Look at the loss an attack reaches as it is given more steps.
+    """Check that an attack reaches no lower loss with more steps.
 
     Parameters
     ----------
@@ -88,25 +88,24 @@ def loss_falls(losses: Mapping[int, float], *, tolerance: float = 0.01) -> list[
     """
     if broken := [steps for steps, loss in sorted(losses.items()) if not math.isfinite(loss)]:
         return [
-            f"The loss is no finite number after {broken[0]} steps: an attack by gradients cannot "
-            f"follow it."
+            f"The loss is not finite after {broken[0]} steps: a gradient attack cannot follow it."
         ]
     for (few, low), (many, high) in pairwise(sorted(losses.items())):
         if high < low - tolerance * max(abs(low), 1e-6):
             return [
                 f"The attack's loss falls with more steps, from {low:.4g} after {few} to "
-                f"{high:.4g} after {many}: the step may be too long, or gradients mislead."
+                f"{high:.4g} after {many}: the step may be too long, or gradients misleading."
             ]
     return []
 
 
 def steps_still_help(accuracies: Mapping[int, float], *, gain: float = STEPS_GAIN) -> list[str]:
-    """Look at whether the attack is done: the last two numbers of steps, and their accuracies."""
+    """Check that the attack has converged: accuracies at the two largest numbers of steps."""
     return _still_help(accuracies, "steps", gain)
 
 
 def restarts_help(accuracies: Mapping[int, float], *, gain: float = LARGE_GAIN) -> list[str]:
-    """Look at what random restarts win: the fewest and the most, and their accuracies."""
+    """Check what random restarts win: accuracies with the fewest and the most."""
     if len(accuracies) < 2:
         return []
     ends = {count: accuracies[count] for count in (min(accuracies), max(accuracies))}
@@ -114,7 +113,7 @@ def restarts_help(accuracies: Mapping[int, float], *, gain: float = LARGE_GAIN) 
 
 
 def accuracy_rises(accuracies: Mapping[float, float], *, margin: float = MARGIN) -> list[str]:
-    """Look at the accuracy by epsilon: a larger ball holds the smaller."""
+    """Check that accuracy does not rise with epsilon: a larger ball holds the smaller."""
     for (small, low), (large, high) in pairwise(sorted(accuracies.items())):
         if high > low + margin + ROUNDING:
             return [
@@ -125,17 +124,17 @@ def accuracy_rises(accuracies: Mapping[float, float], *, margin: float = MARGIN)
 
 
 def gradients_vanish(share: float, *, margin: float = MARGIN) -> list[str]:
-    """Look at the share of images whose loss has no gradient at all."""
+    """Check the share of images whose loss has no gradient at all."""
     if share <= margin + ROUNDING:
         return []
     return [
-        f"{_percent(share)} of the images have a gradient of exactly zero, or none: an attack by "
-        f"gradients leaves them alone."
+        f"{_percent(share)} of the images have a gradient of exactly zero, or none: gradient "
+        f"attacks leave them unchanged."
     ]
 
 
 def gradients_err(error: float, *, tolerance: float = SLOPE_ERROR) -> list[str]:
-    """Look at how far the gradient is from what a small step in any direction really changes.
+    """Compare the gradient with the finite difference of a small step.
 
     Parameters
     ----------
@@ -146,19 +145,19 @@ def gradients_err(error: float, *, tolerance: float = SLOPE_ERROR) -> list[str]:
     if error <= tolerance:
         return []
     return [
-        f"The gradient is not the slope: what a step of one grey level changes is off by "
-        f"{_percent(error)} of what the gradient says. An attack by gradients is led astray."
+        f"The gradient disagrees with finite differences: over a step of one grey level they "
+        f"differ by {_percent(error)} of their sum. Gradient attacks are misled."
     ]
 
 
 def answers_change(share: float) -> list[str]:
-    """Look at the share of images to which the network answers otherwise when asked again."""
+    """Check the share of images whose logits change when computed again."""
     if share == 0:
         return []
     return [
-        f"Asked again, the network answers otherwise to {_percent(share)} of the images: it draws "
-        f"at random, or looks at the others of the batch. One draw is no accuracy, and attacks "
-        f"would have to average over draws."
+        f"The logits of {_percent(share)} of the images change when computed again: the "
+        f"network draws at random, or depends on the rest of the batch. "
+        f"Accuracy is then random too, and attacks would have to average over draws."
     ]
 
 
@@ -181,13 +180,13 @@ class Evidence:
     by_epsilon : mapping of float to float
         Accuracies.
     by_margin : float, optional
-        Accuracy under a many-step attack up the margin.
+        Accuracy under a many-step margin-loss attack.
     zero_gradients : float, optional
         Share of images without gradient.
     slope_error : float, optional
         Of the gradient, in [0, 1].
     changing : float, optional
-        Share of images to which the network answers otherwise when asked again.
+        Share of images whose logits change when computed again.
     images : int, optional
         How many were attacked.
     """
@@ -248,7 +247,7 @@ def _still_help(accuracies: Mapping[int, float], what: str, gain: float) -> list
     if high - low <= gain + ROUNDING:
         return []
     return [
-        f"More {what} still win much: accuracy {_percent(high)} with {few}, {_percent(low)} with "
+        f"More {what} still lower the accuracy: {_percent(high)} with {few}, {_percent(low)} with "
         f"{many}. The attack has not converged; the model is less robust than this."
     ]
 

@@ -1,4 +1,4 @@
-"""Gather what tells a robust accuracy from a failed attack."""
+"""The gradient masking check: evidence that separates robust accuracy from a failed attack."""
 
 import math
 from collections.abc import Iterator
@@ -20,16 +20,16 @@ from trainables.ranges import refuse_not_ascending, refuse_not_whole
 from trainables.suite.masking import Evidence
 
 GREY_LEVEL = 1 / 255
-OTHERWISE = 0.01  # relative: arithmetic on a GPU differs by less from batch to batch
+CHANGED = 0.01  # relative: arithmetic on a GPU differs by less from batch to batch
 
 
 @dataclass(frozen=True, kw_only=True)
 class MaskingChecks:
-    """Attack a few images in ways that tell whether gradients mislead [1]_ [2]_.
+    """Attack a few images in ways that show whether gradients are masked [1]_ [2]_.
 
     In the given ball: one step; more and more steps, each 2.5 epsilon / steps long; several
-    starts; as many steps up the margin, which cross-entropy may hide; queries without gradients;
-    and a ball that holds every image. What they say is in `masking.signs_of_masking`.
+    starts; as many steps on the margin loss; Square, which uses no gradients;
+    and a ball that holds every image. The warnings are made in `masking.signs_of_masking`.
 
     Parameters
     ----------
@@ -115,10 +115,10 @@ class MaskingChecks:
             most = max(self.steps)
             several = attacked(replace(_pgd(ball, most), restarts=self.restarts))[0]
             by_restarts = {1: evidence.by_steps[most], self.restarts: several}
-            up_the_margin = attacked(replace(_pgd(ball, most), objective=Margin()))[0]
-            strongest = min(*evidence.by_steps.values(), several, up_the_margin)
+            by_margin = attacked(replace(_pgd(ball, most), objective=Margin()))[0]
+            strongest = min(*evidence.by_steps.values(), several, by_margin)
             evidence = replace(
-                evidence, by_restarts=by_restarts, by_margin=up_the_margin, many_steps=strongest
+                evidence, by_restarts=by_restarts, by_margin=by_margin, many_steps=strongest
             )
             yield evidence
         if not evidence.black_box:
@@ -199,7 +199,7 @@ def _slope_error(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: 
 
 @torch.no_grad()
 def _changing(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int) -> float:
-    """Return the share of images to which the logits are others in smaller batches, drawn anew."""
+    """Return the share of images whose logits differ in smaller batches, drawn anew."""
     changing = 0
     for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
         x = images.pixels(chunk)
@@ -208,5 +208,5 @@ def _changing(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int
         with isolated_rng(seed + 1):
             again = torch.cat([classifier(part) for part in x.chunk(8)])
         scale = once.abs().amax(dim=1).clamp(min=torch.finfo(once.dtype).tiny)
-        changing += int(((once - again).abs().amax(dim=1) > OTHERWISE * scale).sum())
+        changing += int(((once - again).abs().amax(dim=1) > CHANGED * scale).sum())
     return changing / len(images)

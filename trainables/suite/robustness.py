@@ -17,7 +17,7 @@ from trainables.trainer import Precision
 
 @dataclass(frozen=True, kw_only=True)
 class RobustnessCurve:
-    """An adversary and the balls it is let loose in.
+    """An adversary and the balls it is run in.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class RobustnessCurve:
     epsilons : sequence of float, optional
         Radii, ascending, in pixel units; if left out, the adversary's own.
     precision : {"float32", "bfloat16"}
-        With ``bfloat16`` images are attacked so first, and what withstands once more in float32.
+        With ``bfloat16`` images are attacked so first, and those still right once more in float32.
         The verdict is always one in float32, so the accuracy left is never above float32's by more
         than the draw of random starts.
     """

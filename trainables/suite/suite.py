@@ -1,4 +1,4 @@
-"""A suite of measurements of one encoder, which can be cut off anywhere and goes on."""
+"""A resumable suite of measurements of one encoder."""
 
 import time
 from collections.abc import Generator, Iterator, Mapping
@@ -232,11 +232,11 @@ class Measurement:
         }
 
     def state_dict(self) -> dict[str, Any]:
-        """Return everything the measuring goes on from, as tensors and plain values."""
+        """Return everything the suite continues from, as tensors and plain values."""
         return {"protocols": self._done}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
-        """Go on from `state`."""
+        """Continue from `state`."""
         self._done = state["protocols"]
 
 

@@ -1,4 +1,4 @@
-"""The two axes of a plot, and where a value pair stands between them."""
+"""The two axes of a plot, and the place of a value pair."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass

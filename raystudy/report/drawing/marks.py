@@ -1,7 +1,7 @@
 """How states and roles are drawn: by shape and lightness first, by colour second.
 
-Colours are those of Okabe & Ito (2008, "Color Universal Design"), told apart by people with any
-kind of colour blindness; the shapes tell the states apart in greyscale.
+Colours are those of Okabe & Ito (2008, "Color Universal Design"), which people with any
+kind of colour blindness can distinguish; the shapes distinguish the states in greyscale.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Two axes and what is drawn between them."""
+"""A plot of two axes."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -11,12 +11,12 @@ from raystudy.report.drawing.legend import Entry, lay_out
 from raystudy.report.drawing.marks import Look
 from raystudy.report.drawing.scales import Choices, Scale
 
-TOLD_APART = 200  # more marks than so many are one path each kind, without words to each
+DISTINGUISHABLE = 200  # more marks than this are one path per kind, without titles
 CROWDED = 0.7  # of their width, then
 
 
 class Spot(NamedTuple):
-    """A value pair and what a browser says of it."""
+    """A value pair and its title."""
 
     x: Any
     y: Any
@@ -65,9 +65,9 @@ class Plot:
         opacity: float | None = None,
         dash: str | None = None,
     ) -> None:
-        """Draw lines of one kind, each through finite points and with words of its own."""
+        """Draw lines of one kind, each through finite points and with its own title."""
         paths = [(self._path(points), words) for points, words in curves]
-        inside = _told(paths)
+        inside = _titled(paths)
         if inside:
             self._add(
                 "g",
@@ -95,14 +95,14 @@ class Plot:
 
     def marks(self, spots: Sequence[Spot], look: Look) -> None:
         """Draw a mark at each finite value pair."""
-        crowded = len(spots) > TOLD_APART
+        crowded = len(spots) > DISTINGUISHABLE
         word = "{:.0f}".format if crowded else svg.coordinate
         paths = []
         for spot in spots:
             if _is_finite(spot.x) and _is_finite(spot.y):
                 x, y = self.frame.at(spot.x, spot.y)
                 paths.append((f"M{word(x)},{word(y)}{look.path}", spot.words))
-        inside = _told(paths)
+        inside = _titled(paths)
         if inside:
             self._add(
                 "g",
@@ -129,7 +129,7 @@ class Plot:
         )
 
     def level(self, y: float, words: str, colour: str = looks.INK) -> None:
-        """Draw a dashed line across at a height, and say what it is at its right end."""
+        """Draw a dashed horizontal line, labelled at its right end."""
         at = self.frame.down(self.frame.y.place(y))
         self._dashed(self.frame.left, at, self.frame.right, at, colour)
         if not words:
@@ -138,7 +138,7 @@ class Plot:
         self._add_text(self.frame.right, above, words, text_anchor="end", fill=colour)
 
     def upright(self, x: float, words: str, colour: str = looks.FAINT) -> None:
-        """Draw a dashed line upwards, and say what it is at its top."""
+        """Draw a dashed vertical line, labelled at its top."""
         at = self.frame.across(self.frame.x.place(x))
         self._dashed(at, self.frame.top, at, self.frame.bottom, colour)
         if words:
@@ -160,7 +160,7 @@ class Plot:
         self._key.append(Entry(words=words, look=look, line=line, dash=dash))
 
     def svg(self, label: str) -> str:
-        """Return the picture, with words for who cannot see it."""
+        """Return the picture, with a text alternative."""
         key, above = lay_out(self._key, self.frame.left, self.frame.width)
         height = self.frame.height + above
         back = svg.element("rect", width=self.frame.width, height=height, fill="#fff")
@@ -186,10 +186,10 @@ class Plot:
         self._words.append(svg.text(x, y, words, **edge, **attributes))
 
 
-def _told(paths: Sequence[tuple[str, str]]) -> list[str]:
-    """Return paths with the words a browser shows of each; without, of very many."""
+def _titled(paths: Sequence[tuple[str, str]]) -> list[str]:
+    """Return paths with a title each, which browsers show; without titles if very many."""
     drawn = [(path, words) for path, words in paths if path]
-    if len(drawn) > TOLD_APART:
+    if len(drawn) > DISTINGUISHABLE:
         return [svg.element("path", d="".join(path for path, _ in drawn))]
     return [svg.element("path", *([svg.title(w)] if w else []), d=path) for path, w in drawn]
 

@@ -15,7 +15,7 @@ from optuna.distributions import (
 from raystudy.search import axes
 
 Tick = tuple[float, str]
-TICKS = 6  # about so many on an axis
+TICKS = 6  # about this many on an axis
 MARGIN = 0.04  # of the range, beyond the outermost value
 
 
@@ -23,10 +23,10 @@ class Scale(Protocol):
     """Places in [0, 1] along an axis."""
 
     def place(self, value: Any) -> float:
-        """Return where a value stands; what lies outside is put at the end."""
+        """Return a value's place; values outside are put at the end."""
 
     def ticks(self) -> list[Tick]:
-        """Return the places of round values, and these in words."""
+        """Return the places of round values, and their labels."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Linear:
         return cls(low - margin, high + margin)
 
     def place(self, value: Any) -> float:
-        """Return where a value stands."""
+        """Return a value's place."""
         return _within((float(value) - self.low) / (self.high - self.low))
 
     def ticks(self) -> list[Tick]:
@@ -81,7 +81,7 @@ class Log:
     high: float
 
     def place(self, value: Any) -> float:
-        """Return where a value stands."""
+        """Return a value's place."""
         return _within(math.log(float(value) / self.low) / math.log(self.high / self.low))
 
     def ticks(self) -> list[Tick]:
@@ -101,7 +101,7 @@ class Choices:
     Parameters
     ----------
     values : sequence
-        In order from the axis' beginning.
+        In order from the axis' start.
     """
 
     values: Sequence[Any]
@@ -116,7 +116,7 @@ class Choices:
         return (same[0] + 0.5) / len(self.values)
 
     def ticks(self) -> list[Tick]:
-        """Return every value, in words."""
+        """Return every value's place and label."""
         return [(self.place(value), axes.word(value)) for value in self.values]
 
 

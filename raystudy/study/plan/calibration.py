@@ -1,4 +1,4 @@
-"""What trials take, from a few measured steps of the recipe and of the first trials."""
+"""Calibration of a plan: the cost of trials, from a few measured steps and the first trials."""
 
 import dataclasses
 import io
@@ -30,7 +30,7 @@ EACH_S, ALL_S = 1.0, 6.0  # for rehearsing the trials after the recipe
 
 @dataclass(frozen=True, kw_only=True)
 class Sizes:
-    """Bytes of what a trial keeps: what it goes on from, and its best weights."""
+    """Bytes that a trial keeps: its checkpoint, and its best weights."""
 
     checkpoint: int
     weights: int
@@ -95,10 +95,10 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
     trainer = build_trainer(settings, splits)
     started, worked = time.perf_counter(), time.process_time()
     recipe = rehearse(trainer, build_evaluators(settings).values(), splits)
-    rehearsals, began = [recipe], time.perf_counter()
-    slowness = (began - started) / max(time.process_time() - worked, 1e-3)
+    rehearsals, start = [recipe], time.perf_counter()
+    slowness = (start - started) / max(time.process_time() - worked, 1e-3)
     for trial in trials[1:]:
-        if time.perf_counter() - began > ALL_S:
+        if time.perf_counter() - start > ALL_S:
             break
         rehearsals.append(_rehearsed(trial, info, recipe, settings.device))
     return Calibration(
@@ -115,7 +115,7 @@ def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal, device: str
         settings = compose.load(info.name, overrides, info.search_path)
         splits = load_splits(settings)
         own = rehearse(build_trainer(settings, splits), [], splits, enough_s=EACH_S)
-    except UserError:  # the trial will fail by it, and tell so
+    except UserError:  # the trial will fail by it, and say so
         return recipe
     return dataclasses.replace(own, evaluation_s=recipe.evaluation_s)
 

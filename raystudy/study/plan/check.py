@@ -1,4 +1,4 @@
-"""What a sweep is going to do, checked before anything starts."""
+"""Check of a sweep before anything starts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ if TYPE_CHECKING:  # torch takes its time
 
 @dataclass(frozen=True)
 class Findings:
-    """What trying out the published recipe told.
+    """What a trial run of the published recipe found.
 
     Parameters
     ----------
@@ -43,7 +43,7 @@ class Findings:
     measured_on: Mapping[str, int] = field(default_factory=dict)
 
 
-def check(config: DictConfig) -> Findings:
+def check_plan(config: DictConfig) -> Findings:
     """Load the data and build the published recipe once, on the CPU, training nothing.
 
     Raises
@@ -93,7 +93,7 @@ def _refuse_few(evaluators: Mapping[str, "Evaluator"], splits: "Splits") -> None
         if judges and most and is_one_class(splits.val.labels[:most]):
             raise UserError(
                 f"evaluate.{name}.max_images={most}: the first validation images are all of one "
-                f"class, with which nothing can be told apart; raise it."
+                f"class, with nothing to distinguish; raise it."
             )
 
 

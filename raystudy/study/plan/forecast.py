@@ -1,4 +1,4 @@
-"""What a whole study will come to: the study itself, run on made-up values by a virtual clock."""
+"""Forecast of a study's cost: the study itself, on simulated values and a virtual clock."""
 
 import math
 import random
@@ -46,7 +46,7 @@ class Span:
     high: float
 
     @classmethod
-    def of(cls, values: Sequence[float]) -> "Span":
+    def over(cls, values: Sequence[float]) -> "Span":
         """Return the span of values of made-up studies."""
         return cls(mean=statistics.fmean(values), low=min(values), high=max(values))
 
@@ -58,9 +58,9 @@ class Forecast:
     Parameters
     ----------
     trials, complete : Span
-        Begun, and run to the last epoch.
+        Started, and run to the last epoch.
     seconds : Span
-        From the beginning to the end; of all trials one after another where a cluster decides.
+        From start to end; of all trials one after another where a cluster decides.
     accelerator_hours, passes, images, flops : Span
         As budgets count them.
     disk : Span
@@ -96,15 +96,15 @@ def foresee(
     space: SearchSpace, info: StudyInfo, settings: DictConfig, calibration: Calibration
 ) -> Forecast:
     """Run the study on made-up values until the mean is known well enough."""
-    began, studies = time.perf_counter(), []
+    start, studies = time.perf_counter(), []
     for seed in range(REPEATS):
         studies.append(_make_up(space, info, settings, calibration, seed))
-        if time.perf_counter() - began > ENOUGH_S:
+        if time.perf_counter() - start > ENOUGH_S:
             break
     ends = [one.ends_by for one in studies]
 
     def span(value: Callable[[_MadeUp], float]) -> Span:
-        return Span.of([value(one) for one in studies])
+        return Span.over([value(one) for one in studies])
 
     sizes = calibration.sizes
     return Forecast(
@@ -214,10 +214,10 @@ def _curve(
         if epoch == looks[-1] and epoch % every:
             evaluations += 1
         seconds = cost.seconds(epoch - before, evaluations) / workers
-        told = {
+        constant = {
             "cost/forward_passes": epoch * cost.passes,
             "cost/images": epoch * cost.images,
             "cost/flops": epoch * cost.flops,
         }
-        yield Report(epoch, {**worth, **told}, seconds + (0.0 if before else start_s))
+        yield Report(epoch, {**worth, **constant}, seconds + (0.0 if before else start_s))
         before = epoch

@@ -88,7 +88,7 @@ def _command(study: StudyInfo) -> str:
     """Return the command that started the study."""
     folder = StudyFolder(study.folder)
     try:
-        return command.begin(folder.read_manifest(), folder)
+        return command.start(folder.read_manifest(), folder)
     except (OSError, UserError):
         found = Manifest(
             kind="sweep",
@@ -96,4 +96,4 @@ def _command(study: StudyInfo) -> str:
             overrides=study.overrides,
             search_path=study.search_path,
         )
-        return command.begin(found)
+        return command.start(found)

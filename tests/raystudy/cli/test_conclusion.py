@@ -58,7 +58,9 @@ def test_nobody_is_sent_to_what_is_not_there(tmp_path):
 def test_a_front_is_told_trial_by_trial(tmp_path):
     study = open_study(tmp_path / "s", objectives=BOTH, num_trials=3)
     words = said(tell(study, (0.9, 0.3), (0.8, 0.51), (0.7, 0.4)))
-    doubt = uncertainty.of(study.summaries(), study.info.spec.objectives, study.info.measured_on)
+    doubt = uncertainty.estimate(
+        study.summaries(), study.info.spec.objectives, study.info.measured_on
+    )
     assert "Pareto front:  2 trials that no complete trial dominates" in words
     chance = uncertainty.chance_words(doubt, 0)
     assert f"  0  clean 0.9000  robust 0.3000  {chance}  the published recipe" in words

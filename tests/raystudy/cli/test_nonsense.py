@@ -20,8 +20,8 @@ NONSENSE = [
     ("suncet_swav", "method.weight=-1", "method.weight must be at least 0"),
     ("rocl", "method.regularisation=-1", "method.regularisation must be at least 0"),
     ("swaro", "method.regularisation=-1", "method.regularisation must be at least 0"),
-    ("moco", "method.momentum=2", "method.momentum must lie in"),
-    ("msr", "method.momentum=-0.5", "method.momentum must lie in"),
+    ("moco", "method.momentum=2", "method.momentum must be in"),
+    ("msr", "method.momentum=-0.5", "method.momentum must be in"),
     ("simclr", "method.projector_width=0", "widths of a projector"),
     ("simclr", "method.projector_width=-3", "widths of a projector"),
     ("simclr", "encoder.widths=[8,0]", "encoder.widths needs"),
@@ -38,8 +38,8 @@ NONSENSE = [
     ("at", "evaluate.classifier.batch_size=0", "evaluate.classifier.batch_size must be at least 1"),
     ("at", "evaluate.collapse.steps=0", "evaluate.collapse.steps must be at least 1"),
     ("simclr", "trainer.clip_grad_norm=-1", "trainer.clip_grad_norm must be above 0"),
-    ("simclr", "batch_size=1", "batch_size must lie between 2"),
-    ("simclr", "seed=-1", "seed must lie between 0"),
+    ("simclr", "batch_size=1", "batch_size must be between 2"),
+    ("simclr", "seed=-1", "seed must be between 0"),
 ]
 
 

@@ -95,14 +95,14 @@ def test_an_earlier_study_that_is_not_there_is_told(tmp_path):
 def test_what_no_trial_could_satisfy_is_refused(tmp_path, override, words):
     _, composed = SearchSpace.load("swaro", ["tracker=none", f"output_dir={tmp_path}", override])
     with pytest.raises(UserError) as error:
-        check.check(composed.config)
+        check.check_plan(composed.config)
     assert words in str(error.value)
 
 
 def test_a_gpu_that_is_asked_for_is_used():
     _, composed = SearchSpace.load("swaro", ["device=cpu", "scaling.use_gpu=true"])
     with pytest.raises(UserError, match="device=cpu, but scaling"):
-        check.check(composed.config)
+        check.check_plan(composed.config)
 
 
 def test_several_objectives_refuse_a_median():

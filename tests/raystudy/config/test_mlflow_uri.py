@@ -18,7 +18,7 @@ def test_a_variable_that_does_not_fit_is_named(uri, monkeypatch):
 @pytest.mark.parametrize("uri", WRONG)
 def test_a_setting_that_does_not_fit_is_named(uri, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://other:5000")
-    with pytest.raises(UserError, match=r"^tracker\.uri must begin with one of http"):
+    with pytest.raises(UserError, match=r"^tracker\.uri must start with one of http"):
         store_uri(uri, "x")
 
 

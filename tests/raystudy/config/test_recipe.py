@@ -24,7 +24,7 @@ study: {{name: own}}
 
 def kept(*overrides):
     """What study.json holds of a recipe."""
-    return json.loads(json.dumps(recipe.of(compose.load("swaro", [*overrides]))))
+    return json.loads(json.dumps(recipe.recipe_of(compose.load("swaro", [*overrides]))))
 
 
 def test_the_same_recipe_goes_on():
@@ -50,7 +50,7 @@ def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     study, search_path = tmp_path / "own.yaml", [str(tmp_path)]
     study.write_text(OWN.format(temperature=0.5))
-    begun_with = recipe.of(compose.load("own", ["max_epochs=1"], search_path))
+    begun_with = recipe.recipe_of(compose.load("own", ["max_epochs=1"], search_path))
     manifest = {"kind": "train", "name": "own", "overrides": ["max_epochs=1"], "format": 1}
     folder = create_study_folder(tmp_path, "own", None)
     more = {"search_path": search_path, "recipe": begun_with}
@@ -93,7 +93,7 @@ def search(tmp_path, monkeypatch):
             [str(tmp_path)],
             data="digits",
             study=compose.plain(composed.config.study),
-            recipe=recipe.of(composed.config, space),
+            recipe=recipe.recipe_of(composed.config, space),
             images=images.cut_of(splits),
         )
     )

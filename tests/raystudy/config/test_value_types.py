@@ -108,5 +108,5 @@ def test_how_many_classes_a_folder_has_is_known_once_it_is_read(study, tmp_path)
         "simclr_ce": ["labels.fraction=1.0", "labels.images_per_class=2"],
     }
     settings = compose.load(study, [*overrides, *own.get(study, [])])
-    findings = check.check(settings)
+    findings = check.check_plan(settings)
     assert "2 classes" in findings.images

@@ -32,7 +32,7 @@ def said(study, *overrides, top=1):
 def test_a_budget_is_told_with_what_it_forbids(tmp_path):
     study = search(tmp_path, [0.5, 0.6])
     told = said(study, "study.budget.passes=1e6", "study.num_trials=5")
-    assert told["budget"] == "5 runs, 1e+06 passes; no round is begun beyond it"
+    assert told["budget"] == "5 runs, 1e+06 passes; no round starts beyond it"
     assert told["finalists"] == "trial 1; and trial 0, the published recipe"
     assert told["test split"].startswith("read once")
 

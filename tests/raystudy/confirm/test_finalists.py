@@ -57,8 +57,8 @@ def test_a_front_is_thinned_where_it_is_crowded():
         TrialSummary(number=n, state="complete", epoch=1, last={CLEAN.metric: a, ROBUST.metric: b})
         for n, (a, b) in enumerate(places)
     ]
-    assert finalists.spread(front, (CLEAN, ROBUST), 2) == {0, 4}
-    assert finalists.spread(front, (CLEAN, ROBUST), 4) in ({0, 1, 3, 4}, {0, 1, 2, 4})
+    assert finalists.spaced_along_front(front, (CLEAN, ROBUST), 2) == {0, 4}
+    assert finalists.spaced_along_front(front, (CLEAN, ROBUST), 4) in ({0, 1, 3, 4}, {0, 1, 2, 4})
 
 
 def test_seeds_are_those_that_no_run_of_the_study_had(tmp_path):

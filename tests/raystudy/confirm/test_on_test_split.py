@@ -68,7 +68,7 @@ def test_every_run_is_measured_once_over_all_drivers(tmp_path):
     info, heard = study_info(tmp_path), MemoryTracker()
     first = SplitReading(info, trackers=[heard])
     for number in (0, 3, 5):
-        first.expect(number, [f"seed={number}"], behind=10)
+        first.expect(number, [f"seed={number}"], last_epoch=10)
     assert (first.waiting, first.is_finished) == ([0, 3, 5], False)
     assert first.next_trial().overrides == ("seed=0",)
     assert first.report(0, 1, {"test/accuracy": 0.5})
@@ -79,7 +79,7 @@ def test_every_run_is_measured_once_over_all_drivers(tmp_path):
     assert (first.next_trial(), first.failures) == (None, {})
     second = SplitReading(info, trackers=[heard])
     for number in (0, 3, 5):
-        second.expect(number, [f"seed={number}"], behind=10)
+        second.expect(number, [f"seed={number}"], last_epoch=10)
     assert second.waiting == [3, 5]
     second.report(second.next_trial().number, 1, {"test/accuracy": 0.6})
     second.finish(second.next_trial().number, Outcome("failed", "no weights"))

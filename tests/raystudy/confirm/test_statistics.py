@@ -11,11 +11,11 @@ from scipy import stats
 
 from raystudy.confirm.statistics import (
     holm,
-    honest_difference,
     noise_floor,
     paired_t,
-    seeds_to_see,
+    seeds_to_detect,
     sign_flip,
+    significant_difference,
 )
 
 accuracies = st.floats(0.0, 1.0)
@@ -94,21 +94,23 @@ def test_for_two_configurations_tukeys_test_is_the_paired_t_test():
     values = np.array(pairs(4, 6, shift=0.5))
     p_value = paired_t(*values).p_value
     ahead = abs(values[0].mean() - values[1].mean())
-    assert honest_difference(values, p_value) == pytest.approx(ahead, rel=1e-6)
+    assert significant_difference(values, p_value) == pytest.approx(ahead, rel=1e-6)
 
 
-def test_the_honest_difference_by_its_formula_and_a_tables_quantile():
+def test_the_significant_difference_by_its_formula_and_a_tables_quantile():
     values = np.random.default_rng(0).normal(0, 1, (3, 4))
     fitted = values.mean(1, keepdims=True) + values.mean(0) - values.mean()
     s = math.sqrt(((values - fitted) ** 2).sum() / 6)
     tabled = 4.339  # q(0.95; 3, 6)
-    assert honest_difference(values, 0.05) == pytest.approx(tabled * s / 2, rel=2e-4)
+    assert significant_difference(values, 0.05) == pytest.approx(tabled * s / 2, rel=2e-4)
 
 
 def test_what_all_share_of_a_seed_does_not_count():
     values = np.random.default_rng(0).normal(0, 1, (4, 3))
     luck = np.array([5.0, -7.0, 0.5])
-    assert honest_difference(values + luck, 0.05) == pytest.approx(honest_difference(values, 0.05))
+    assert significant_difference(values + luck, 0.05) == pytest.approx(
+        significant_difference(values, 0.05)
+    )
 
 
 @pytest.mark.parametrize(("difference", "sd"), [(0.01, 0.02), (0.5, 0.1), (0.03, 0.01), (1, 0)])
@@ -116,7 +118,7 @@ def test_so_many_seeds_see_a_difference_and_one_fewer_do_not(difference, sd):
     def seen_from(n):
         return stats.t.ppf(0.975, 2 * n - 2) * sd * np.sqrt(2 / n)
 
-    n = seeds_to_see(difference, sd)
+    n = seeds_to_detect(difference, sd)
     assert seen_from(n) <= difference
     assert n == 2 or seen_from(n - 1) > difference
 

@@ -142,7 +142,7 @@ def test_a_study_in_which_nothing_can_move_ends_loudly(tmp_path):
     assert ray.get(holder.ready.remote())
     with open_study(tmp_path / "s", num_trials=1) as study:
         object.__setattr__(study.info.spec, "stall_minutes", 0.05)
-        with pytest.raises(StudyStalledError, match="held: 2 of 2 CPU"):
+        with pytest.raises(StudyStalledError, match="in use: 2 of 2 CPU"):
             RayExecutor(TWO_CPUS, curve).run(study)
     ray.kill(holder)
 

@@ -3,7 +3,7 @@
 import pytest
 
 from raystudy.on_ray import exit_reasons
-from raystudy.on_ray.exit_reasons import Deaths
+from raystudy.on_ray.exit_reasons import ExitReasons
 
 MONITOR = (
     "Failure # 1 (occurred at 2026-11-21_12-07-24)\n2 worker(s) were killed due to the node "
@@ -37,7 +37,7 @@ def kernel(tmp_path, monkeypatch):
     ],
 )
 def test_the_last_death_tells_the_cause(kernel, told, kills, reason):
-    found = Deaths()
+    found = ExitReasons()
     found.note(7, CONNECTION)
     kernel.write_text(f"oom_kill {kills}\n")
     found.note(7, told)
@@ -45,7 +45,7 @@ def test_the_last_death_tells_the_cause(kernel, told, kills, reason):
 
 
 def test_a_kill_is_held_against_one_trial(kernel):
-    found = Deaths()
+    found = ExitReasons()
     kernel.write_text("oom_kill 5\n")
     for number in (0, 1):
         found.note(number, CONNECTION)

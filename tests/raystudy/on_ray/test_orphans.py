@@ -6,7 +6,7 @@ import sys
 
 from busy import PATIENCE_S
 
-from raystudy.on_ray.orphans import MARK, marked, no_strays
+from raystudy.on_ray.orphans import MARK, ending_orphans, marked
 
 
 def sleeper(folder):
@@ -22,7 +22,7 @@ def test_what_bears_the_mark_is_ended_and_nothing_else(tmp_path):
     stray, other = sleeper(tmp_path / "a"), sleeper(tmp_path / "b")
     for process in (stray, other):
         assert process.stdout.readline() == b"up\n"
-    with no_strays(tmp_path / "a"):
+    with ending_orphans(tmp_path / "a"):
         assert marked(tmp_path / "a") == [stray.pid]
     assert stray.wait(PATIENCE_S) == -9
     assert other.poll() is None

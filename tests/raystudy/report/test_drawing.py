@@ -11,7 +11,7 @@ from optuna.distributions import CategoricalDistribution, FloatDistribution, Int
 
 from raystudy.report.drawing import marks, svg
 from raystudy.report.drawing.legend import ROW, Entry, lay_out
-from raystudy.report.drawing.plot import TOLD_APART, Plot, Spot
+from raystudy.report.drawing.plot import DISTINGUISHABLE, Plot, Spot
 from raystudy.report.drawing.scales import Choices, Linear, Log, of_axis, short
 from raystudy.report.history import stairs
 
@@ -99,7 +99,7 @@ def test_marks_stand_at_their_values_and_say_them():
 
 
 def test_very_many_marks_are_one_path_of_a_few_bytes_each():
-    many = 5 * TOLD_APART
+    many = 5 * DISTINGUISHABLE
     empty, full = plot(), plot()
     full.marks([Spot(10 * i / many, 0.5, "words") for i in range(many)], marks.DOMINATED)
     drawn = full.svg("")

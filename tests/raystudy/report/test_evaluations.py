@@ -13,6 +13,7 @@ def share(accuracy, **more):
 
 
 RECORD = {
+    "format": 2,
     "label": "mine/0",
     "split": "test",
     "protocols": {

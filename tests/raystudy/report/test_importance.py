@@ -50,10 +50,7 @@ def test_only_the_axis_that_matters_is_more_important_than_chance(study_of):
 
 def test_few_trials_make_importance_a_hint(study_of):
     section = importance.section(study_of([by_rate] * 12))
-    assert (
-        section.warning
-        == "Only 12 trials ran to a result, below 50: importance is a hint, no finding."
-    )
+    assert section.warning == "Only 12 trials have a result, below 50: importance is only a hint."
 
 
 def test_a_diverged_trial_counts_for_importance_at_the_worst_value(study_of):

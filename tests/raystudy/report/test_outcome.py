@@ -44,7 +44,7 @@ def test_a_trial_beyond_a_constraint_is_never_the_best_so_far(study_of):
     study = study_of(trials, f"study.constraints=['{CLEAN} >= 0.5']")
     found = list(history.best_so_far(study.trials, study.spec.objectives[0]))
     assert found == [(0, 0.3), (2, 0.4)]
-    assert "1 of 3 complete trials do not keep to" in outcome.section(study).warning
+    assert "1 of 3 complete trials violate" in outcome.section(study).warning
 
 
 def test_the_best_trial_stands_beside_the_recipe(study_of):
@@ -135,9 +135,9 @@ def test_a_front_of_counts_has_intervals_chances_and_a_hypervolume(study_of):
     counts = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), (200, 96)]
     study = study_of([[{CLEAN: c / 360, ROBUST: r / 360}] for c, r in counts], TWO)
     section = outcome.section(study)
-    found = uncertainty.of(study.ended, study.spec.objectives, study.manifest.measured_on)
+    found = uncertainty.estimate(study.ended, study.spec.objectives, study.manifest.measured_on)
     row = row_of(section.tables[0], "3")
-    assert row["chance"] == found.chances[3]
+    assert row["probability"] == found.chances[3]
     assert row["95% interval"] == "{1:.3f} to {2:.3f}".format(*found.intervals[3][ROBUST])
     (picture,) = section.figures.values()
     assert "95% interval over images" in picture
@@ -161,7 +161,7 @@ def test_a_gain_below_the_noise_floor_is_grey_and_one_above_is_bold(study_of):
 def test_a_recipe_beyond_a_constraint_is_said_to_be(study_of):
     trials = [[{ROBUST: r, CLEAN: c}] for r, c in ((0.6, 0.2), (0.4, 0.9))]
     study = study_of(trials, f"study.constraints=['{CLEAN} >= 0.5']")
-    assert outcome.headline(study).endswith(f"(-0.2000), but does not keep to {CLEAN} >= 0.5.")
+    assert outcome.headline(study).endswith(f"(-0.2000), but violates {CLEAN} >= 0.5.")
 
 
 def test_where_all_failed_nothing_is_drawn_of_a_best_and_no_slices(study_of):

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from optuna.pruners import SuccessiveHalvingPruner
 
-from raystudy.search.halving import ParetoHalving, front, spread
+from raystudy.search.halving import ParetoHalving, farthest_first, front
 
 values = st.floats(-1, 1).map(lambda value: round(value, 1))  # with ties
 points = st.integers(1, 3).flatmap(
@@ -53,19 +53,19 @@ def test_whoever_goes_on_has_fewer_before_it_than_there_are_places(all_points, f
 
 @given(points)
 def test_a_spread_is_a_permutation_that_begins_with_the_best_by_the_first_measure(all_points):
-    order = spread(np.array(all_points))
+    order = farthest_first(np.array(all_points))
     assert sorted(order) == list(range(len(all_points)))
     assert all_points[order[0]] == min(all_points)
 
 
 def test_a_spread_takes_the_far_ends_first_then_the_middle():
     line = np.array([[0.0, 1.0], [0.1, 0.9], [0.5, 0.5], [0.9, 0.1], [1.0, 0.0]])
-    assert spread(line)[:3] == [0, 4, 2]
+    assert farthest_first(line)[:3] == [0, 4, 2]
 
 
 def test_measures_of_any_scale_spread_alike():
     line = np.array([[0.0, 1.0], [0.1, 0.9], [0.5, 0.5], [0.9, 0.1], [1.0, 0.0]])
-    assert spread(line * [1e6, 1e-6]) == spread(line)
+    assert farthest_first(line * [1e6, 1e-6]) == farthest_first(line)
 
 
 def test_the_first_to_come_to_a_rung_goes_on():

@@ -169,7 +169,7 @@ def test_a_control_is_the_same_after_any_interruption(tmp_path):
 
 @pytest.mark.parametrize("control", [-0.1, 1.0, "some"])
 def test_a_share_that_is_none_is_refused(control):
-    with pytest.raises(UserError, match=r"trial_scheduler.control must lie in \[0, 1\)"):
+    with pytest.raises(UserError, match=r"trial_scheduler.control must be in \[0, 1\)"):
         TrialScheduler(
             {"_target_": "optuna.pruners.NopPruner", "control": control}, spec_of(ROBUST)
         )

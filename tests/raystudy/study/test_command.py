@@ -172,7 +172,7 @@ def test_a_confirm_begins_from_its_search_and_not_from_a_yaml(tmp_path, monkeypa
     folder = create_study_folder(tmp_path, "race", "race")
     contest = {"study": "lr-0.1", "top": 2, "seeds": [5, 7]}
     manifest = Manifest(kind="confirm", name="swaro", confirm=contest)
-    line = command.begin(manifest, folder)
+    line = command.start(manifest, folder)
     assert shlex.split(line) == ["raystudy", "confirm", "lr-0.1", *("--top", "2", "--seeds", "2")]
 
 

@@ -234,7 +234,7 @@ def test_logs_show_print_and_traceback(home, capsys):
 FOLLOWER = """
 import sys
 from raystudy.cli import logs, main
-logs.LOOK_EVERY_S = 0.01
+logs.POLL_EVERY_S = 0.01
 sys.exit(main.main(["logs", "other", "0", "-f"]))
 """
 

@@ -25,7 +25,7 @@ def test_a_study_that_spent_its_budget_is_complete(home, capsys):
 
 def test_a_study_that_was_cut_off_is_not(home):
     study = search(home, [0.3, 0.4], "study.num_trials=9")
-    assert (study.state, study.ended_early, study.earlier) == ("interrupted", "", None)
+    assert (study.state, study.ended_early, study.prior) == ("interrupted", "", None)
 
 
 def test_constraints_points_and_a_warm_start_cannot_change(home):

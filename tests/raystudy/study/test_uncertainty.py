@@ -32,24 +32,24 @@ COUNTS = [(250, 150), (260, 145), (270, 140), (240, 160), (280, 99), (301, 97), 
 
 
 def test_without_a_recorded_count_there_is_no_interval():
-    assert uncertainty.of(trials(COUNTS), BOTH, {}) is None
-    assert uncertainty.of(trials(COUNTS), BOTH, {CLEAN.metric: 360}) is None
+    assert uncertainty.estimate(trials(COUNTS), BOTH, {}) is None
+    assert uncertainty.estimate(trials(COUNTS), BOTH, {CLEAN.metric: 360}) is None
 
 
 def test_what_is_no_share_has_no_interval_whatever_was_recorded():
-    assert uncertainty.of(trials([(400, 100), (200, 100)]), BOTH, ON) is None
+    assert uncertainty.estimate(trials([(400, 100), (200, 100)]), BOTH, ON) is None
 
 
 def test_a_measure_on_fewer_images_has_the_wider_interval():
     counts = {CLEAN.metric: 3600, ROBUST.metric: 360}
-    found = uncertainty.of(trials([(180, 180)] * 2), BOTH, counts)
+    found = uncertainty.estimate(trials([(180, 180)] * 2), BOTH, counts)
     clean, robust = found.intervals[0].values()
     assert (clean.low, clean.high) == pytest.approx((0.4835, 0.5165), abs=1e-3)
     assert (robust.low, robust.high) == pytest.approx((0.447, 0.553), abs=1e-3)
 
 
 def test_intervals_are_the_exact_ones_of_the_front_and_the_recipe():
-    found = uncertainty.of(trials(COUNTS), BOTH, ON)
+    found = uncertainty.estimate(trials(COUNTS), BOTH, ON)
     assert found.intervals.keys() == {0, 1, 2, 3, 4, 5}
     for number, both in found.intervals.items():
         for k, one in zip(COUNTS[number], both.values(), strict=True):
@@ -58,16 +58,22 @@ def test_intervals_are_the_exact_ones_of_the_front_and_the_recipe():
 
 
 def test_whoever_is_ahead_by_far_is_surely_on_the_front_and_equals_share_it():
-    found = uncertainty.of(trials([(300, 200), *[(100 - n, 50 - n) for n in range(10)]]), BOTH, ON)
+    found = uncertainty.estimate(
+        trials([(300, 200), *[(100 - n, 50 - n) for n in range(10)]]), BOTH, ON
+    )
     assert found.chances[0] == 1
     assert all(found.chances[n] == 0 for n in range(1, 11))
-    equals = uncertainty.of(trials([(k, 300) for k in (180, 180, 3, 5, 7, 11, 13)]), (CLEAN,), ON)
+    equals = uncertainty.estimate(
+        trials([(k, 300) for k in (180, 180, 3, 5, 7, 11, 13)]), (CLEAN,), ON
+    )
     assert sum(equals.chances.values()) == pytest.approx(1)
     assert equals.chances[0] == pytest.approx(0.5, abs=4 * 0.5 / np.sqrt(uncertainty.DRAWS))
 
 
 def test_of_single_objectives_the_chance_is_that_of_one_beta_above_the_other():
-    found = uncertainty.of(trials([(k, 0) for k in (200, 215, 3, 5, 7, 11, 13)]), (CLEAN,), ON)
+    found = uncertainty.estimate(
+        trials([(k, 0) for k in (200, 215, 3, 5, 7, 11, 13)]), (CLEAN,), ON
+    )
     a, b = stats.beta(200.5, 160.5), stats.beta(215.5, 145.5)
     grid = np.linspace(0, 1, 4001)
     expected = np.trapezoid(b.pdf(grid) * a.cdf(grid), grid)
@@ -75,7 +81,7 @@ def test_of_single_objectives_the_chance_is_that_of_one_beta_above_the_other():
 
 
 def test_a_trial_beyond_a_constraint_has_no_chance():
-    found = uncertainty.of(trials(COUNTS, violations={2: 0.1}), BOTH, ON)
+    found = uncertainty.estimate(trials(COUNTS, violations={2: 0.1}), BOTH, ON)
     assert 2 not in found.chances
     assert 2 not in found.intervals
 
@@ -90,7 +96,7 @@ def test_the_fast_fronts_are_the_slow_ones(measures):
 def test_the_hypervolume_is_the_area_below_the_stairs():
     stairs = np.array([[0.5, 1.0], [1.0, 0.5], [0.25, 0.25], [0.5, 0.5]])
     assert uncertainty.hypervolume(stairs) == 0.75
-    area = uncertainty.of(trials(COUNTS), BOTH, ON).hypervolume
+    area = uncertainty.estimate(trials(COUNTS), BOTH, ON).hypervolume
     assert area.value == pytest.approx(uncertainty.hypervolume(np.array(COUNTS) / 360))
     assert area.low < area.value < area.high
 
@@ -126,6 +132,6 @@ def test_the_area_lies_in_its_interval_whether_trials_err_on_the_same_images_or_
         true = np.clip(true + 0.02 * rng.normal(size=true.shape), 0, 1)
         ease = alike * rng.normal(size=(360, 1, 1)) + rng.normal(size=(360, 8, 1))
         right = ease < stats.norm.ppf(true) * np.sqrt(1 + alike**2)
-        area = uncertainty.of(trials(right.sum(axis=0).tolist()), BOTH, ON).hypervolume
+        area = uncertainty.estimate(trials(right.sum(axis=0).tolist()), BOTH, ON).hypervolume
         held += area.low <= uncertainty.hypervolume(true) <= area.high
     assert held >= 57

@@ -12,9 +12,9 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import warm_start
-from raystudy.study.earlier import Earlier
 from raystudy.study.info import study_info
 from raystudy.study.inline import InlineExecutor, Report
+from raystudy.study.prior import Prior
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Study
 
@@ -90,55 +90,55 @@ def params_of(home, study):
 
 
 def test_all_trials_fit_the_same_space(home, first):
-    earlier = gathered([])
-    assert [trial.params for trial in earlier.trials] == params_of(home, "first")
+    prior = gathered([])
+    assert [trial.params for trial in prior.trials] == params_of(home, "first")
     by_number = {one.number: one for one in first.summaries()}
-    assert [trial.state for trial in earlier.trials] == [one.state for one in first.summaries()]
-    for trial in earlier.trials:
+    assert [trial.state for trial in prior.trials] == [one.state for one in first.summaries()]
+    for trial in prior.trials:
         if trial.state == "complete":
             assert trial.metrics == {ROBUST: by_number[trial.number].last[ROBUST]}
     best = first.best()[0].number
-    assert list(earlier.finalists) == [params_of(home, "first")[best]]
-    assert earlier.note == ""
+    assert list(prior.finalists) == [params_of(home, "first")[best]]
+    assert prior.note == ""
 
 
 @pytest.mark.usefixtures("first")
 def test_trials_outside_a_narrower_range_are_left_out(home):
-    earlier = gathered([f"{LR}=interval(1.0,3.0)"])
+    prior = gathered([f"{LR}=interval(1.0,3.0)"])
     inside = [params for params in params_of(home, "first") if 1 <= params[LR] <= 3]
     assert 0 < len(inside) < 8
-    assert [trial.params for trial in earlier.trials] == inside
-    assert earlier.note == f"{8 - len(inside)} do not fit or did not complete"
+    assert [trial.params for trial in prior.trials] == inside
+    assert prior.note == f"{8 - len(inside)} do not fit or did not complete"
 
 
 def test_an_axis_that_is_pinned_now_keeps_the_trials_that_ran_there(home, first):
     best = first.best()[0].number
     params = params_of(home, "first")[best]
-    earlier = gathered([f"{LR}={params[LR]!r}"])
-    assert [trial.number for trial in earlier.trials] == [best]
-    assert earlier.trials[0].params == {STEP: params[STEP]}
+    prior = gathered([f"{LR}={params[LR]!r}"])
+    assert [trial.number for trial in prior.trials] == [best]
+    assert prior.trials[0].params == {STEP: params[STEP]}
 
 
 @pytest.mark.usefixtures("first")
 def test_an_axis_that_is_new_takes_the_value_it_had():
-    earlier = gathered(["clusters.every=choice(1,2)"])
-    assert [trial.params["clusters.every"] for trial in earlier.trials] == [1] * 8
+    prior = gathered(["clusters.every=choice(1,2)"])
+    assert [trial.params["clusters.every"] for trial in prior.trials] == [1] * 8
     with pytest.raises(UserError, match="none of the 8 trials of first is complete and fits"):
         gathered(["clusters.every=choice(2,5)"])
 
 
 @pytest.mark.usefixtures("first")
 def test_a_group_that_is_new_takes_the_option_it_had():
-    earlier = gathered(["encoder=choice(small_conv_8,resnet18)"])
-    assert {trial.params["encoder"] for trial in earlier.trials} == {"small_conv_8"}
+    prior = gathered(["encoder=choice(small_conv_8,resnet18)"])
+    assert {trial.params["encoder"] for trial in prior.trials} == {"small_conv_8"}
 
 
 @pytest.mark.usefixtures("first")
 def test_under_other_settings_only_the_best_configuration_is_taken_over():
-    earlier = gathered(["max_epochs=20"])
-    assert earlier.trials == []
-    assert len(earlier.finalists) == 1
-    assert earlier.words == (
+    prior = gathered(["max_epochs=20"])
+    assert prior.trials == []
+    assert len(prior.finalists) == 1
+    assert prior.words == (
         "of first the best one runs again after trial 0; "
         "no values are taken over, for max_epochs changed"
     )
@@ -176,15 +176,15 @@ def test_what_was_taken_over_is_neither_counted_nor_reported(home):
     assert [one.number for one in second.summaries()] == [0, 1, 2, 3]
     assert [trial.number for (trial,) in tracker.named("trial_started")] == [0, 1, 2, 3]
     stored = StoredStudy.open(home, "second")
-    assert (len(stored.trials), stored.earlier) == (4, second.earlier)
-    assert StoredStudy.open(home, "first").earlier is None
-    kept = Earlier.read(as_optuna_sees_it(home / "studies" / "second").user_attrs)
-    assert kept == second.earlier
+    assert (len(stored.trials), stored.prior) == (4, second.prior)
+    assert StoredStudy.open(home, "first").prior is None
+    kept = Prior.read(as_optuna_sees_it(home / "studies" / "second").user_attrs)
+    assert kept == second.prior
     assert (kept.study, len(kept.trials)) == ("first", 8)
-    assert second.earlier.words == (
+    assert second.prior.words == (
         "8 trials of first are learnt from; its best one runs again after trial 0"
     )
-    assert Earlier.read(as_optuna_sees_it(home / "studies" / "first").user_attrs) is None
+    assert Prior.read(as_optuna_sees_it(home / "studies" / "first").user_attrs) is None
 
 
 def test_the_best_runs_after_trial_0_and_the_points(home, first):
@@ -234,20 +234,20 @@ def test_cmaes_begins_from_the_best_tenth(home):
 def test_the_best_of_two_objectives_are_spread_over_the_front(home):
     both = [f"study.objectives=[{CLEAN},{ROBUST}]"]
     first = run(home, "first", both, trials=12)
-    earlier = gathered(both)
+    prior = gathered(both)
     front = {one.number: one for one in first.best()}
-    assert len(earlier.finalists) == min(3, len(front)) > 1
+    assert len(prior.finalists) == min(3, len(front)) > 1
     configurations = params_of(home, "first")
-    taken = [number for number in front if configurations[number] in list(earlier.finalists)]
+    taken = [number for number in front if configurations[number] in list(prior.finalists)]
     assert max(front, key=lambda number: front[number].last[CLEAN]) in taken
     assert max(front, key=lambda number: front[number].last[ROBUST]) in taken
 
 
 def test_constraints_are_judged_anew(home, first):
     bound = 0.8
-    earlier = gathered([f'study.constraints=["{ROBUST} <= {bound}"]'])
+    prior = gathered([f'study.constraints=["{ROBUST} <= {bound}"]'])
     values = [one.last[ROBUST] for one in first.summaries() if one.state == "complete"]
-    best = params_of(home, "first").index(earlier.finalists[0])
+    best = params_of(home, "first").index(prior.finalists[0])
     assert first.summaries()[best].last[ROBUST] == max(v for v in values if v <= bound)
 
 

@@ -154,7 +154,7 @@ def test_no_class_folders(tmp_path):
 def test_a_single_class(tmp_path):
     fill(tmp_path / "cat")
     assert sentence(tmp_path).startswith(
-        f"data.root={tmp_path} has one class folder only, 'cat'; with nothing to tell apart"
+        f"data.root={tmp_path} has one class folder only, 'cat'; with nothing to distinguish"
     )
 
 

@@ -171,8 +171,8 @@ def test_refuses_sizes_that_ranks_cannot_share(run_ranks):
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"fraction": 0.0}, r"labels\.fraction must lie in \(0, 1\], got 0\.0"),
-        ({"fraction": 1.5}, r"labels\.fraction must lie in \(0, 1\], got 1\.5"),
+        ({"fraction": 0.0}, r"labels\.fraction must be in \(0, 1\], got 0\.0"),
+        ({"fraction": 1.5}, r"labels\.fraction must be in \(0, 1\], got 1\.5"),
         ({"images_per_class": 1}, r"labels\.images_per_class must be at least 2, got 1"),
         ({"switch_off": -1}, r"labels\.switch_off must be at least 0 epochs.* got -1"),
     ],

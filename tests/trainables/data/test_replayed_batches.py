@@ -20,7 +20,7 @@ def test_every_batch_of_the_shuffled_ones_comes_so_often_in_a_row():
     for index, batch in enumerate(found):
         assert torch.equal(batch.labels, once[index // 4].labels)
         assert torch.equal(batch.images, once[index // 4].images)
-        # By this a method tells a replay from a new batch.
+        # By this a method distinguishes a replay from a new batch.
         assert (batch.indices is found[index - 1].indices) == (index % 4 != 0)
 
 

@@ -115,7 +115,7 @@ def test_momentum_that_cannot_be_lowered_is_refused_by_name():
         refuse_momentum_too_small(optimizer, dip)
     with pytest.raises(ValueError, match=r"lr_schedule.momentum_dip=0.1 .* Adagrad"):
         refuse_momentum_too_small(torch.optim.Adagrad(net().parameters()), dip)
-    with pytest.raises(ValueError, match=r"lr_schedule.momentum_dip must lie in \[0, 1\), got 1"):
+    with pytest.raises(ValueError, match=r"lr_schedule.momentum_dip must be in \[0, 1\), got 1"):
         Triangular(momentum_dip=1)
 
 

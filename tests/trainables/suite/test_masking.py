@@ -32,17 +32,17 @@ SOUND = {
 }
 # What one thing must become to be a sign, and words of the warning.
 SIGNS = [
-    ("one_step", 0.40, "One step breaks more"),
+    ("one_step", 0.40, "A one-step attack is stronger"),
     ("black_box", {"Square": 0.30}, "Square"),
     ("unbounded", 0.2, "20.0 %"),
     ("losses", {1: 2.0, 5: 1.5}, "falls"),
     ("by_steps", {20: 0.45, 100: 0.30}, "More steps"),
     ("by_restarts", {1: 0.45, 5: 0.38, 10: 0.34}, "More restarts"),
     ("by_epsilon", {4 / 255: 0.42, 8 / 255: 0.48}, "rises with epsilon"),
-    ("by_margin", 0.15, "up the margin of the logits breaks more"),
+    ("by_margin", 0.15, "margin-loss attack is stronger than the cross-entropy ones"),
     ("zero_gradients", 0.3, "30.0 %"),
-    ("slope_error", 0.4, "The gradient is not the slope"),
-    ("changing", 0.005, "answers otherwise to 0.5 %"),
+    ("slope_error", 0.4, "The gradient disagrees with finite differences"),
+    ("changing", 0.005, "logits of 0.5 % of the images change"),
 ]
 
 

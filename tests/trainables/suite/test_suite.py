@@ -260,9 +260,9 @@ class HalfDetached(nn.Module):
 @pytest.mark.parametrize(
     ("wrap", "words"),
     [
-        (HalfDetached, "The gradient is not the slope"),
-        (AtRandom, "Asked again, the network answers otherwise"),
-        (lambda model: model.train(), "Asked again, the network answers otherwise"),
+        (HalfDetached, "The gradient disagrees with finite differences"),
+        (AtRandom, "change when computed again"),
+        (lambda model: model.train(), "change when computed again"),
         (lambda model: Unhinged(model, slope=None), "100.0 % of the images have a gradient of"),
         (lambda model: Unhinged(model, slope="nan"), "100.0 % of the images have a gradient of"),
     ],

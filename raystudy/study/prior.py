@@ -1,4 +1,4 @@
-"""What a study has learnt from an earlier one: kept apart from its own trials."""
+"""The trials that a warm start takes from a prior study, apart from the study's own."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -17,8 +17,8 @@ KEY = "earlier"  # user attribute of an Optuna study; its trials have a number a
 
 
 @dataclass(frozen=True)
-class EarlierTrial:
-    """A trial of an earlier study, on this study's axes.
+class PriorTrial:
+    """A trial of a prior study, on this study's axes.
 
     Parameters
     ----------
@@ -37,14 +37,14 @@ class EarlierTrial:
 
 
 @dataclass(frozen=True)
-class Earlier:
-    """What was taken over.
+class Prior:
+    """What a warm start took over.
 
     Parameters
     ----------
     study : str
-        Id of the earlier study.
-    trials : sequence of EarlierTrial
+        Id of the prior study.
+    trials : sequence of PriorTrial
         What the sampler learns from; neither counted nor reported as this study's own.
     finalists : sequence of mapping of str to value
         Its best configurations, which run again after trial 0 and the points given by hand.
@@ -53,7 +53,7 @@ class Earlier:
     """
 
     study: str
-    trials: Sequence[EarlierTrial] = ()
+    trials: Sequence[PriorTrial] = ()
     finalists: Sequence[Mapping[str, Value]] = ()
     note: str = ""
 
@@ -78,18 +78,18 @@ class Earlier:
         return {**trials, KEY: whole}
 
     @classmethod
-    def read(cls, attributes: Mapping[str, Any]) -> "Earlier | None":
+    def read(cls, attributes: Mapping[str, Any]) -> "Prior | None":
         """Read it from an Optuna study's user attributes; None if nothing was taken over."""
         whole = attributes.get(KEY)
         if whole is None:
             return None
-        trials = [EarlierTrial(**attributes[f"{KEY}:{index}"]) for index in range(whole["trials"])]
+        trials = [PriorTrial(**attributes[f"{KEY}:{index}"]) for index in range(whole["trials"])]
         return cls(whole["study"], trials, whole["finalists"], whole["note"])
 
-    def as_seen(
+    def as_frozen(
         self, distributions: Mapping[str, BaseDistribution], spec: StudySpec
     ) -> list[FrozenTrial]:
-        """Return the trials as a sampler sees them, before all others."""
+        """Return the trials as a sampler gets them, before all others."""
         frozen = [_frozen(trial, distributions, spec) for trial in self.trials]
         for place, trial in enumerate(frozen):
             trial.number = trial._trial_id = place - len(frozen)
@@ -97,7 +97,7 @@ class Earlier:
 
 
 def _frozen(
-    trial: EarlierTrial, distributions: Mapping[str, BaseDistribution], spec: StudySpec
+    trial: PriorTrial, distributions: Mapping[str, BaseDistribution], spec: StudySpec
 ) -> FrozenTrial:
     worst = [objective.worst_value for objective in spec.objectives]
     complete = trial.state == "complete"
