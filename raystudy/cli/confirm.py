@@ -8,8 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.config import compose, override, recipe
-from raystudy.config.scopes import CHANGEABLE, MOVABLE
+from raystudy.config import compose, override, recipe, scopes
+from raystudy.config.scopes import Scope
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
@@ -19,19 +19,6 @@ from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
 from raystudy.trial import images
-
-FOR_EVERY_RUN = (
-    "device=",
-    "evaluate=",
-    "evaluate.",
-    *MOVABLE,
-)  # no training of a finalist hears of them
-LATER_TOO = (
-    *CHANGEABLE,
-    *MOVABLE,
-    "scaling=",
-    "tracker=",
-)
 
 
 def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as_json: bool) -> int:
@@ -52,16 +39,15 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
     as_json : bool
         Print the content of ``confirm.json`` instead of tables.
     """
-    _check(f"confirm {study_id}", overrides, (*LATER_TOO, *FOR_EVERY_RUN, "study.id="))
+    changing = [text for text in overrides if override.path_of(text) != "study.id"]
+    _check(f"confirm {study_id}", changing, (*scopes.CHANGEABLE, *scopes.FOR_EVERY_RUN))
     if top < 0:
         raise UserError(f"--top must be at least 0, got {top}.")
     if seeds < 2:
         raise UserError(f"--seeds must be at least 2, for one seed is no result; got {seeds}.")
     contenders.limits(overrides)
     output_dir = _output_dir(overrides)
-    own_id = [
-        str(override.parse(text).value()) for text in overrides if text.startswith("study.id=")
-    ]
+    own_id = [str(override.parse(t).value()) for t in override.named(overrides, "study.id")]
     confirm_id = own_id[-1] if own_id else f"{study_id}-{'confirm' if top else 'floor'}"
     console = terminal.console(stderr=as_json)
     if (output_dir / "studies" / confirm_id / "study.json").is_file():
@@ -70,14 +56,14 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
         return _go_on(console, folder, overrides, as_json=as_json)
     study = _searched(output_dir, study_id)
     continuation.refuse_changed_recipe(study.folder, study.manifest)
-    more = [text for text in overrides if text.startswith(FOR_EVERY_RUN)]
+    more = scopes.select(overrides, scopes.FOR_EVERY_RUN)
     runners = finalists.choose(study, top=top, seeds=seeds, more=more)
     return _begin(console, confirm_id, study, runners, overrides, as_json=as_json)
 
 
 def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
     """Go on with a confirm that was interrupted."""
-    _check(f"resume {folder.id}", overrides, LATER_TOO)
+    _check(f"resume {folder.id}", overrides, scopes.CHANGEABLE)
     return _go_on(terminal.console(), folder, overrides, as_json=False)
 
 
@@ -120,21 +106,20 @@ def _go_on(
     if (summary := run.stored_summary(folder)) is not None:
         return display.show(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
-    later = [text for text in overrides if text.startswith(LATER_TOO)]
-    settings = stored.race_settings(replace(manifest, overrides=(*manifest.overrides, *later)))
+    later = scopes.select(overrides, scopes.CHANGEABLE)
+    settings = stored.race_settings(manifest, later)
     seen = continuation.refuse_changed(folder, manifest, settings)
-    manifest = _moved(manifest.continued(later, seen), later)
-    return run.run(console, folder, manifest, resumed=True, as_json=as_json)
+    kept = scopes.select(later, scopes.KEPT)
+    manifest = _moved(manifest.continued(kept, seen), kept)
+    return run.run(console, folder, manifest, resumed=True, as_json=as_json, later=later)
 
 
-def _check(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:
-    names = ", ".join(dict.fromkeys(name.rstrip("=.") for name in allowed))
-    for path, text in zip(compose.pinned_paths(overrides), overrides, strict=True):
-        if not text.startswith(allowed):
-            raise UserError(
-                f"{command}: '{path}' cannot change, for the finalists run as they were found; "
-                f"only {names} can."
-            )
+def _check(command: str, overrides: Sequence[str], allowed: scopes.Scopes) -> None:
+    if fixed := scopes.without(overrides, allowed):
+        raise UserError(
+            f"{command}: '{override.path_of(fixed[0])}' cannot change, for the finalists run as "
+            f"they were found; only {scopes.paths(allowed)} can."
+        )
 
 
 def _searched(output_dir: Path, study_id: str) -> StoredStudy:
@@ -168,9 +153,8 @@ def _refuse_another(folder: StudyFolder, study_id: str, top: int, seeds: int) ->
 
 def _inherited(study: StoredStudy, overrides: Sequence[str]) -> tuple[str, ...]:
     """Return what holds for every run of a confirm: the search's overrides, and its own."""
-    dropped = ("study.", "sampler", "trial_scheduler")
-    inherited = [text for text in study.manifest.overrides if not text.startswith(dropped)]
-    return (*inherited, *(t for t in overrides if not t.startswith("study.id=")))
+    inherited = scopes.select(study.manifest.overrides, scopes.INHERITED)
+    return (*inherited, *(t for t in overrides if override.path_of(t) != "study.id"))
 
 
 def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
@@ -187,7 +171,7 @@ def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
 
 def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
     """Return a confirm's manifest whose runs find the images where they are now."""
-    if not (moved := [text for text in later if text.startswith(MOVABLE)]):
+    if not (moved := scopes.select(later, [Scope.IMAGES])):
         return manifest
     runners = contenders.of(manifest)
     whole = {number: [*words, *moved] for number, words in runners.overrides.items()}
@@ -195,5 +179,5 @@ def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
 
 
 def _output_dir(overrides: Sequence[str]) -> Path:
-    moved = [text for text in overrides if text.startswith("output_dir=")]
-    return Path(compose.load_shared(moved).output_dir).expanduser().resolve()
+    shared = scopes.select(overrides, scopes.SHARED)
+    return Path(compose.load_shared(shared).output_dir).expanduser().resolve()

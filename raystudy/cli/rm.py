@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.config.output_dir import results_folder
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 from raystudy.storage.redaction import redact
@@ -56,8 +57,7 @@ def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: 
 
 def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
     """Return where the study's runs went, unless `overrides` say otherwise."""
-    begun_with = folder.read_manifest().overrides
-    own = [text for text in begun_with if text.startswith(("tracker.", "tracker="))]
+    own = scopes.select(folder.read_manifest().overrides, [Scope.TRACKER])
     return compose.load_shared([*own, *overrides])
 
 

@@ -10,8 +10,7 @@ from rich.console import Console
 
 from raystudy import terminal
 from raystudy.cli import conclusion, confirm, plan_table, train
-from raystudy.config import compose, recipe, scaling
-from raystudy.config.scopes import CHANGEABLE, MOVABLE
+from raystudy.config import compose, override, recipe, scaling, scopes
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.search.search_space import SearchSpace
@@ -27,8 +26,6 @@ from raystudy.trial import images
 
 if TYPE_CHECKING:  # Optuna takes its time
     from raystudy.study.study import Study
-
-KEPT = ("study.num_trials=", "study.budget.", *MOVABLE)  # of what a resume asks, for later ones
 
 
 def sweep(
@@ -99,13 +96,11 @@ def _foresee(
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:
     """Go on with what `sweep` or `train` left unfinished."""
-    for path in compose.pinned_paths(overrides):
-        if not f"{path}=".startswith((*CHANGEABLE, *MOVABLE)):
-            can = ", ".join(name.rstrip("=") for name in (*CHANGEABLE, *MOVABLE))
-            raise UserError(
-                f"resume {study_id}: '{path}' cannot change within a study; only {can} can. "
-                f"Start another by 'raystudy sweep'."
-            )
+    if fixed := scopes.without(overrides, scopes.CHANGEABLE):
+        raise UserError(
+            f"resume {study_id}: '{override.path_of(fixed[0])}' cannot change within a study; only "
+            f"{scopes.paths(scopes.CHANGEABLE)} can. Start another by 'raystudy sweep'."
+        )
     folder = open_study_folder(_results(overrides), study_id)
     manifest = folder.read_manifest()
     if manifest.kind == "confirm":
@@ -116,14 +111,14 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     space, composed = SearchSpace.load(manifest.name, everything, manifest.search_path)
     folder.settle(composed.config)
     seen = continuation.refuse_changed(folder, manifest, composed.config, space)
-    kept = [text for text in overrides if text.startswith(KEPT)]
+    kept = scopes.select(overrides, scopes.KEPT)
     manifest = manifest.continued(kept, seen, compose.plain(composed.config.study))
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
 def extend(study_id: str, overrides: Sequence[str]) -> int:
     """Go on with a study with more trials than it was begun with."""
-    asked = [text for text in overrides if text.startswith("study.num_trials=")]
+    asked = override.named(overrides, "study.num_trials")
     if not asked:
         raise UserError(
             f"extend {study_id}: say by how much, such as study.num_trials=+32 (or to how many: "
@@ -131,7 +126,7 @@ def extend(study_id: str, overrides: Sequence[str]) -> int:
         )
     output_dir = _results(overrides)
     now = StoredStudy.open(output_dir, study_id).spec.num_trials
-    value = asked[-1].partition("=")[2]
+    value = override.value_of(asked[-1])
     total = now + int(value) if re.fullmatch(r"\+\d+", value) else value
     if not str(total).isdigit() or int(total) <= now:
         raise UserError(
@@ -211,7 +206,7 @@ def measured_on(space: SearchSpace, findings: check.Findings) -> Mapping[str, in
 
 def _results(overrides: Sequence[str]) -> Path:
     """Return the results folder; where the images are, not every data set has a setting for."""
-    shared = [text for text in overrides if not text.startswith(MOVABLE)]
+    shared = scopes.select(overrides, scopes.SHARED)
     return _output_dir(compose.load_shared(shared))
 
 

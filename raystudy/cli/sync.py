@@ -8,8 +8,9 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.storage.folders import StudyFolder, open_study_folder
 from raystudy.storage.redaction import redact
@@ -30,7 +31,7 @@ def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = Fa
     settings = compose.load_shared(overrides)
     folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
     manifest = folder.read_manifest()
-    begun_with = [t for t in manifest.overrides if t.startswith(("tracker.", "tracker="))]
+    begun_with = scopes.select(manifest.overrides, [Scope.TRACKER])
     settings = compose.load_shared([*begun_with, *overrides])
     uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)

@@ -7,8 +7,7 @@ from omegaconf import DictConfig
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose, recipe
-from raystudy.config.scopes import MOVABLE
+from raystudy.config import compose, recipe, scopes
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.storage import disk
@@ -65,7 +64,7 @@ def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) ->
     settings = compose.load(manifest.name, everything, manifest.search_path)
     folder.settle(settings)
     seen = continuation.refuse_changed(folder, manifest, settings)
-    kept = [text for text in overrides if text.startswith(MOVABLE)]
+    kept = scopes.select(overrides, scopes.KEPT)
     folder.write_manifest(manifest.continued(kept, seen))
     return _go_on(folder, settings, manifest, everything, resumed=True)
 

@@ -145,8 +145,8 @@ def _recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> 
     A recipe chooses groups by ``override /group: option`` in its defaults list. Hydra lets the
     study's own file win there, so the choices are handed on as if typed; typed ones beat them.
     """
-    typed = {text.split("=", 1)[0] for text in overrides}
-    data = _chosen_data(name, tuple(t for t in overrides if t.startswith("data=")), folders)
+    typed = {override.path_of(text) for text in overrides}
+    data = _chosen_data(name, tuple(override.named(overrides, "data")), folders)
     path = find_yaml(f"recipe/{name}/{data}", folders)
     if path is None:
         return ()
@@ -263,11 +263,6 @@ def require_resolvable(node: DictConfig | ListConfig) -> None:
             continue
         except OmegaConfBaseException as error:
             raise UserError(library_errors.words(error)) from error
-
-
-def pinned_paths(overrides: Sequence[str]) -> list[str]:
-    """Return the setting that each override names."""
-    return [text.split("=", 1)[0].lstrip("+~") for text in overrides]
 
 
 def flatten(node: DictConfig, prefix: str = "") -> dict[str, object]:

@@ -41,9 +41,10 @@ def run(
     *,
     resumed: bool,
     as_json: bool,
+    later: Sequence[str] = (),
 ) -> int:
-    """Run what is left of a confirm."""
-    settings = stored.race_settings(manifest)
+    """Run what is left of a confirm, `later` being what this process was asked to change."""
+    settings = stored.race_settings(manifest, later)
     folder.settle(settings)
     with folder.locked():
         with factory.opened(settings, console) as trackers:

@@ -9,7 +9,8 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from raystudy.config.scopes import MOVABLE
+from raystudy.config import override, scopes
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.evaluation.locate import Origin, find
 from raystudy.storage import checkpoint
@@ -73,7 +74,8 @@ def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str]
         If there is no such thing, or its weights do not fit.
     """
     origin = find(what, overrides, search_path)
-    other = [t for t in overrides if t.startswith("data") and not t.startswith(MOVABLE)]
+    others = scopes.without(overrides, [Scope.IMAGES])
+    other = [text for text in others if override.node_of(text) == "data"]
     if origin.study and other:
         raise UserError(
             f"{origin.label} is looked at on the data it was trained on, not {other[0]}."
@@ -91,8 +93,8 @@ def use_threads(settings: DictConfig) -> None:
 
 def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
     """Build a network and put its weights in."""
-    own = ("device=", "output_dir=", *(() if _is_other_data(overrides) else MOVABLE))
-    settings = origin.settings([t for t in overrides if t.startswith(own)])
+    own = (Scope.DEVICE, Scope.RESULTS, *(() if _is_other_data(overrides) else (Scope.IMAGES,)))
+    settings = origin.settings(scopes.select(overrides, own))
     splits = load_splits(settings)
     where = splits.train.images.device
     if origin.study is None:
@@ -124,7 +126,7 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
 
 
 def _is_other_data(overrides: Sequence[str]) -> bool:
-    return any(text.startswith("data=") for text in overrides)
+    return bool(override.named(overrides, "data"))
 
 
 def _weights(path: Path) -> dict[str, Any]:

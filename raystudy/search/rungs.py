@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
-from raystudy.config import compose
+from raystudy.config import compose, override
 
 # Settings up to which all trials train alike, or not yet comparably: in epochs, or as a share of
 # max_epochs.
@@ -14,7 +14,7 @@ IN_EPOCHS = ("switch_off", "queue_start", "frozen_epochs")
 AS_SHARE = ("warmup",)
 
 
-SAME_FOR_ALL = "lr_schedule."  # a warm-up of the learning rate hides no setting
+SAME_FOR_ALL = ("lr_schedule", "search")  # a warm-up of the learning rate hides no setting
 
 
 def of_scheduler(settings: DictConfig) -> list[int]:
@@ -42,9 +42,9 @@ def alike_until(settings: DictConfig, params: Sequence[Mapping[str, object]]) ->
     found = {}
     for path, value in compose.flatten(settings).items():
         last = path.rsplit(".", 1)[-1]
-        if last not in (*IN_EPOCHS, *AS_SHARE) or path.startswith((SAME_FOR_ALL, "search.")):
+        if last not in (*IN_EPOCHS, *AS_SHARE) or override.node_of(path) in SAME_FOR_ALL:
             continue
-        if f"method.{path}" in found or path.startswith("method."):
+        if f"method.{path}" in found or override.node_of(path) == "method":
             continue
         tried = [own[path] for own in params if path in own] or [value]
         epochs = [

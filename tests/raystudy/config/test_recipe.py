@@ -93,7 +93,7 @@ def search(tmp_path, monkeypatch):
             [str(tmp_path)],
             data="digits",
             study=compose.plain(composed.config.study),
-            recipe=recipe.of(composed.config, space),
+            recipe=recipe.of(composed.config, space.distributions),
             images=images.cut_of(splits),
         )
     )
