@@ -110,13 +110,13 @@ def _suites() -> list[str]:
 
 
 def _study_ids() -> list[str]:
-    from raystudy.storage.folders import default_output_dir
+    from raystudy.storage import output_dir
 
-    return [path.parent.name for path in default_output_dir().glob("studies/*/study.json")]
+    return [path.parent.name for path in output_dir.default().glob("studies/*/study.json")]
 
 
 def _trials(study_id: str) -> list[str]:
-    from raystudy.storage.folders import default_output_dir
+    from raystudy.storage import output_dir
 
-    folders = default_output_dir().glob(f"studies/{study_id}/trials/[0-9]*")
+    folders = output_dir.default().glob(f"studies/{study_id}/trials/[0-9]*")
     return [str(int(folder.name)) for folder in folders]

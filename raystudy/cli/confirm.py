@@ -8,7 +8,8 @@ from typing import Any
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.config import compose, override, recipe, scopes
+from raystudy.config import override, recipe, scopes
+from raystudy.config.output_dir import results_folder_among
 from raystudy.config.scopes import Scope
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.confirm.contenders import Contest
@@ -46,7 +47,7 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
     if seeds < 2:
         raise UserError(f"--seeds must be at least 2, for one seed is no result; got {seeds}.")
     contenders.limits(overrides)
-    output_dir = _output_dir(overrides)
+    output_dir = results_folder_among(overrides)
     own_id = [str(override.parse(t).value()) for t in override.named(overrides, "study.id")]
     confirm_id = own_id[-1] if own_id else f"{study_id}-{'confirm' if top else 'floor'}"
     console = terminal.console(stderr=as_json)
@@ -176,8 +177,3 @@ def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
     runners = contenders.of(manifest)
     whole = {number: [*words, *moved] for number, words in runners.overrides.items()}
     return replace(manifest, confirm=replace(runners, overrides=whole).plain())
-
-
-def _output_dir(overrides: Sequence[str]) -> Path:
-    shared = scopes.select(overrides, scopes.SHARED)
-    return Path(compose.load_shared(shared).output_dir).expanduser().resolve()

@@ -13,6 +13,7 @@ from rich.text import Text
 
 from raystudy import terminal
 from raystudy.config import catalogue, compose, override, scopes
+from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
 from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
@@ -45,7 +46,7 @@ def evaluate(
         raise UserError("name what to measure: a study, STUDY/TRIAL, a run in MLflow or a file.")
     suite, own = _suite(overrides, search_path)
     shared = compose.load_shared(scopes.select(own, scopes.SHARED))
-    output_dir = Path(shared.output_dir).expanduser().resolve()
+    output_dir = folder_of(shared)
     orders = [
         Order(
             origin=locate.find(one, own, search_path),

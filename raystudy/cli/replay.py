@@ -2,10 +2,10 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
 from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
@@ -21,7 +21,7 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     from raystudy.study import continuation  # torch takes seconds, which other verbs need not wait
 
     settings = compose.load_shared(scopes.select(overrides, scopes.SHARED))
-    output_dir = Path(settings.output_dir).expanduser().resolve()
+    output_dir = folder_of(settings)
     moved = scopes.select(overrides, [Scope.IMAGES])
     if re.fullmatch("[0-9a-f]{32}", run):
         tags = _tags_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)

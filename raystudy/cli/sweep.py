@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -11,13 +10,14 @@ from rich.console import Console
 from raystudy import terminal
 from raystudy.cli import conclusion, confirm, plan_table, train
 from raystudy.config import compose, override, recipe, scaling, scopes
+from raystudy.config.output_dir import folder_of, results_folder_among
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import continuation
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.interrupt import graceful, pausable
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
@@ -56,7 +56,7 @@ def sweep(
         images=images.cut_of(findings.splits),
         measured_on=measured_on(space, findings),
     )
-    folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
+    folder = create_study_folder(folder_of(settings), spec.name, settings.study.id)
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)
         images.save(folder, findings.splits)
@@ -77,9 +77,10 @@ def _foresee(
     from raystudy.cli import plan
     from raystudy.study.plan import calibration, forecast
 
-    manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path))
-    nowhere = StudyFolder(_output_dir(settings) / "studies" / name)
-    info = study_info(nowhere, space, settings, manifest, resumed=False)
+    data = str(settings.data.name)
+    manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path), data=data)
+    nowhere = StudyFolder(folder_of(settings) / "studies" / name)
+    info = StudyInfo.of(nowhere, space, StudySpec.read(settings.study), manifest, resumed=False)
     console = terminal.console()
     if not as_json:
         plan_table.show(console, settings, space, findings, None)
@@ -101,7 +102,7 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
             f"resume {study_id}: '{override.path_of(fixed[0])}' cannot change within a study; only "
             f"{scopes.paths(scopes.CHANGEABLE)} can. Start another by 'raystudy sweep'."
         )
-    folder = open_study_folder(_results(overrides), study_id)
+    folder = open_study_folder(results_folder_among(overrides), study_id)
     manifest = folder.read_manifest()
     if manifest.kind == "confirm":
         return confirm.resume(folder, overrides)
@@ -124,7 +125,7 @@ def extend(study_id: str, overrides: Sequence[str]) -> int:
             f"extend {study_id}: say by how much, such as study.num_trials=+32 (or to how many: "
             f"study.num_trials=64)."
         )
-    output_dir = _results(overrides)
+    output_dir = results_folder_among(overrides)
     now = StoredStudy.open(output_dir, study_id).spec.num_trials
     value = override.value_of(asked[-1])
     total = now + int(value) if re.fullmatch(r"\+\d+", value) else value
@@ -167,7 +168,7 @@ def _run(
     from raystudy.on_ray.executor import RayExecutor
     from raystudy.study.study import Study
 
-    info = study_info(folder, space, settings, manifest, resumed=resumed)
+    info = StudyInfo.of(folder, space, StudySpec.read(settings.study), manifest, resumed=resumed)
     executor = RayExecutor(scaling.read_scaling(settings))
     pause = Pause()
     with (
@@ -202,13 +203,3 @@ def measured_on(space: SearchSpace, findings: check.Findings) -> Mapping[str, in
     """Return on how many images all trials are measured; nothing where the search varies that."""
     varied = {path.partition(".")[0] for path in space.distributions}
     return {} if varied & {"data", "evaluate"} else findings.measured_on
-
-
-def _results(overrides: Sequence[str]) -> Path:
-    """Return the results folder; where the images are, not every data set has a setting for."""
-    shared = scopes.select(overrides, scopes.SHARED)
-    return _output_dir(compose.load_shared(shared))
-
-
-def _output_dir(settings: DictConfig) -> Path:
-    return Path(settings.output_dir).expanduser().resolve()

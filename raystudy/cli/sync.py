@@ -1,7 +1,6 @@
 """``raystudy sync``: deliver to MLflow what waits on disk."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
@@ -10,6 +9,7 @@ from rich.text import Text
 from raystudy import terminal
 from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.config.output_dir import results_folder
 from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.storage.folders import StudyFolder, open_study_folder
@@ -28,8 +28,7 @@ def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = Fa
     background : bool
         Whether to go on trying, after this command has ended, where nothing could be delivered.
     """
-    settings = compose.load_shared(overrides)
-    folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
+    folder = open_study_folder(results_folder(overrides), study_id)
     manifest = folder.read_manifest()
     begun_with = scopes.select(manifest.overrides, [Scope.TRACKER])
     settings = compose.load_shared([*begun_with, *overrides])

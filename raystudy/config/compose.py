@@ -37,7 +37,7 @@ from raystudy.config.catalogue import (
     study_names,
 )
 from raystudy.errors import UserError
-from raystudy.storage.folders import default_output_dir
+from raystudy.storage import output_dir
 
 UNKNOWN = "???"  # what has no value yet
 
@@ -222,7 +222,7 @@ def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
 def _register_resolvers() -> None:
     # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
     OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
-    OmegaConf.register_new_resolver("results_folder", lambda: str(default_output_dir()))
+    OmegaConf.register_new_resolver("results_folder", lambda: str(output_dir.default()))
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
     adversaries.register()

@@ -83,18 +83,7 @@ def _open(
 ) -> Study:
     runners = contenders.of(manifest)
     spec = StudySpec.read(manifest.study or {})
-    info = StudyInfo(
-        id=folder.id,
-        folder=folder.path,
-        name=manifest.name,
-        overrides=(),
-        dataset=manifest.data,
-        spec=spec,
-        axes=runners.space.axes,
-        published=runners.space.published,
-        search_path=manifest.search_path,
-        resumed=resumed,
-    )
+    info = StudyInfo.of(folder, runners.space, spec, manifest, resumed=resumed)
     return Study.open(
         info,
         runners.space,

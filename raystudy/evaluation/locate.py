@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config import compose, override, recipe, scopes
 from raystudy.config.mlflow_uri import store_uri
+from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.storage.folders import (
@@ -92,7 +93,7 @@ def _normalise_as_trained(settings: DictConfig, own: DictConfig, kept: Path) -> 
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:
     """Return where a trained network is; see `open_trained`."""
     shared = compose.load_shared(scopes.select(overrides, scopes.SHARED))
-    output_dir = Path(shared.output_dir).expanduser().resolve()
+    output_dir = folder_of(shared)
     if not has_study(output_dir, what.partition("/")[0]):
         if (file := _file(what)) is not None:
             if not file[0].is_file() and "/" not in what:

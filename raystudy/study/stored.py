@@ -109,20 +109,8 @@ class StoredStudy:
     @property
     def info(self) -> StudyInfo:
         """What trackers are told of it."""
-        space, settings = self.composed
-        return StudyInfo(
-            id=self.id,
-            folder=self.folder.path,
-            name=self.manifest.name,
-            overrides=space.overrides,
-            dataset=str(settings.data.name),
-            spec=self.spec,
-            axes=space.axes,
-            published=space.published,
-            search_path=self.manifest.search_path,
-            resumed=True,
-            measured_on=self.manifest.measured_on,
-        )
+        space, _ = self.composed
+        return StudyInfo.of(self.folder, space, self.spec, self.manifest, resumed=True)
 
     @cached_property
     def _storage(self) -> tuple[BaseStorage, int | None]:

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -10,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config import compose as config
 from raystudy.config import constraint, override, recipe, scopes
+from raystudy.config.output_dir import folder_of
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search import axes, pareto
@@ -167,7 +167,7 @@ def _leaves(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
 def _opened(settings: DictConfig, spec: StudySpec) -> StoredStudy:
     """Open the earlier study if it is of the same sort."""
     assert spec.warm_start is not None
-    output_dir = Path(settings.output_dir).expanduser().resolve()
+    output_dir = folder_of(settings)
     earlier = StoredStudy.open(output_dir, spec.warm_start)
     if earlier.manifest.kind != "sweep":
         raise UserError(
