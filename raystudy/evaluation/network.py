@@ -13,7 +13,7 @@ from raystudy.config import override, scopes
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.evaluation.locate import Origin, find
-from raystudy.storage import checkpoint
+from raystudy.storage.checkpoint import TrialCheckpoint
 from raystudy.trial import images
 from raystudy.trial.build import build_encoder, build_method, load_splits
 from trainables.data.image_set import Splits
@@ -132,12 +132,7 @@ def _is_other_data(overrides: Sequence[str]) -> bool:
 def _weights(path: Path) -> dict[str, Any]:
     if path.suffix != ".ckpt":
         return dict(read_weights(path))
-    state = checkpoint.load(path)
-    try:
-        weights: dict[str, Any] = state["trainer"]["method"]
-    except (KeyError, TypeError):
-        raise UserError(f"{path} is no checkpoint of a trial of raystudy's.") from None
-    return weights
+    return TrialCheckpoint.load(path).method
 
 
 def _load_method(method: Method, weights: dict[str, Any]) -> None:
