@@ -1,5 +1,6 @@
 """Rungs of successive halving: the epochs at which trials are compared."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
@@ -17,17 +18,22 @@ AS_SHARE = ("warmup",)
 SAME_FOR_ALL = ("lr_schedule", "search")  # a warm-up of the learning rate hides no setting
 
 
+def epoch_of(rung: int, min_resource: int, reduction_factor: int) -> int:
+    """Return the epoch of a rung, counted from 0."""
+    return int(min_resource * reduction_factor**rung)
+
+
 def of_scheduler(settings: DictConfig) -> list[int]:
     """Return the epochs below the last at which successive halving compares trials."""
     recipe = settings.trial_scheduler
     factor = recipe.get("reduction_factor")
     if factor is None or not isinstance(recipe.get("min_resource"), int):
         return []
-    epoch, rungs = recipe.min_resource * factor ** recipe.get("min_early_stopping_rate", 0), []
-    while epoch < settings.max_epochs:
-        rungs.append(int(epoch))
-        epoch *= factor
-    return rungs
+    at = (
+        epoch_of(rung, recipe.min_resource, factor)
+        for rung in itertools.count(recipe.get("min_early_stopping_rate", 0))
+    )
+    return list(itertools.takewhile(lambda epoch: epoch < settings.max_epochs, at))
 
 
 def alike_until(settings: DictConfig, params: Sequence[Mapping[str, object]]) -> dict[str, float]:
