@@ -9,9 +9,10 @@ from rich.table import Table
 
 from raystudy import terminal
 from raystudy.cli.status import values
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.budget import MEASURES
 from raystudy.config.output_dir import results_folder
+from raystudy.config.scopes import Scope
 from raystudy.config.spec import RECIPE, as_test
 from raystudy.confirm import across_studies
 from raystudy.errors import EXIT_DONE, UserError
@@ -213,7 +214,7 @@ def _settings_and_measures(
     unique = {
         path: value
         for path, value in leaves.items()
-        if path not in twice and not path.startswith("search.")
+        if path not in twice and scopes.of(path) is not Scope.SPACE
     }
     return unique, trial.summary.metrics
 

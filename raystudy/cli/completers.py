@@ -60,10 +60,9 @@ def settings(prefix: str, parsed_args: Namespace, **_: object) -> list[str]:
 
 def resumable_settings(prefix: str, parsed_args: Namespace, **_: object) -> list[str]:
     """Return the settings that may change when a study is continued."""
-    from raystudy.config.scopes import CHANGEABLE, MOVABLE
+    from raystudy.config import scopes
 
-    allowed = (*CHANGEABLE, *MOVABLE)
-    return [text for text in settings(prefix, parsed_args) if text.startswith(allowed)]
+    return scopes.select(settings(prefix, parsed_args), scopes.CHANGEABLE)
 
 
 def store_settings(**_: object) -> list[str]:
@@ -114,6 +113,6 @@ def _trial_numbers(study_id: str) -> list[str]:
 
 
 def _results() -> Path:
-    from raystudy.storage.folders import default_output_dir
+    from raystudy.storage import output_dir
 
-    return default_output_dir().expanduser()
+    return output_dir.default()

@@ -8,8 +8,9 @@ from typing import Any
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.config import compose, override, recipe
-from raystudy.config.scopes import CHANGEABLE, MOVABLE
+from raystudy.config import override, recipe, scopes
+from raystudy.config.output_dir import results_folder_among
+from raystudy.config.scopes import Scope
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
@@ -19,19 +20,6 @@ from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
 from raystudy.trial import images
-
-FOR_EVERY_RUN = (
-    "device=",
-    "evaluate=",
-    "evaluate.",
-    *MOVABLE,
-)  # these do not affect how a finalist is trained
-ON_RESUME = (
-    *CHANGEABLE,
-    *MOVABLE,
-    "scaling=",
-    "tracker=",
-)
 
 
 def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as_json: bool) -> int:
@@ -53,7 +41,8 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
     as_json : bool
         Print the content of ``confirm.json`` instead of tables.
     """
-    _refuse_fixed(f"confirm {study_id}", overrides, (*ON_RESUME, *FOR_EVERY_RUN, "study.id="))
+    changing = [text for text in overrides if override.path_of(text) != "study.id"]
+    _refuse_fixed(f"confirm {study_id}", changing, (*scopes.CHANGEABLE, *scopes.FOR_EVERY_RUN))
     if top < 0:
         raise UserError(f"--top must be at least 0, got {top}.")
     if seeds < 2:
@@ -61,10 +50,8 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
             f"--seeds must be at least 2, to estimate the seed-to-seed noise; got {seeds}."
         )
     contenders.limits(overrides)
-    output_dir = _output_dir(overrides)
-    given_ids = [
-        str(override.parse(text).value()) for text in overrides if text.startswith("study.id=")
-    ]
+    output_dir = results_folder_among(overrides)
+    given_ids = [str(override.parse(t).value()) for t in override.named(overrides, "study.id")]
     confirm_id = given_ids[-1] if given_ids else f"{study_id}-{'confirm' if top else 'floor'}"
     console = terminal.console(stderr=as_json)
     if (output_dir / "studies" / confirm_id / "study.json").is_file():
@@ -73,14 +60,14 @@ def confirm(study_id: str, overrides: Sequence[str], *, top: int, seeds: int, as
         return _continue(console, folder, overrides, as_json=as_json)
     study = _open_search(output_dir, study_id)
     continuation.refuse_changed_recipe(study.folder, study.manifest)
-    more = [text for text in overrides if text.startswith(FOR_EVERY_RUN)]
+    more = scopes.select(overrides, scopes.FOR_EVERY_RUN)
     runners = finalists.choose(study, top=top, seeds=seeds, more=more)
     return _start(console, confirm_id, study, runners, overrides, as_json=as_json)
 
 
 def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
     """Continue an interrupted confirm."""
-    _refuse_fixed(f"resume {folder.id}", overrides, ON_RESUME)
+    _refuse_fixed(f"resume {folder.id}", overrides, scopes.CHANGEABLE)
     return _continue(terminal.console(), folder, overrides, as_json=False)
 
 
@@ -123,21 +110,20 @@ def _continue(
     if (summary := run.stored_summary(folder)) is not None:
         return display.show_result(console, folder, summary, as_json=as_json)
     manifest = folder.read_manifest()
-    later = [text for text in overrides if text.startswith(ON_RESUME)]
-    settings = stored.race_settings(replace(manifest, overrides=(*manifest.overrides, *later)))
+    later = scopes.select(overrides, scopes.CHANGEABLE)
+    settings = stored.race_settings(manifest, later)
     differences = continuation.refuse_changed(folder, manifest, settings)
-    manifest = _moved(manifest.continued(later, differences), later)
-    return run.run(console, folder, manifest, resumed=True, as_json=as_json)
+    kept = scopes.select(later, scopes.KEPT)
+    manifest = _moved(manifest.continued(kept, differences), kept)
+    return run.run(console, folder, manifest, resumed=True, as_json=as_json, later=later)
 
 
-def _refuse_fixed(command: str, overrides: Sequence[str], allowed: tuple[str, ...]) -> None:
-    names = ", ".join(dict.fromkeys(name.rstrip("=.") for name in allowed))
-    for path, text in zip(compose.pinned_paths(overrides), overrides, strict=True):
-        if not text.startswith(allowed):
-            raise UserError(
-                f"{command}: '{path}' cannot change, because the finalists' settings are fixed; "
-                f"only {names} can."
-            )
+def _refuse_fixed(command: str, overrides: Sequence[str], allowed: scopes.Scopes) -> None:
+    if fixed := scopes.without(overrides, allowed):
+        raise UserError(
+            f"{command}: '{override.path_of(fixed[0])}' cannot change, because the finalists' "
+            f"settings are fixed; only {scopes.paths(allowed)} can."
+        )
 
 
 def _open_search(output_dir: Path, study_id: str) -> StoredStudy:
@@ -171,9 +157,8 @@ def _require_same_race(folder: StudyFolder, study_id: str, top: int, seeds: int)
 
 def _inherited(study: StoredStudy, overrides: Sequence[str]) -> tuple[str, ...]:
     """Return the overrides of every run of a confirm: the search's, then the confirm's."""
-    dropped = ("study.", "sampler", "trial_scheduler")
-    inherited = [text for text in study.manifest.overrides if not text.startswith(dropped)]
-    return (*inherited, *(t for t in overrides if not t.startswith("study.id=")))
+    inherited = scopes.select(study.manifest.overrides, scopes.INHERITED)
+    return (*inherited, *(t for t in overrides if override.path_of(t) != "study.id"))
 
 
 def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
@@ -190,13 +175,8 @@ def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
 
 def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
     """Return a confirm's manifest whose runs read the images from their new folder."""
-    if not (moved := [text for text in later if text.startswith(MOVABLE)]):
+    if not (moved := scopes.select(later, [Scope.IMAGES])):
         return manifest
     runners = contenders.contest_of(manifest)
     overrides = {number: [*own, *moved] for number, own in runners.overrides.items()}
     return replace(manifest, confirm=replace(runners, overrides=overrides).plain())
-
-
-def _output_dir(overrides: Sequence[str]) -> Path:
-    moved = [text for text in overrides if text.startswith("output_dir=")]
-    return Path(compose.load_shared(moved).output_dir).expanduser().resolve()

@@ -12,8 +12,10 @@ from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import catalogue, compose
+from raystudy.config import catalogue, compose, override, scopes
+from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import locate, network, tables, transfers
 from raystudy.evaluation.runner import Order, measure
@@ -45,13 +47,13 @@ def evaluate(
     if not runs:
         raise UserError("evaluate needs a study, STUDY/TRIAL, a run in MLflow or a file.")
     suite, own = _suite([*settings, *overrides], search_path)
-    shared = compose.load_shared([t for t in own if t.startswith(("output_dir=", "tracker"))])
-    output_dir = Path(shared.output_dir).expanduser().resolve()
+    shared = compose.load_shared(scopes.select(own, scopes.SHARED))
+    output_dir = folder_of(shared)
     orders = [
         Order(
             origin=locate.find(one, own, search_path),
             suite=suite,
-            overrides=tuple(t for t in own if not t.startswith("tracker")),
+            overrides=tuple(scopes.without(own, [Scope.TRACKER])),
             output_dir=output_dir,
         )
         for one in runs
@@ -117,12 +119,12 @@ def _show_readings(console: Console, orders: Sequence[Order], split: str) -> Non
 
 def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
     """Return the chosen suite, and the other overrides."""
-    asked = [text.partition("=")[2] for text in overrides if text.startswith("suite=")]
+    asked = [override.value_of(text) for text in override.named(overrides, "suite")]
     suite = asked[-1] if asked else DEFAULT_SUITE
     known = catalogue.options("suite", search_path)
     if suite not in known:
         raise UserError(f"no suite '{suite}'; choose from {', '.join(known)}.")
-    return suite, [text for text in overrides if not text.startswith("suite=")]
+    return suite, [text for text in overrides if override.path_of(text) != "suite"]
 
 
 def _measure_all(

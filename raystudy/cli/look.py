@@ -7,7 +7,8 @@ from pathlib import Path
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import compose, scopes
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation.network import Trained, open_trained, use_threads
 from raystudy.evaluation.pictures import (
@@ -85,8 +86,8 @@ def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path
     study = trained.origin.study
     if study is None:
         return ""
-    stored = [t for t in study.read_manifest().overrides if t.startswith("tracker")]
-    given = [t for t in overrides if t.startswith(("tracker", "output_dir="))]
+    stored = scopes.select(study.read_manifest().overrides, [Scope.TRACKER])
+    given = scopes.select(overrides, scopes.SHARED)
     settings = compose.load_shared([*stored, *given])
     attachment = Attachment(files=files, folder=FOLDER)
     return attach(study, trained.origin.number, settings, attachment)

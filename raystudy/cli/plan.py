@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -14,6 +13,7 @@ from raystudy import terminal
 from raystudy.cli import plan_table
 from raystudy.config import compose
 from raystudy.config.budget import WORDS
+from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE
@@ -22,7 +22,7 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.search.trial_scheduler import read_trial_scheduler
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.plan import calibration, check, forecast
 from raystudy.study.plan.calibration import Calibration
 from raystudy.study.plan.forecast import Forecast, Span
@@ -38,11 +38,10 @@ def plan(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
     checked = check.check_plan(settings)
-    manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path))
-    output_dir = Path(settings.output_dir).expanduser().resolve()
-    info = study_info(
-        StudyFolder(output_dir / "studies" / name), space, settings, manifest, resumed=False
-    )
+    data = str(settings.data.name)
+    manifest = Manifest(kind="sweep", name=name, search_path=tuple(search_path), data=data)
+    folder = StudyFolder(folder_of(settings) / "studies" / name)
+    info = StudyInfo.of(folder, space, StudySpec.read(settings.study), manifest, resumed=False)
     console = terminal.console()
     if not as_json:
         plan_table.show(console, settings, space, checked, None)

@@ -2,11 +2,11 @@
 
 import re
 from collections.abc import Sequence
-from pathlib import Path
 
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import store_uri
-from raystudy.config.scopes import MOVABLE
+from raystudy.config.output_dir import folder_of
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
@@ -20,9 +20,9 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     from raystudy.cli import train
     from raystudy.study import continuation  # imports torch, which takes seconds
 
-    settings = compose.load_shared([text for text in overrides if _is_shared(text)])
-    output_dir = Path(settings.output_dir).expanduser().resolve()
-    moved = [text for text in overrides if text.startswith(MOVABLE)]
+    settings = compose.load_shared(scopes.select(overrides, scopes.SHARED))
+    output_dir = folder_of(settings)
+    moved = scopes.select(overrides, [Scope.IMAGES])
     if re.fullmatch("[0-9a-f]{32}", run):
         tags = _tags_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
         line = tags["raystudy.command"]
@@ -36,10 +36,6 @@ def replay(run: str, overrides: Sequence[str]) -> int:
         line = replay_command(study, trial)
     name, own, folders = command.read_train(line)
     return train.train(name, [*own, *overrides], folders)
-
-
-def _is_shared(text: str) -> bool:
-    return text.startswith(("output_dir=", "tracker.", "tracker="))
 
 
 def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:

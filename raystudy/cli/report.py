@@ -7,8 +7,9 @@ from omegaconf import DictConfig
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.output_dir import results_folder
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.report import page
 from raystudy.report.importance import Kind
@@ -77,7 +78,7 @@ def _path(study: StoredStudy, output: str | None) -> Path:
 
 def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
     """Return the study's tracker settings, under `overrides`."""
-    stored = [t for t in study.manifest.overrides if t.startswith(("tracker.", "tracker="))]
+    stored = scopes.select(study.manifest.overrides, [Scope.TRACKER])
     return compose.load_shared([*stored, *overrides])
 
 

@@ -6,9 +6,10 @@ from collections.abc import Sequence
 from omegaconf import DictConfig
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.config.output_dir import results_folder
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 from raystudy.storage.redaction import redact
@@ -58,8 +59,7 @@ def remove(study_id: str, overrides: Sequence[str], *, confirmed: bool, keep_mlf
 
 def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
     """Return the study's tracker settings, under `overrides`."""
-    manifest = folder.read_manifest()
-    stored = [text for text in manifest.overrides if text.startswith(("tracker.", "tracker="))]
+    stored = scopes.select(folder.read_manifest().overrides, [Scope.TRACKER])
     return compose.load_shared([*stored, *overrides])
 
 

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
@@ -10,15 +9,15 @@ from rich.console import Console
 
 from raystudy import terminal
 from raystudy.cli import conclusion, confirm, plan, plan_table, train
-from raystudy.config import compose, recipe, scaling
-from raystudy.config.scopes import CHANGEABLE, MOVABLE
+from raystudy.config import compose, override, recipe, scaling, scopes
+from raystudy.config.output_dir import folder_of, results_folder_among
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import continuation
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.interrupt import graceful, pausable
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
@@ -27,9 +26,6 @@ from raystudy.trial import images
 
 if TYPE_CHECKING:  # Optuna is slow to import
     from raystudy.study.study import Study
-
-# Overrides of a resume that later ones keep.
-KEPT = ("study.num_trials=", "study.budget.", *MOVABLE)
 
 
 def sweep(
@@ -58,7 +54,7 @@ def sweep(
         images=images.cut_of(checked.splits),
         measured_on=measured_on(space, checked),
     )
-    folder = create_study_folder(_output_dir(settings), spec.name, settings.study.id)
+    folder = create_study_folder(folder_of(settings), spec.name, settings.study.id)
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)
         images.save(folder, checked.splits)
@@ -68,14 +64,12 @@ def sweep(
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:
     """Continue what `sweep`, `train` or `confirm` left unfinished."""
-    for path in compose.pinned_paths(overrides):
-        if not f"{path}=".startswith((*CHANGEABLE, *MOVABLE)):
-            allowed = ", ".join(name.rstrip("=") for name in (*CHANGEABLE, *MOVABLE))
-            raise UserError(
-                f"resume {study_id}: '{path}' cannot change within a study; only {allowed} can. "
-                f"Start another study with 'raystudy sweep'."
-            )
-    folder = open_study_folder(_results(overrides), study_id)
+    if fixed := scopes.without(overrides, scopes.CHANGEABLE):
+        raise UserError(
+            f"resume {study_id}: '{override.path_of(fixed[0])}' cannot change within a study; only "
+            f"{scopes.paths(scopes.CHANGEABLE)} can. Start another study with 'raystudy sweep'."
+        )
+    folder = open_study_folder(results_folder_among(overrides), study_id)
     manifest = folder.read_manifest()
     if manifest.kind == "confirm":
         return confirm.resume(folder, overrides)
@@ -85,22 +79,22 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     space, composed = SearchSpace.load(manifest.name, everything, manifest.search_path)
     folder.settle(composed.config)
     differences = continuation.refuse_changed(folder, manifest, composed.config, space)
-    kept = [text for text in overrides if text.startswith(KEPT)]
+    kept = scopes.select(overrides, scopes.KEPT)
     manifest = manifest.continued(kept, differences, compose.plain(composed.config.study))
     return _run(terminal.console(), folder, space, composed.config, manifest, resumed=True)
 
 
 def extend(study_id: str, overrides: Sequence[str]) -> int:
     """Continue a study with more trials than it has."""
-    asked = [text for text in overrides if text.startswith("study.num_trials=")]
+    asked = override.named(overrides, "study.num_trials")
     if not asked:
         raise UserError(
             f"extend {study_id}: give the number of trials to add, such as study.num_trials=+32, "
             f"or the total, such as study.num_trials=64."
         )
-    output_dir = _results(overrides)
+    output_dir = results_folder_among(overrides)
     now = StoredStudy.open(output_dir, study_id).spec.num_trials
-    value = asked[-1].partition("=")[2]
+    value = override.value_of(asked[-1])
     total = now + int(value) if re.fullmatch(r"\+\d+", value) else value
     if not str(total).isdigit() or int(total) <= now:
         raise UserError(
@@ -141,7 +135,7 @@ def _run(
     from raystudy.on_ray.executor import RayExecutor
     from raystudy.study.study import Study
 
-    info = study_info(folder, space, settings, manifest, resumed=resumed)
+    info = StudyInfo.of(folder, space, StudySpec.read(settings.study), manifest, resumed=resumed)
     executor = RayExecutor(scaling.read_scaling(settings))
     pause = Pause()
     with (
@@ -176,14 +170,3 @@ def measured_on(space: SearchSpace, checked: check.Findings) -> Mapping[str, int
     """Return on how many images each metric of all trials is measured, if the search fixes it."""
     varied = {path.partition(".")[0] for path in space.distributions}
     return {} if varied & {"data", "evaluate"} else checked.measured_on
-
-
-def _results(overrides: Sequence[str]) -> Path:
-    """Return the results folder."""
-    # Not every data set has the settings of where images are.
-    shared = [text for text in overrides if not text.startswith(MOVABLE)]
-    return _output_dir(compose.load_shared(shared))
-
-
-def _output_dir(settings: DictConfig) -> Path:
-    return Path(settings.output_dir).expanduser().resolve()

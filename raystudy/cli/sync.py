@@ -1,15 +1,16 @@
 """``raystudy sync``: upload to MLflow the events that wait on disk."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose
+from raystudy.config import compose, scopes
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.config.output_dir import results_folder
+from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.storage.folders import StudyFolder, open_study_folder
 from raystudy.storage.redaction import redact
@@ -27,10 +28,9 @@ def sync_study(study_id: str, overrides: Sequence[str], *, background: bool = Fa
     background : bool
         Keep trying after this command has ended if the server is unreachable.
     """
-    settings = compose.load_shared(overrides)
-    folder = open_study_folder(Path(settings.output_dir).expanduser().resolve(), study_id)
+    folder = open_study_folder(results_folder(overrides), study_id)
     manifest = folder.read_manifest()
-    stored = [t for t in manifest.overrides if t.startswith(("tracker.", "tracker="))]
+    stored = scopes.select(manifest.overrides, [Scope.TRACKER])
     settings = compose.load_shared([*stored, *overrides])
     uri = store_uri(settings.tracker.uri, str(folder.home))
     console = terminal.console(stderr=True)

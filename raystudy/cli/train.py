@@ -1,16 +1,16 @@
 """``raystudy train``: one trial in this process, without Ray."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose, recipe
-from raystudy.config.scopes import MOVABLE
+from raystudy.config import compose, recipe, scopes
+from raystudy.config.output_dir import folder_of
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
+from raystudy.search.search_space import SearchSpace
 from raystudy.storage import disk
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
@@ -30,7 +30,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
     """Start a training run in a new folder."""
     settings = compose.load(name, overrides, search_path)
     checked = check.check_plan(settings)
-    output_dir = Path(settings.output_dir).expanduser().resolve()
+    output_dir = folder_of(settings)
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
     manifest = Manifest.begin(
         "train",
@@ -65,7 +65,7 @@ def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) ->
     settings = compose.load(manifest.name, everything, manifest.search_path)
     folder.settle(settings)
     differences = continuation.refuse_changed(folder, manifest, settings)
-    kept = [text for text in overrides if text.startswith(MOVABLE)]
+    kept = scopes.select(overrides, scopes.KEPT)
     folder.write_manifest(manifest.continued(kept, differences))
     return _train(folder, settings, manifest, everything, resumed=True)
 
@@ -84,7 +84,9 @@ def _train(
     from raystudy.trial.run import run_trial
 
     console = terminal.console()
-    study = _study(folder, settings, manifest, overrides, resumed=resumed)
+    fixed = SearchSpace(distributions={}, published={}, overrides=tuple(overrides))
+    spec = StudySpec.read(settings.study)
+    study = StudyInfo.of(folder, fixed, spec, manifest, resumed=resumed)
     trial = TrialInfo(
         number=FIRST_TRIAL,
         params={},
@@ -118,25 +120,3 @@ def _train(
             console.print(f"the traceback is in {session.folder.error}", style="red")
         return EXIT_FAILED
     return EXIT_DONE
-
-
-def _study(
-    folder: StudyFolder,
-    settings: DictConfig,
-    manifest: Manifest,
-    overrides: Sequence[str],
-    *,
-    resumed: bool,
-) -> StudyInfo:
-    return StudyInfo(
-        id=folder.id,
-        folder=folder.path,
-        name=manifest.name,
-        overrides=tuple(overrides),
-        dataset=settings.data.name,
-        spec=StudySpec.read(settings.study),
-        axes={},
-        published={},
-        search_path=tuple(manifest.search_path),
-        resumed=resumed,
-    )

@@ -12,6 +12,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from raystudy.config import compose, import_path
 from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.config.output_dir import folder_of
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow import artifact_paths
@@ -27,7 +28,7 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
         print(f"results are logged to an MLflow server; open {redact(uri)} in a browser")  # noqa: T201
         return EXIT_DONE
     require_free(host, port)
-    Path(settings.output_dir).expanduser().mkdir(parents=True, exist_ok=True)
+    folder_of(settings).mkdir(parents=True, exist_ok=True)
     artifacts = default_artifacts(settings.output_dir)
     if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
         with contextlib.suppress(SQLAlchemyError):  # the server reports it better

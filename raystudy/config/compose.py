@@ -37,7 +37,7 @@ from raystudy.config.catalogue import (
     study_names,
 )
 from raystudy.errors import UserError
-from raystudy.storage.folders import default_output_dir
+from raystudy.storage import output_dir
 
 UNKNOWN = "???"  # what has no value yet
 
@@ -145,8 +145,8 @@ def _recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> 
     A recipe chooses groups by ``override /group: option`` in its defaults list. Hydra lets the
     study's own file win there, so the choices are handed on as if typed; typed ones beat them.
     """
-    typed = {text.split("=", 1)[0] for text in overrides}
-    data = _chosen_data(name, tuple(t for t in overrides if t.startswith("data=")), folders)
+    typed = {override.path_of(text) for text in overrides}
+    data = _chosen_data(name, tuple(override.named(overrides, "data")), folders)
     path = find_yaml(f"recipe/{name}/{data}", folders)
     if path is None:
         return ()
@@ -222,7 +222,7 @@ def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
 def _register_resolvers() -> None:
     # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
     OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
-    OmegaConf.register_new_resolver("results_folder", lambda: str(default_output_dir()))
+    OmegaConf.register_new_resolver("results_folder", lambda: str(output_dir.default()))
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
     adversaries.register()
@@ -263,11 +263,6 @@ def require_resolvable(node: DictConfig | ListConfig) -> None:
             continue
         except OmegaConfBaseException as error:
             raise UserError(library_errors.words(error)) from error
-
-
-def pinned_paths(overrides: Sequence[str]) -> list[str]:
-    """Return the setting that each override names."""
-    return [text.split("=", 1)[0].lstrip("+~") for text in overrides]
 
 
 def flatten(node: DictConfig, prefix: str = "") -> dict[str, object]:

@@ -2,10 +2,10 @@
 
 import os
 import re
-from pathlib import Path
 
 from raystudy.errors import UserError
 from raystudy.storage.file_names import reachable
+from raystudy.storage.output_dir import resolve
 from raystudy.storage.redaction import redact
 
 VARIABLE = "MLFLOW_TRACKING_URI"  # what tracker.uri is where nobody sets it
@@ -31,7 +31,7 @@ def store_uri(uri: str | None, output_dir: str) -> str:
                 f"http://host:5000 or sqlite:////folder/mlflow.db, got '{redact(uri)}'."
             )
         return uri
-    return f"sqlite:///{reachable(_folder(output_dir), UNFIT) / DATABASE}"
+    return f"sqlite:///{reachable(resolve(output_dir), UNFIT) / DATABASE}"
 
 
 def _name(uri: str) -> str:
@@ -46,9 +46,5 @@ def default_artifacts(output_dir: str) -> str:
 
     MLflow takes a path for a URI and reads ``%41``, ``#`` and ``?`` in it as such.
     """
-    path = reachable(_folder(output_dir)) / "artifacts"
+    path = reachable(resolve(output_dir)) / "artifacts"
     return path.as_uri() if re.search(r"[%#?\x00-\x1f\x7f]", str(path)) else str(path)
-
-
-def _folder(output_dir: str) -> Path:
-    return Path(output_dir).expanduser().resolve()

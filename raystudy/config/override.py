@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Iterable
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, Quote, QuotedString, ValueType
@@ -34,6 +35,30 @@ def parse(text: str) -> Override:
     override = _parsed(as_meant(text))
     assert override is not None
     return override
+
+
+def path_of(text: str) -> str:
+    """Return the setting that an override names, or the group whose option it chooses.
+
+    ``++data.root=/images``, ``~study.budget`` and ``attack@own=pgd_l2`` name ``data.root``,
+    ``study.budget`` and ``attack``.
+    """
+    return text.partition("=")[0].strip().lstrip("+~").partition("@")[0].replace("/", ".")
+
+
+def node_of(text: str) -> str:
+    """Return the section that an override is about: the first part of its path."""
+    return path_of(text).partition(".")[0]
+
+
+def value_of(text: str) -> str:
+    """Return an override's value as typed."""
+    return text.partition("=")[2]
+
+
+def named(overrides: Iterable[str], path: str) -> list[str]:
+    """Return the overrides of one setting, or those that choose the option of one group."""
+    return [text for text in overrides if path_of(text) == path]
 
 
 def as_meant(text: str) -> str:
@@ -75,7 +100,7 @@ def _parsed(text: str) -> Override | None:
 
 
 def _is_text(path: str) -> bool:
-    return path.lstrip("+") in TEXT
+    return path_of(path) in TEXT
 
 
 def _says_something_else(override: Override, path: str, value: str) -> bool:

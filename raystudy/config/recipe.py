@@ -1,28 +1,13 @@
 """The recipe a study was started with, kept so that it continues with the same one."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
 from omegaconf import DictConfig
 
-from raystudy.config import compose
+from raystudy.config import compose, override, scopes
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
-
-# Where things are, and what they are computed on.
-PLACES = (
-    *("output_dir", "device", "tracker.", "scaling."),
-    *(f"data.{inside}{what}" for inside in ("", "splits.") for what in ("root", "cache_dir")),
-    *("data.download", "data.splits.download"),
-)
-# What changes nothing about how a trial trains.
-NOT_A_TRIALS = (*PLACES, "study.", "search.", "sampler.", "trial_scheduler.")
-# What may change, or is a name, within a search.
-NOT_A_SEARCHS = (
-    *PLACES,
-    *("search.", "study.id", "study.num_trials", "study.budget.", "study.stall_minutes"),
-    *("study.max_failures", "study.storage"),
-)
-DATA = "data."
 
 
 def recipe_of(settings: DictConfig, axes: Collection[str] | None = None) -> dict[str, Any]:
@@ -35,8 +20,7 @@ def recipe_of(settings: DictConfig, axes: Collection[str] | None = None) -> dict
         What a search varies; its recipe is also how it searches, and where.
     """
     leaves = compose.flatten(settings)
-    ignored = NOT_A_TRIALS if axes is None else NOT_A_SEARCHS
-    found = {path: leaf for path, leaf in leaves.items() if not path.startswith(ignored)}
+    found = {path: leaves[path] for path in scopes.select(leaves, _asked(axes))}
     for path in axes or ():
         axis = settings.search.get(path)
         if isinstance(axis, DictConfig):  # the user's own axes stand among the overrides
@@ -51,7 +35,7 @@ def refuse_another(
     settings: DictConfig,
     axes: Collection[str] | None = None,
     *,
-    only: tuple[str, ...] = ("",),
+    only: Callable[[str], bool] | None = None,
 ) -> None:
     """Refuse to continue with a YAML that has changed.
 
@@ -64,16 +48,19 @@ def refuse_another(
         What `recipe_of` returned when the study was started; None of an earlier version.
     settings, axes
         As of now.
-    only : tuple of str
-        How the paths start that are looked at.
+    only : callable (str) -> bool, optional
+        Whether the setting at a path is looked at.
 
     Raises
     ------
     UserError
         With what has changed.
     """
-    now = {path: leaf for path, leaf in recipe_of(settings, axes).items() if path.startswith(only)}
-    changed = changes(before, now)
+    changed = {
+        path: values
+        for path, values in changes(before, recipe_of(settings, axes), axes).items()
+        if only is None or only(path)
+    }
     if not changed:
         return
     path, (then, since) = next(iter(changed.items()))
@@ -84,14 +71,24 @@ def refuse_another(
     )
 
 
-def changes(before: Mapping[str, Any] | None, now: Mapping[str, Any]) -> dict[str, tuple[Any, Any]]:
+def _asked(axes: Collection[str] | None) -> scopes.Scopes:
+    return scopes.RECIPE if axes is None else scopes.SEARCH_RECIPE
+
+
+def changes(
+    before: Mapping[str, Any] | None,
+    now: Mapping[str, Any],
+    axes: Collection[str] | None = None,
+) -> dict[str, tuple[Any, Any]]:
     """Return the settings that differ, with what they were and are."""
     if before is None:
         return {}
     found = {}
-    for path in {**before, **now}:
+    # Earlier versions kept a few settings more than the results depend on.
+    asked = (*_asked(axes), Scope.SPACE)
+    for path in scopes.select({**before, **now}, asked):
         values = before.get(path, "absent"), now.get(path, "absent")
-        later = path not in before and path.startswith("data.splits.")  # not kept by format 1
+        later = path not in before and _is_of_splits(path)  # not kept by format 1
         if values[0] != values[1] and compose.UNKNOWN not in values and not later:
             found[path] = values
     return found
@@ -101,4 +98,9 @@ def same_data(before: Mapping[str, Any] | None, settings: DictConfig) -> bool:
     """Return whether settings ask for the data that a study was started with."""
     if before is None:
         return True
-    return not any(path.startswith(DATA) for path in changes(before, recipe_of(settings)))
+    now = recipe_of(settings)
+    return not any(override.node_of(path) == "data" for path in changes(before, now))
+
+
+def _is_of_splits(path: str) -> bool:
+    return path.split(".")[:2] == ["data", "splits"]

@@ -15,9 +15,10 @@ from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from torch import Tensor
 
-from raystudy.config import library_errors
+from raystudy.config import library_errors, scopes
 from raystudy.config.compose import require_resolvable
 from raystudy.config.scaling import Scaling
+from raystudy.config.scopes import Scope
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 
@@ -33,10 +34,6 @@ OF_A_TRIAL: Mapping[str, Any] = {
 OF_THE_TRACKER: Mapping[str, Any] = {"enabled": bool, "uri": str | None, "patience": float}
 OF_A_STUDY: Mapping[str, Any] = get_type_hints(StudySpec) | {"points": Sequence[Any]}
 SECTIONS = ("batches", "trainer", "scaling", "tracker")
-NOT_SEARCHED = (
-    *("study.", "sampler.", "trial_scheduler.", "evaluate.", "scaling.", "tracker."),
-    *("device", "output_dir", "seed"),
-)
 PLAIN = {"int": int, "float": float, "bool": bool, "str": str}
 LISTS = (Sequence, list, tuple)
 WORDS = {int: "a whole number", float: "a number", bool: "true or false", str: "text"}
@@ -79,7 +76,7 @@ def _advice(setting: _Setting) -> str:
         return ""
     if len(value) == 1:
         return "; leave out the brackets"
-    if not value or path.startswith(NOT_SEARCHED):
+    if not value or scopes.of(path) is not Scope.TRIAL:
         return ""
     return f"; to search these values, sweep with '{path}=choice({','.join(map(str, value))})'"
 

@@ -6,14 +6,14 @@ from typing import Any
 
 from omegaconf import OmegaConf
 
+from raystudy.config import override, scopes
 from raystudy.config.budget import Budget
+from raystudy.config.scopes import Scope
 from raystudy.config.spec import RECIPE
 from raystudy.confirm.race import Race
 from raystudy.errors import UserError
 from raystudy.search.listed_space import ListedSpace
 from raystudy.storage.manifest import Manifest
-
-LIMITS = ("study.budget.", "study.num_trials=")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,7 +88,10 @@ def limits(overrides: Sequence[str]) -> tuple[Budget, int | None]:
 
     The names are those of a search: ``study.budget.wall_hours=2``, ``study.num_trials=20``.
     """
-    section = OmegaConf.from_dotlist([text for text in overrides if text.startswith(LIMITS)])
+    limits = scopes.select(overrides, [Scope.LIMIT])
+    section = OmegaConf.from_dotlist(
+        [f"{override.path_of(text)}={override.value_of(text)}" for text in limits]
+    )
     most = OmegaConf.select(section, "study.num_trials")
     if most is not None and not (isinstance(most, int) and most > 0):
         raise UserError(f"study.num_trials must be a whole number above 0, got {most}.")

@@ -42,12 +42,12 @@ def evaluated(settings: DictConfig, folder: TrialFolder, splits: "Splits") -> di
 
     Those are left out that measure training images only, such as the guard against collapse.
     """
-    from raystudy.storage import checkpoint
+    from raystudy.storage.checkpoint import TrialCheckpoint
     from raystudy.trial.build import build_evaluators, build_trainer
 
     # The trainer prepares a method for device, memory format and ranks.
     method = build_trainer(settings, splits).method
-    method.load_state_dict(checkpoint.load(folder.last_checkpoint)["trainer"]["method"])
+    method.load_state_dict(TrialCheckpoint.load(folder.last_checkpoint).method)
     measures: dict[str, float] = {}
     for evaluate in build_evaluators(settings).values():
         if any(measure.startswith(VAL) for measure in evaluate.measures):

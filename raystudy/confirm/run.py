@@ -41,9 +41,10 @@ def run(
     *,
     resumed: bool,
     as_json: bool,
+    later: Sequence[str] = (),
 ) -> int:
-    """Run the rest of a confirm."""
-    settings = stored.race_settings(manifest)
+    """Run the rest of a confirm, `later` being what this process was asked to change."""
+    settings = stored.race_settings(manifest, later)
     folder.settle(settings)
     with folder.locked():
         with factory.opened(settings, console) as trackers:
@@ -82,18 +83,7 @@ def _open(
 ) -> Study:
     runners = contenders.contest_of(manifest)
     spec = StudySpec.read(manifest.study or {})
-    info = StudyInfo(
-        id=folder.id,
-        folder=folder.path,
-        name=manifest.name,
-        overrides=(),
-        dataset=manifest.data,
-        spec=spec,
-        axes=runners.space.axes,
-        published=runners.space.published,
-        search_path=manifest.search_path,
-        resumed=resumed,
-    )
+    info = StudyInfo.of(folder, runners.space, spec, manifest, resumed=resumed)
     return Study.open(
         info,
         runners.space,

@@ -7,9 +7,10 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.config import compose, recipe
+from raystudy.config import compose, override, recipe, scopes
 from raystudy.config.mlflow_uri import store_uri
-from raystudy.config.scopes import NOT_A_TRIALS
+from raystudy.config.output_dir import folder_of
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.storage.folders import (
     StudyFolder,
@@ -25,9 +26,7 @@ from raystudy.study.stored import StoredStudy
 
 FIRST_TRIAL = 0
 FOREIGN = "simclr"  # the study that lends its settings to an encoder from elsewhere
-OF_A_SUITE = ("suite", "+suite", "~suite")
-OF_A_NETWORK = ("encoder.", "method.", "data.")
-MAY_CHANGE = (*OF_A_SUITE, "data", "device=", "output_dir=", "tracker", "scaling")
+MAY_CHANGE = (Scope.SUITE, Scope.DEVICE, Scope.IMAGES, Scope.MACHINE, *scopes.SHARED)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,8 +92,8 @@ def _normalise_as_trained(settings: DictConfig, own: DictConfig, kept: Path) -> 
 
 def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> Origin:
     """Return where a trained network is; see `open_trained`."""
-    shared = compose.load_shared([t for t in overrides if t.startswith(("output_dir=", "tracker"))])
-    output_dir = Path(shared.output_dir).expanduser().resolve()
+    shared = compose.load_shared(scopes.select(overrides, scopes.SHARED))
+    output_dir = folder_of(shared)
     if not has_study(output_dir, what.partition("/")[0]):
         if (file := _file(what)) is not None:
             if not file[0].is_file() and "/" not in what:
@@ -142,7 +141,7 @@ def _of_file(
     if folder.parent.name == "trials" and (folder.parent.parent / "study.json").is_file():
         study = StudyFolder(folder.parent.parent)
         return _of_trial(study, int(folder.name), overrides, path)
-    own = [text for text in overrides if not text.startswith(OF_A_SUITE)]
+    own = scopes.without(overrides, [Scope.SUITE])
     return Origin(
         label=path.name if prefix is None else f"{path.name}:{prefix.removesuffix('.')}",
         name=FOREIGN,
@@ -157,7 +156,8 @@ def _of_trial(
     folder: StudyFolder, number: int | None, asked: Sequence[str], weights: Path | None = None
 ) -> Origin:
     manifest = folder.read_manifest()
-    if ignored := [text for text in asked if not text.startswith(MAY_CHANGE)]:
+    ignored = [t for t in scopes.without(asked, MAY_CHANGE) if override.node_of(t) != "data"]
+    if ignored:
         raise UserError(
             f"{folder.id} is measured as it was trained: '{ignored[0]}' would change that; train a "
             f"trial with it, or leave it out."
@@ -181,7 +181,7 @@ def _of_trial(
     return Origin(
         label=label if usual else f"{label} {kept.name}",
         name=manifest.name,
-        overrides=tuple(t for t in overrides if not t.startswith(NOT_A_TRIALS)),
+        overrides=tuple(scopes.select(overrides, scopes.OF_A_TRIAL)),
         search_path=manifest.search_path,
         weights=kept,
         study=folder,
@@ -198,8 +198,7 @@ def _refuse_another_network(folder: StudyFolder, manifest: Manifest, label: str)
         settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
     else:
         _, settings = StoredStudy(folder).composed
-    own = {path: leaf for path, leaf in manifest.recipe.items() if path.startswith(OF_A_NETWORK)}
-    recipe.refuse_another(label, own, settings, only=OF_A_NETWORK)
+    recipe.refuse_another(label, manifest.recipe, settings, only=scopes.is_of_network)
 
 
 def _kept(trial: TrialFolder, label: str) -> Path:

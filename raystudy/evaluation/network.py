@@ -9,10 +9,11 @@ import torch
 from omegaconf import DictConfig
 from torch import Tensor, nn
 
-from raystudy.config.scopes import MOVABLE
+from raystudy.config import override, scopes
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.evaluation.locate import Origin, find
-from raystudy.storage import checkpoint
+from raystudy.storage.checkpoint import TrialCheckpoint
 from raystudy.trial import images
 from raystudy.trial.build import build_encoder, build_method, load_splits
 from trainables.data.image_set import Splits
@@ -73,7 +74,8 @@ def open_trained(what: str, overrides: Sequence[str], search_path: Sequence[str]
         If there is no such thing, or its weights do not fit.
     """
     origin = find(what, overrides, search_path)
-    other = [t for t in overrides if t.startswith("data") and not t.startswith(MOVABLE)]
+    others = scopes.without(overrides, [Scope.IMAGES])
+    other = [text for text in others if override.node_of(text) == "data"]
     if origin.study and other:
         raise UserError(
             f"{origin.label} is looked at on the data it was trained on, not {other[0]}."
@@ -91,8 +93,8 @@ def use_threads(settings: DictConfig) -> None:
 
 def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
     """Build a network and put its weights in."""
-    own = ("device=", "output_dir=", *(() if _is_other_data(overrides) else MOVABLE))
-    settings = origin.settings([t for t in overrides if t.startswith(own)])
+    own = (Scope.DEVICE, Scope.RESULTS, *(() if _is_other_data(overrides) else (Scope.IMAGES,)))
+    settings = origin.settings(scopes.select(overrides, own))
     splits = load_splits(settings)
     where = splits.train.images.device
     if origin.study is None:
@@ -124,18 +126,13 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
 
 
 def _is_other_data(overrides: Sequence[str]) -> bool:
-    return any(text.startswith("data=") for text in overrides)
+    return bool(override.named(overrides, "data"))
 
 
 def _weights(path: Path) -> dict[str, Any]:
     if path.suffix != ".ckpt":
         return dict(read_weights(path))
-    state = checkpoint.load(path)
-    try:
-        weights: dict[str, Any] = state["trainer"]["method"]
-    except (KeyError, TypeError):
-        raise UserError(f"{path} is no checkpoint of a trial of raystudy's.") from None
-    return weights
+    return TrialCheckpoint.load(path).method
 
 
 def _load_method(method: Method, weights: dict[str, Any]) -> None:

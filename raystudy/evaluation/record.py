@@ -10,6 +10,8 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 from torch import Tensor
 
+from raystudy.config import scopes
+from raystudy.config.scopes import Scope
 from raystudy.evaluation.locate import Origin
 from raystudy.storage.provenance import Provenance
 from raystudy.study import command, evaluated
@@ -75,7 +77,7 @@ def _command(origin: Origin) -> str:
 
 def _without_seed(origin: Origin) -> str:
     """Return what networks share that differ in nothing but their seed."""
-    same = sorted(text for text in origin.overrides if not text.startswith("seed="))
+    same = sorted(scopes.without(origin.overrides, [Scope.SEED]))
     own = "" if origin.study else origin.weights.name
     return hashlib.sha256(json.dumps([origin.name, same, own]).encode()).hexdigest()[:12]
 

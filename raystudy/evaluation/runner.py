@@ -11,6 +11,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from raystudy.config import scopes
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.evaluation import network as trained
 from raystudy.evaluation import published, record
@@ -200,10 +202,19 @@ def _plain(settings: DictConfig) -> list[Any]:
     """Return what decides what is measured: suite, data, encoder."""
     parts = ("suite", "data", "encoder")
     plain: list[Any] = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
-    for section in (plain[1], plain[1]["splits"]):  # the images are known by their fingerprint
-        for place in ("root", "cache_dir", "download"):
-            section.pop(place, None)
-    return plain
+    return [_without_places(section, name) for section, name in zip(plain, parts, strict=True)]
+
+
+def _without_places(section: Any, path: str) -> Any:
+    """Return a section without where the images are, which their fingerprint identifies."""
+    if not isinstance(section, dict):
+        return section
+    inside = {key: f"{path}.{key}" for key in section}
+    return {
+        key: _without_places(section[key], inside[key])
+        for key in section
+        if scopes.of(inside[key]) is not Scope.IMAGES
+    }
 
 
 def _digest(weights: Path) -> str:

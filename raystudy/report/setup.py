@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping
 
-from raystudy.config import catalogue, compose, sources
+from raystudy.config import catalogue, compose, override, scopes, sources
 from raystudy.config.compose import Composed
 from raystudy.report import rung_audit
 from raystudy.report.section import Cell, Section, Table, counted
@@ -13,7 +13,6 @@ from raystudy.study import command, comparability
 from raystudy.study.stored import StoredStudy
 
 HEADER = ("setting", "value", "source")
-NOT_SETUP = ("search.", "study.", "tracker.", "output_dir.", "scaling.", "name.")
 
 
 def section(study: StoredStudy) -> Section:
@@ -53,17 +52,16 @@ def setup(study: StoredStudy) -> Section:
     # The method is handed parts that stand elsewhere under their own names.
     twice = {f"method.{path}" for path in leaves}
     rows: list[list[Cell]] = []
-    for path, value in leaves.items():
+    for path in scopes.select(leaves, scopes.SETUP):
         # Of a group that is searched, such as attack, the settings differ from trial to trial.
         searched = path in space.distributions or path.split(".")[0] in space.distributions
-        if searched or path in twice or f"{path}.".startswith(NOT_SETUP):
-            continue
-        rows.append([path, plain(value), str(said.get(path, ""))])
-    measures = [row for row in rows if str(row[0]).startswith("evaluate.")]
+        if not searched and path not in twice:
+            rows.append([path, plain(leaves[path]), str(said.get(path, ""))])
+    measures = [row for row in rows if override.node_of(str(row[0])) == "evaluate"]
     groups = {
         group: composed.choices[group]
-        for group in catalogue.GROUPS
-        if group in composed.choices and group not in ("tracker", "scaling", *space.distributions)
+        for group in scopes.select(catalogue.GROUPS, scopes.SETUP)
+        if group in composed.choices and group not in space.distributions
     }
     return Section(
         title="Setup",

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from raystudy.search.rungs import epoch_of
+
 Points = NDArray[np.float64]  # (N, M): what N trials are worth by M measures, all minimised
 
 
@@ -41,7 +43,7 @@ class ParetoHalving:
 
     def epoch(self, rung: int) -> int:
         """Return the epoch of a rung, counted from 0."""
-        return int(self.min_resource * self.reduction_factor**rung)
+        return epoch_of(rung, self.min_resource, self.reduction_factor)
 
     def goes_on(self, own: list[float], others: list[list[float]]) -> bool:
         """Return whether a trial is among the best of a rung.

@@ -1,10 +1,11 @@
 """Rungs of successive halving: the epochs at which trials are compared."""
 
+import itertools
 from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 
-from raystudy.config import compose
+from raystudy.config import compose, override
 
 # Settings up to which all trials train alike, or not yet comparably: in epochs, or as a share of
 # max_epochs.
@@ -14,7 +15,12 @@ IN_EPOCHS = ("switch_off", "queue_start", "frozen_epochs")
 AS_SHARE = ("warmup",)
 
 
-SAME_FOR_ALL = "lr_schedule."  # a warm-up of the learning rate hides no setting
+SAME_FOR_ALL = ("lr_schedule", "search")  # a warm-up of the learning rate hides no setting
+
+
+def epoch_of(rung: int, min_resource: int, reduction_factor: int) -> int:
+    """Return the epoch of a rung, counted from 0."""
+    return int(min_resource * reduction_factor**rung)
 
 
 def of_scheduler(settings: DictConfig) -> list[int]:
@@ -23,11 +29,11 @@ def of_scheduler(settings: DictConfig) -> list[int]:
     factor = recipe.get("reduction_factor")
     if factor is None or not isinstance(recipe.get("min_resource"), int):
         return []
-    epoch, rungs = recipe.min_resource * factor ** recipe.get("min_early_stopping_rate", 0), []
-    while epoch < settings.max_epochs:
-        rungs.append(int(epoch))
-        epoch *= factor
-    return rungs
+    at = (
+        epoch_of(rung, recipe.min_resource, factor)
+        for rung in itertools.count(recipe.get("min_early_stopping_rate", 0))
+    )
+    return list(itertools.takewhile(lambda epoch: epoch < settings.max_epochs, at))
 
 
 def alike_until(settings: DictConfig, params: Sequence[Mapping[str, object]]) -> dict[str, float]:
@@ -42,9 +48,9 @@ def alike_until(settings: DictConfig, params: Sequence[Mapping[str, object]]) ->
     found = {}
     for path, value in compose.flatten(settings).items():
         last = path.rsplit(".", 1)[-1]
-        if last not in (*IN_EPOCHS, *AS_SHARE) or path.startswith((SAME_FOR_ALL, "search.")):
+        if last not in (*IN_EPOCHS, *AS_SHARE) or override.node_of(path) in SAME_FOR_ALL:
             continue
-        if f"method.{path}" in found or path.startswith("method."):
+        if f"method.{path}" in found or override.node_of(path) == "method":
             continue
         tried = [own[path] for own in params if path in own] or [value]
         epochs = [

@@ -11,9 +11,8 @@ from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import BaseDistribution
 
-from raystudy.config import compose, override, value_types
+from raystudy.config import compose, override, scopes, value_types
 from raystudy.config.compose import Composed
-from raystudy.config.scopes import NOT_A_TRIALS
 from raystudy.errors import UserError
 from raystudy.search import axes, points, sweep_syntax
 from raystudy.search.axes import Value
@@ -209,4 +208,4 @@ def _start(
 
 def pinned(space: SearchSpace) -> tuple[str, ...]:
     """Return the user's own overrides as far as they concern a trial."""
-    return tuple(text for text in space.overrides if not text.startswith(NOT_A_TRIALS))
+    return tuple(scopes.select(space.overrides, scopes.OF_A_TRIAL))

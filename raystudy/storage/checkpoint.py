@@ -2,6 +2,8 @@
 
 import pickle
 import zipfile
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +41,56 @@ def load(path: Path) -> dict[str, Any]:
             f"the trial from its start."
         ) from error
     return state
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialCheckpoint:
+    """What a trial continues from after its last finished epoch.
+
+    Parameters
+    ----------
+    trainer : dict
+        The trainer's own state, the method's in it.
+    metrics : mapping of str to float
+        Of that epoch.
+    best : dict
+        See `BestWeights.state`.
+    """
+
+    trainer: dict[str, Any]
+    metrics: Mapping[str, float]
+    best: dict[str, Any]
+
+    @classmethod
+    def load(cls, path: Path) -> "TrialCheckpoint":
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        UserError
+            If the file is damaged, or holds something else.
+        """
+        state = load(path)
+        try:
+            found = cls(
+                trainer=state["trainer"],
+                metrics=state.get("metrics", {}),
+                best=state.get("best", {}),
+            )
+            found.method.keys()
+        except (AttributeError, KeyError, TypeError):
+            raise UserError(f"{path} is no checkpoint of a trial of raystudy's.") from None
+        return found
+
+    def save(self, path: Path) -> None:
+        """Write it."""
+        save({"trainer": self.trainer, "metrics": dict(self.metrics), "best": self.best}, path)
+
+    @property
+    def method(self) -> dict[str, Any]:
+        """The state of what was trained."""
+        weights: dict[str, Any] = self.trainer["method"]
+        return weights
 
 
 def save_weights(module: nn.Module, path: Path) -> None:

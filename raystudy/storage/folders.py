@@ -34,28 +34,17 @@ from omegaconf import DictConfig
 from raystudy.errors import UserError
 from raystudy.storage import disk, file_names, manifest
 from raystudy.storage.manifest import Manifest
+from raystudy.storage.output_dir import default, resolve
 
 SHOWN = 8  # ids in a sentence
 
 
-def default_output_dir() -> Path:
-    """Return the results folder unless ``output_dir`` says otherwise."""
-    if own := os.environ.get("RAYSTUDY_HOME"):
-        return Path(own)
-    try:
-        return Path.home() / "raystudy"
-    except RuntimeError as error:  # no HOME, and a user whom the system does not know
-        raise UserError(
-            "output_dir: there is no home folder for the results; set the variable RAYSTUDY_HOME, "
-            "or write output_dir=FOLDER."
-        ) from error
-
-
 def command(verb: str, *words: str, output_dir: Path) -> str:
     """Return a command line about results in `output_dir`, which is named where it must be."""
-    if output_dir.expanduser().resolve() != default_output_dir().expanduser().resolve():
+    folder = resolve(output_dir)
+    if folder != resolve(default()):
         # What Hydra would take for a reference to another setting is part of a name here.
-        escaped = str(output_dir.expanduser().resolve()).replace("${", r"\${")
+        escaped = str(folder).replace("${", r"\${")
         words = (*words, f"output_dir={escaped}")
     return shlex.join(["raystudy", verb, *words])
 
@@ -154,7 +143,7 @@ class StudyFolder:
 
     def settle(self, settings: DictConfig) -> None:
         """Let `output_dir` say where the study is now: its folder may have been moved."""
-        if Path(settings.output_dir).expanduser().resolve() != self.home:
+        if resolve(settings.output_dir) != self.home:
             settings.output_dir = str(self.home)
 
     def trial(self, number: int) -> TrialFolder:

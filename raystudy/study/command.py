@@ -5,11 +5,10 @@ import shlex
 from collections.abc import Sequence
 from pathlib import Path
 
+from raystudy.config import override
 from raystudy.storage.folders import StudyFolder, command
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.redaction import redact
-
-OWN_NAME = ("study.id=", "+study.id=", "++study.id=")  # taken once the study exists
 
 
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -> str:
@@ -86,6 +85,6 @@ def read_train(line: str) -> tuple[str, list[str], list[str]]:
 
 
 def _line(verb: str, what: str, overrides: Sequence[str], search_path: Sequence[str]) -> str:
-    own = [text for text in overrides if not text.startswith(OWN_NAME)]
+    own = [t for t in overrides if override.path_of(t) != "study.id"]  # taken once it exists
     folders = [f"--search-path={Path(folder).resolve()}" for folder in search_path]
     return shlex.join(["raystudy", verb, what, *own, *folders])

@@ -5,12 +5,13 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
-from raystudy.config import compose
+from raystudy.config import compose, scopes
+from raystudy.config.scopes import Scope
 from raystudy.search import axes
 from raystudy.study.stored import StoredStudy
 
 VALIDATION = "the validation images"
-SPEED_ONLY = ("batch_size", "root", "download", "cache_dir")  # leave the numbers as they are
+SAME_NUMBERS = (Scope.SPEED, Scope.IMAGES)  # leave the numbers as they are
 
 
 def how(study: StoredStudy) -> dict[str, Any]:
@@ -19,7 +20,7 @@ def how(study: StoredStudy) -> dict[str, Any]:
     found = {f"evaluate.{path}": v for path, v in compose.flatten(settings.evaluate).items()}
     found["data.name"] = settings.data.name
     found |= {f"data.splits.{path}": v for path, v in compose.flatten(settings.data.splits).items()}
-    return {path: v for path, v in found.items() if path.rpartition(".")[2] not in SPEED_ONLY}
+    return {path: found[path] for path in scopes.without(found, SAME_NUMBERS)}
 
 
 def fingerprint(study: StoredStudy) -> str:

@@ -5,7 +5,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from optuna.trial import FrozenTrial
 
 from raystudy.config.spec import StudySpec
@@ -28,7 +27,7 @@ class StudyInfo:
     name : str
         Name of the study's YAML, such as ``swaro``.
     overrides : tuple of str
-        What the user pinned on the command line, the swept axes left out.
+        What the user pinned on the command line, as far as it concerns every trial.
     dataset : str
     spec : StudySpec
     axes : mapping of str to str
@@ -52,29 +51,36 @@ class StudyInfo:
     resumed: bool = False
     measured_on: Mapping[str, int] = field(default_factory=dict)
 
+    @classmethod
+    def of(
+        cls,
+        folder: StudyFolder,
+        space: SearchSpace,
+        spec: StudySpec,
+        manifest: Manifest,
+        *,
+        resumed: bool,
+    ) -> "StudyInfo":
+        """Return what is known of the study in a folder, whichever kind it is.
 
-def study_info(
-    folder: StudyFolder,
-    space: SearchSpace,
-    settings: DictConfig,
-    manifest: Manifest,
-    *,
-    resumed: bool,
-) -> StudyInfo:
-    """Return what trackers and trials know of a study."""
-    return StudyInfo(
-        id=folder.id,
-        folder=folder.path,
-        name=manifest.name,
-        overrides=pinned(space),
-        dataset=settings.data.name,
-        spec=StudySpec.read(settings.study),
-        axes=space.axes,
-        published=space.published,
-        search_path=manifest.search_path,
-        resumed=resumed,
-        measured_on=manifest.measured_on,
-    )
+        Parameters
+        ----------
+        space : SearchSpace
+            Without any axis for a single trial.
+        """
+        return cls(
+            id=folder.id,
+            folder=folder.path,
+            name=manifest.name,
+            overrides=pinned(space),
+            dataset=manifest.data,
+            spec=spec,
+            axes=space.axes,
+            published=space.published,
+            search_path=manifest.search_path,
+            resumed=resumed,
+            measured_on=manifest.measured_on,
+        )
 
 
 def trial_info(

@@ -1,7 +1,6 @@
 """The session of `raystudy train`: one trial in this process."""
 
 import contextlib
-import math
 import time
 import traceback
 from collections.abc import Sequence
@@ -11,11 +10,12 @@ from typing import Literal, Self
 from raystudy.errors import TrialStoppedError, UserError
 from raystudy.storage import disk, file_names
 from raystudy.storage.folders import TrialFolder
+from raystudy.study import trial_record
 from raystudy.study.info import StudyInfo
 from raystudy.study.tracker import Tracker
-from raystudy.study.trial_record import TrialRecord
+from raystudy.study.trial_record import Outcome, TrialRecord
 from raystudy.trial.endings import ending_of
-from raystudy.trial.info import Metrics, TrialInfo, TrialState, TrialSummary
+from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 from trainables.trainer import TrainingDivergedError
 
 
@@ -38,7 +38,8 @@ class LocalSession:
         self._study = study
         self._trial = trial
         self._trackers = trackers
-        self._record = TrialRecord(trial.number, study.spec.objectives, trial.params)
+        spec = study.spec
+        self._record = TrialRecord(trial.number, spec.objectives, trial.params, spec.constraints)
         self._interrupted = False
         self._started = time.monotonic()
 
@@ -51,8 +52,8 @@ class LocalSession:
         for tracker in self._trackers:
             tracker.trial_reported(self._trial.number, epoch, metrics)
         self._record.add(epoch, metrics, time.monotonic() - self._started)
-        if wrong := [name for name, value in metrics.items() if not math.isfinite(value)]:
-            raise TrainingDivergedError(f"{wrong[0]} is {metrics[wrong[0]]} at epoch {epoch}")
+        if wrong := trial_record.not_finite(metrics):
+            raise TrainingDivergedError(f"{wrong} at epoch {epoch}")
         if self._interrupted:
             raise TrialStoppedError
 
@@ -69,29 +70,26 @@ class LocalSession:
         trace: TracebackType | None,
     ) -> bool:
         if error is None:
-            missing = ", ".join(self._record.missing)
-            self._end("failed", f"{missing} was never reported") if missing else self._end(
-                "complete", ""
-            )
+            self._end(Outcome("completed"))
         elif disk.shortage(error):  # no fault of the trial, which can be resumed
             with contextlib.suppress(OSError):
                 self._close("interrupted")
             return False
         elif isinstance(error, Exception) and not isinstance(error, TrialStoppedError):
-            state, reason = ending_of(error)
-            if state == "failed":
+            outcome = Outcome(*ending_of(error))
+            if outcome.kind == "failed":
                 self.folder.path.mkdir(parents=True, exist_ok=True)
                 text = "".join(traceback.format_exception(error))
                 self.folder.error.write_text(text, errors=file_names.ANY)
-            self._end(state, reason)
+            self._end(outcome)
         self._close("interrupted" if self.summary is None else "complete")
         return isinstance(error, Exception) and not isinstance(
             error, (TrialStoppedError, UserError)
         )
 
-    def _end(self, state: TrialState, reason: str) -> None:
+    def _end(self, outcome: Outcome) -> None:
         self._record.seconds = time.monotonic() - self._started
-        self.summary = self._record.summary(state, reason)
+        self.summary = self._record.summary(*self._record.conclude(outcome))
         for tracker in self._trackers:
             tracker.trial_finished(self.summary)
 

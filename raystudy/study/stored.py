@@ -1,6 +1,6 @@
 """A study as stored on disk, read without touching it: it may be running."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -109,20 +109,8 @@ class StoredStudy:
     @property
     def info(self) -> StudyInfo:
         """What trackers know of it."""
-        space, settings = self.composed
-        return StudyInfo(
-            id=self.id,
-            folder=self.folder.path,
-            name=self.manifest.name,
-            overrides=space.overrides,
-            dataset=str(settings.data.name),
-            spec=self.spec,
-            axes=space.axes,
-            published=space.published,
-            search_path=self.manifest.search_path,
-            resumed=True,
-            measured_on=self.manifest.measured_on,
-        )
+        space, _ = self.composed
+        return StudyInfo.of(self.folder, space, self.spec, self.manifest, resumed=True)
 
     @cached_property
     def _storage(self) -> tuple[BaseStorage, int | None]:
@@ -237,9 +225,16 @@ def find_run(output_dir: Path, run: str) -> tuple[StoredStudy, StoredTrial]:
 SAMPLER = "raystudy.confirm.race_sampler.RaceSampler"
 
 
-def race_settings(manifest: Manifest) -> DictConfig:
-    """Return the recipe's configuration under what a confirm's ``study.json`` says."""
-    overrides = [*manifest.overrides, "trial_scheduler=none"]
+def race_settings(manifest: Manifest, later: Sequence[str] = ()) -> DictConfig:
+    """Return the recipe's configuration under what a confirm's ``study.json`` says.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    later : sequence of str
+        What this process was asked to change.
+    """
+    overrides = [*manifest.overrides, *later, "trial_scheduler=none"]
     _, composed = SearchSpace.load(manifest.name, overrides, manifest.search_path)
     composed.config.sampler = {"_target_": SAMPLER}
     return composed.config

@@ -2,14 +2,14 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config import compose as config
-from raystudy.config import constraint, recipe
+from raystudy.config import constraint, override, recipe, scopes
+from raystudy.config.output_dir import folder_of
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search import axes, pareto
@@ -28,19 +28,6 @@ if TYPE_CHECKING:  # torch takes its time
 
 MAX_FINALISTS = 3  # of a front
 TAKEN = ("complete", "diverged", "collapsed")
-# What changes nothing about a trial's result, and `seed`, which is another draw of the same.
-NOT_COMPARED = (
-    "study",
-    "search",
-    "sampler",
-    "trial_scheduler",
-    "tracker",
-    "scaling",
-    "output_dir",
-    "min_epochs",
-    "device",
-    "seed",
-)
 _MISSING = object()
 
 
@@ -165,8 +152,8 @@ def _written(config: DictConfig) -> dict[str, Any]:
     """Return every setting as it is written: what refers to another changes with that one only."""
     sections = OmegaConf.to_container(config, resolve=False)
     assert isinstance(sections, dict)
-    kept = {key: value for key, value in sections.items() if key not in NOT_COMPARED}
-    return dict(_leaves(kept, ""))
+    leaves = dict(_leaves(sections, ""))
+    return {path: leaves[path] for path in scopes.select(leaves, scopes.CONFIGURATION)}
 
 
 def _leaves(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]]:
@@ -180,8 +167,7 @@ def _leaves(section: Mapping[Any, Any], prefix: str) -> Iterator[tuple[str, Any]
 def _opened(settings: DictConfig, spec: StudySpec) -> StoredStudy:
     """Open the prior study if it is of the same kind."""
     assert spec.warm_start is not None
-    output_dir = Path(settings.output_dir).expanduser().resolve()
-    prior = StoredStudy.open(output_dir, spec.warm_start)
+    prior = StoredStudy.open(folder_of(settings), spec.warm_start)
     if prior.manifest.kind != "sweep":
         raise UserError(
             f"study.warm_start: {prior.id} is no sweep but of the kind "
@@ -193,7 +179,7 @@ def _opened(settings: DictConfig, spec: StudySpec) -> StoredStudy:
     _refuse_difference(prior.id, "is to", _aims(prior.spec), _aims(spec))
     before, now = _written(theirs), _written(settings)
     for path in sorted(before.keys() | now.keys()):
-        if path.startswith("data."):
+        if override.node_of(path) == "data":
             values = [axes.shown(some.get(path)) for some in (before, now)]
             _refuse_difference(prior.id, f"has {path}", *values)
     return prior

@@ -3,7 +3,7 @@
 from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config.spec import StudySpec
-from raystudy.storage import checkpoint
+from raystudy.storage.checkpoint import TrialCheckpoint
 from raystudy.storage.folders import StudyFolder, TrialFolder, write_atomically
 from raystudy.trial import best_weights, images
 from raystudy.trial.best_weights import BestWeights
@@ -42,10 +42,10 @@ def run_trial(config: DictConfig, session: Session) -> None:
         session.folder.path.mkdir(parents=True, exist_ok=True)
         write_atomically(session.folder.config, OmegaConf.to_yaml(config, resolve=True))
     if session.folder.last_checkpoint.exists():
-        state = checkpoint.load(session.folder.last_checkpoint)
-        trainer.load_state_dict(state["trainer"])
-        best.state = state["best"]
-        session.report(trainer.epoch, state["metrics"])
+        left = TrialCheckpoint.load(session.folder.last_checkpoint)
+        trainer.load_state_dict(left.trainer)
+        best.state = left.best
+        session.report(trainer.epoch, left.metrics)
     for result in trainer.epochs():
         metrics = {**result.metrics, "time/epoch_seconds": result.seconds}
         if _is_evaluated(result, config):
@@ -54,8 +54,8 @@ def run_trial(config: DictConfig, session: Session) -> None:
         improved = best.improved(result.epoch, metrics)
         if distributed.rank() == 0:
             best_weights.save(trainer.method, improved)
-            state = {"trainer": trainer.state_dict(), "metrics": metrics, "best": best.state}
-            checkpoint.save(state, session.folder.last_checkpoint)
+            kept = TrialCheckpoint(trainer=trainer.state_dict(), metrics=metrics, best=best.state)
+            kept.save(session.folder.last_checkpoint)
         session.report(result.epoch, metrics)
 
 

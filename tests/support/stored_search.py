@@ -1,9 +1,10 @@
 """A search on disk whose trials were told, not trained."""
 
+from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 
@@ -14,7 +15,9 @@ def search(output_dir, values, *overrides, name="simclr"):
     folder = create_study_folder(output_dir, name, f"{name}-1")
     manifest = Manifest(kind="sweep", name=name, overrides=tuple(overrides), data="digits")
     folder.write_manifest(manifest)
-    info = study_info(folder, space, composed.config, manifest, resumed=False)
+    info = StudyInfo.of(
+        folder, space, StudySpec.read(composed.config.study), manifest, resumed=False
+    )
     study = Study.open(
         info,
         space,

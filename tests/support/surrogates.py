@@ -11,6 +11,8 @@ from optuna.distributions import FloatDistribution
 
 from raystudy.config.spec import Objective, StudySpec
 from raystudy.search.search_space import SearchSpace
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Manifest
 from raystudy.study.info import StudyInfo
 from raystudy.study.inline import Report
 from raystudy.trial.info import TrialInfo
@@ -124,15 +126,7 @@ def study_info(
 ) -> StudyInfo:
     """Return the description of a study of surrogates in `folder`."""
     measures = tuple(Objective(metric=metric) for metric in objectives)
-    return StudyInfo(
-        id=folder.name,
-        folder=folder,
-        name="surrogate",
-        overrides=space.overrides,
-        dataset="none",
-        spec=StudySpec(name="surrogate", objectives=measures, num_trials=num_trials, seed=seed),
-        axes=space.axes,
-        published=space.published,
-        resumed=resumed,
-        measured_on=dict.fromkeys((CLEAN, ROBUST), IMAGES),
-    )
+    spec = StudySpec(name="surrogate", objectives=measures, num_trials=num_trials, seed=seed)
+    on = dict.fromkeys((CLEAN, ROBUST), IMAGES)
+    manifest = Manifest(kind="sweep", name="surrogate", data="none", measured_on=on)
+    return StudyInfo.of(StudyFolder(folder), space, spec, manifest, resumed=resumed)

@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict
-from pathlib import Path
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -13,6 +12,7 @@ from raystudy.cli.doctor import machine, results, services, versions
 from raystudy.cli.doctor.check import Check, Probe, run_all
 from raystudy.config import compose
 from raystudy.config.import_path import PATIENCE_S
+from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 
@@ -55,7 +55,7 @@ def doctor(
 
 def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
     """Return all probes by name, in the order they are printed."""
-    output_dir = Path(settings.output_dir).expanduser().resolve()
+    output_dir = folder_of(settings)
     scaling, tracker = read_scaling(settings), settings.tracker
     uri, folder, enabled = tracker.uri, settings.output_dir, tracker.enabled
     probes: dict[str, Probe] = {

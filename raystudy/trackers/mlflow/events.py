@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
+from raystudy.config import override, scopes
 from raystudy.errors import UserError
 from raystudy.storage import provenance
 from raystudy.storage.folders import StudyFolder
@@ -13,9 +14,6 @@ from raystudy.study import command
 from raystudy.study.info import StudyInfo
 from raystudy.trackers.mlflow.spool import Event
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
-
-# Settings of the study as a whole: as parameters of a trial they would only be in the way.
-STUDY_SETTINGS = ("tracker", "output_dir", "study.", "scaling", "sampler", "trial_scheduler")
 
 
 def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, Any]) -> Event:
@@ -43,11 +41,12 @@ def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, An
 
 def trial_started(trial: TrialInfo) -> Event:
     """Return the event of a trial that begins or goes on."""
-    settings = {**trial.params, **read_overrides(trial.overrides)}
+    settings = read_overrides(trial.overrides)
+    logged = {path: settings[path] for path in scopes.select(settings, scopes.LOGGED)}
     return _event(
         "trial_started",
         number=trial.number,
-        settings={p: v for p, v in settings.items() if not p.startswith(STUDY_SETTINGS)},
+        settings={**trial.params, **logged},
         command=trial.command,
         resumed=trial.resumed,
     )
@@ -77,10 +76,10 @@ def read_overrides(overrides: tuple[str, ...]) -> dict[str, str]:
     """Return override path and value as typed, quotes taken off; the later one wins."""
     settings = {}
     for text in overrides:
-        path, _, value = text.partition("=")
+        value = override.value_of(text)
         if len(value) > 1 and value[0] == value[-1] and value[0] in "'\"":
             value = value[1:-1]
-        settings[path.lstrip("+~")] = value
+        settings[override.path_of(text)] = value
     return settings
 
 

@@ -12,7 +12,7 @@ from surrogates import CLEAN, ROBUST
 from raystudy.cli import conclusion
 from raystudy.config.budget import Budget
 from raystudy.config.constraint import Constraint
-from raystudy.storage.folders import default_output_dir
+from raystudy.storage import output_dir
 from raystudy.study import uncertainty
 from raystudy.study.inline import Report
 from raystudy.study.study import Outcome
@@ -22,7 +22,7 @@ BOTH = (CLEAN, ROBUST)
 
 def said(study, *, tracked=True):
     console = Console(file=io.StringIO(), width=200)
-    settings = {"output_dir": str(default_output_dir()), "tracker": {"enabled": tracked}}
+    settings = {"output_dir": str(output_dir.default()), "tracker": {"enabled": tracked}}
     conclusion.show(console, study, OmegaConf.create(settings))
     return console.file.getvalue()
 

@@ -6,11 +6,12 @@ import pytest
 
 from raystudy.cli import main
 from raystudy.config import compose, recipe
+from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.study import Outcome, Study
 from raystudy.trial import images
 from raystudy.trial.build import load_splits
@@ -93,12 +94,14 @@ def search(tmp_path, monkeypatch):
             [str(tmp_path)],
             data="digits",
             study=compose.plain(composed.config.study),
-            recipe=recipe.recipe_of(composed.config, space),
+            recipe=recipe.recipe_of(composed.config, space.distributions),
             images=images.cut_of(splits),
         )
     )
     images.save(folder, splits)
-    info = study_info(folder, space, composed.config, folder.read_manifest(), resumed=False)
+    info = StudyInfo.of(
+        folder, space, StudySpec.read(composed.config.study), folder.read_manifest(), resumed=False
+    )
     samplers = {"sampler": {"_target_": "optuna.samplers.RandomSampler"}}
     pruner = {"_target_": "optuna.pruners.NopPruner"}
     with Study.open(info, space, **samplers, trial_scheduler=pruner) as study:

@@ -12,6 +12,8 @@ from raystudy.confirm.race import Race
 from raystudy.confirm.race_sampler import point_of
 from raystudy.confirm.race_study import NO_BUDGET, RaceStudy
 from raystudy.search.listed_space import ListedSpace
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Manifest
 from raystudy.study.info import StudyInfo
 from raystudy.study.inline import InlineExecutor, Report, VirtualClock
 from raystudy.study.study import Study
@@ -49,17 +51,8 @@ def race(
     resumed = (folder / "journal.log").exists()
     runs = (1 + len(of.challengers)) * len(of.seeds)
     spec = StudySpec(name="x", objectives=(OBJECTIVE,), num_trials=runs)
-    info = StudyInfo(
-        id=folder.name,
-        folder=folder,
-        name="x",
-        overrides=(),
-        dataset="none",
-        spec=spec,
-        axes=space.axes,
-        published=space.published,
-        resumed=resumed,
-    )
+    manifest = Manifest(kind="confirm", name="x", data="none")
+    info = StudyInfo.of(StudyFolder(folder), space, spec, manifest, resumed=resumed)
     sampler = {"_target_": "raystudy.confirm.race_sampler.RaceSampler", **asdict(of)}
     sampler["objectives"] = [asdict(OBJECTIVE)]
     heard, said, clock = MemoryTracker(), [], clock or VirtualClock()

@@ -5,10 +5,11 @@ from html.parser import HTMLParser
 import pytest
 
 from raystudy.config import compose
+from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 
@@ -48,7 +49,9 @@ def study_of(home):
                 measured_on=ON,
             )
         )
-        info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)
+        info = StudyInfo.of(
+            folder, space, StudySpec.read(settings.study), folder.read_manifest(), resumed=False
+        )
         with Study.open(
             info,
             space,

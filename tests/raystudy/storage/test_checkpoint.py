@@ -2,16 +2,20 @@
 
 import multiprocessing
 import pickle
+import re
 import resource
 import signal
+from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file
 from torch import nn
 
+import raystudy
 from raystudy.errors import UserError
 from raystudy.storage import checkpoint
+from raystudy.storage.checkpoint import TrialCheckpoint
 
 
 class Bomb:
@@ -90,3 +94,29 @@ def test_weights_are_plain_safetensors(tmp_path):
     checkpoint.save_weights(module, tmp_path / "best.safetensors")
     weights = load_file(tmp_path / "best.safetensors")
     assert weights.keys() == module.state_dict().keys()
+
+
+def test_a_trial_continues_from_what_was_kept(tmp_path):
+    kept = TrialCheckpoint(
+        trainer={"epoch": 2, "method": {"w": torch.ones(2)}},
+        metrics={"val/accuracy": 0.5},
+        best={"val/accuracy": {"epoch": 1, "value": 0.6, "beyond": 0.0}},
+    )
+    kept.save(tmp_path / "last.ckpt")
+    read = TrialCheckpoint.load(tmp_path / "last.ckpt")
+    assert (read.metrics, read.best) == (kept.metrics, kept.best)
+    assert torch.equal(read.method["w"], torch.ones(2))
+
+
+@pytest.mark.parametrize("state", [{}, {"trainer": 1}, {"trainer": {"epoch": 1}}, [1, 2]])
+def test_what_is_no_checkpoint_of_a_trial_is_refused_in_a_sentence(state, tmp_path):
+    checkpoint.save(state, tmp_path / "other.ckpt")
+    with pytest.raises(UserError, match="is no checkpoint of a trial"):
+        TrialCheckpoint.load(tmp_path / "other.ckpt")
+
+
+def test_nobody_else_knows_how_a_trials_checkpoint_is_laid_out():
+    sources = Path(raystudy.__file__).parent
+    keys = re.compile(r'\["trainer"\]')
+    strays = [path.name for path in sources.rglob("*.py") if keys.search(path.read_text())]
+    assert strays == ["checkpoint.py"]

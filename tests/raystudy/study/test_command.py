@@ -13,12 +13,13 @@ from raystudy import terminal
 from raystudy.cli import conclusion, main
 from raystudy.cli.status import best, status
 from raystudy.config import compose
+from raystudy.config.spec import StudySpec
 from raystudy.report import reproduce
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import command
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 from raystudy.trackers.mlflow import events
@@ -71,7 +72,9 @@ def study(tmp_path):
         data="digits",
     )
     stored.write_manifest(manifest)
-    info = study_info(stored, space, composed.config, manifest, resumed=False)
+    info = StudyInfo.of(
+        stored, space, StudySpec.read(composed.config.study), manifest, resumed=False
+    )
     memory = MemoryTracker()
     study = Study.open(
         info,

@@ -12,10 +12,11 @@ import pytest
 from busy import PATIENCE_S
 
 from raystudy.cli import main
+from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Cut, Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 
@@ -31,7 +32,9 @@ def begin(home, study_id="mine", *more):
     settings = composed.config
     folder = create_study_folder(home, "swaro", study_id)
     folder.write_manifest(Manifest(kind="sweep", name="swaro", overrides=tuple(overrides)))
-    info = study_info(folder, space, settings, folder.read_manifest(), resumed=False)
+    info = StudyInfo.of(
+        folder, space, StudySpec.read(settings.study), folder.read_manifest(), resumed=False
+    )
     choices = {"_target_": "optuna.samplers.RandomSampler"}
     pruner = {"_target_": "optuna.pruners.NopPruner"}
     return Study.open(info, space, sampler=choices, trial_scheduler=pruner, max_epochs=10)
@@ -318,3 +321,13 @@ def test_extend_refuses_what_is_not_more(capsys, change):
     code, _, err = run(capsys, "extend", "mine", change)
     assert code == 2
     assert "study.num_trials must be above the 3 that mine has" in err
+
+
+def test_a_study_is_known_by_the_same_overrides_while_it_runs_and_when_it_is_read(home):
+    with begin(home, "pinned", "min_epochs=2", "study.num_trials=4", "seed=3") as study:
+        tell(study, 0.5)
+        running = study.info
+    stored = StoredStudy(StudyFolder(home / "studies" / "pinned")).info
+    assert stored.overrides == running.overrides
+    assert stored.overrides[-1] == "seed=3"
+    assert not any(text.startswith(("study.", "min_epochs")) for text in stored.overrides)

@@ -12,7 +12,7 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import warm_start
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.inline import InlineExecutor, Report
 from raystudy.study.prior import Prior
 from raystudy.study.stored import StoredStudy
@@ -60,7 +60,7 @@ def run(home, study_id, overrides, *, sampler="random", trials=8, max_events=Non
     if not folder.exists():
         create_study_folder(home, "swaro", study_id).write_manifest(manifest)
     about = StoredStudy.open(home, study_id).folder
-    info = study_info(about, space, settings, manifest, resumed=False)
+    info = StudyInfo.of(about, space, StudySpec.read(settings.study), manifest, resumed=False)
     study = Study.open(
         info,
         space,

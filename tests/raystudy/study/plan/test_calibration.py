@@ -4,10 +4,11 @@ import pytest
 
 from raystudy.cli import main
 from raystudy.config import compose
+from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.plan import calibration
 from raystudy.study.study import Study
 
@@ -17,7 +18,9 @@ SMALL = ["tracker=none", "device=cpu", "encoder.widths=[8,16]"]
 def planned(folder, *overrides):
     space, composed = SearchSpace.load("swaro", [*SMALL, *overrides])
     manifest = Manifest(kind="sweep", name="swaro")
-    info = study_info(StudyFolder(folder), space, composed.config, manifest, resumed=False)
+    info = StudyInfo.of(
+        StudyFolder(folder), space, StudySpec.read(composed.config.study), manifest, resumed=False
+    )
     return space, info, composed.config
 
 

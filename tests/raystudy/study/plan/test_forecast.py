@@ -6,10 +6,11 @@ import math
 import pytest
 
 from raystudy.cli import main
+from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
-from raystudy.study.info import study_info
+from raystudy.study.info import StudyInfo
 from raystudy.study.plan import forecast
 from raystudy.study.plan.calibration import Calibration, Sizes
 from trainables.rehearsal import Rehearsal
@@ -36,7 +37,9 @@ def foresee(*overrides, costs=None, at_a_time=1, slowness=1.0):
     space, composed = SearchSpace.load("swaro", words)
     manifest = Manifest(kind="sweep", name="swaro")
     folder = StudyFolder(forecast.Path("nowhere"))
-    info = study_info(folder, space, composed.config, manifest, resumed=False)
+    info = StudyInfo.of(
+        folder, space, StudySpec.read(composed.config.study), manifest, resumed=False
+    )
     measured = Calibration(
         rehearsals=costs or [cost()], sizes=SIZES, at_a_time=at_a_time, slowness=slowness
     )
