@@ -115,4 +115,4 @@ def _trial_numbers(study_id: str) -> list[str]:
 def _results() -> Path:
     from raystudy.storage import output_dir
 
-    return output_dir.default()
+    return output_dir.resolve(output_dir.default())
