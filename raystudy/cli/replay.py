@@ -1,18 +1,18 @@
 """From a stored trial back to the command that runs it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from raystudy.config import compose
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.scopes import MOVABLE
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
-from raystudy.storage.redaction import redact
 from raystudy.study import command
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.replay import replay_command, trial_overrides
 from raystudy.study.stored import find_run
+from raystudy.study.tracker import Tracker
 
 
 def replay(run: str, overrides: Sequence[str]) -> int:
@@ -24,7 +24,7 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     output_dir = Path(settings.output_dir).expanduser().resolve()
     moved = [text for text in overrides if text.startswith(MOVABLE)]
     if re.fullmatch("[0-9a-f]{32}", run):
-        tags = _tags_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
+        tags = _tags_of_run(open_tracker(settings), run)
         line = tags["raystudy.command"]
         folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
         if (folder.path / "study.json").is_file():
@@ -42,10 +42,9 @@ def _is_shared(text: str) -> bool:
     return text.startswith(("output_dir=", "tracker.", "tracker="))
 
 
-def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:
-    from raystudy.trackers.mlflow.contact import tags_of
-
-    tags = tags_of(run_id, uri)
+def _tags_of_run(tracker: Tracker, run_id: str) -> Mapping[str, str]:
+    tags = tracker.tags(run_id)
     if not tags.get("raystudy.command", "").startswith("raystudy train "):
-        raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
+        where = tracker.place or "the tracker (tracker=none)"
+        raise UserError(f"{run_id} is no trial of raystudy in {where}.")
     return tags

@@ -3,18 +3,12 @@
 import shutil
 from collections.abc import Sequence
 
-from omegaconf import DictConfig
-
 from raystudy import terminal
-from raystudy.config import compose
-from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
-from raystudy.storage.redaction import redact
+from raystudy.study.open_tracker import tracker_of_study
 from raystudy.terminal import size
-from raystudy.trackers.mlflow.delivery import run_ids
-from raystudy.trackers.mlflow.remove import remove_runs
 
 
 def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: bool) -> int:
@@ -38,27 +32,18 @@ def remove(study_id: str, overrides: Sequence[str], *, sure: bool, keep_mlflow: 
     folder = open_study_folder(results_folder(overrides), study_id)
     if is_locked(folder):
         raise UserError(f"{study_id} is running; '{folder.command('stop')}' ends it first.")
-    settings = _settings(folder, overrides)
-    uri = store_uri(settings.tracker.uri, str(folder.home))
-    runs = {} if keep_mlflow else run_ids(folder, uri)
+    tracker = tracker_of_study(folder, overrides)
+    kept = "" if keep_mlflow else tracker.kept(folder)
     what = f"{folder.path} ({_contents(folder)})"
-    if runs:
-        what += f" and {len(runs)} runs in MLflow at {redact(uri)}"
+    if kept:
+        what += f" and {kept}"
     if not sure:
         raise UserError(f"rm deletes {what} for good; add --yes if you mean it.")
-    artifacts = default_artifacts(str(folder.home))
-    if runs and (reason := remove_runs(runs.values(), uri, artifacts)):
+    if kept and (reason := tracker.remove(folder)):
         raise UserError(f"nothing was deleted, for {reason}, then repeat it, or add --keep-mlflow.")
     shutil.rmtree(folder.path)
     terminal.console().print(f"deleted {what}", soft_wrap=True, markup=False)
     return EXIT_DONE
-
-
-def _settings(folder: StudyFolder, overrides: Sequence[str]) -> DictConfig:
-    """Return where the study's runs went, unless `overrides` say otherwise."""
-    begun_with = folder.read_manifest().overrides
-    own = [text for text in begun_with if text.startswith(("tracker.", "tracker="))]
-    return compose.load_shared([*own, *overrides])
 
 
 def _contents(folder: StudyFolder) -> str:

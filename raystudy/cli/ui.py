@@ -1,6 +1,5 @@
-"""``raystudy ui``: MLflow's user interface on the right store."""
+"""``raystudy ui``: the tracker's user interface on the results."""
 
-import contextlib
 import errno
 import os
 import socket
@@ -8,45 +7,23 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
-from sqlalchemy.exc import SQLAlchemyError
-
-from raystudy.config import compose, import_path
-from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.config import compose
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.storage.redaction import redact
-from raystudy.trackers.mlflow import artifact_paths
-
-EXPERIMENTS = "#/experiments?workflowType=machine_learning"  # not the side for language models
+from raystudy.study.open_tracker import open_tracker
 
 
 def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET503
-    """Become the MLflow server; does not return while it runs."""
+    """Become the tracker's own server; does not return while it runs."""
     settings = compose.load_shared(overrides)
-    uri = store_uri(settings.tracker.uri, settings.output_dir)
-    if uri.startswith(("http://", "https://")):
-        print(f"the store is a server; open {redact(uri)} in a browser")  # noqa: T201
+    interface = open_tracker(settings).user_interface(host, port)
+    if not interface.command:
+        print(interface.words)  # noqa: T201
         return EXIT_DONE
     require_free(host, port)
     Path(settings.output_dir).expanduser().mkdir(parents=True, exist_ok=True)
-    artifacts = default_artifacts(settings.output_dir)
-    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
-        with contextlib.suppress(SQLAlchemyError):  # the server says it better
-            artifact_paths.follow(uri, artifacts)
-    where = f"http://{host}:{port}/{EXPERIMENTS}"
-    print(f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)", flush=True)  # noqa: T201
-    arguments = import_path.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
-    arguments += ["--backend-store-uri", uri]
-    arguments += ["--default-artifact-root", artifacts]
-    # More would be started anew for ever where another takes the port in this moment.
-    arguments += ["--workers", "1"]
-    # uvicorn would import from the working folder, which is its --app-dir.
-    arguments += ["--uvicorn-opts", f"--log-level warning --app-dir {os.devnull}"]
-    os.environ |= {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_LOGGING_LEVEL": "WARNING"}
-    # Jobs are for language models; each server would leave a folder in /dev/shm behind.
-    os.environ.setdefault("MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false")
-    # The server's own workers inherit the one, its reading of `python -m` the other.
-    os.environ |= {"PYTHONWARNINGS": "ignore", "PYTHONSAFEPATH": "1"}
-    os.execv(sys.executable, arguments)
+    print(interface.words, flush=True)  # noqa: T201
+    os.environ |= interface.environment
+    os.execv(sys.executable, list(interface.command))
 
 
 def require_free(host: str, port: int) -> None:

@@ -10,6 +10,10 @@ CHANGEABLE = (
 )
 
 
+# Which tracker keeps a study, and how it is reached.
+OF_THE_TRACKER = ("tracker.", "tracker=")
+
+
 # Where a study's images are now: they are known again by their pixels.
 MOVABLE = ("data.root=", "data.cache_dir=", "data.download=")
 

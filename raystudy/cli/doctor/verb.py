@@ -51,8 +51,7 @@ def doctor(
 def looks(settings: DictConfig, study: str | None) -> dict[str, Look]:
     """Return everything there is to look at."""
     output_dir = Path(settings.output_dir).expanduser().resolve()
-    scaling, tracker = read_scaling(settings), settings.tracker
-    uri, folder, enabled = tracker.uri, settings.output_dir, tracker.enabled
+    scaling = read_scaling(settings)
     everything: dict[str, Look] = {
         "versions": versions.look,
         "devices": machine.devices,
@@ -60,7 +59,7 @@ def looks(settings: DictConfig, study: str | None) -> dict[str, Look]:
         "results": lambda: results.results(output_dir),
         "shared memory": lambda: machine.shared_memory(scaling.object_store_mb * 2**20),
         "Ray's folder": machine.temporary_folder,
-        "MLflow": lambda: services.mlflow(uri, folder, enabled=enabled),
+        "tracker": lambda: services.tracker(settings),
         "study.storage": lambda: services.database(settings.study.storage),
         "all-reduce": machine.all_reduce,
         "ray": lambda: services.ray(scaling),

@@ -15,8 +15,9 @@ from typing import Any, TypeVar
 
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
+from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow import artifact_paths
-from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch
+from raystudy.trackers.mlflow.run_patch import Point, RunPatch
 from raystudy.trackers.mlflow.tags import UID
 
 MAX_METRICS, MAX_PARAMS, MAX_TAGS = 1000, 100, 100  # of one batch, MLflow 3.17
@@ -55,7 +56,7 @@ class MlflowStore:
     artifacts : str, optional
         Folder for files of new experiments where the store is a database, not a server.
     refused : callable (str) -> None
-        Hears of what MLflow will never take; it is left out.
+        Shows what MLflow will never accept; it is left out.
     """
 
     def __init__(self, uri: str, artifacts: str | None, refused: Callable[[str], None]) -> None:
@@ -114,6 +115,10 @@ class MlflowStore:
             token = page.token or ""
         return runs
 
+    def ask(self) -> None:
+        """Raise what stands in the way of using the store."""
+        self._client.search_experiments(max_results=1)
+
     def has_run(self, run_id: str) -> bool:
         """Return whether there is a run of that id, in the bin perhaps."""
         from mlflow.exceptions import MlflowException
@@ -132,7 +137,7 @@ class MlflowStore:
 
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""
-        fit = {key: _cut(value, MAX_TAG) for key, value in tags.items()}
+        fit = {_key(key): _cut(value, MAX_TAG) for key, value in tags.items()}
         run = self._client.create_run(
             self._experiment, start_time=patch.started, tags=fit, run_name=patch.name
         )
@@ -179,7 +184,7 @@ class MlflowStore:
             self._try(name, lambda: log(path), is_file=True)
 
     def delete_run(self, run_id: str) -> None:
-        """Put a run into MLflow's bin, and remove its files where they lie on this machine."""
+        """Put a run into MLflow's bin, and remove its files where they are on this machine."""
 
         def delete() -> None:
             files = artifact_paths.local(self._client.get_run(run_id).info.artifact_uri)

@@ -1,4 +1,4 @@
-"""What a study tells, as plain data for the spool."""
+"""The events of a study, as plain data for the spool."""
 
 import time
 from collections.abc import Mapping
@@ -9,9 +9,10 @@ from raystudy.errors import UserError
 from raystudy.storage import provenance
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
+from raystudy.storage.spool import Event
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
-from raystudy.trackers.mlflow.spool import Event
+from raystudy.study.tracker import Attachment, RunKey
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 # Settings of the study as a whole: as parameters of a trial they would only be in the way.
@@ -19,7 +20,7 @@ STUDY_SETTINGS = ("tracker", "output_dir", "study.", "scaling", "sampler", "tria
 
 
 def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, Any]) -> Event:
-    """Return the event of a study that begins or goes on."""
+    """Return the event of a study that starts or continues."""
     return _event(
         "study_started",
         id=study.id,
@@ -42,7 +43,7 @@ def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, An
 
 
 def trial_started(trial: TrialInfo) -> Event:
-    """Return the event of a trial that begins or goes on."""
+    """Return the event of a trial that starts or continues."""
     settings = {**trial.params, **read_overrides(trial.overrides)}
     return _event(
         "trial_started",
@@ -65,8 +66,26 @@ def trial_finished(trial: TrialSummary) -> Event:
 
 
 def study_finished(state: str) -> Event:
-    """Return the event of a study that nothing more will be heard of for now."""
+    """Return the event of a study that ended, for now."""
     return _event("study_finished", state=state)
+
+
+def attached(key: RunKey, attachment: Attachment) -> Event:
+    """Return the event of something added to a run; its files' content is kept beside the spool."""
+    return _event(
+        "attached",
+        key=key,
+        metrics={name: float(value) for name, value in attachment.metrics.items()},
+        curves=[
+            [name, step, float(value)]
+            for name, curve in attachment.curves.items()
+            for step, value in curve.items()
+        ],
+        tags=dict(attachment.tags),
+        note=attachment.note,
+        files=list(attachment.files),
+        folder=attachment.folder,
+    )
 
 
 def _event(kind: str, **content: Any) -> Event:

@@ -105,20 +105,22 @@ def test_a_database_that_does_not_answer_is_told(tmp_path):
 
 
 def test_an_mlflow_that_does_not_answer_is_told_in_time(silent):
-    (check,) = services.mlflow(f"http://me:secret@127.0.0.1:{silent}", "nowhere", enabled=True)
+    uri = f"http://me:secret@127.0.0.1:{silent}"
+    (check,) = services.tracker(compose.load_shared([f"tracker.uri={uri}"]))
     assert check.verdict == "wrong"
     assert "raystudy sync" in check.advice
     assert "secret" not in check.found
 
 
 def test_an_mlflow_store_is_named(tmp_path):
-    def told(uri, enabled=True):
-        (check,) = services.mlflow(uri, str(tmp_path), enabled=enabled)
+    def found(*words):
+        (check,) = services.tracker(compose.load_shared([f"output_dir={tmp_path}", *words]))
         return check.verdict, check.found
 
-    assert told(None, enabled=False) == ("well", "not told (tracker=none)")
-    assert told(None)[1].endswith("will be made by the first study")
-    verdict, words = told("file:///tmp/mlruns")
+    assert found("tracker=none") == ("well", "none (tracker=none)")
+    assert found("tracker.enabled=false") == ("well", "none (tracker=none)")
+    assert found()[1].endswith("will be made by the first study")
+    verdict, words = found("tracker.uri='file:///tmp/mlruns'")
     assert verdict == "wrong"
     assert "tracker.uri must begin with" in words
 

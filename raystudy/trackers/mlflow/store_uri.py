@@ -11,7 +11,7 @@ from raystudy.storage.redaction import redact
 VARIABLE = "MLFLOW_TRACKING_URI"  # what tracker.uri is where nobody sets it
 SCHEMES = ("http", "https", "sqlite", "postgresql", "mysql", "mssql", "databricks")
 DATABASE = "mlflow.db"
-# What no URI of a database can hold; ? begins its options.
+# What no URI of a database can hold; ? starts its options.
 UNFIT = re.compile(r"[?\x00-\x1f\x7f\ud800-\udfff]")
 
 
