@@ -100,6 +100,7 @@ class Delivery:
             # All at once: tags of a run that exists are looked up before they are written.
             self._runs[key] = self._store.create_run(patch, {**patch.tags, **tags})
             patch.tags = {}
+            patch.status = None if patch.status == "RUNNING" else patch.status  # as new runs are
         run_id = self._runs[key]
         self._store.write(run_id, patch)
         if patch.files:
