@@ -95,7 +95,7 @@ def deliver(folder, profile):
 
     uri = f"sqlite:///{folder.path.parents[1]}/ours.db"
     artifacts = str(folder.path.parents[1] / "artifacts")
-    profiler = cProfile.Profile()
+    profiler = cProfile.Profile(time.process_time)
     if profile:
         profiler.enable()
     result = sync(folder, uri, artifacts=artifacts)

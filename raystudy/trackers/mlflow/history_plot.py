@@ -32,7 +32,7 @@ def draw(history: History, objectives: Sequence[str], title: str) -> bytes:
         for prefix in ("val/", "train/")
     ]
     groups = [names for names in groups if names] or [sorted(history)]
-    image = Image.new("RGB", (WIDTH * len(groups), HEIGHT), "white")
+    image = Image.new("P", (WIDTH * len(groups), HEIGHT), "white")
     pen = ImageDraw.Draw(image)
     pen.text((LEFT, 5), title, fill="black")
     for place, names in enumerate(groups):
