@@ -79,6 +79,7 @@ class MlflowTracker(NoTracker):
         self._spool: Spool | None = None
         self._uploader: Uploader | None = None
         self._attaching: dict[StudyFolder, Uploader] = {}
+        self._unknown: set[StudyFolder] = set()
 
     @property
     def place(self) -> str:
@@ -119,7 +120,9 @@ class MlflowTracker(NoTracker):
     def attach(self, folder: StudyFolder, key: RunKey, attachment: Attachment) -> None:
         """Write it to the study's spool, its files beside it, and start to deliver."""
         if not folder.spool.exists():
-            self._warn(f"MLflow gets nothing of {folder.id}, which ran without it.")
+            if folder not in self._unknown:
+                self._warn(f"MLflow gets nothing of {folder.id}, which ran without it.")
+            self._unknown.add(folder)
             return
         try:
             attached_files.keep(folder, key, attachment.folder, attachment.files)

@@ -140,9 +140,12 @@ def test_a_single_trial_has_one_run_for_all(store, folder, study):
     assert content(store, folder, "study", "report.html") == b"<html>"
 
 
-def test_a_study_that_ran_without_mlflow_is_said_to(folder):
+def test_a_study_that_ran_without_mlflow_is_said_to_once(folder):
     warnings = []
-    attach(folder, *KINDS["report"], warnings=warnings)
+    tracker = MlflowTracker(None, warn=warnings.append)
+    tracker.attach(folder, *KINDS["report"])
+    tracker.attach(folder, *KINDS["conclusion"])
+    tracker.close()
     assert warnings == [f"MLflow gets nothing of {folder.id}, which ran without it."]
     assert not folder.spool.exists()
 
