@@ -58,6 +58,11 @@ def console(*, stderr: bool = False) -> Console:
     return Terminal(stderr=stderr, width=None if file.isatty() else WIDE)
 
 
+def warn(words: str) -> None:
+    """Show a sentence that the user should read, apart from what the command prints."""
+    console(stderr=True).print(Text(words, style="yellow"), soft_wrap=True)
+
+
 def duration(seconds: float) -> str:
     """Return seconds in a unit that fits."""
     if seconds < 90:

@@ -241,3 +241,22 @@ assert result.metrics["train/cluster_batches"] == 1
         [sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT, check=False
     )
     assert done.returncode == 0, done.stderr
+
+
+@pytest.mark.parametrize("room", ["cli", "report", "confirm", "evaluation", "study"])
+def test_commands_name_no_tracker(room):
+    """They ask the protocol of `study.tracker`: another tracker is a class and a YAML."""
+    console = "raystudy.trackers.console"  # what a terminal shows is theirs
+    trackers = {
+        module_of(path)
+        for path in files("raystudy/trackers")
+        if path.stem not in ("__init__", "factory", "console")
+    }
+    named = {
+        f"{path.name}: {name}"
+        for path in files(f"raystudy/{room}")
+        for name in imported(path)
+        if any(name == one or one.startswith(f"{name}.") for one in trackers)
+        and name not in ("raystudy", "raystudy.trackers", console)
+    }
+    assert named == set()

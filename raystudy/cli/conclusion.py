@@ -1,14 +1,14 @@
 """The conclusion of a sweep."""
 
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
 from raystudy.config.budget import WORDS
 from raystudy.config.spec import RECIPE, Objective
 from raystudy.storage.folders import StudyFolder
-from raystudy.study import command, confirmed, uncertainty
+from raystudy.study import confirmed, uncertainty
 from raystudy.study.study import Study
+from raystudy.study.tracker import Tracker
 from raystudy.trackers.console import short
 from raystudy.trial.info import TrialSummary
 
@@ -16,7 +16,7 @@ SHOWN = 12  # trials of a front
 CAUTION = "one seed each, on validation images; not conclusive"
 
 
-def show(console: Console, study: Study, settings: DictConfig) -> None:
+def show(console: Console, study: Study, tracker: Tracker) -> None:
     """Print the best trial, its comparison with the recipe, and the next commands."""
     ended = study.summaries()
     counts = {state: sum(s.state == state for s in ended) for state in {s.state for s in ended}}
@@ -46,8 +46,8 @@ def show(console: Console, study: Study, settings: DictConfig) -> None:
         _say(console, f"next:          {folder.command('confirm')}")
     if not study.is_finished:
         _say(console, f"continue with: {folder.command('resume')}")
-    if settings.tracker.enabled:
-        _say(console, f"in MLflow:     {command.ui(folder, settings.tracker.get('uri'))}")
+    if where := tracker.where(folder):
+        _say(console, f"look at it:    {where}")
 
 
 def _show_front(console: Console, study: Study, front: list[TrialSummary]) -> None:

@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from omegaconf import DictConfig
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.text import Text
 
 from raystudy import terminal
 from raystudy.config import catalogue, compose, override, scopes
@@ -20,8 +18,10 @@ from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import locate, network, tables, transfers
 from raystudy.evaluation.runner import Order, measure
 from raystudy.storage import split_readings
+from raystudy.storage.folders import StudyFolder
 from raystudy.study.interrupt import graceful
-from raystudy.trackers.mlflow.attach import attach
+from raystudy.study.open_tracker import tracker_of_study
+from raystudy.study.tracker import Tracker
 from trainables.suite.suite import Step
 
 DEFAULT_SUITE = "quick"
@@ -80,7 +80,7 @@ def evaluate(
         console.print("interrupted. Rerun the same command to continue.")
         return interruption.exit_code
     assert records is not None
-    _deliver(console, orders, records, matrix, shared)
+    _attach(orders, records, matrix, own)
     if as_json:
         terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
         return EXIT_DONE
@@ -139,24 +139,27 @@ def _measure_all(
     return None if record is None else [record]
 
 
-def _deliver(
-    console: Console,
+def _attach(
     orders: Sequence[Order],
     records: Sequence[dict[str, Any]],
     matrix: dict[str, Any] | None,
-    shared: DictConfig,
+    overrides: Sequence[str],
 ) -> None:
+    """Add what was measured to the trials' runs."""
+    trackers: dict[StudyFolder, Tracker] = {}
     for place, (order, record) in enumerate(zip(orders, records, strict=True)):
-        origin = order.origin
-        if origin.study is None or not origin.usual:
+        study, number = order.origin.study, order.origin.number
+        if study is None or not order.origin.usual:
             continue
+        if study not in trackers:
+            trackers[study] = tracker_of_study(study, overrides, terminal.warn)
         document = json.dumps(record, indent=2).encode()
-        added = [tables.attachment(record, order.suite, document)]
+        trackers[study].attach(study, number, tables.attachment(record, order.suite, document))
         if matrix is not None:
-            added.append(transfers.attachment(matrix, order.suite, place))
-        troubles = (attach(origin.study, origin.number, shared, one) for one in added)
-        if trouble := next(filter(None, troubles), ""):
-            console.print(Text(trouble, style="yellow"), soft_wrap=True)
+            found = transfers.attachment(matrix, order.suite, place)
+            trackers[study].attach(study, number, found)
+    for tracker in trackers.values():
+        tracker.close()
 
 
 @contextmanager

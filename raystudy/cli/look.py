@@ -7,8 +7,6 @@ from pathlib import Path
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose, scopes
-from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation.network import Trained, open_trained, use_threads
 from raystudy.evaluation.pictures import (
@@ -20,7 +18,8 @@ from raystudy.evaluation.pictures import (
     make_subject,
 )
 from raystudy.storage.file_names import readable
-from raystudy.trackers.mlflow.attach import Attachment, attach
+from raystudy.study.open_tracker import tracker_of_study
+from raystudy.study.tracker import Attachment
 
 FOLDER = "pictures"  # in the trial's folder, and among the artifacts of its run
 
@@ -33,7 +32,7 @@ def look(
     pictures: Sequence[str] | None = None,
     output: str | None = None,
 ) -> int:
-    """Draw pictures of a trained network, write them as PNG and add them to its run in MLflow.
+    """Draw pictures of a trained network, write them as PNG and add them to its tracked run.
 
     Parameters
     ----------
@@ -66,8 +65,7 @@ def look(
             path.write_bytes(png)
         console.print(Text(str(path)), soft_wrap=True)
         files[path.name] = path
-    if reason := _attach(trained, others, files):
-        console.print(Text(f"not in MLflow: {reason}", style="yellow"), soft_wrap=True)
+    _attach(trained, others, files)
     return EXIT_DONE
 
 
@@ -81,13 +79,10 @@ def _writing_to(folder: Path) -> Iterator[None]:
         ) from error
 
 
-def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path]) -> str:
-    """Add the files to the trial's run; return why that failed, or ""."""
-    study = trained.origin.study
-    if study is None:
-        return ""
-    stored = scopes.select(study.read_manifest().overrides, [Scope.TRACKER])
-    given = scopes.select(overrides, scopes.SHARED)
-    settings = compose.load_shared([*stored, *given])
-    attachment = Attachment(files=files, folder=FOLDER)
-    return attach(study, trained.origin.number, settings, attachment)
+def _attach(trained: Trained, overrides: Sequence[str], files: Mapping[str, Path]) -> None:
+    """Add the files to the trial's run."""
+    if (study := trained.origin.study) is not None:
+        tracker = tracker_of_study(study, overrides, terminal.warn)
+        attachment = Attachment(files=files, folder=FOLDER)
+        tracker.attach(study, trained.origin.number, attachment)
+        tracker.close()

@@ -6,7 +6,6 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.table import Table
 
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
@@ -15,8 +14,8 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.search.trial_scheduler import read_trial_scheduler
 from raystudy.storage import provenance
 from raystudy.storage.folders import StudyFolder
-from raystudy.storage.redaction import redact
 from raystudy.study import warm_start
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.plan.check import Findings
 
 
@@ -54,8 +53,7 @@ def show(
     table.add_row("each trial", read_scaling(config).words)
     if folder is not None:
         table.add_row("results", str(folder.path))
-    uri = store_uri(config.tracker.uri, config.output_dir)
-    table.add_row("MLflow", redact(uri) if config.tracker.enabled else "off (tracker=none)")
+    table.add_row("tracker", open_tracker(config).place or "none (tracker=none)")
     console.print(table)
     console.print(_axes(space))
     for note in (*space.notes, *checked.notes, *_notes(config, spec, space)):

@@ -1,18 +1,18 @@
 """``raystudy replay``: train a stored trial again."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from raystudy.config import compose, scopes
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
-from raystudy.storage.redaction import redact
 from raystudy.study import command
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.replay import replay_command, trial_overrides
 from raystudy.study.stored import find_run
+from raystudy.study.tracker import Tracker
 
 
 def replay(run: str, overrides: Sequence[str]) -> int:
@@ -24,7 +24,7 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     output_dir = folder_of(settings)
     moved = scopes.select(overrides, [Scope.IMAGES])
     if re.fullmatch("[0-9a-f]{32}", run):
-        tags = _tags_of_run(store_uri(settings.tracker.uri, settings.output_dir), run)
+        tags = _tags_of_run(open_tracker(settings), run)
         line = tags["raystudy.command"]
         folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
         if (folder.path / "study.json").is_file():
@@ -38,10 +38,9 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     return train.train(name, [*own, *overrides], folders)
 
 
-def _tags_of_run(uri: str, run_id: str) -> dict[str, str]:
-    from raystudy.trackers.mlflow.contact import tags_of
-
-    tags = tags_of(run_id, uri)
+def _tags_of_run(tracker: Tracker, run_id: str) -> Mapping[str, str]:
+    tags = tracker.tags(run_id)
     if not tags.get("raystudy.command", "").startswith("raystudy train "):
-        raise UserError(f"run {run_id} in MLflow at {redact(uri)} is not a trial of raystudy.")
+        where = tracker.place or "the tracker (tracker=none)"
+        raise UserError(f"run {run_id} in {where} is not a trial of raystudy.")
     return tags

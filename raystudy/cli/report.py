@@ -3,21 +3,19 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from omegaconf import DictConfig
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.config import compose, scopes
 from raystudy.config.output_dir import results_folder
-from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.report import page
 from raystudy.report.importance import Kind
 from raystudy.report.section import Section
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import write_atomically
+from raystudy.study.open_tracker import tracker_of_study
 from raystudy.study.stored import StoredStudy
-from raystudy.trackers.mlflow.attach import Attachment, attach
+from raystudy.study.tracker import Attachment
 
 NAME, FIGURES = "report.html", "figures"
 
@@ -43,15 +41,13 @@ def report(
     html = readable(page.render(study, parts))
     write_atomically(path, html)
     size = len(html.encode())
-    reason = _log(study, _settings(study, overrides), html, parts)
+    _attach(study, overrides, html, parts)
     if as_json:
         written = {"study": study_id, "report": str(path.resolve()), "bytes": size}
         terminal.print_json({**written, "sections": [part.title for part in parts]})
     else:
         line = f"report of {study_id}: {path} ({size / 1000:.0f} kB)"
         terminal.console().print(Text(line), soft_wrap=True)
-    if reason:
-        terminal.console(stderr=True).print(Text(reason, style="yellow"), soft_wrap=True)
     return EXIT_DONE
 
 
@@ -76,16 +72,12 @@ def _path(study: StoredStudy, output: str | None) -> Path:
     return path
 
 
-def _settings(study: StoredStudy, overrides: Sequence[str]) -> DictConfig:
-    """Return the study's tracker settings, under `overrides`."""
-    stored = scopes.select(study.manifest.overrides, [Scope.TRACKER])
-    return compose.load_shared([*stored, *overrides])
-
-
-def _log(study: StoredStudy, settings: DictConfig, html: str, parts: Sequence[Section]) -> str:
-    """Add the report to the study's run in MLflow; return why that failed, or ""."""
-    pictures = {f"{name}.svg": readable(text).encode() for name, text in collected(parts).items()}
-    reason = attach(study.folder, "study", settings, Attachment(files={NAME: html.encode()}))
-    return reason or attach(
-        study.folder, "study", settings, Attachment(files=pictures, folder=FIGURES)
-    )
+def _attach(
+    study: StoredStudy, overrides: Sequence[str], html: str, parts: Sequence[Section]
+) -> None:
+    """Add the report and its figures to the study in its tracker."""
+    svgs = {f"{name}.svg": readable(text).encode() for name, text in collected(parts).items()}
+    tracker = tracker_of_study(study.folder, overrides, terminal.warn)
+    tracker.attach(study.folder, "study", Attachment(files={NAME: html.encode()}))
+    tracker.attach(study.folder, "study", Attachment(files=svgs, folder=FIGURES))
+    tracker.close()

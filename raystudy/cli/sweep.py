@@ -141,7 +141,7 @@ def _run(
     with (
         pausable(pause.request),
         folder.locked(),
-        factory.opened(settings, console) as trackers,
+        factory.opened(settings, console) as observers,
     ):
         folder.write_manifest(manifest)
         study = Study.open(
@@ -149,7 +149,7 @@ def _run(
             space,
             sampler=compose.plain(settings.sampler),
             trial_scheduler=compose.plain(settings.trial_scheduler),
-            trackers=trackers,
+            trackers=observers,
             storage_url=settings.study.storage,
             max_epochs=settings.max_epochs,
         )
@@ -160,7 +160,7 @@ def _run(
         pause.attach(study)
         with study, graceful(interrupt) as interruption:
             executor.run(study)
-        conclusion.show(console, study, settings)
+        conclusion.show(console, study, observers[1])
     if not study.is_finished:
         return interruption.exit_code
     return EXIT_FAILED if study.failure else EXIT_DONE

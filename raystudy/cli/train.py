@@ -95,8 +95,8 @@ def _train(
         command=command.train(study.name, overrides, study.search_path),
         resumed=resumed,
     )
-    trackers_open = factory.opened(settings, console, parent_run=False)
-    with folder.locked(), trackers_open as trackers:
+    opened = factory.opened(settings, console, parent_run=False)
+    with folder.locked(), opened as trackers:
         console.print(Text(study.id, style="bold"), f" {trial.command}\nresults in {folder.path}")
         session = LocalSession(study, trial, trackers)
         # As many threads as on Ray: the last digits of a sum depend on their number.

@@ -119,9 +119,10 @@ def _count_classes(config: DictConfig) -> None:
     config.data.num_classes = known
 
 
-def load_shared(overrides: Sequence[str]) -> DictConfig:
+def load_shared(overrides: Sequence[str], search_path: Sequence[str] = ()) -> DictConfig:
     """Return what all studies share, for commands that are about no study in particular."""
-    return _compose("base", tuple(map(override.as_meant, overrides)), ()).config
+    folders = tuple(str(Path(folder).resolve()) for folder in search_path)
+    return _compose("base", tuple(map(override.as_meant, overrides)), folders).config
 
 
 def _refuse_no_option(parsed: Override, search_path: Sequence[str]) -> None:

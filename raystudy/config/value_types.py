@@ -31,7 +31,7 @@ OF_A_TRIAL: Mapping[str, Any] = {
     "device": Literal["auto", "cpu", "cuda"],
     "output_dir": str,
 }
-OF_THE_TRACKER: Mapping[str, Any] = {"enabled": bool, "uri": str | None, "patience": float}
+OF_THE_TRACKER: Mapping[str, Any] = {"enabled": bool}  # the rest its class says
 OF_A_STUDY: Mapping[str, Any] = get_type_hints(StudySpec) | {"points": Sequence[Any]}
 SECTIONS = ("batches", "trainer", "scaling", "tracker")
 PLAIN = {"int": int, "float": float, "bool": bool, "str": str}

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from raystudy.config.spec import VAL, as_test
 from raystudy.storage.folders import StudyFolder, TrialFolder, write_atomically
 from raystudy.study.info import StudyInfo
-from raystudy.study.tracker import Tracker
+from raystudy.study.tracker import StudyObserver
 from raystudy.study.trial_record import Outcome
 from raystudy.trial.info import Metrics, TrialInfo
 from raystudy.trial.session import Session
@@ -71,11 +71,11 @@ class SplitReading:
     ----------
     info : StudyInfo
         Of the study that trained them.
-    trackers : sequence of Tracker
+    trackers : sequence of StudyObserver
         Get a run's test measures as an epoch after its last one.
     """
 
-    def __init__(self, info: StudyInfo, *, trackers: Sequence[Tracker] = ()) -> None:
+    def __init__(self, info: StudyInfo, *, trackers: Sequence[StudyObserver] = ()) -> None:
         self.info = info
         self.interrupted = False
         self.failures: dict[int, str] = {}

@@ -29,9 +29,8 @@ from raystudy.study.info import StudyInfo
 from raystudy.study.interrupt import graceful
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Study
-from raystudy.study.tracker import Tracker
+from raystudy.study.tracker import Attachment, StudyObserver, Tracker
 from raystudy.trackers import factory
-from raystudy.trackers.console import ConsoleTracker
 
 
 def run(
@@ -47,28 +46,43 @@ def run(
     settings = stored.race_settings(manifest, later)
     folder.settle(settings)
     with folder.locked():
-        with factory.opened(settings, console) as trackers:
+        with factory.opened(settings, console) as observers:
+            tracker = observers[1]
             folder.write_manifest(manifest)
-            study = _open(folder, manifest, trackers, resumed=resumed)
-            code, summary = _race(console, study, manifest, settings, trackers)
+            study = _open(folder, manifest, observers, resumed=resumed)
+            code, summary = _race(console, study, manifest, settings, tracker)
+            if summary is not None:
+                summary |= _circumstances(folder, summary)
+                # Kept last: what is kept ends the race, and nobody would attach it any more.
+                _attach(tracker, folder, summary)
+                _keep(folder, summary)
         if summary is None:
             if not study.ended_early:
                 _say(console, f"continue with: {folder.command('resume')}")
             return code
-        touches = split_readings.count(_ledger_folder(folder, summary["study"]))
-        raced = len(summary["finalists"]) > 1
-        images = (
-            "the validation images, then the test images," if raced else comparability.VALIDATION
-        )
-        how = comparability.words(StoredStudy(folder), images)
-        summary |= {"confirm": folder.id, "test_evaluations": touches, "measured": how}
-        write_atomically(folder.path / FILE, json.dumps(summary, indent=2) + "\n")
-        searched = folder.path.with_name(summary["study"])
-        if searched.is_dir():  # where the search's report looks for it
-            kept = FILE if len(summary["finalists"]) > 1 else FLOOR
-            write_atomically(searched / kept, json.dumps(summary, indent=2) + "\n")
-        _attach(console, folder, settings, summary)
     return display.show_result(console, folder, summary, as_json=as_json)
+
+
+def _circumstances(folder: StudyFolder, summary: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what else belongs to a race's outcome: how it was measured, and how often."""
+    touches = split_readings.count(_ledger_folder(folder, summary["study"]))
+    raced = len(summary["finalists"]) > 1
+    images = "the validation images, then the test images," if raced else comparability.VALIDATION
+    how = comparability.words(StoredStudy(folder), images)
+    return {"confirm": folder.id, "test_evaluations": touches, "measured": how}
+
+
+def _keep(folder: StudyFolder, summary: Mapping[str, Any]) -> None:
+    """Write what the race came to, in its folder and beside the search."""
+    write_atomically(folder.path / FILE, _text(summary))
+    searched = folder.path.with_name(summary["study"])
+    if searched.is_dir():  # where the search's report looks for it
+        kept = FILE if len(summary["finalists"]) > 1 else FLOOR
+        write_atomically(searched / kept, _text(summary))
+
+
+def _text(summary: Mapping[str, Any]) -> str:
+    return json.dumps(summary, indent=2) + "\n"
 
 
 def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
@@ -79,7 +93,7 @@ def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
 
 
 def _open(
-    folder: StudyFolder, manifest: Manifest, trackers: Sequence[Tracker], *, resumed: bool
+    folder: StudyFolder, manifest: Manifest, trackers: Sequence[StudyObserver], *, resumed: bool
 ) -> Study:
     runners = contenders.contest_of(manifest)
     spec = StudySpec.read(manifest.study or {})
@@ -102,7 +116,7 @@ def _race(
     study: Study,
     manifest: Manifest,
     settings: DictConfig,
-    trackers: Sequence[Tracker],
+    tracker: Tracker,
 ) -> tuple[int, dict[str, Any] | None]:
     """Return the exit code, and the race's result if it has ended."""
     from raystudy.on_ray.executor import RayExecutor
@@ -120,7 +134,7 @@ def _race(
         budget=budget,
         most=most,
     )
-    reading = SplitReading(study.info, trackers=[t for t in trackers if not _is_console(t)])
+    reading = SplitReading(study.info, trackers=[tracker])
 
     def end() -> None:
         race.interrupted = reading.interrupted = True
@@ -189,34 +203,17 @@ def _outcomes(race: RaceStudy, runners: Contest, reading: SplitReading) -> verdi
     )
 
 
-def _attach(
-    console: Console, folder: StudyFolder, settings: DictConfig, summary: Mapping[str, Any]
-) -> None:
-    """Add the conclusion to the confirm's own run in MLflow."""
-    from raystudy.trackers.mlflow.attach import Attachment, attach
-
+def _attach(tracker: Tracker, folder: StudyFolder, summary: Mapping[str, Any]) -> None:
+    """Add the conclusion to the confirm's own run."""
     line = command.start(folder.read_manifest(), folder)
     sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])
-    complaint = attach(
-        folder,
-        "study",
-        settings,
-        Attachment(
-            metrics=conclusions.measures(summary),
-            tags={
-                "raystudy.conclusion": sentences,
-                "raystudy.command": line,
-                "mlflow.note.content": f"{sentences}\n\n    {line}",
-            },
-            files={FILE: (folder.path / FILE).read_bytes()},
-        ),
+    conclusion = Attachment(
+        metrics=conclusions.measures(summary),
+        tags={"raystudy.conclusion": sentences, "raystudy.command": line},
+        note=f"{sentences}\n\n    {line}",
+        files={FILE: _text(summary).encode()},
     )
-    if complaint:
-        _say(console, complaint, style="yellow")
-
-
-def _is_console(tracker: Tracker) -> bool:
-    return isinstance(tracker, ConsoleTracker)
+    tracker.attach(folder, "study", conclusion)
 
 
 def _failures(reading: SplitReading) -> str:

@@ -8,7 +8,6 @@ from pathlib import Path
 from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config import compose, override, recipe, scopes
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
@@ -20,9 +19,10 @@ from raystudy.storage.folders import (
     open_study_folder,
 )
 from raystudy.storage.manifest import Manifest
-from raystudy.storage.redaction import redact
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.replay import trial_overrides
 from raystudy.study.stored import StoredStudy
+from raystudy.study.tracker import Tracker
 
 FIRST_TRIAL = 0
 FOREIGN = "simclr"  # the study that lends its settings to an encoder from elsewhere
@@ -104,7 +104,7 @@ def find(what: str, overrides: Sequence[str], search_path: Sequence[str] = ()) -
                 )
             return _of_file(*file, overrides, search_path)
         if re.fullmatch("[0-9a-f]{32}", what):
-            what = _trial_of_run(store_uri(shared.tracker.uri, shared.output_dir), what)
+            what = _trial_of_run(open_tracker(shared), what)
     study_id, _, number = what.partition("/")
     if number and Path(what).expanduser().is_dir():
         raise UserError(f"{what} is a folder; name a study, such as swaro-1, or a file of weights.")
@@ -213,13 +213,9 @@ def _usual(trial: TrialFolder) -> Path | None:
     return next(kept, None)
 
 
-def _trial_of_run(uri: str, run_id: str) -> str:
-    from raystudy.trackers.mlflow.contact import tags_of
-
-    database = Path(uri.removeprefix("sqlite:///"))
-    if uri.startswith("sqlite:///") and not database.is_file():  # MLflow would make one
-        raise UserError(f"{run_id} is no trial of raystudy: there is no MLflow at {redact(uri)}.")
-    tags = tags_of(run_id, uri)
+def _trial_of_run(tracker: Tracker, run_id: str) -> str:
+    tags = tracker.tags(run_id)
     if tags.get("raystudy.kind") != "trial":
-        raise UserError(f"{run_id} is no trial of raystudy in MLflow at {redact(uri)}.")
+        where = tracker.place or "the tracker (tracker=none)"
+        raise UserError(f"{run_id} is no trial of raystudy in {where}.")
     return f"{tags['raystudy.study_id']}/{tags['raystudy.trial_number']}"

@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy.storage.file_names import readable
-from raystudy.trackers.mlflow.attach import Attachment
+from raystudy.study.tracker import Attachment
 from trainables.evaluate.ball_name import ball_name
 from trainables.evaluate.intervals import over_seeds
 

@@ -16,7 +16,7 @@ from raystudy.errors import UserError
 from raystudy.evaluation.runner import Order, Saving, finished_measurement, note_reading
 from raystudy.storage import checkpoint
 from raystudy.storage.folders import write_atomically
-from raystudy.trackers.mlflow.attach import Attachment
+from raystudy.study.tracker import Attachment
 from raystudy.trial.build import load_splits
 from trainables.attacks.adversary import with_epsilon, with_slope
 from trainables.attacks.transfer import transfer

@@ -5,12 +5,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from raystudy.report.section import Cell, Section, Table, counted
-from raystudy.storage import provenance, split_readings
+from raystudy.storage import provenance, split_readings, spool
 from raystudy.storage.redaction import redact
 from raystudy.study import command
 from raystudy.study.replay import replay_command
 from raystudy.study.stored import StoredStudy
-from raystudy.trackers.mlflow import spool
 
 
 def section(study: StoredStudy) -> Section:

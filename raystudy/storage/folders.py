@@ -9,7 +9,9 @@
         journal.log     Optuna's journal: the study's truth, written by the driver alone
         lock            held by the driver that runs the study
         mlflow.spool    events for MLflow; mlflow.delivered says how far they got, and the process
-                        that carries them holds mlflow.lock
+                        that uploads them holds mlflow.lock
+        mlflow.files/   copies of what was added to runs later: reports, pictures, evaluations
+        tensorboard/    event files, with tracker=tensorboard
         trials/0007/    config.yaml, last.ckpt, best.safetensors (and best-*.safetensors by further
                         objectives), error.txt, stop (a request)
         confirm.json    what its race came to; floor.json: the noise floor of its recipe

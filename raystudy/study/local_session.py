@@ -12,7 +12,7 @@ from raystudy.storage import disk, file_names
 from raystudy.storage.folders import TrialFolder
 from raystudy.study import trial_record
 from raystudy.study.info import StudyInfo
-from raystudy.study.tracker import Tracker
+from raystudy.study.tracker import StudyObserver
 from raystudy.study.trial_record import Outcome, TrialRecord
 from raystudy.trial.endings import ending_of
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
@@ -29,10 +29,12 @@ class LocalSession:
     ----------
     study : StudyInfo
     trial : TrialInfo
-    trackers : sequence of Tracker
+    trackers : sequence of StudyObserver
     """
 
-    def __init__(self, study: StudyInfo, trial: TrialInfo, trackers: Sequence[Tracker]) -> None:
+    def __init__(
+        self, study: StudyInfo, trial: TrialInfo, trackers: Sequence[StudyObserver]
+    ) -> None:
         self.folder = TrialFolder(trial.folder)
         self.summary: TrialSummary | None = None
         self._study = study

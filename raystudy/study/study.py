@@ -13,7 +13,7 @@ from raystudy.study import trial_record, warm_start
 from raystudy.study.info import StudyInfo, trial_info
 from raystudy.study.ledger import Ledger
 from raystudy.study.tally import Tally
-from raystudy.study.tracker import Tracker
+from raystudy.study.tracker import StudyObserver
 from raystudy.study.trial_record import Outcome, TrialRecord
 from raystudy.trial.info import Metrics, TrialInfo, TrialState, TrialSummary
 
@@ -33,7 +33,7 @@ class Study:
 
     Parameters
     ----------
-    trackers : sequence of Tracker
+    trackers : sequence of StudyObserver
         Notified before the journal is written, so that no event is lost; after a crash one may
         come twice.
     max_epochs : int, optional
@@ -55,7 +55,7 @@ class Study:
         space: SearchSpace,
         ledger: Ledger,
         *,
-        trackers: Sequence[Tracker] = (),
+        trackers: Sequence[StudyObserver] = (),
         max_epochs: int | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
@@ -84,7 +84,7 @@ class Study:
         *,
         sampler: Mapping[str, Any],
         trial_scheduler: Mapping[str, Any],
-        trackers: Sequence[Tracker] = (),
+        trackers: Sequence[StudyObserver] = (),
         storage_url: str | None = None,
         max_epochs: int | None = None,
         clock: Callable[[], float] = time.monotonic,

@@ -1,15 +1,22 @@
-"""The events that a console, MLflow or a test receives while a study runs."""
+"""What shows a study while it runs, or keeps a copy of it: a console, MLflow, TensorBoard."""
 
-from typing import Literal, Protocol
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal, NamedTuple, Protocol
 
+from raystudy.storage.folders import StudyFolder
 from raystudy.study.info import StudyInfo
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
+RunKey = Literal["study"] | int  # the study as a whole, or the number of one of its trials
+Progress = Callable[[int, int], None]
 
-class Tracker(Protocol):
+
+class StudyObserver(Protocol):
     """Receives every event of a study, in order, in the driver's process.
 
-    Calls come from one thread and must return at once. A tracker never raises into the study.
+    Calls come from one thread and must return at once. An observer never raises into the study.
     """
 
     def study_started(self, study: StudyInfo) -> None:
@@ -28,4 +35,209 @@ class Tracker(Protocol):
         """Nothing more will come until the study continues."""
 
     def close(self) -> None:
-        """Hand over what is still on its way; the one call that may take a while."""
+        """Deliver what is still on its way; the one call that may take a while."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Attachment:
+    """What is added to a study or to one of its trials after it ended: a report, an evaluation.
+
+    Parameters
+    ----------
+    metrics : mapping of str to float
+        Each at one step.
+    curves : mapping of str to mapping of int to float
+        Measures with several steps of their own.
+    tags : mapping of str to str
+    note : str
+        What its page says of it.
+    files : mapping of str to bytes or Path
+        Content by name.
+    folder : str
+        In which the files are kept.
+    """
+
+    metrics: Mapping[str, float] = field(default_factory=dict)
+    curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
+    tags: Mapping[str, str] = field(default_factory=dict)
+    note: str = ""
+    files: Mapping[str, bytes | Path] = field(default_factory=dict)
+    folder: str = ""
+
+
+@dataclass(frozen=True)
+class SyncResult:
+    """What `Tracker.sync` came to.
+
+    Parameters
+    ----------
+    delivered, waiting : int
+        Events.
+    refused : tuple of str
+        What the tracker's server will never accept; it is left out there.
+    error : str
+        Why something still waits, and what to do; empty if nothing does.
+    """
+
+    delivered: int
+    waiting: int
+    refused: tuple[str, ...] = ()
+    error: str = ""
+
+
+class Health(NamedTuple):
+    """Whether a tracker would work now; `wrong` says that it would not."""
+
+    verdict: Literal["well", "note", "wrong"]
+    found: str
+    advice: str = ""
+
+
+class UserInterface(NamedTuple):
+    """The program that shows what a tracker keeps; without a command there is nothing to run."""
+
+    words: str
+    command: Sequence[str] = ()
+    environment: Mapping[str, str] = {}
+
+
+class Tracker(StudyObserver, Protocol):
+    """Keeps a copy of studies: everything that the commands ask of MLflow and the like.
+
+    ``search_spaces/tracker/<name>.yaml`` names the class. It is made with the settings of that
+    file and with what `NoTracker` takes. What a tracker has not, it inherits from `NoTracker`.
+    """
+
+    name: str
+
+    @property
+    def place(self) -> str:
+        """Where it keeps studies, in words without passwords; empty if nowhere."""
+
+    def attach(self, folder: StudyFolder, key: RunKey, attachment: Attachment) -> None:
+        """Add to a trial or to the study itself; `close` delivers it, or says that it waits.
+
+        What has the name of something added before takes its place.
+        """
+
+    def sync(self, folder: StudyFolder, progress: Progress | None = None) -> SyncResult:
+        """Deliver what waits on disk, now.
+
+        Raises
+        ------
+        UserError
+            If another process runs the study, or delivers it.
+        """
+
+    def sync_in_background(self, folder: StudyFolder) -> int:
+        """Start a process that tries until everything is delivered; return its number."""
+
+    def kept(self, folder: StudyFolder) -> str:
+        """Return in words what `remove` would delete; empty if nothing."""
+
+    def remove(self, folder: StudyFolder) -> str:
+        """Delete what is kept of a study outside its folder; return why not, or ""."""
+
+    def where(self, folder: StudyFolder) -> str:
+        """Return the command that shows a study; empty if nothing does."""
+
+    def user_interface(self, host: str, port: int) -> UserInterface:
+        """Return the program that shows everything."""
+
+    def tags(self, run_id: str) -> Mapping[str, str]:
+        """Return what is known of a run by the tracker's own id; empty if there is none.
+
+        Raises
+        ------
+        UserError
+            If the tracker's server does not answer.
+        """
+
+    def health(self) -> Health:
+        """Return whether it would work now."""
+
+    def bytes_on_disk(self, *, trials: int, epochs: int, weights: float) -> float:
+        """Return what it writes to this machine's disk.
+
+        Parameters
+        ----------
+        trials, epochs : int
+            Of a study; epochs of all its trials together.
+        weights : float
+            Bytes of the weights that a trial keeps.
+        """
+
+
+class NoTracker:
+    """Keep nothing: ``tracker=none``, and what other trackers inherit where they have nothing.
+
+    Parameters
+    ----------
+    output_dir : str, optional
+        The results folder.
+    parent_run : bool
+        Whether trials belong to a study; ``raystudy train`` has one trial only.
+    params : mapping of str to value, optional
+        Settings of the study as a whole (sampler, trial scheduler).
+    warn, say : callable (str) -> None, optional
+        Shows a sentence, perhaps from another thread.
+    settings : object
+        Those of another tracker's YAML, which an old study may have set.
+    """
+
+    name = "tracker"
+
+    def __init__(self, **settings: object) -> None:
+        pass
+
+    @property
+    def place(self) -> str:
+        return ""
+
+    def study_started(self, study: StudyInfo) -> None:
+        pass
+
+    def trial_started(self, trial: TrialInfo) -> None:
+        pass
+
+    def trial_reported(self, number: int, epoch: int, metrics: Metrics) -> None:
+        pass
+
+    def trial_finished(self, trial: TrialSummary) -> None:
+        pass
+
+    def study_finished(self, state: Literal["complete", "interrupted", "failed"]) -> None:
+        pass
+
+    def close(self) -> None:
+        pass
+
+    def attach(self, folder: StudyFolder, key: RunKey, attachment: Attachment) -> None:
+        pass
+
+    def sync(self, folder: StudyFolder, progress: Progress | None = None) -> SyncResult:
+        return SyncResult(delivered=0, waiting=0)
+
+    def sync_in_background(self, folder: StudyFolder) -> int:
+        raise NotImplementedError  # of nothing that waits
+
+    def kept(self, folder: StudyFolder) -> str:
+        return ""
+
+    def remove(self, folder: StudyFolder) -> str:
+        return ""
+
+    def where(self, folder: StudyFolder) -> str:
+        return ""
+
+    def user_interface(self, host: str, port: int) -> UserInterface:
+        return UserInterface("tracker=none keeps nothing to look at; choose another tracker.")
+
+    def tags(self, run_id: str) -> Mapping[str, str]:
+        return {}
+
+    def health(self) -> Health:
+        return Health("well", "none (tracker=none)")
+
+    def bytes_on_disk(self, *, trials: int, epochs: int, weights: float) -> float:
+        return 0.0

@@ -1,4 +1,4 @@
-"""Who hears of a study."""
+"""What observes a study that runs: the terminal, and the tracker of its configuration."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -7,17 +7,16 @@ from omegaconf import DictConfig
 from rich.console import Console
 from rich.text import Text
 
-from raystudy.config.mlflow_uri import default_artifacts, store_uri
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.tracker import Tracker
 from raystudy.trackers.console import ConsoleTracker
-from raystudy.trackers.mlflow import MlflowTracker
 
 
 @contextmanager
 def opened(
     settings: DictConfig, console: Console, *, parent_run: bool = True
-) -> Iterator[list[Tracker]]:
-    """Yield the console and, unless ``tracker=none``, MLflow; in the end wait for them.
+) -> Iterator[tuple[ConsoleTracker, Tracker]]:
+    """Yield the terminal's display and the tracker; at the end wait for both.
 
     Parameters
     ----------
@@ -26,28 +25,15 @@ def opened(
     parent_run : bool
         Whether trials are children of a run of the study.
     """
-    trackers: list[Tracker] = [ConsoleTracker(console, settings.max_epochs)]
-    if settings.tracker.enabled:
-        trackers.append(
-            MlflowTracker(
-                store_uri(settings.tracker.uri, settings.output_dir),
-                artifacts=default_artifacts(settings.output_dir),
-                parent_run=parent_run,
-                params={
-                    "sampler": _class_name(settings.sampler),
-                    "trial_scheduler": _class_name(settings.trial_scheduler),
-                },
-                patience=settings.tracker.patience,
-                warn=lambda words: console.print(Text(words, style="yellow"), soft_wrap=True),
-                say=lambda words: console.print(Text(words, style="dim"), soft_wrap=True),
-            )
-        )
+    display = ConsoleTracker(console, settings.max_epochs)
+    tracker = open_tracker(
+        settings,
+        parent_run=parent_run,
+        warn=lambda words: console.print(Text(words, style="yellow"), soft_wrap=True),
+        say=lambda words: console.print(Text(words, style="dim"), soft_wrap=True),
+    )
     try:
-        yield trackers
+        yield display, tracker
     finally:
-        for tracker in trackers:
-            tracker.close()
-
-
-def _class_name(node: DictConfig) -> str:
-    return str(node._target_).rsplit(".", 1)[-1]
+        display.close()
+        tracker.close()

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 
 from studies import ONE_WORKER, STUDY, TWO_WORKERS, ours
 
-COURIER, HEAD = "raystudy.trackers.mlflow.upload_process", "gcs_server"
+UPLOAD, HEAD = "raystudy.trackers.mlflow.upload_process", "gcs_server"
 DISK_BYTES = 64 * 2**20
 SPARE_BYTES = 300_000  # left on the disk at most: a checkpoint does not fit, an event may
 LOCKED_S = 8.0
@@ -107,8 +107,8 @@ def the_driver(home, driver):
     return [driver.pid]
 
 
-def couriers(home, driver):
-    return [pid for pid, line in ours(home) if COURIER in line]
+def upload_processes(home, driver):
+    return [pid for pid, line in ours(home) if UPLOAD in line]
 
 
 def fill_disk(home, driver):
@@ -205,13 +205,13 @@ FAULTS = {
     "head": Fault(kill_one(HEAD)),
     "head_starting": Fault(kill_starting_head, at_once=True),
     "node": Fault(kill_one("raylet/raylet")),
-    "courier": Fault(kill_one(COURIER)),
+    "upload": Fault(kill_one(UPLOAD)),
     "rank": Fault(kill_rank, tuple(TWO_WORKERS)),
     "helper": Fault(kill_helper, tuple(TWO_WORKERS)),
     "checkpoint": Fault(kill_when(half_written, lambda home, _: trainers(home)), at_once=True),
     "checkpoint_driver": Fault(kill_when(half_written, the_driver), at_once=True),
     "end": Fault(kill_when(at_the_end, the_driver), at_once=True),
-    "end_courier": Fault(kill_when(at_the_end, couriers), at_once=True),
+    "end_upload": Fault(kill_when(at_the_end, upload_processes), at_once=True),
     "server": Fault(Server.strike),
     "locked": Fault(lock_database),
     "disk": Fault(fill_disk, on_small_disk=True),

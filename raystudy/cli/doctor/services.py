@@ -1,31 +1,26 @@
-"""Checks that MLflow, databases and Ray respond."""
+"""Checks that the tracker, databases and Ray respond."""
 
 import json
-import os
 import socket
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
 
+from omegaconf import DictConfig
+
 from raystudy.cli.doctor.check import Check, python
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
+from raystudy.storage.answering import database_silence
 from raystudy.storage.redaction import redact
+from raystudy.study.open_tracker import open_tracker
 from raystudy.terminal import size
-from raystudy.trackers.mlflow.contact import silence
 
 DASHBOARD_LIMIT_S = 3.0
 CONNECT_LIMIT_S = 5.0
 LOOPBACK = ("127.", "localhost", "[::1]", "::1")
 
-_SEARCH = """
-import sys
-from mlflow import MlflowClient
-print(len(MlflowClient(sys.argv[1]).search_experiments(max_results=1)))
-"""
 _SELECT = """
 import sys, sqlalchemy
 with sqlalchemy.create_engine(sys.argv[1]).connect() as connection:
@@ -33,30 +28,20 @@ with sqlalchemy.create_engine(sys.argv[1]).connect() as connection:
 """
 
 
-def check_mlflow(uri: str | None, output_dir: str, *, enabled: bool) -> list[Check]:
-    """Check that MLflow's store can be reached."""
-    name, later = "MLflow", "sweeps run anyway; 'raystudy sync STUDY' uploads later"
-    if not enabled:
-        return [Check(name, "well", "off (tracker=none)")]
+def check_tracker(settings: DictConfig) -> list[Check]:
+    """Check that the tracker would keep a study now."""
     try:
-        store = store_uri(uri, output_dir)
+        found = open_tracker(settings)
     except UserError as error:
-        return [Check(name, "wrong", str(error), "MLflow itself no longer supports its file store")]
-    if store.startswith("sqlite:///") and not Path(store.removeprefix("sqlite:///")).exists():
-        return [Check(name, "well", f"{store} will be created by the first study")]
-    patience = {"MLFLOW_HTTP_REQUEST_TIMEOUT": "5", "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0"}
-    quiet = {"MLFLOW_LOGGING_LEVEL": "ERROR", "MLFLOW_DISABLE_TELEMETRY": "true"}
-    environment = {**os.environ, **patience, **quiet}
-    if wrong := silence(store) or python(_SEARCH, store, environment=environment)[1]:
-        return [Check(name, "wrong", f"{redact(store)}: {redact(wrong)[:300]}", later)]
-    return [Check(name, "well", f"{redact(store)} responds")]
+        return [Check("tracker", "wrong", str(error))]
+    return [Check(found.name, *found.health())]
 
 
 def check_database(url: str | None) -> list[Check]:
     """Check that the database of Optuna's studies responds, if one is set."""
     if url is None:
         return []
-    if wrong := silence(url) or python(_SELECT, url)[1]:
+    if wrong := database_silence(url) or python(_SELECT, url)[1]:
         advice = (
             "no study can run without it; study.storage=null uses a journal in the study's folder"
         )

@@ -56,8 +56,7 @@ def doctor(
 def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
     """Return all probes by name, in the order they are printed."""
     output_dir = folder_of(settings)
-    scaling, tracker = read_scaling(settings), settings.tracker
-    uri, folder, enabled = tracker.uri, settings.output_dir, tracker.enabled
+    scaling = read_scaling(settings)
     probes: dict[str, Probe] = {
         "versions": versions.check_versions,
         "devices": machine.check_devices,
@@ -65,7 +64,7 @@ def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
         "results": lambda: results.check_results(output_dir),
         "shared memory": lambda: machine.check_shared_memory(scaling.object_store_mb * 2**20),
         "Ray's folder": machine.check_ray_folder,
-        "MLflow": lambda: services.check_mlflow(uri, folder, enabled=enabled),
+        "tracker": lambda: services.check_tracker(settings),
         "study.storage": lambda: services.check_database(settings.study.storage),
         "all-reduce": machine.check_all_reduce,
         "ray": lambda: services.check_ray(scaling),

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig
 
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.scaling import Scaling, read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.trial_scheduler import read_trial_scheduler
 from raystudy.study import warm_start
+from raystudy.study.open_tracker import open_tracker
 
 if TYPE_CHECKING:  # torch takes its time
     from trainables.data.image_set import Splits
@@ -58,7 +58,7 @@ def check_plan(config: DictConfig) -> Findings:
 
     value_types.check(config)
     _refuse_other_device(config.device, read_scaling(config))
-    store_uri(config.tracker.uri, config.output_dir)
+    open_tracker(config)
     on_cpu = config.copy()
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)

@@ -14,13 +14,13 @@ from omegaconf import DictConfig
 
 from raystudy.config import compose
 from raystudy.config.budget import Spent
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.search.rungs import of_scheduler
 from raystudy.search.search_space import SearchSpace
 from raystudy.study.info import StudyInfo
 from raystudy.study.inline import InlineExecutor, Report, VirtualClock
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.plan.calibration import Calibration, Sizes
 from raystudy.study.study import Study
 from raystudy.trial.info import TrialInfo
@@ -32,8 +32,6 @@ WORKERS_S = 15.0  # of a trial of several, whose processes start anew
 REPEATS, ENOUGH_S = 9, 2.5  # of the made-up study
 LOOKS = 24  # epochs of a trial at which the made-up study looks at it
 TRIAL_BYTES, EPOCH_BYTES = 8 << 10, 2 << 10  # configuration; journal and spool
-MLFLOW_TRIAL_BYTES, MLFLOW_EPOCH_BYTES = 48 << 10, 6 << 10  # picture; rows of its database
-MLFLOW_BYTES = 1 << 20  # its empty database
 RANDOM = {"_target_": "optuna.samplers.RandomSampler"}
 
 
@@ -128,14 +126,9 @@ def most_bytes(settings: DictConfig, sizes: Sizes) -> float:
 
 def _bytes(settings: DictConfig, sizes: Sizes, trials: int, complete: int, epochs: int) -> float:
     weights = sizes.weights * len(StudySpec.read(settings.study).objectives)
-    each, per_epoch, once = TRIAL_BYTES, EPOCH_BYTES, 0
-    uri = store_uri(settings.tracker.uri, settings.output_dir) if settings.tracker.enabled else ""
-    if uri and not uri.startswith(("http://", "https://", "databricks")):
-        weights, each, once = 2 * weights, each + MLFLOW_TRIAL_BYTES, MLFLOW_BYTES
-    if uri.startswith("sqlite"):
-        per_epoch += MLFLOW_EPOCH_BYTES
-    kept = complete * sizes.checkpoint + trials * (weights + each)
-    return kept + epochs * per_epoch + once
+    tracked = open_tracker(settings).bytes_on_disk(trials=trials, epochs=epochs, weights=weights)
+    kept = complete * sizes.checkpoint + trials * (weights + TRIAL_BYTES)
+    return kept + epochs * EPOCH_BYTES + tracked
 
 
 def _make_up(

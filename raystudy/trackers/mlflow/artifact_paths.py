@@ -1,4 +1,4 @@
-"""MLflow keeps absolute paths: where a results folder was moved, its database learns of it."""
+"""MLflow keeps absolute paths: where a results folder was moved, its database is updated."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -6,7 +6,7 @@ from urllib.parse import unquote
 
 import sqlalchemy as sa
 
-EXPERIMENTS = "raystudy/"  # what names of ours begin with
+EXPERIMENTS = "raystudy/"  # what names of ours start with
 COLUMNS = (
     ("experiments", "artifact_location"),
     ("runs", "artifact_uri"),
@@ -29,7 +29,7 @@ def follow(uri: str, artifacts: str) -> None:
     uri : str
         Of a database that has MLflow's tables.
     artifacts : str
-        Where files of runs are now; see `store.default_artifacts`.
+        Where files of runs are now; see `default_artifacts`.
     """
     engine = sa.create_engine(uri)
     try:

@@ -1,13 +1,11 @@
 """The one file that talks to MLflow, which is imported when a store is opened (about 3 s)."""
 
-import fcntl
 import functools
 import logging
 import os
 import re
 import shutil
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from itertools import zip_longest
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -15,8 +13,10 @@ from typing import Any, TypeVar
 
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
+from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow import artifact_paths
-from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch
+from raystudy.trackers.mlflow.new_database import first_contact
+from raystudy.trackers.mlflow.run_patch import Point, RunPatch
 from raystudy.trackers.mlflow.tags import UID
 
 MAX_METRICS, MAX_PARAMS, MAX_TAGS = 1000, 100, 100  # of one batch, MLflow 3.17
@@ -55,7 +55,7 @@ class MlflowStore:
     artifacts : str, optional
         Folder for files of new experiments where the store is a database, not a server.
     refused : callable (str) -> None
-        Hears of what MLflow will never take; it is left out.
+        Shows what MLflow will never accept; it is left out.
     """
 
     def __init__(self, uri: str, artifacts: str | None, refused: Callable[[str], None]) -> None:
@@ -63,8 +63,9 @@ class MlflowStore:
         self._artifacts = artifacts
         self._refused = refused
         self._experiment = ""
+        self._artifacts_of: dict[str, Path] = {}
         prepare_environment()
-        with _first_contact(uri, artifacts):
+        with first_contact(uri, artifacts):
             from mlflow import MlflowClient
             from mlflow.tracking._tracking_service import utils as tracking_utils
 
@@ -114,6 +115,10 @@ class MlflowStore:
             token = page.token or ""
         return runs
 
+    def ask(self) -> None:
+        """Raise what stands in the way of using the store."""
+        self._client.search_experiments(max_results=1)
+
     def has_run(self, run_id: str) -> bool:
         """Return whether there is a run of that id, in the bin perhaps."""
         from mlflow.exceptions import MlflowException
@@ -132,11 +137,14 @@ class MlflowStore:
 
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""
-        fit = {key: _cut(value, MAX_TAG) for key, value in tags.items()}
+        fit = {_key(key): _cut(value, MAX_TAG) for key, value in tags.items()}
         run = self._client.create_run(
             self._experiment, start_time=patch.started, tags=fit, run_name=patch.name
         )
         run_id: str = run.info.run_id
+        files = artifact_paths.local(run.info.artifact_uri)
+        if not self._is_server and files.is_absolute():
+            self._artifacts_of[run_id] = files
         return run_id
 
     def write(self, run_id: str, patch: RunPatch) -> None:
@@ -168,7 +176,13 @@ class MlflowStore:
         """Store a file with a run, in a folder of its artifacts."""
 
         def log(path: Path) -> None:
-            self._client.log_artifact(run_id, str(path), folder or None)
+            if run_id not in self._artifacts_of:
+                self._client.log_artifact(run_id, str(path), folder or None)
+                return
+            # A new run on this machine: MLflow would first read all that the run has.
+            there = self._artifacts_of[run_id] / folder
+            there.mkdir(parents=True, exist_ok=True)
+            shutil.copyfile(path, there / path.name)
 
         if isinstance(content, Path):
             self._try(name, lambda: log(content), is_file=True)
@@ -179,7 +193,7 @@ class MlflowStore:
             self._try(name, lambda: log(path), is_file=True)
 
     def delete_run(self, run_id: str) -> None:
-        """Put a run into MLflow's bin, and remove its files where they lie on this machine."""
+        """Put a run into MLflow's bin, and remove its files where they are on this machine."""
 
         def delete() -> None:
             files = artifact_paths.local(self._client.get_run(run_id).info.artifact_uri)
@@ -254,29 +268,3 @@ def _silence() -> None:
     """Keep the libraries' own words off the terminal: errors come as exceptions."""
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)
-
-
-@contextmanager
-def _first_contact(uri: str, artifacts: str | None) -> Iterator[None]:
-    """Let one process at a time fill a new sqlite file: MLflow's migrations would collide."""
-    if not uri.startswith("sqlite:///") or ":memory:" in uri:
-        yield
-        return
-    path = Path(uri.removeprefix("sqlite:///").partition("?")[0])
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.with_name(f"{path.name}.lock").open("a") as file:
-        fcntl.flock(file, fcntl.LOCK_EX)
-        if not path.exists():
-            _make_database(path, artifacts or str(path.parent / "artifacts"))
-        yield
-
-
-def _make_database(path: Path, artifacts: str) -> None:
-    """Make MLflow's tables in a file beside: one that a full disk left half-made stays so."""
-    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
-
-    part = path.with_name(f"{path.name}.part")
-    part.unlink(missing_ok=True)
-    # Not by the client, whose first experiment has its files in the folder the user works in.
-    SqlAlchemyStore(f"sqlite:///{part}", artifacts).engine.dispose()
-    part.replace(path)

@@ -3,20 +3,18 @@
 MLflow itself, and the libraries below it, repeat for minutes what cannot succeed.
 """
 
-import contextlib
 import json
-import os
-import queue
 import re
 import ssl
-import threading
 from pathlib import Path
 from urllib.error import HTTPError, URLError
 from urllib.parse import urlsplit, urlunsplit
 from urllib.request import urlopen
 
 from raystudy.errors import UserError
+from raystudy.storage import answering
 from raystudy.storage.redaction import redact
+from raystudy.study.tracker import Health
 from raystudy.trackers.mlflow.client import MlflowStore
 
 PATIENCE_S = 5.0
@@ -77,11 +75,27 @@ def tags_of(run_id: str, uri: str) -> dict[str, str]:
     UserError
         If the store does not answer.
     """
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).is_file():
+        # MLflow would make one.
+        raise UserError(f"{run_id} is no trial of raystudy: there is no MLflow at {redact(uri)}.")
     try:
         reach(uri)
         return MlflowStore(uri, artifacts=None, refused=lambda _: None).tags(run_id)
     except Exception as error:  # of any library between here and the server
         raise UserError(f"{takes_nothing(uri, error)}, then repeat it.") from error
+
+
+def health(uri: str) -> Health:
+    """Return whether a store would accept a study now."""
+    if uri.startswith("sqlite:///") and not Path(uri.removeprefix("sqlite:///")).exists():
+        return Health("well", f"{uri} will be made by the first study")
+    try:
+        reach(uri)
+        MlflowStore(uri, artifacts=None, refused=lambda _: None).ask()
+    except Exception as error:  # of any library between here and the server
+        later = "sweeps run all the same; 'raystudy sync STUDY' delivers later"
+        return Health("wrong", f"{redact(uri)}: {why(error)}", later)
+    return Health("well", f"{redact(uri)} answers")
 
 
 def advice(reason: str) -> str:
@@ -92,25 +106,11 @@ def advice(reason: str) -> str:
 
 def silence(uri: str) -> str:
     """Return why a store does not answer now; empty if it does, or if only MLflow can tell."""
-    ask = _ask_server if uri.startswith(("http://", "https://")) else _ask_database
     if uri.startswith("databricks"):
         return ""
-    if ask is _ask_database:
-        import sqlalchemy  # noqa: F401 - not in the time that the database has, on a busy machine
-    answer: queue.SimpleQueue[str] = queue.SimpleQueue()
-
-    def look() -> None:
-        try:
-            answer.put(ask(uri))
-        except Exception as error:  # of every database's own driver
-            answer.put(_innermost(error))
-
-    # In a thread of its own, which is left behind: nothing limits how long a name is looked up.
-    threading.Thread(target=look, daemon=True).start()
-    try:
-        return redact(answer.get(timeout=PATIENCE_S + 1))
-    except queue.Empty:
-        return f"no answer in {PATIENCE_S:g} s"
+    if uri.startswith(("http://", "https://")):
+        return answering.in_time(lambda: _ask_server(uri), PATIENCE_S)
+    return answering.database_silence(uri, PATIENCE_S)
 
 
 def _ask_server(uri: str) -> str:
@@ -129,42 +129,7 @@ def _ask_server(uri: str) -> str:
         return f"no answer in {PATIENCE_S:g} s"
     except URLError as error:
         slow = isinstance(error.reason, TimeoutError)
-        return f"no answer in {PATIENCE_S:g} s" if slow else _innermost(error)
+        return f"no answer in {PATIENCE_S:g} s" if slow else answering.innermost(error)
     except ValueError:
         return "what answers there is no MLflow"
     return ""
-
-
-def _ask_database(uri: str) -> str:
-    import sqlalchemy as sa
-
-    kind = uri.partition(":")[0].partition("+")[0]
-    if kind == "sqlite" and (path := _file(uri)) is not None:
-        if not path.exists():
-            there = next(p for p in path.absolute().parents if p.exists())
-            return "" if os.access(there, os.W_OK) else f"{there} cannot be written"
-        if not os.access(path, os.W_OK):
-            return f"{path} cannot be written"
-    limits = {"sqlite": {"timeout": 2}, "postgresql": {"connect_timeout": int(PATIENCE_S)}}
-    limits["mysql"] = limits["postgresql"]
-    engine = sa.create_engine(uri, connect_args=limits.get(kind, {}))
-    with contextlib.closing(engine.raw_connection()) as connection:
-        cursor = connection.cursor()
-        cursor.execute("begin immediate" if kind == "sqlite" else "select 1")
-        connection.rollback()
-    engine.dispose()
-    return ""
-
-
-def _file(uri: str) -> Path | None:
-    path = uri.removeprefix("sqlite:///").partition("?")[0]
-    return Path(path) if uri.startswith("sqlite:///") and path not in ("", ":memory:") else None
-
-
-def _innermost(error: BaseException) -> str:
-    while (deeper := error.__cause__ or error.__context__) is not None:
-        error = deeper
-    if isinstance(error, URLError) and isinstance(error.reason, BaseException):
-        error = error.reason
-    words = str(error).strip().splitlines()
-    return words[0][:200] if words else type(error).__name__

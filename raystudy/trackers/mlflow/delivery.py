@@ -1,4 +1,4 @@
-"""Carry a study's spool to MLflow, from where the last delivery got to."""
+"""Deliver a study's spool to MLflow, from where the last delivery got to."""
 
 import contextlib
 import fcntl
@@ -12,20 +12,21 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from raystudy.config.mlflow_uri import DATABASE, store_uri
 from raystudy.errors import UserError
 from raystudy.storage import file_names
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import StudyFolder, write_atomically
 from raystudy.storage.redaction import redact
-from raystudy.trackers.mlflow import history_plot
+from raystudy.storage.spool import Event, read
+from raystudy.study.tracker import RunKey
+from raystudy.trackers.mlflow import attached_files, history_plot
 from raystudy.trackers.mlflow.client import MlflowStore
-from raystudy.trackers.mlflow.projection import STUDY, Chronicle
-from raystudy.trackers.mlflow.run_patch import RunKey, RunPatch
-from raystudy.trackers.mlflow.spool import Event, read
+from raystudy.trackers.mlflow.projection import STUDY, Projection
+from raystudy.trackers.mlflow.run_patch import RunPatch
+from raystudy.trackers.mlflow.store_uri import DATABASE, store_uri
 from raystudy.trackers.mlflow.tags import identity
 
-EVENTS_AT_ONCE = 500
+EVENTS_AT_ONCE = 2000  # a trial within them takes one batch: 1,000 are delivered in fewer trips
 LOOK_AGAIN_S = 0.2
 AN_HOUR = 3_600_000  # milliseconds by which a clock may have been set back
 NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
@@ -34,7 +35,7 @@ NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
 class Delivery:
     """Deliver events in order, some at a time, and note after each time how far it got.
 
-    After an exception make another one: it begins behind the last note, which may repeat events
+    After an exception make another one: it starts after the last note, which may repeat events
     that MLflow has already. Every write can be repeated; runs that exist are found by the spool's
     identity, so that none is made twice.
 
@@ -47,7 +48,7 @@ class Delivery:
     """
 
     def __init__(self, folder: StudyFolder, store: MlflowStore, uri: str) -> None:
-        self.chronicle = Chronicle()
+        self.projection = Projection()
         self._folder = folder
         self._store = store
         self._name = _name(folder, uri)
@@ -57,13 +58,13 @@ class Delivery:
             note, runs = NOTHING_YET, {}  # another database is in that place
         self._offset: int = 0
         self._runs = runs
-        self._is_begun = False
+        self._has_started = False
         for event, end in read(folder.spool):
             if end > note["offset"]:
                 break
-            self.chronicle.take(event)
+            self.projection.take(event)
             self._offset = end
-        self.chronicle.patches()
+        self.projection.patches()
 
     def step(self) -> int:
         """Deliver the next events and return how many; 0: there are none."""
@@ -71,41 +72,48 @@ class Delivery:
         if not events:
             return 0
         for event, _ in events:
-            self.chronicle.take(event)
-        if self.chronicle.study is not None:
-            self._begin(events[0][0])
-            for key, patch in self.chronicle.patches().items():
+            self.projection.take(event)
+        if self.projection.study is not None:
+            self._start(events[0][0])
+            for key, patch in self.projection.patches().items():
                 self._apply(key, patch)
         self._offset = events[-1][1]
         self._note()
         return len(events)
 
-    def _begin(self, first: Event) -> None:
+    def _start(self, first: Event) -> None:
         """Find what a delivery made that died before it could note it."""
-        if not self._is_begun:
-            self._store.open_experiment(self.chronicle.experiment)
+        if not self._has_started:
+            self._store.open_experiment(self.projection.experiment)
             self._runs |= self._store.find_runs(
-                self.chronicle.uid, since=first.get("time", 0) - AN_HOUR
+                self.projection.uid, since=first.get("time", 0) - AN_HOUR
             )
-            self._is_begun = True
+            self._has_started = True
 
     def _apply(self, key: RunKey, patch: RunPatch) -> None:
-        if key not in self._runs:
-            assert self.chronicle.study is not None
-            parent = self._runs.get(STUDY)
-            tags = identity(self.chronicle.study, self.chronicle.uid, key, parent)
-            self._runs[key] = self._store.create_run(patch, tags)
-        run_id = self._runs[key]
         if patch.files and key != STUDY:
             patch.tags |= self._seed(int(key))
+        if key not in self._runs:
+            assert self.projection.study is not None
+            parent = self._runs.get(STUDY)
+            tags = identity(self.projection.study, self.projection.uid, key, parent)
+            # All at once: tags of a run that exists are looked up before they are written.
+            self._runs[key] = self._store.create_run(patch, {**patch.tags, **tags})
+            patch.tags = {}
+            patch.status = None if patch.status == "RUNNING" else patch.status  # as new runs are
+        run_id = self._runs[key]
         self._store.write(run_id, patch)
         if patch.files:
             for name, content in self._files(key, patch):
                 self._store.upload(run_id, name, content)
+        for owner, subfolder, name in sorted(patch.attached):
+            path = attached_files.place(self._folder, owner, subfolder, name)
+            if path.is_file():
+                self._store.upload(run_id, name, path, folder=subfolder)
         self._store.set_status(run_id, patch)
 
     def _seed(self, number: int) -> dict[str, str]:
-        """Return the seed a trial's resolved configuration tells, also where nobody chose it."""
+        """Return the seed in a trial's resolved configuration, also where nobody chose it."""
         config = self._folder.trial(number).config
         found = (
             re.search(r"^seed: (.+)$", config.read_text(errors=file_names.ANY), re.M)
@@ -131,7 +139,7 @@ class Delivery:
         for path in weights:
             yield path.name, path
         if patch.history:
-            names = [objective.metric for objective in self.chronicle.objectives]
+            names = [objective.metric for objective in self.projection.objectives]
             with contextlib.suppress(Exception):  # a picture must not hold numbers up
                 yield "history.png", history_plot.draw(patch.history, names, patch.name)
 
@@ -154,7 +162,7 @@ def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
 
 @contextlib.contextmanager
 def alone(folder: StudyFolder, limit_s: float = math.inf) -> Iterator[None]:
-    """Wait until nobody else delivers: the courier of a killed driver may still be at it.
+    """Wait until nobody else delivers: the upload process of a killed driver may still be at it.
 
     Raises
     ------

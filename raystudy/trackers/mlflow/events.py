@@ -1,4 +1,4 @@
-"""What a study tells, as plain data for the spool."""
+"""The events of a study, as plain data for the spool."""
 
 import time
 from collections.abc import Mapping
@@ -10,14 +10,15 @@ from raystudy.errors import UserError
 from raystudy.storage import provenance
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
+from raystudy.storage.spool import Event
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
-from raystudy.trackers.mlflow.spool import Event
+from raystudy.study.tracker import Attachment, RunKey
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 
 def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, Any]) -> Event:
-    """Return the event of a study that begins or goes on."""
+    """Return the event of a study that starts or continues."""
     return _event(
         "study_started",
         id=study.id,
@@ -40,7 +41,7 @@ def study_started(study: StudyInfo, *, parent_run: bool, params: Mapping[str, An
 
 
 def trial_started(trial: TrialInfo) -> Event:
-    """Return the event of a trial that begins or goes on."""
+    """Return the event of a trial that starts or continues."""
     settings = read_overrides(trial.overrides)
     logged = {path: settings[path] for path in scopes.select(settings, scopes.LOGGED)}
     return _event(
@@ -64,8 +65,26 @@ def trial_finished(trial: TrialSummary) -> Event:
 
 
 def study_finished(state: str) -> Event:
-    """Return the event of a study that nothing more will be heard of for now."""
+    """Return the event of a study that ended, for now."""
     return _event("study_finished", state=state)
+
+
+def attached(key: RunKey, attachment: Attachment) -> Event:
+    """Return the event of something added to a run; its files' content is kept beside the spool."""
+    return _event(
+        "attached",
+        key=key,
+        metrics={name: float(value) for name, value in attachment.metrics.items()},
+        curves=[
+            [name, step, float(value)]
+            for name, curve in attachment.curves.items()
+            for step, value in curve.items()
+        ],
+        tags=dict(attachment.tags),
+        note=attachment.note,
+        files=list(attachment.files),
+        folder=attachment.folder,
+    )
 
 
 def _event(kind: str, **content: Any) -> Event:

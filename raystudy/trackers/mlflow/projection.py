@@ -6,8 +6,9 @@ from dataclasses import dataclass, field
 
 from raystudy.config.spec import Objective
 from raystudy.search import pareto
-from raystudy.trackers.mlflow.run_patch import Point, RunKey, RunPatch, Status
-from raystudy.trackers.mlflow.spool import Event
+from raystudy.storage.spool import Event
+from raystudy.study.tracker import RunKey
+from raystudy.trackers.mlflow.run_patch import Point, RunPatch, Status
 from raystudy.trackers.mlflow.tags import final_tags, study_params, study_tags, trial_tags, word
 from raystudy.trial.info import TrialState, TrialSummary
 
@@ -20,11 +21,12 @@ STATUS: Mapping[str, Status] = {
     "interrupted": "KILLED",
 }
 STUDY: RunKey = "study"
+FIRST_TRIAL = 0  # the only one of a study without a run of its own
 
 
 @dataclass
 class _Trial:
-    """What was heard of a trial so far."""
+    """What is known of a trial so far."""
 
     state: TrialState = "running"
     epoch: int = 0
@@ -32,7 +34,7 @@ class _Trial:
     history: dict[str, list[tuple[int, float]]] = field(default_factory=dict)
 
 
-class Chronicle:
+class Projection:
     """Takes a study's events in, in order, and turns each into changes of runs.
 
     The same events give the same changes, so that a delivery cut short can be repeated.
@@ -46,6 +48,7 @@ class Chronicle:
         self._ended: dict[int, TrialSummary] = {}
         self._front: list[TrialSummary] = []
         self._patches: dict[RunKey, RunPatch] = {}
+        self._attached: dict[tuple[RunKey, str, int], str] = {}
 
     @property
     def experiment(self) -> str:
@@ -75,6 +78,7 @@ class Chronicle:
             "trial_reported": self._trial_reported,
             "trial_finished": self._trial_finished,
             "study_finished": self._study_finished,
+            "attached": self._on_attached,
         }
         handler = handlers.get(event["kind"])
         if handler is not None and (self.study or event["kind"] == "study_started"):
@@ -98,7 +102,9 @@ class Chronicle:
     def _trial_started(self, event: Event) -> None:
         assert self.study is not None
         trial = self._trials.setdefault(event["number"], _Trial())
-        if self._ended.pop(event["number"], None):  # a driver died after telling this trial's end
+        if self._ended.pop(
+            event["number"], None
+        ):  # a driver died after this trial's end was written
             self._front = self._best_of(self._ended.values())
         trial.state, trial.command = "running", event["command"]
         patch = self._trial_patch(event["number"], event)
@@ -108,12 +114,12 @@ class Chronicle:
 
     def _trial_reported(self, event: Event) -> None:
         trial = self._trials.setdefault(event["number"], _Trial())
-        if event["epoch"] <= trial.epoch:  # told again after a restart
+        if event["epoch"] <= trial.epoch:  # reported again after a restart
             return
         patch = self._trial_patch(event["number"], event)
         patch.files = patch.files or trial.epoch == 0  # the resolved configuration is there now
         trial.epoch = event["epoch"]
-        # MLflow's plots begin with the measure it heard of first.
+        # MLflow's plots start with the measure that came first.
         first = {
             o.metric: event["metrics"][o.metric]
             for o in self.objectives
@@ -186,6 +192,25 @@ class Chronicle:
         if study is not None:
             study.status, study.ended = STATUS[event["state"]], event["time"]
             study.tags["raystudy.state"] = event["state"]
+
+    def _on_attached(self, event: Event) -> None:
+        """Add to a run, ended or not; a value that it has already is not added again."""
+        key: RunKey = event["key"]
+        patch = self._study_patch(event) if key == STUDY else None
+        if patch is None:
+            number = FIRST_TRIAL if key == STUDY else int(key)
+            patch = self._trial_patch(number, event)
+            if number not in self._trials:  # it ran without this tracker
+                patch.status, patch.ended = "FINISHED", event["time"]
+        points = [(name, 0, value) for name, value in event["metrics"].items()]
+        for name, step, value in [*points, *event["curves"]]:
+            if self._attached.get((key, name, step)) != repr(value):
+                self._attached[key, name, step] = repr(value)
+                patch.metrics.append(Point(name, value, event["time"], step))
+        patch.tags |= event["tags"]
+        if event["note"]:
+            patch.tags["mlflow.note.content"] = event["note"]
+        patch.attached |= {(str(key), event["folder"], name) for name in event["files"]}
 
     def _study_patch(self, event: Event) -> RunPatch | None:
         assert self.study is not None

@@ -6,7 +6,7 @@ from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import reach, takes_nothing
 
 
-def remove_runs(run_ids: Iterable[str], uri: str, artifacts: str) -> str:
+def remove_runs(run_ids: Iterable[str], uri: str, artifacts: str | None) -> str:
     """Put runs into MLflow's bin; return why it was not possible, or "".
 
     Runs that are gone already are no hindrance.

@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
-RunKey = Literal["study"] | int
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 History = Mapping[str, list[tuple[int, float]]]
 
@@ -36,6 +35,8 @@ class RunPatch:
         Whether the files in the trial's or study's folder shall be uploaded as they are now.
     history : mapping of measure to list of (epoch, value), optional
         To be drawn.
+    attached : set of (str, str, str)
+        Owner, folder and name of files that were added, see `attached_files`.
     """
 
     name: str
@@ -47,3 +48,4 @@ class RunPatch:
     ended: int | None = None
     files: bool = False
     history: History | None = None
+    attached: set[tuple[str, str, str]] = field(default_factory=set)

@@ -2,34 +2,14 @@
 
 import subprocess
 from collections.abc import Callable
-from dataclasses import dataclass
 
 from raystudy.storage.folders import StudyFolder
+from raystudy.storage.spool import Spool, read
+from raystudy.study.tracker import SyncResult
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import PATIENCE_S, reach, takes_nothing
 from raystudy.trackers.mlflow.delivery import Delivery, alone, count_waiting
-from raystudy.trackers.mlflow.spool import Spool, read
 from raystudy.trackers.mlflow.uploader import start
-
-
-@dataclass(frozen=True)
-class SyncResult:
-    """What `sync` came to.
-
-    Parameters
-    ----------
-    delivered, waiting : int
-        Events.
-    refused : tuple of str
-        What MLflow will never take; it is left out there.
-    error : str
-        Why something waits still, and what to do; empty if nothing does.
-    """
-
-    delivered: int
-    waiting: int
-    refused: tuple[str, ...] = ()
-    error: str = ""
 
 
 def sync(
@@ -41,7 +21,7 @@ def sync(
 ) -> SyncResult:
     """Deliver the events of a study that no driver runs.
 
-    Where a driver died the study is told to be interrupted, so that no run stays open.
+    Where a driver died the study ends as interrupted, so that no run stays open.
 
     Parameters
     ----------
@@ -76,7 +56,7 @@ def sync(
     return SyncResult(delivered, 0, tuple(refused))
 
 
-def go_on_in_background(folder: StudyFolder, uri: str, artifacts: str | None) -> int:
+def continue_in_background(folder: StudyFolder, uri: str, artifacts: str | None) -> int:
     """Start a process that tries, ever more rarely, until all is delivered; return its number."""
     order = {
         "folder": str(folder.path),
@@ -90,7 +70,8 @@ def go_on_in_background(folder: StudyFolder, uri: str, artifacts: str | None) ->
 def _close_if_open(folder: StudyFolder) -> None:
     is_open, last = False, 0
     for event, _ in read(folder.spool):
-        last = event.get("time", last)
+        if event["kind"] != "attached":
+            last = event.get("time", last)
         if event["kind"] in ("study_started", "study_finished"):
             is_open = event["kind"] == "study_started"
     if is_open:

@@ -5,8 +5,8 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from raystudy.trackers.mlflow.run_patch import RunKey
-from raystudy.trackers.mlflow.spool import Event
+from raystudy.storage.spool import Event
+from raystudy.study.tracker import RunKey
 from raystudy.trial.info import TrialSummary
 
 UID = "raystudy.study_uid"  # one per spool: ids are unique in one folder of results only
@@ -30,7 +30,7 @@ def identity(study: Event, uid: str, key: RunKey, parent: str | None) -> dict[st
 
 
 def trial_tags(study: Event, event: Event) -> dict[str, str]:
-    """Return the tags of a trial that begins or goes on."""
+    """Return the tags of a trial that starts or continues."""
     settings, command = event["settings"], event["command"]
     tags = {
         **_common_tags(study, command),
@@ -69,7 +69,7 @@ def _common_tags(study: Event, command: str) -> dict[str, str]:
 
 
 def study_tags(event: Event) -> dict[str, str]:
-    """Return the tags of a study that begins or goes on."""
+    """Return the tags of a study that starts or continues."""
     lines = [f"    {path}: {axis}" for path, axis in event["axes"].items()]
     objectives = ", ".join(f"{o['metric']} ({o['direction']})" for o in event["objectives"])
     limits = {

@@ -1,4 +1,4 @@
-"""The courier's own process: ``python -m raystudy.trackers.mlflow.upload_process``."""
+"""The process that uploads: ``python -m raystudy.trackers.mlflow.upload_process``."""
 
 import contextlib
 import json
@@ -13,17 +13,18 @@ from raystudy.storage import file_names
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.trackers.mlflow.client import MlflowStore
-from raystudy.trackers.mlflow.contact import why
+from raystudy.trackers.mlflow.contact import reach, why
 from raystudy.trackers.mlflow.delivery import Delivery, alone
 
-SAYS = "raystudy: "  # begins a line of output that is meant for the user
+SAYS = "raystudy: "  # starts a line of output that is meant for the user
+REASON = "because: "  # starts the line that says why the one try failed
 GATHER_SECONDS = 1.0  # events of so long go together
 FIRST_PAUSE, MAX_DOUBLINGS = 1.0, 6  # between attempts: 1 s, 2 s, 4 s, ... 64 s
 ATTEMPTS_AT_END = 3
 NICENESS = 5
 
 
-class Carrier:
+class Upload:
     """Deliver what comes into the spool; an error is tried again ever more rarely.
 
     Parameters
@@ -33,7 +34,7 @@ class Carrier:
     artifacts : str, optional
         See `MlflowStore`.
     say : callable (str) -> None
-        Hears once each of an error that did not pass at once, and of something refused.
+        Shows, once each, an error that did not pass at once, and something refused.
     """
 
     def __init__(
@@ -47,6 +48,14 @@ class Carrier:
         self._store: MlflowStore | None = None
         self._delivery: Delivery | None = None
         self._failures = 0
+
+    def run_once(self) -> None:
+        """Deliver what there is if the store answers; otherwise print why not."""
+        try:
+            reach(self._uri)
+            self._step_on()
+        except Exception as error:  # of any library between here and the server
+            _print(f"{REASON}{why(error)}")
 
     def run_until_delivered(self) -> None:
         """Deliver what there is, however long that takes; end where the study was deleted."""
@@ -74,22 +83,25 @@ class Carrier:
     def _attempt(self) -> bool:
         """Return whether everything there is was delivered."""
         try:
-            self._store = self._store or MlflowStore(self._uri, self._artifacts, self._refused)
-            self._delivery = self._delivery or Delivery(self._folder, self._store, self._uri)
-            while self._delivery.step():
-                pass
+            self._step_on()
         except Exception as error:  # of any library between here and the server
             self._delivery = None
             self._failures += 1
             if self._failures > 1:  # sqlite refuses one of two writers for a moment
                 self._say_once(
                     "absent",
-                    f"MLflow at {self._uri} takes nothing now ({why(error)}); the study goes on, "
+                    f"MLflow at {self._uri} takes nothing now ({why(error)}); the study continues, "
                     f"and what there is to log waits in {self._folder.spool}.",
                 )
             return False
         self._failures = 0
         return True
+
+    def _step_on(self) -> None:
+        self._store = self._store or MlflowStore(self._uri, self._artifacts, self._refused)
+        self._delivery = self._delivery or Delivery(self._folder, self._store, self._uri)
+        while self._delivery.step():
+            pass
 
     def _refused(self, what: str) -> None:
         self._say_once("refused", f"MLflow at {self._uri} refused {what}; it is left out there.")
@@ -109,10 +121,10 @@ def main() -> None:
     os.nice(NICENESS)  # training comes first
     order = json.loads(sys.stdin.readline())
     folder = StudyFolder(Path(order["folder"]))
-    carrier = Carrier(folder, order["uri"], order["artifacts"], _say)
-    if order.get("until_delivered"):
+    upload = Upload(folder, order["uri"], order["artifacts"], _say)
+    if order.get("until_delivered") or order.get("only_once"):
         with alone(folder):
-            carrier.run_until_delivered()
+            upload.run_once() if order.get("only_once") else upload.run_until_delivered()
         return
     closing = threading.Event()
 
@@ -122,12 +134,16 @@ def main() -> None:
 
     threading.Thread(target=wait_for_the_end, daemon=True).start()
     with alone(folder):
-        carrier.run(closing)
+        upload.run(closing)
 
 
 def _say(sentence: str) -> None:
+    _print(f"{SAYS}{sentence}")
+
+
+def _print(line: str) -> None:
     with contextlib.suppress(BrokenPipeError):  # the driver may be gone
-        print(f"{SAYS}{sentence}", flush=True)  # noqa: T201
+        print(line, flush=True)  # noqa: T201
 
 
 if __name__ == "__main__":

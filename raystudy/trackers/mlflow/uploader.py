@@ -1,4 +1,4 @@
-"""A process that carries the spool to MLflow while the study goes on."""
+"""A process that uploads the spool to MLflow while the study runs."""
 
 import contextlib
 import json
@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -15,13 +16,14 @@ from raystudy.storage import file_names
 from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow.client import ENVIRONMENT
 from raystudy.trackers.mlflow.delivery import count_waiting
-from raystudy.trackers.mlflow.upload_process import SAYS
+from raystudy.trackers.mlflow.upload_process import REASON, SAYS
 
+LOOK_AGAIN_S = 0.5
 SILENT_SECONDS = 2.0  # of waiting at the end, before a word is said
 
 
 def start(order: Mapping[str, Any], *, stdout: int, stderr: int) -> subprocess.Popen[str]:
-    """Start a process that carries; it reads the order, a line of JSON, from its input.
+    """Start a process that uploads; it reads the order, a line of JSON, from its input.
 
     By the pipe, not as an argument: the URI may hold a password, and `ps` shows arguments.
     """
@@ -46,7 +48,7 @@ def start(order: Mapping[str, Any], *, stdout: int, stderr: int) -> subprocess.P
     return process
 
 
-class Courier:
+class Uploader:
     """Deliver in the background.
 
     A process, not a thread: MLflow's import and the tables of a new database are 6 to 9 s of
@@ -61,6 +63,14 @@ class Courier:
         See `MlflowStore`.
     warn : callable (str) -> None
         Called from a thread.
+    only_once : bool
+        Try once what is there already, instead of what comes until `close`.
+
+    Attributes
+    ----------
+    folder : StudyFolder
+    reason : str
+        Why the one try failed.
 
     Raises
     ------
@@ -69,28 +79,37 @@ class Courier:
     """
 
     def __init__(
-        self, folder: StudyFolder, uri: str, artifacts: str | None, warn: Callable[[str], None]
+        self,
+        folder: StudyFolder,
+        uri: str,
+        artifacts: str | None,
+        warn: Callable[[str], None],
+        *,
+        only_once: bool = False,
     ) -> None:
-        self._folder = folder
+        self.folder = folder
+        self.reason = ""
         self._uri = uri
         self._warn = warn
-        order = {"folder": str(folder.path.resolve()), "uri": uri, "artifacts": artifacts}
+        self._only_once = only_once
+        order = {
+            "folder": str(folder.path.resolve()),
+            "uri": uri,
+            "artifacts": artifacts,
+            "only_once": only_once,
+        }
         self._process = start(order, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         self._listener = threading.Thread(target=self._listen, daemon=True)
         self._listener.start()
 
-    def finish(self) -> None:
-        """Nothing more will come."""
-        assert self._process.stdin is not None
-        with contextlib.suppress(BrokenPipeError):  # it died; `close` says what is left
-            self._process.stdin.close()
+    def close(self, patience: float, say: Callable[[str], None]) -> int:
+        """Wait until the rest is delivered; return how many events wait after `patience` seconds.
 
-    def close(self, patience: float, say: Callable[[str], None]) -> None:
-        """Wait until the rest is delivered; warn if some is left after `patience` seconds.
-
-        Ctrl-C ends the waiting, too. `say` hears that there is something to wait for.
+        Ctrl-C ends the waiting, too. `say` shows that there is something to wait for.
         """
-        self.finish()
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # it died
+            self._process.stdin.close()
         with contextlib.suppress(KeyboardInterrupt):
             if not self._has_ended(min(patience, SILENT_SECONDS)):
                 say("delivering the last results to MLflow; Ctrl-C leaves them on disk")
@@ -98,18 +117,21 @@ class Courier:
         self._process.terminate()  # what it did not note will be delivered again
         self._process.wait()
         self._listener.join()
-        if left := count_waiting(self._folder, self._uri):
-            self._warn(
-                f"{left} events wait for MLflow in {self._folder.spool}; deliver them by: "
-                f"{self._folder.command('sync')}"
-            )
+        return count_waiting(self.folder, self._uri)
 
     def _has_ended(self, patience: float) -> bool:
-        try:
-            self._process.wait(max(patience, 0))
-        except subprocess.TimeoutExpired:
-            return False
-        return True
+        """Return whether it ended within `patience` seconds, or others did all there was."""
+        deadline = time.monotonic() + patience
+        while True:
+            rest = deadline - time.monotonic()
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(min(max(rest, 0), LOOK_AGAIN_S if self._only_once else rest))
+                return True
+            # The study's driver may run, in another process, and deliver this as well.
+            if self._only_once and not count_waiting(self.folder, self._uri):
+                return True
+            if rest <= 0:
+                return False
 
     def _listen(self) -> None:
         assert self._process.stdout is not None
@@ -117,8 +139,10 @@ class Courier:
         for line in self._process.stdout:
             if line.startswith(SAYS):
                 self._warn(line.removeprefix(SAYS).strip())
+            elif line.startswith(REASON):
+                self.reason = line.removeprefix(REASON).strip()
             else:
                 last = line.strip() or last
         code = self._process.wait()
         if code not in (0, -signal.SIGTERM):
-            self._warn(f"MLflow hears no more of this study: its courier ended with {code}: {last}")
+            self._warn(f"the process that uploads to MLflow ended with {code}: {last}")

@@ -4,7 +4,6 @@ import io
 import json
 
 import pytest
-from omegaconf import OmegaConf
 from rich.console import Console
 from surrogate_study import open_study, run_study
 from surrogates import CLEAN, ROBUST
@@ -16,14 +15,16 @@ from raystudy.storage import output_dir
 from raystudy.study import uncertainty
 from raystudy.study.inline import Report
 from raystudy.study.study import Outcome
+from raystudy.study.tracker import NoTracker
+from raystudy.trackers.mlflow import MlflowTracker
 
 BOTH = (CLEAN, ROBUST)
 
 
 def said(study, *, tracked=True):
     console = Console(file=io.StringIO(), width=200)
-    settings = {"output_dir": str(output_dir.default()), "tracker": {"enabled": tracked}}
-    conclusion.show(console, study, OmegaConf.create(settings))
+    tracker = MlflowTracker(None, output_dir=str(output_dir.default()))
+    conclusion.show(console, study, tracker if tracked else NoTracker())
     return console.file.getvalue()
 
 

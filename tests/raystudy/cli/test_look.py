@@ -100,11 +100,11 @@ def test_weights_from_elsewhere_have_every_picture_but_views(home, tmp_path):
         look(str(path), [], [], pictures=["views"])
 
 
-def test_a_run_that_mlflow_does_not_know_is_one_line(home, capsys):
+def test_a_run_that_the_tracker_does_not_know_is_one_line(home, capsys):
     folder = trial(home, overrides=())
     assert look(folder.id, [], [], pictures=["views"]) == 0
-    *_, last = capsys.readouterr().out.splitlines()
-    assert last.startswith("not in MLflow: ")
+    (line,) = capsys.readouterr().err.splitlines()
+    assert line == f"MLflow gets nothing of {folder.id}, which ran without it."
 
 
 def test_settings_of_a_picture_reach_it():

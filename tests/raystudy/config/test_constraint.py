@@ -16,7 +16,7 @@ from raystudy.search import pareto
 from raystudy.search.sampler_view import ENDS_WELL, LARGE
 from raystudy.study.study import Outcome
 from raystudy.trackers.mlflow import events
-from raystudy.trackers.mlflow.projection import Chronicle
+from raystudy.trackers.mlflow.projection import Projection
 from raystudy.trial.info import TrialSummary
 
 ROBUST_ENOUGH = Constraint(ROBUST, ">=", 0.35)
@@ -230,10 +230,10 @@ def test_mlflow_is_told_which_trials_are_infeasible_and_never_calls_one_the_best
     run_trial(study, 0.9, 0.25)
     run_trial(study, 0.5, 0.35)
     study.close()
-    chronicle = Chronicle()
+    projection = Projection()
     for event in json.loads(json.dumps(spool)):
-        chronicle.take(event)
-    patches = chronicle.patches()
+        projection.take(event)
+    patches = projection.patches()
     assert patches["study"].tags["raystudy.best_trial"] == "1"
     assert patches[0].tags["raystudy.state"] == "complete"
     assert patches[0].tags["raystudy.reason"] == f"infeasible: {ROBUST} is 0.25, not >= 0.35"

@@ -13,8 +13,8 @@ from torch import nn
 from raystudy.storage import checkpoint, disk
 from raystudy.storage.folders import write_atomically
 from raystudy.storage.journal import Journal
+from raystudy.storage.spool import Spool, read
 from raystudy.study.local_session import LocalSession
-from raystudy.trackers.mlflow.spool import Spool, read
 from raystudy.trial.info import TrialInfo
 
 

@@ -11,11 +11,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from omegaconf import OmegaConf
 
-from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import create_study_folder, write_atomically
 from raystudy.storage.manifest import Manifest
 from raystudy.trackers.mlflow.artifact_paths import local
+from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 from trainables.pictures.drawing import draw
 from trainables.pictures.figures import Scatter
 

@@ -20,6 +20,7 @@ from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
+from raystudy.study.open_tracker import open_tracker
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 from raystudy.trackers.mlflow import events
@@ -123,7 +124,7 @@ def says_the_study(words, study, run="lr-0.1"):
 
 def test_a_conclusion_prints_commands_that_run(study, shell, capsys):
     _, settings = StoredStudy.open(study.info.folder.parent.parent, "lr-0.1").composed
-    conclusion.show(terminal.console(), study, settings)
+    conclusion.show(terminal.console(), study, open_tracker(settings))
     lines = printed(capsys.readouterr().out)
     replay, *others = (shell(line) for line in lines)
     says_the_trial(replay, study)

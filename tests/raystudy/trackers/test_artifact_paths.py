@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 from mlflow_studies import ROBUST, Store, again, tell, trial
 from omegaconf import OmegaConf
+from raystudy.trackers.mlflow.attach import Attachment, attach
 from surrogates import study_info
 
-from raystudy.config.mlflow_uri import default_artifacts, store_uri
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.trackers.mlflow import MlflowTracker
-from raystudy.trackers.mlflow.attach import Attachment, attach
 from raystudy.trackers.mlflow.delivery import count_waiting
+from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 
 SETTINGS = OmegaConf.create({"tracker": {"enabled": True, "uri": None}, "output_dir": "/nowhere"})
 EXPERIMENT = "raystudy-surrogate-none"

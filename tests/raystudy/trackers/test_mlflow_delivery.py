@@ -5,6 +5,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from mlflow_studies import ROBUST, again, tell, trial
@@ -12,9 +13,9 @@ from surrogates import study_info
 
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
+from raystudy.storage.spool import read
 from raystudy.trackers.mlflow import MlflowTracker, sync
 from raystudy.trackers.mlflow.delivery import EVENTS_AT_ONCE
-from raystudy.trackers.mlflow.spool import read
 
 NOBODY = "http://me:hunter2@127.0.0.1:9"  # port 9, discard, is closed
 NOTES = "mlflow.delivered"
@@ -196,9 +197,8 @@ def test_patience_is_the_longest_wait(store, folder, study):
 
 def test_a_study_is_in_mlflow_when_it_has_ended(store, folder, study, capfd):
     warnings = []
-    tracker = MlflowTracker(
-        store.uri, artifacts=store.artifacts, patience=600, warn=warnings.append
-    )
+    home = str(Path(store.artifacts).parent)
+    tracker = MlflowTracker(store.uri, output_dir=home, patience=600, warn=warnings.append)
     tell(tracker, study, trials=2)
     assert warnings == []
     assert {run.info.status for run in store.runs(folder).values()} == {"FINISHED"}

@@ -9,8 +9,8 @@ from surrogates import study_info
 
 from raystudy.storage import provenance
 from raystudy.storage.manifest import Manifest
+from raystudy.storage.spool import read
 from raystudy.trackers.mlflow import MlflowTracker
-from raystudy.trackers.mlflow.spool import read
 from raystudy.trial.info import TrialSummary
 
 PNG = b"\x89PNG\r\n\x1a\n"

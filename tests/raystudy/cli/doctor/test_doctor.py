@@ -105,22 +105,23 @@ def test_a_database_that_does_not_respond_is_reported(tmp_path):
 
 
 def test_an_mlflow_that_does_not_respond_is_reported_in_time(silent):
-    (check,) = services.check_mlflow(
-        f"http://me:secret@127.0.0.1:{silent}", "nowhere", enabled=True
-    )
+    uri = f"http://me:secret@127.0.0.1:{silent}"
+    (check,) = services.check_tracker(compose.load_shared([f"tracker.uri={uri}"]))
     assert check.verdict == "wrong"
     assert "raystudy sync" in check.advice
     assert "secret" not in check.found
 
 
 def test_an_mlflow_store_is_named(tmp_path):
-    def verdict_on(uri, enabled=True):
-        (check,) = services.check_mlflow(uri, str(tmp_path), enabled=enabled)
+    def verdict_on(*words):
+        settings = compose.load_shared([f"output_dir={tmp_path}", *words])
+        (check,) = services.check_tracker(settings)
         return check.verdict, check.found
 
-    assert verdict_on(None, enabled=False) == ("well", "off (tracker=none)")
-    assert verdict_on(None)[1].endswith("will be created by the first study")
-    verdict, words = verdict_on("file:///tmp/mlruns")
+    assert verdict_on("tracker=none") == ("well", "none (tracker=none)")
+    assert verdict_on("tracker.enabled=false") == ("well", "none (tracker=none)")
+    assert verdict_on()[1].endswith("will be made by the first study")
+    verdict, words = verdict_on("tracker.uri='file:///tmp/mlruns'")
     assert verdict == "wrong"
     assert "tracker.uri must begin with" in words
 

@@ -45,7 +45,7 @@ class Spool:
 
 
 def read(path: Path, offset: int = 0) -> Iterator[tuple[Event, int]]:
-    """Yield each whole event from a byte offset on, with the offset behind it."""
+    """Yield each whole event from a byte offset on, with the offset after it."""
     with path.open("rb") as file:
         file.seek(offset)
         for line in file:

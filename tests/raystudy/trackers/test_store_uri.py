@@ -2,8 +2,8 @@
 
 import pytest
 
-from raystudy.config.mlflow_uri import store_uri
 from raystudy.errors import UserError
+from raystudy.trackers.mlflow.store_uri import store_uri
 
 WRONG = ["host:5000", "/folder/mlruns", "file:///mlruns", "http:", "http://", "sqlite:mlflow.db"]
 

@@ -1,0 +1,44 @@
+"""MLflow's own user interface on the store of the results."""
+
+import contextlib
+import os
+from pathlib import Path
+
+from sqlalchemy.exc import SQLAlchemyError
+
+from raystudy.config import import_path
+from raystudy.storage.redaction import redact
+from raystudy.study.tracker import UserInterface
+from raystudy.trackers.mlflow import artifact_paths
+
+EXPERIMENTS = "#/experiments?workflowType=machine_learning"  # not the side for language models
+
+
+def user_interface(uri: str, artifacts: str, host: str, port: int) -> UserInterface:
+    """Return the server's command; of a store that is a server itself, where it is."""
+    if uri.startswith(("http://", "https://")):
+        return UserInterface(f"the store is a server; open {redact(uri)} in a browser")
+    if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
+        with contextlib.suppress(SQLAlchemyError):  # the server says it better
+            artifact_paths.follow(uri, artifacts)
+    where = f"http://{host}:{port}/{EXPERIMENTS}"
+    arguments = import_path.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
+    arguments += ["--backend-store-uri", uri]
+    arguments += ["--default-artifact-root", artifacts]
+    # More would be started anew for ever where another takes the port in this moment.
+    arguments += ["--workers", "1"]
+    # uvicorn would import from the working folder, which is its --app-dir.
+    arguments += ["--uvicorn-opts", f"--log-level warning --app-dir {os.devnull}"]
+    environment = {
+        "MLFLOW_DISABLE_TELEMETRY": "true",
+        "MLFLOW_LOGGING_LEVEL": "WARNING",
+        # Jobs are for language models; each server would leave a folder in /dev/shm.
+        "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": os.environ.get(
+            "MLFLOW_SERVER_ENABLE_JOB_EXECUTION", "false"
+        ),
+        # The server's own workers inherit the one, its reading of `python -m` the other.
+        "PYTHONWARNINGS": "ignore",
+        "PYTHONSAFEPATH": "1",
+    }
+    words = f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)"
+    return UserInterface(words, arguments, environment)
