@@ -17,7 +17,7 @@ PRIVATE = (
     "raystudy/config/override.py",  # Hydra
     "raystudy/config/value_types.py",  # Hydra, OmegaConf
     "raystudy/search/trial_scheduler.py",  # Optuna
-    "raystudy/study/earlier.py",  # Optuna
+    "raystudy/study/prior.py",  # Optuna
     "raystudy/study/ledger.py",  # Optuna
     "raystudy/trackers/mlflow/client.py",  # MLflow
     "raystudy/trackers/mlflow/contact.py",  # the standard library's ssl
