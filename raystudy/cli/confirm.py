@@ -12,10 +12,9 @@ from raystudy.config import override, recipe, scopes
 from raystudy.config.output_dir import results_folder_among
 from raystudy.config.scopes import Scope
 from raystudy.confirm import contenders, display, finalists, run
-from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
-from raystudy.storage.manifest import Manifest
+from raystudy.storage.manifest import ConfirmPlan, Manifest
 from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
@@ -75,7 +74,7 @@ def _start(
     console: Console,
     confirm_id: str,
     study: StoredStudy,
-    runners: Contest,
+    runners: ConfirmPlan,
     overrides: Sequence[str],
     *,
     as_json: bool,
@@ -94,7 +93,7 @@ def _start(
         study=_section(study, runners),
         recipe=recipe.recipe_of(settings),
         images=images.cut_of(checked.splits),
-        confirm=runners.plain(),
+        confirm=runners,
     )
     folder = create_study_folder(study.folder.path.parent.parent, confirm_id, confirm_id)
     with folder.removed_unless_begun():
@@ -129,7 +128,7 @@ def _refuse_fixed(command: str, overrides: Sequence[str], allowed: scopes.Scopes
 def _open_search(output_dir: Path, study_id: str) -> StoredStudy:
     study = StoredStudy.open(output_dir, study_id)
     if study.manifest.confirm is not None:
-        searched = study.manifest.confirm["study"]
+        searched = study.manifest.confirm.study
         raise UserError(
             f"{study_id} is itself the confirm of {searched}; give the search: "
             f"'{study.folder.command('confirm', of=searched)}'."
@@ -146,7 +145,7 @@ def _require_same_race(folder: StudyFolder, study_id: str, top: int, seeds: int)
     entry = folder.read_manifest().confirm
     if entry is None:
         raise UserError(f"study.id: '{folder.id}' is not a confirm; choose another id.")
-    stored = (entry["study"], entry["top"], len(entry["seeds"]))
+    stored = (entry.study, entry.top, len(entry.seeds))
     if stored != (study_id, top, seeds):
         raise UserError(
             f"{folder.id} was started as 'confirm {stored[0]} --top {stored[1]} --seeds "
@@ -161,7 +160,7 @@ def _inherited(study: StoredStudy, overrides: Sequence[str]) -> tuple[str, ...]:
     return (*inherited, *(t for t in overrides if override.path_of(t) != "study.id"))
 
 
-def _section(study: StoredStudy, runners: Contest) -> Mapping[str, Any]:
+def _section(study: StoredStudy, runners: ConfirmPlan) -> Mapping[str, Any]:
     """Return a confirm's `study:` section."""
     spec = study.spec
     return {
@@ -177,6 +176,6 @@ def _moved(manifest: Manifest, later: Sequence[str]) -> Manifest:
     """Return a confirm's manifest whose runs read the images from their new folder."""
     if not (moved := scopes.select(later, [Scope.IMAGES])):
         return manifest
-    runners = contenders.contest_of(manifest)
+    runners = contenders.plan_of(manifest)
     overrides = {number: [*own, *moved] for number, own in runners.overrides.items()}
-    return replace(manifest, confirm=replace(runners, overrides=overrides).plain())
+    return replace(manifest, confirm=replace(runners, overrides=overrides))

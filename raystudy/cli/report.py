@@ -31,7 +31,7 @@ def report(
     """Write the report of a study, finished or not, and add it to the study's run in MLflow."""
     study = StoredStudy.open(results_folder(overrides), study_id)
     if study.manifest.confirm is not None:
-        searched = study.manifest.confirm["study"]
+        searched = study.manifest.confirm.study
         raise UserError(
             f"{study_id} is the confirm of {searched}; its results are in the report of that "
             f"study: '{study.folder.command('report', of=searched)}'."

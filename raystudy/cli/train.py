@@ -8,7 +8,7 @@ from rich.text import Text
 from raystudy import terminal
 from raystudy.config import compose, recipe, scopes
 from raystudy.config.output_dir import folder_of
-from raystudy.config.spec import StudySpec
+from raystudy.config.spec import RECIPE, StudySpec
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, TrialStoppedError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import disk
@@ -22,8 +22,6 @@ from raystudy.study.plan import check
 from raystudy.trackers import factory
 from raystudy.trial import images
 from raystudy.trial.info import TrialInfo
-
-FIRST_TRIAL = 0
 
 
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
@@ -88,10 +86,10 @@ def _train(
     spec = StudySpec.read(settings.study)
     study = StudyInfo.of(folder, fixed, spec, manifest, resumed=resumed)
     trial = TrialInfo(
-        number=FIRST_TRIAL,
+        number=RECIPE,
         params={},
         overrides=tuple(overrides),
-        folder=folder.trial(FIRST_TRIAL).path,
+        folder=folder.trial(RECIPE).path,
         command=command.train(study.name, overrides, study.search_path),
         resumed=resumed,
     )

@@ -154,7 +154,7 @@ def maximised(objective: Objective, value: float) -> float:
     return value if objective.direction == "maximize" else -value
 
 
-RECIPE = 0  # the trial that runs the published values
+RECIPE = 0  # the trial that runs the published values; of `raystudy train` the only one
 
 
 VAL = "val/"

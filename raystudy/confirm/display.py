@@ -29,13 +29,13 @@ def show_plan(
 ) -> None:
     """Print the plan of a confirm."""
     manifest = folder.read_manifest()
-    runners = contenders.contest_of(manifest)
+    runners = contenders.plan_of(manifest)
     budget, most = contenders.limits(manifest.overrides)
     limits = [*([f"{most} runs"] if most else []), *([budget.words] if budget.limits else [])]
     seconds = [study.trial(number).summary.seconds for number in runners.params]
     runs = len(runners.params) * len(runners.seeds)
-    finalists = ", ".join(map(str, runners.race.challengers))
-    several = "s" if len(runners.race.challengers) > 1 else ""
+    finalists = ", ".join(map(str, contenders.race_of(runners).challengers))
+    several = "s" if len(contenders.race_of(runners).challengers) > 1 else ""
     of_trials = f"trial{several} {finalists}; and trial {RECIPE}, the published recipe"
     of_test = "read once, at the end, with the weights of the last epoch"
     table = Table(box=None, show_header=False, pad_edge=False)

@@ -4,15 +4,15 @@ import itertools
 from collections.abc import Collection, Iterator, Sequence
 
 from raystudy.config.spec import RECIPE, Objective, maximised
-from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import all_folders
+from raystudy.storage.manifest import ConfirmPlan
 from raystudy.study.replay import trial_overrides
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.trial.info import TrialSummary
 
 
-def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()) -> Contest:
+def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()) -> ConfirmPlan:
     """Return the best of a search and its recipe, on seeds not used before.
 
     Parameters
@@ -36,7 +36,7 @@ def choose(study: StoredStudy, *, top: int, seeds: int, more: Sequence[str] = ()
             f"confirm; '{study.folder.command('extend', 'study.num_trials=+8')}' runs more."
         )
     trials = [study.trial(RECIPE), *best]
-    return Contest(
+    return ConfirmPlan(
         study=study.id,
         top=top,
         seeds=tuple(itertools.islice(fresh_seeds(used_seeds(study)), seeds)),
@@ -102,9 +102,9 @@ def used_seeds(study: StoredStudy) -> set[int]:
     used = {int(study.composed[1].seed)}
     used |= {int(trial.params["seed"]) for trial in study.trials if "seed" in trial.params}
     for folder in all_folders(study.folder.path.parent.parent):
-        entry = folder.read_manifest().confirm
-        if entry is not None and entry["study"] == study.id:
-            used |= set(entry["seeds"])
+        plan = folder.read_manifest().confirm
+        if plan is not None and plan.study == study.id:
+            used |= set(plan.seeds)
     return used
 
 

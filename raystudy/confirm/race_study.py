@@ -6,14 +6,14 @@ from dataclasses import replace
 from raystudy.config.budget import Budget
 from raystudy.confirm.race import Point, Race, Standing
 from raystudy.confirm.race_sampler import point_of, result_of
-from raystudy.study.info import StudyInfo
+from raystudy.study.executor import ForwardedTrials
 from raystudy.study.study import Outcome, Study
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 NO_BUDGET = Budget()
 
 
-class RaceStudy:
+class RaceStudy(ForwardedTrials):
     """Passes on a study's trials as long as the race needs them.
 
     The study proposes by `RaceSampler` and holds the state; this class only decides when. No
@@ -42,6 +42,7 @@ class RaceStudy:
         budget: Budget = NO_BUDGET,
         most: int | None = None,
     ) -> None:
+        super().__init__(study)
         self._study = study
         self._race = race
         self._points = dict(points)
@@ -52,24 +53,6 @@ class RaceStudy:
         self._spent = ""
         self._standing: Standing | None = None
         self._announced = self.standing
-
-    @property
-    def info(self) -> StudyInfo:
-        """What is known of it."""
-        return self._study.info
-
-    @info.setter
-    def info(self, info: StudyInfo) -> None:
-        self._study.info = info
-
-    @property
-    def interrupted(self) -> bool:
-        """Whether it shall end soon, to be continued later."""
-        return self._study.interrupted
-
-    @interrupted.setter
-    def interrupted(self, value: bool) -> None:
-        self._study.interrupted = value
 
     @property
     def standing(self) -> Standing:
@@ -107,7 +90,7 @@ class RaceStudy:
             self._spent = self._exhausted(len(new)) if self._points else ""
         if self.over or not (new or self._left):
             return None
-        info = self._study.next_trial()
+        info = super().next_trial()
         self._changed()
         if info is not None:
             self._points[info.number] = point_of(info.params)
@@ -116,14 +99,14 @@ class RaceStudy:
 
     def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
         """See `Study.report`."""
-        proceed = self._study.report(number, epoch, metrics)
+        proceed = super().report(number, epoch, metrics)
         if not proceed:
             self._changed()
         return proceed
 
     def finish(self, number: int, outcome: Outcome) -> None:
         """See `Study.finish`."""
-        self._study.finish(number, outcome)
+        super().finish(number, outcome)
         self._changed()
 
     def settle(self) -> None:

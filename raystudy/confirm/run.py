@@ -13,7 +13,6 @@ from rich.text import Text
 from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.confirm import conclusions, contenders, display, verdict
-from raystudy.confirm.contenders import Contest
 from raystudy.confirm.on_test_split import SplitReading, measure
 from raystudy.confirm.race_sampler import point_of
 from raystudy.confirm.race_study import RaceStudy
@@ -21,7 +20,7 @@ from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.search.listed_space import FINALIST, SEED
 from raystudy.storage import split_readings
 from raystudy.storage.folders import StudyFolder, write_atomically
-from raystudy.storage.manifest import Manifest
+from raystudy.storage.manifest import ConfirmPlan, Manifest
 from raystudy.study import command, comparability, stored
 from raystudy.study.confirmed import FILE, FLOOR
 from raystudy.study.executor import Executor
@@ -95,15 +94,15 @@ def stored_summary(folder: StudyFolder) -> dict[str, Any] | None:
 def _open(
     folder: StudyFolder, manifest: Manifest, trackers: Sequence[StudyObserver], *, resumed: bool
 ) -> Study:
-    runners = contenders.contest_of(manifest)
+    runners = contenders.plan_of(manifest)
     spec = StudySpec.read(manifest.study or {})
-    info = StudyInfo.of(folder, runners.space, spec, manifest, resumed=resumed)
+    info = StudyInfo.of(folder, contenders.space_of(runners), spec, manifest, resumed=resumed)
     return Study.open(
         info,
-        runners.space,
+        contenders.space_of(runners),
         sampler={
             "_target_": stored.SAMPLER,
-            **asdict(runners.race),
+            **asdict(contenders.race_of(runners)),
             "objectives": [asdict(objective) for objective in spec.objectives],
         },
         trial_scheduler={"_target_": "optuna.pruners.NopPruner"},
@@ -121,14 +120,14 @@ def _race(
     """Return the exit code, and the race's result if it has ended."""
     from raystudy.on_ray.executor import RayExecutor
 
-    folder, runners = StudyFolder(study.info.folder), contenders.contest_of(manifest)
+    folder, runners = StudyFolder(study.info.folder), contenders.plan_of(manifest)
     trials = [trial for trial in StoredStudy(folder).trials if SEED in trial.params]
     scaling = read_scaling(settings)
     study.accelerators = scaling.num_workers * scaling.worker.get("GPU", 1)
     budget, most = contenders.limits(manifest.overrides)
     race = RaceStudy(
         study,
-        runners.race,
+        contenders.race_of(runners),
         {trial.summary.number: point_of(trial.params) for trial in trials},
         say=lambda words: _say(console, words),
         budget=budget,
@@ -147,9 +146,11 @@ def _race(
             race.settle()
             section = {**(manifest.study or {}), "num_trials": race.info.spec.num_trials}
             folder.write_manifest(replace(manifest, study=section))
-            if runners.race.challengers:
+            if contenders.race_of(runners).challengers:
                 _read_test(race, runners, reading, RayExecutor(scaling, measure))
-    measured_all = reading.is_finished or (race.is_finished and not runners.race.challengers)
+    measured_all = reading.is_finished or (
+        race.is_finished and not contenders.race_of(runners).challengers
+    )
     if interruption.signal is not None and not measured_all:
         return interruption.exit_code, None
     if study.ended_early or reading.failures or not measured_all:
@@ -159,14 +160,14 @@ def _race(
 
 
 def _read_test(
-    race: RaceStudy, runners: Contest, reading: SplitReading, executor: Executor
+    race: RaceStudy, runners: ConfirmPlan, reading: SplitReading, executor: Executor
 ) -> None:
     """Record the test evaluations, then run them for those still in the race."""
     folder = StudyFolder(race.info.folder)
     for (number, seed), summary in race.runs.items():
         if number in race.standing.racing and summary.state == "complete":
             params = {FINALIST: number, SEED: seed}
-            overrides = runners.space.as_overrides(params)
+            overrides = contenders.space_of(runners).as_overrides(params)
             reading.expect(summary.number, overrides, last_epoch=summary.epoch)
     if not reading.waiting:
         return
@@ -187,10 +188,10 @@ def _ledger_folder(folder: StudyFolder, study_id: str) -> Path:
     return searched if searched.is_dir() else folder.path
 
 
-def _outcomes(race: RaceStudy, runners: Contest, reading: SplitReading) -> verdict.Outcomes:
+def _outcomes(race: RaceStudy, runners: ConfirmPlan, reading: SplitReading) -> verdict.Outcomes:
     runs = race.runs
     return verdict.Outcomes(
-        contest=runners,
+        plan=runners,
         objectives=race.info.spec.objectives,
         runs=runs,
         tests={

@@ -8,7 +8,6 @@ import numpy as np
 
 from raystudy.config.spec import RECIPE, Objective, as_test, maximised
 from raystudy.confirm.conclusions import conclude
-from raystudy.confirm.contenders import Contest
 from raystudy.confirm.race import Departure, Point
 from raystudy.confirm.race_sampler import BAD_ENDINGS
 from raystudy.confirm.statistics import (
@@ -19,6 +18,7 @@ from raystudy.confirm.statistics import (
     paired_t,
     sign_flip,
 )
+from raystudy.storage.manifest import ConfirmPlan
 from raystudy.study import uncertainty
 from raystudy.trial.info import TrialSummary
 from trainables.evaluate.intervals import over_seeds
@@ -32,7 +32,7 @@ class Outcomes:
 
     Parameters
     ----------
-    contest : Contest
+    plan : ConfirmPlan
     objectives : sequence of Objective
     runs : mapping of Point to TrialSummary
         With validation measures.
@@ -43,7 +43,7 @@ class Outcomes:
         Why the race ended.
     """
 
-    contest: Contest
+    plan: ConfirmPlan
     objectives: Sequence[Objective]
     runs: Mapping[Point, TrialSummary]
     tests: Mapping[Point, Mapping[str, float]]
@@ -53,7 +53,7 @@ class Outcomes:
     def on_val(self, number: int, objective: Objective) -> dict[int, float]:
         """Return an objective by seed; a run that diverged or collapsed gets the worst value."""
         found = {}
-        for seed in self.contest.seeds:
+        for seed in self.plan.seeds:
             run = self.runs.get((number, seed))
             if run is not None and run.state == "complete":
                 found[seed] = run.last[objective.metric]
@@ -65,7 +65,7 @@ class Outcomes:
         """Return a test measure by seed."""
         worst = {as_test(o.metric): o.worst_value for o in self.objectives}
         found = {}
-        for seed in self.contest.seeds:
+        for seed in self.plan.seeds:
             run, there = self.runs.get((number, seed)), self.tests.get((number, seed), {})
             if metric in there:
                 found[seed] = there[metric]
@@ -82,7 +82,7 @@ class Outcomes:
 def sum_up(outcomes: Outcomes) -> dict[str, Any]:
     """Return the content of ``confirm.json``."""
     first = outcomes.objectives[0]
-    entries = [_entry(outcomes, number, first) for number in outcomes.contest.params]
+    entries = [_entry(outcomes, number, first) for number in outcomes.plan.params]
     judged = [as_test(objective.metric) for objective in outcomes.objectives]
     others = [metric for metric in outcomes.test_metrics if metric not in judged]
     for metric in (*judged, *others):
@@ -102,8 +102,8 @@ def sum_up(outcomes: Outcomes) -> dict[str, Any]:
     return {
         "metric": first.metric,
         "confidence": CONFIDENCE,
-        "study": outcomes.contest.study,
-        "seeds": list(outcomes.contest.seeds),
+        "study": outcomes.plan.study,
+        "seeds": list(outcomes.plan.seeds),
         "rounds": max((len(entry["seeds"]) for entry in entries), default=0),
         "ended": outcomes.over,
         "weights": "last epoch",
@@ -121,7 +121,7 @@ def _entry(outcomes: Outcomes, number: int, objective: Objective) -> Entry:
     return {
         "trial": number,
         "label": "published recipe" if number == RECIPE else f"trial {number}",
-        "params": dict(outcomes.contest.params[number]),
+        "params": dict(outcomes.plan.params[number]),
         "seeds": list(values),
         "values": list(values.values()),
         **_interval(list(values.values())),
@@ -220,6 +220,6 @@ def _floor(outcomes: Outcomes, metric: str) -> dict[str, Any] | None:
     recipe = read(RECIPE)
     if len(recipe) < 2:
         return None
-    others = [read(number) for number in outcomes.contest.params if number != RECIPE]
+    others = [read(number) for number in outcomes.plan.params if number != RECIPE]
     whole = [[o[seed] for seed in recipe] for o in others if o.keys() >= recipe.keys()]
     return {"metric": metric, **noise_floor(list(recipe.values()), whole)._asdict()}

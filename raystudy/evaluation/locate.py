@@ -10,6 +10,7 @@ from omegaconf import DictConfig, OmegaConf
 from raystudy.config import compose, override, recipe, scopes
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
+from raystudy.config.spec import RECIPE
 from raystudy.errors import UserError
 from raystudy.storage.folders import (
     StudyFolder,
@@ -24,7 +25,6 @@ from raystudy.study.replay import trial_overrides
 from raystudy.study.stored import StoredStudy
 from raystudy.study.tracker import Tracker
 
-FIRST_TRIAL = 0
 FOREIGN = "simclr"  # the study that lends its settings to an encoder from elsewhere
 MAY_CHANGE = (Scope.SUITE, Scope.DEVICE, Scope.IMAGES, Scope.MACHINE, *scopes.SHARED)
 
@@ -58,7 +58,7 @@ class Origin:
     search_path: tuple[str, ...]
     weights: Path
     study: StudyFolder | None = None
-    number: int = FIRST_TRIAL
+    number: int = RECIPE
     prefix: str | None = None
     usual: bool = True
 
@@ -163,9 +163,9 @@ def _of_trial(
             f"trial with it, or leave it out."
         )
     if manifest.kind == "train":
-        if number not in (None, FIRST_TRIAL):
+        if number not in (None, RECIPE):
             raise UserError(f"{folder.id} is a single trial; there is no {folder.id}/{number}.")
-        number, overrides = FIRST_TRIAL, list(manifest.overrides)
+        number, overrides = RECIPE, list(manifest.overrides)
         label = folder.id
     else:
         study = StoredStudy(folder)

@@ -3,15 +3,14 @@
 from collections.abc import Callable
 from typing import TypeVar
 
-from raystudy.study.executor import TrialSource
-from raystudy.study.info import StudyInfo
+from raystudy.study.executor import ForwardedTrials, TrialSource
 from raystudy.study.trial_record import Outcome
 from raystudy.trial.info import Metrics, TrialInfo
 
 Answer = TypeVar("Answer")
 
 
-class Guard:
+class Guard(ForwardedTrials):
     """A study whose first error is kept and ends the run, all trials resumable.
 
     Tune takes what its searcher or scheduler raises for the trial's own error, or hides it in a
@@ -28,38 +27,17 @@ class Guard:
     """
 
     def __init__(self, study: TrialSource) -> None:
+        super().__init__(study)
         self.error: Exception | None = None
-        self._study = study
-
-    @property
-    def info(self) -> StudyInfo:
-        """See `TrialSource`."""
-        return self._study.info
-
-    @info.setter
-    def info(self, info: StudyInfo) -> None:
-        self._study.info = info
-
-    @property
-    def interrupted(self) -> bool:
-        """See `TrialSource`."""
-        return self._study.interrupted
-
-    @interrupted.setter
-    def interrupted(self, value: bool) -> None:
-        self._study.interrupted = value
 
     def next_trial(self) -> TrialInfo | None:
-        """See `TrialSource`."""
-        return self._try(self._study.next_trial, None)
+        return self._try(super().next_trial, None)
 
     def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
-        """See `TrialSource`."""
-        return self._try(lambda: self._study.report(number, epoch, metrics), True)
+        return self._try(lambda: self._source.report(number, epoch, metrics), True)
 
     def finish(self, number: int, outcome: Outcome) -> None:
-        """See `TrialSource`."""
-        self._try(lambda: self._study.finish(number, outcome), None)
+        self._try(lambda: self._source.finish(number, outcome), None)
 
     def end(self, error: Exception) -> None:
         """End the run and leave the study interrupted."""

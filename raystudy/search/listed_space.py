@@ -2,11 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from optuna.distributions import CategoricalDistribution
 
-from raystudy.config.spec import RECIPE
 from raystudy.search.axes import Value
 from raystudy.search.search_space import SearchSpace
 
@@ -39,12 +37,6 @@ class ListedSpace(SearchSpace):
             published={FINALIST: recipe, SEED: seeds[0]},
             configurations={number: tuple(texts) for number, texts in configurations.items()},
         )
-
-    @classmethod
-    def of_confirm(cls, entry: Mapping[str, Any]) -> "ListedSpace":
-        """Read what a confirm's ``study.json`` holds of it."""
-        listed = {one["trial"]: one["overrides"] for one in entry["configurations"]}
-        return cls.of(RECIPE, listed, entry["seeds"])
 
     def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
         """Return the finalist's own overrides under the seed."""

@@ -35,6 +35,56 @@ class Cut:
 
 
 @dataclass(frozen=True, kw_only=True)
+class ConfirmPlan:
+    """Configurations and seeds of a confirm, fixed at its start and kept in its ``study.json``.
+
+    Parameters
+    ----------
+    study : str
+        The search whose finalists run.
+    top : int
+        How many were requested; there may be fewer. 0: the recipe alone, for its noise.
+    seeds : tuple of int
+        Fresh ones, common to all.
+    params : mapping of int to mapping
+        The recipe's and the finalists' settings by trial, the best of the search first.
+    overrides : mapping of int to sequence of str
+        The same as whole trials.
+    """
+
+    study: str
+    top: int
+    seeds: tuple[int, ...]
+    params: Mapping[int, Mapping[str, Any]]
+    overrides: Mapping[int, Sequence[str]]
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "ConfirmPlan":
+        """Read what `plain` gave."""
+        runners = entry["configurations"]
+        return cls(
+            study=entry["study"],
+            top=entry["top"],
+            seeds=tuple(entry["seeds"]),
+            params={one["trial"]: one["params"] for one in runners},
+            overrides={one["trial"]: one["overrides"] for one in runners},
+        )
+
+    def plain(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        runners = [
+            {"trial": number, "params": dict(params), "overrides": list(self.overrides[number])}
+            for number, params in self.params.items()
+        ]
+        return {
+            "study": self.study,
+            "top": self.top,
+            "seeds": list(self.seeds),
+            "configurations": runners,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What is needed to continue a study as it was started.
 
@@ -61,8 +111,8 @@ class Manifest:
         absent has an interval.
     drivers : tuple of mapping
         `Provenance` of all processes that ran it, repetitions left out.
-    confirm : mapping, optional
-        The `Contest` of a confirm.
+    confirm : ConfirmPlan, optional
+        Of a confirm.
     """
 
     kind: Kind
@@ -76,7 +126,7 @@ class Manifest:
     images: Cut | None = None
     measured_on: Mapping[str, int] = field(default_factory=dict)
     drivers: tuple[Mapping[str, Any], ...] = ()
-    confirm: Mapping[str, Any] | None = None
+    confirm: ConfirmPlan | None = None
 
     @classmethod
     def begin(
@@ -91,7 +141,7 @@ class Manifest:
         recipe: Mapping[str, Any],
         images: Cut,
         measured_on: Mapping[str, int] | None = None,
-        confirm: Mapping[str, Any] | None = None,
+        confirm: ConfirmPlan | None = None,
     ) -> "Manifest":
         """Return the manifest of a study that this process starts."""
         return cls(
@@ -141,6 +191,7 @@ class Manifest:
         values = {"format": FORMAT, **asdict(self)}
         values["raystudy"] = values.pop("version")
         values["provenance"] = values.pop("drivers")
+        values["confirm"] = self.confirm.plain() if self.confirm else None
         return {key: value for key, value in values.items() if value is not None}
 
     @classmethod
@@ -148,7 +199,7 @@ class Manifest:
         """Read what `plain` gave, now or in an earlier format."""
         old = values.get("format", 1) < 2
         drivers = values.get("provenance", ())
-        images = values.get("images")
+        images, confirm = values.get("images"), values.get("confirm")
         found = cls(
             kind=values["kind"],
             name=values.get("name", ""),
@@ -161,7 +212,7 @@ class Manifest:
             images=None if images is None else Cut(**images),
             measured_on=values.get("measured_on", {}),
             drivers=(drivers,) if isinstance(drivers, Mapping) else tuple(drivers),
-            confirm=values.get("confirm"),
+            confirm=None if confirm is None else ConfirmPlan.read(confirm),
         )
         if found.kind not in get_args(Kind):
             raise ValueError(f"there is no kind '{found.kind}'")

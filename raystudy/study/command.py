@@ -35,11 +35,11 @@ def start(manifest: Manifest, folder: StudyFolder | None = None) -> str:
     """
     if manifest.confirm is None:
         return _line(manifest.kind, manifest.name, manifest.overrides, manifest.search_path)
-    entry = manifest.confirm
-    words = ["--top", str(entry["top"]), "--seeds", str(len(entry["seeds"]))]
+    plan = manifest.confirm
+    words = ["--top", str(plan.top), "--seeds", str(len(plan.seeds))]
     if folder is None:
-        return shlex.join(["raystudy", "confirm", entry["study"], *words])
-    return folder.command("confirm", *words, of=entry["study"])
+        return shlex.join(["raystudy", "confirm", plan.study, *words])
+    return folder.command("confirm", *words, of=plan.study)
 
 
 def show(manifest: Manifest) -> str:

@@ -30,6 +30,43 @@ class TrialSource(Protocol):
         """Give a trial its final state, unless a report already did."""
 
 
+class ForwardedTrials:
+    """A `TrialSource` that passes another one on; a subclass changes what it needs.
+
+    Parameters
+    ----------
+    source : TrialSource
+    """
+
+    def __init__(self, source: TrialSource) -> None:
+        self._source = source
+
+    @property
+    def info(self) -> StudyInfo:
+        return self._source.info
+
+    @info.setter
+    def info(self, info: StudyInfo) -> None:
+        self._source.info = info
+
+    @property
+    def interrupted(self) -> bool:
+        return self._source.interrupted
+
+    @interrupted.setter
+    def interrupted(self, value: bool) -> None:
+        self._source.interrupted = value
+
+    def next_trial(self) -> TrialInfo | None:
+        return self._source.next_trial()
+
+    def report(self, number: int, epoch: int, metrics: Metrics) -> bool:
+        return self._source.report(number, epoch, metrics)
+
+    def finish(self, number: int, outcome: Outcome) -> None:
+        self._source.finish(number, outcome)
+
+
 class Executor(Protocol):
     """Ray Tune, or this process."""
 

@@ -10,7 +10,7 @@ from omegaconf import DictConfig
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
-from raystudy.config.spec import Objective, StudySpec
+from raystudy.config.spec import RECIPE, Objective, StudySpec
 from raystudy.errors import UserError
 from raystudy.search import pareto
 from raystudy.search.listed_space import ListedSpace
@@ -101,7 +101,7 @@ class StoredStudy:
         """Space and configuration, composed again from what the user typed."""
         m = self.manifest
         if m.confirm is not None:
-            return ListedSpace.of_confirm(m.confirm), race_settings(m)
+            return ListedSpace.of(RECIPE, m.confirm.overrides, m.confirm.seeds), race_settings(m)
         space, composed = SearchSpace.load(m.name, m.overrides, m.search_path)
         self.folder.settle(composed.config)
         return space, composed.config

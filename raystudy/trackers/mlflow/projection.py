@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from raystudy.config.spec import Objective
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.search import pareto
 from raystudy.storage.spool import Event
 from raystudy.study.tracker import RunKey
@@ -21,7 +21,6 @@ STATUS: Mapping[str, Status] = {
     "interrupted": "KILLED",
 }
 STUDY: RunKey = "study"
-FIRST_TRIAL = 0  # the only one of a study without a run of its own
 
 
 @dataclass
@@ -198,7 +197,7 @@ class Projection:
         key: RunKey = event["key"]
         patch = self._study_patch(event) if key == STUDY else None
         if patch is None:
-            number = FIRST_TRIAL if key == STUDY else int(key)
+            number = RECIPE if key == STUDY else int(key)
             patch = self._trial_patch(number, event)
             if number not in self._trials:  # it ran without this tracker
                 patch.status, patch.ended = "FINISHED", event["time"]

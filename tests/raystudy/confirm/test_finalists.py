@@ -6,10 +6,9 @@ from stored_search import search
 from raystudy.config.budget import Budget
 from raystudy.config.spec import Objective
 from raystudy.confirm import contenders, finalists
-from raystudy.confirm.contenders import Contest
 from raystudy.errors import UserError
 from raystudy.storage.folders import create_study_folder
-from raystudy.storage.manifest import Manifest
+from raystudy.storage.manifest import ConfirmPlan, Manifest
 from raystudy.trial.info import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")
@@ -77,7 +76,7 @@ def test_a_finalist_runs_as_it_was_found_under_the_new_seed(six):
     overrides = chosen.space.as_overrides({"finalist": 2, "seed": 1})
     assert overrides[-2:] == ["evaluate.probe.seed=3", "seed=1"]
     assert overrides[:-2] == [f"{path}={value!r}" for path, value in found.items()]
-    assert Contest.read(chosen.plain()) == chosen
+    assert ConfirmPlan.read(chosen.plain()) == chosen
 
 
 def test_a_search_of_the_recipe_alone_has_nothing_to_confirm(tmp_path):

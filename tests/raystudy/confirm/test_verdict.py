@@ -9,9 +9,9 @@ from scipy import stats
 
 from raystudy.config.spec import Objective
 from raystudy.confirm import conclusions
-from raystudy.confirm.contenders import Contest
 from raystudy.confirm.race import Departure
 from raystudy.confirm.verdict import Outcomes, sum_up
+from raystudy.storage.manifest import ConfirmPlan
 from raystudy.trial.info import TrialSummary
 
 ROBUST = Objective(metric="val/robust_accuracy")
@@ -35,7 +35,7 @@ def outcomes(val, test, *, objectives=(ROBUST,), departures=None, states=None):
         for seed, value in zip(SEEDS, of_seeds, strict=False):
             if (who, seed) in runs and runs[who, seed].state == "complete":
                 tests[who, seed] = {metric: float(value), "test/accuracy": 0.5}
-    contest = Contest(
+    plan = ConfirmPlan(
         study="x-1",
         top=3,
         seeds=SEEDS,
@@ -43,7 +43,7 @@ def outcomes(val, test, *, objectives=(ROBUST,), departures=None, states=None):
         overrides={who: [f"lr={who / 10}"] for who in val},
     )
     return Outcomes(
-        contest=contest,
+        plan=plan,
         objectives=objectives,
         runs=runs,
         tests=tests,

@@ -7,9 +7,9 @@ import pytest
 
 from raystudy.config.spec import Objective
 from raystudy.confirm import verdict
-from raystudy.confirm.contenders import Contest
 from raystudy.report import confirmation, outcome
 from raystudy.report.drawing import marks
+from raystudy.storage.manifest import ConfirmPlan
 from raystudy.trial.info import TrialSummary
 
 ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"
@@ -30,7 +30,7 @@ def race(gain):
     }
     return verdict.sum_up(
         verdict.Outcomes(
-            contest=Contest(
+            plan=ConfirmPlan(
                 study="mine", top=1, seeds=SEEDS, params={0: {}, 3: {}}, overrides={0: [], 3: []}
             ),
             objectives=[Objective(metric=ROBUST)],

@@ -17,7 +17,7 @@ from raystudy.config.spec import StudySpec
 from raystudy.report import reproduce
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
-from raystudy.storage.manifest import Manifest
+from raystudy.storage.manifest import ConfirmPlan, Manifest
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
 from raystudy.study.open_tracker import open_tracker
@@ -174,8 +174,8 @@ def test_what_replays_a_trial_is_read_back_as_it_was():
 def test_a_confirm_begins_from_its_search_and_not_from_a_yaml(tmp_path, monkeypatch):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     folder = create_study_folder(tmp_path, "race", "race")
-    contest = {"study": "lr-0.1", "top": 2, "seeds": [5, 7]}
-    manifest = Manifest(kind="confirm", name="swaro", confirm=contest)
+    plan = ConfirmPlan(study="lr-0.1", top=2, seeds=(5, 7), params={}, overrides={})
+    manifest = Manifest(kind="confirm", name="swaro", confirm=plan)
     line = command.start(manifest, folder)
     assert shlex.split(line) == ["raystudy", "confirm", "lr-0.1", *("--top", "2", "--seeds", "2")]
 
