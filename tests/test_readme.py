@@ -16,18 +16,22 @@ README = (Path(__file__).parents[1] / "README.md").read_text()
 COMMAND = str(Path(sys.executable).with_name("raystudy"))
 
 
-def block(language):
-    """Return the one code block of a language."""
-    (code,) = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
-    return code
+def blocks(language):
+    """Return the code blocks of a language: of a method of one's own, and of a tracker."""
+    method, tracker = re.findall(rf"```{language}\n(.*?)```", README, re.DOTALL)
+    return method, tracker
 
 
 @pytest.fixture
 def mine(tmp_path):
     folder = tmp_path / "mine"
     folder.mkdir()
-    (folder / "align.py").write_text(block("python"))
-    (folder / "align.yaml").write_text(block("yaml"))
+    (folder / "tracker").mkdir()
+    for ending, language in (("py", "python"), ("yaml", "yaml")):
+        method, tracker = blocks(language)
+        (folder / f"align.{ending}").write_text(method)
+        name = "my_tracker.py" if ending == "py" else "tracker/lines.yaml"
+        (folder / name).write_text(tracker)
     return folder
 
 
@@ -37,11 +41,15 @@ def accuracies(printed):
 
 def test_a_method_from_outside_trains(tmp_path, monkeypatch, capsys, mine):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
-    code = main.main(["train", "align", f"--search-path={mine}", "tracker=none"])
+    monkeypatch.chdir(tmp_path)
+    code = main.main(["train", "align", f"--search-path={mine}", "tracker=lines"])
     said = capsys.readouterr()
     assert code == 0, said.err
     assert len(accuracies(said.out)) == 5
     assert accuracies(said.out)[-1] > 0.9
+    assert [line.split()[:2] for line in Path("lines.txt").read_text().splitlines()] == [
+        ["0", str(epoch)] for epoch in range(1, 6)
+    ]
 
 
 @pytest.mark.ray

@@ -11,6 +11,7 @@ from raystudy.errors import UserError
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import StudyFolder, command
+from raystudy.storage.output_dir import resolve
 from raystudy.storage.redaction import redact
 from raystudy.study.info import StudyInfo
 from raystudy.study.tracker import Attachment, Health, NoTracker, RunKey, UserInterface
@@ -48,7 +49,7 @@ class TensorBoardTracker(NoTracker):
                 "tracker=tensorboard needs the package tensorboard; install it by "
                 "pip install 'raystudy[tensorboard]', or choose another tracker."
             )
-        self._studies = Path(output_dir).expanduser().resolve() / "studies"
+        self._studies = resolve(output_dir) / "studies"
         self._warn = warn or (lambda _: None)
         self._folder: StudyFolder | None = None
         self._settings: dict[int, Mapping[str, Any]] = {}

@@ -12,8 +12,8 @@ from trainables.networks.encoder import Encoder
 from trainables.optim.schedules import WarmupOntoCosine
 
 
-def part(group, name):
-    return instantiate(compose.load("swaro", [f"{group}={name}"])[group], _convert_="all")
+def part(group, name, *more):
+    return instantiate(compose.load("swaro", [f"{group}={name}", *more])[group], _convert_="all")
 
 
 @pytest.mark.parametrize("name", catalogue.options("encoder"))
@@ -37,7 +37,7 @@ def test_an_optimizer_descends_and_resumes_bit_for_bit(name):
     torch.manual_seed(0)
     model = nn.Linear(3, 2)
     target = torch.randn(2)
-    factory = part("optimizer", name)
+    factory = part("optimizer", name, "optimizer.lr=0.1")
     optimizer = factory(model.parameters())
 
     def step(model, optimizer):

@@ -55,7 +55,7 @@ def test_accuracy_is_a_share_and_in_linf_never_above_the_clean_one(name):
     for row in rows(name):
         table = figures(name, row)
         assert all(0 <= accuracy <= 1 for accuracy in table.accuracies.values())
-        clean = table.of(row["protocol"], *published.CLEAN)
+        clean = table.accuracy_of(row["protocol"], *published.CLEAN)
         for (protocol, attack, _), accuracy in table.accuracies.items():
             if clean is not None and protocol == row["protocol"] and attack.endswith("linf"):
                 assert accuracy <= clean
@@ -64,17 +64,17 @@ def test_accuracy_is_a_share_and_in_linf_never_above_the_clean_one(name):
 def test_swaros_recipe_has_the_figures_of_its_first_table():
     trained = compose.load("swaro", ["data=cifar10"])
     found = published.find_table("swaro_table1", "swaro", trained, "cifar10")
-    assert found.of("le_swaro", *published.CLEAN) == pytest.approx(0.8738)
-    assert found.of("le_swaro", "pgd20_linf", 8 / 255) == pytest.approx(0.3733)
-    assert found.of("rle_swaro", "slide20_l1", 12.0) == pytest.approx(0.8379)
-    assert found.of("le_swaro", "pgd20_linf", 0.1) is None
+    assert found.accuracy_of("le_swaro", *published.CLEAN) == pytest.approx(0.8738)
+    assert found.accuracy_of("le_swaro", "pgd20_linf", 8 / 255) == pytest.approx(0.3733)
+    assert found.accuracy_of("rle_swaro", "slide20_l1", 12.0) == pytest.approx(0.8379)
+    assert found.accuracy_of("le_swaro", "pgd20_linf", 0.1) is None
 
 
 def test_a_row_that_holds_for_a_setting_is_found_under_it_alone():
     for probability, robust in ((0.25, 0.3793), (0.9, 0.3595), (0.6, None)):
         trained = compose.load("swaro", ["data=cifar10", f"clusters.probability={probability}"])
         found = published.find_table("swaro_table6", "swaro", trained, "cifar10")
-        accuracy = found and found.of("le_swaro", "pgd20_linf", 8 / 255)
+        accuracy = found and found.accuracy_of("le_swaro", "pgd20_linf", 8 / 255)
         assert accuracy == (robust and pytest.approx(robust))
 
 

@@ -51,7 +51,7 @@ def test_objectives_constraints_budget_and_points_are_told():
         'study.constraints=["val/robust_accuracy >= 0.35"]',
         "study.budget.flops=2e15",
         "study.budget.wall_hours=3",
-        "study.points=[{optimizer.lr:0.5}]",
+        "study.points=[{optimizer.lr:2.5}]",
     )
     assert "maximize val/accuracy, maximize val/robust_accuracy" in words
     assert "subject to  val/robust_accuracy >= 0.35" in words

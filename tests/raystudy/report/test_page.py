@@ -166,12 +166,6 @@ def test_a_report_goes_where_it_is_told_and_says_so(study_of, tmp_path, capsys):
         report(study.id, [], output=str(tmp_path / "no" / "own.html"))
 
 
-def test_an_mlflow_that_cannot_be_reached_is_one_line(study_of, capsys):
-    study = study_of([trial(0)])
-    assert report(study.id, ["tracker.enabled=true"]) == 0
-    assert capsys.readouterr().err.count("\n") == 1
-
-
 def test_cells_have_six_digits():
     cells = [0.123456789, 41, 1.0, 4.1806e11, None, True, "words", math.nan, 2e-7]
     assert [number(cell) for cell in cells] == [

@@ -125,8 +125,8 @@ def test_points_survive_a_torn_journal(tmp_path):
 
 def test_points_are_read_from_the_command_line():
     space, _ = SearchSpace.load(
-        "swaro", ["study.points=[{optimizer.lr:0.75,clusters.every:2},{optimizer.lr:2}]"]
+        "swaro", ["study.points=[{optimizer.lr:1.75,clusters.every:2},{optimizer.lr:2}]"]
     )
-    assert [(p["optimizer.lr"], p["clusters.every"]) for p in space.points] == [(0.75, 2), (2.0, 1)]
+    assert [(p["optimizer.lr"], p["clusters.every"]) for p in space.points] == [(1.75, 2), (2.0, 1)]
     with pytest.raises(UserError, match=r"'optimizer\.lr' is not searched"):
         SearchSpace.load("swaro", ["optimizer.lr=1", "study.points=[{optimizer.lr:0.75}]"])

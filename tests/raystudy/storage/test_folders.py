@@ -37,7 +37,7 @@ def test_a_place_that_cannot_be_written_is_told(place):
 
 
 def test_opening_an_unknown_study_names_the_near_one_or_the_newest(tmp_path):
-    with pytest.raises(UserError, match="there is none yet: 'raystudy sweep swaro' begins one"):
+    with pytest.raises(UserError, match="there is none yet: 'raystudy sweep swaro' starts one"):
         open_study_folder(tmp_path, "swaro-1")
     for _ in range(10):
         create_study_folder(tmp_path, "swaro").write_manifest(Manifest(kind="sweep", name="swaro"))

@@ -1,5 +1,6 @@
 """Every command that is shown, tagged, reported or kept runs as it stands, through a shell."""
 
+import argparse
 import json
 import shlex
 import subprocess
@@ -10,7 +11,7 @@ from memory_tracker import MemoryTracker
 from omegaconf import OmegaConf
 
 from raystudy import terminal
-from raystudy.cli import conclusion, main
+from raystudy.cli import conclusion, parser
 from raystudy.cli.status import best, status
 from raystudy.config import compose
 from raystudy.config.spec import StudySpec
@@ -103,10 +104,10 @@ def printed(text):
 
 def says_the_trial(words, study):
     """Check that a command's words are those of the trial, and that its settings are."""
-    options = main._parse(words)
-    assert options.study == "own study"
+    options = argparse.Namespace(**parser.parse(words)[1])
+    assert options.name == "own study"
     assert options.search_path == list(study.info.search_path)
-    settings = compose.load(options.study, options.overrides, options.search_path)
+    settings = compose.load(options.name, options.overrides, options.search_path)
     assert settings.note == AWKWARD
     assert settings.study.objectives == ["val/knn_accuracy"]
     assert settings.study.id is None  # that id is taken
@@ -115,10 +116,9 @@ def says_the_trial(words, study):
 
 
 def says_the_study(words, study, run="lr-0.1"):
-    options = main._parse(words)
-    named = getattr(options, "study", None) or options.trial
-    assert named == run
-    shared = compose.load_shared(options.overrides)
+    arguments = parser.parse(words)[1]
+    assert arguments.get("study_id", arguments.get("run")) == run
+    shared = compose.load_shared(arguments["overrides"])
     assert shared.output_dir == str(study.info.folder.parent.parent)
 
 
@@ -158,8 +158,8 @@ def test_the_report_has_commands_that_run(study, shell):
 def test_mlflow_is_given_commands_that_run(study, shell):
     says_the_trial(shell(events.trial_started(study.trial)["command"]), study)
     begin = shell(events.study_started(study.info, parent_run=True, params={})["command"])
-    options = main._parse(begin)
-    assert (begin[0], options.study) == ("sweep", "own study")
+    options = argparse.Namespace(**parser.parse(begin)[1])
+    assert (begin[0], options.name) == ("sweep", "own study")
     assert options.search_path == list(study.info.search_path)
     assert compose.load("own study", options.overrides, options.search_path).note == AWKWARD
 

@@ -188,12 +188,12 @@ def test_what_was_taken_over_is_neither_counted_nor_reported(home):
 
 
 def test_the_best_runs_after_trial_0_and_the_points(home, first):
-    point = f"study.points=[{{{LR}:0.5}}]"
+    point = f"study.points=[{{{LR}:2.5}}]"
     run(home, "second", ["study.warm_start=first", point], trials=4)
     best = params_of(home, "first")[first.best()[0].number]
     ran = params_of(home, "second")
     assert ran[0] == params_of(home, "first")[0]
-    assert ran[1] == {**ran[0], LR: 0.5}
+    assert ran[1] == {**ran[0], LR: 2.5}
     if best != ran[0]:
         assert ran[2] == best
     assert not [params for params in ran[3:] if params in params_of(home, "first")]

@@ -9,15 +9,14 @@ from pathlib import Path
 import pytest
 from mlflow_studies import ROBUST, Store, again, tell, trial
 from omegaconf import OmegaConf
-from raystudy.trackers.mlflow.attach import Attachment, attach
 from surrogates import study_info
 
 from raystudy.storage.folders import StudyFolder, create_study_folder
+from raystudy.study.tracker import Attachment
 from raystudy.trackers.mlflow import MlflowTracker
 from raystudy.trackers.mlflow.delivery import count_waiting
 from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 
-SETTINGS = OmegaConf.create({"tracker": {"enabled": True, "uri": None}, "output_dir": "/nowhere"})
 EXPERIMENT = "raystudy-surrogate-none"
 
 
@@ -57,7 +56,8 @@ def go_on(home):
     tracker.trial_started(trial(folder, 1))
     tracker.trial_reported(1, 1, {ROBUST: 0.5})
     tracker.study_finished("complete")
-    assert attach(folder, 0, SETTINGS, Attachment(files={"look.png": b"png"})) == ""
+    tracker.attach(folder, 0, Attachment(files={"look.png": b"png"}))
+    tracker.close()
     there.sync(folder)
     return there, there.runs(folder)
 

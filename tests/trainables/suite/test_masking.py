@@ -87,7 +87,7 @@ def test_what_the_margin_wins_on_honest_networks_is_overlooked():
 
 
 def test_a_loss_that_is_no_number_is_called_out():
-    assert "no finite number after 20 steps" in loss_falls({5: 1.0, 20: float("nan"), 50: 2.0})[0]
+    assert "not finite after 20 steps" in loss_falls({5: 1.0, 20: float("nan"), 50: 2.0})[0]
 
 
 def test_only_the_last_steps_decide_whether_an_attack_is_done():

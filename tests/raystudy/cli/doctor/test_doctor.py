@@ -123,7 +123,7 @@ def test_an_mlflow_store_is_named(tmp_path):
     assert verdict_on()[1].endswith("will be made by the first study")
     verdict, words = verdict_on("tracker.uri='file:///tmp/mlruns'")
     assert verdict == "wrong"
-    assert "tracker.uri must begin with" in words
+    assert "tracker.uri must start with" in words
 
 
 class Answer(http.server.BaseHTTPRequestHandler):
