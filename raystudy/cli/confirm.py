@@ -84,7 +84,7 @@ def _start(
     settings = stored.race_settings(replace(search, overrides=inherited))
     checked = check.check_plan(settings)
     images.refuse_others(study.folder, search, settings, checked.splits)
-    manifest = Manifest.begin(
+    manifest = Manifest.start(
         "confirm",
         search.name,
         inherited,

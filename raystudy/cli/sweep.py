@@ -43,7 +43,7 @@ def sweep(
     spec = StudySpec.read(settings.study)
     checked = check.check_plan(settings)
     console = terminal.console()
-    manifest = Manifest.begin(
+    manifest = Manifest.start(
         "sweep",
         name,
         overrides,

@@ -30,7 +30,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
     checked = check.check_plan(settings)
     output_dir = folder_of(settings)
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
-    manifest = Manifest.begin(
+    manifest = Manifest.start(
         "train",
         name,
         overrides,

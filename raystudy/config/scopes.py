@@ -99,7 +99,7 @@ FOR_EVERY_RUN = (Scope.DEVICE, Scope.MEASURING, Scope.SPEED, Scope.IMAGES)
 INHERITED = (*OF_A_TRIAL, Scope.SPACE, Scope.MACHINE, Scope.RESULTS, Scope.TRACKER)
 # What commands need that are about no study in particular.
 SHARED = (Scope.RESULTS, Scope.TRACKER)
-# What is logged of a trial, which is what tells it from others.
+# What is logged of a trial, which is what distinguishes it from others.
 LOGGED = (Scope.TRIAL, Scope.SEED, Scope.MEASURING, Scope.SPEED, Scope.DEVICE, Scope.IMAGES)
 # What a reader of a report wants to know of all trials.
 SETUP = (*LOGGED, Scope.SEARCH)

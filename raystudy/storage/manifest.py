@@ -129,7 +129,7 @@ class Manifest:
     confirm: ConfirmPlan | None = None
 
     @classmethod
-    def begin(
+    def start(
         cls,
         kind: Kind,
         name: str,

@@ -85,7 +85,7 @@ class ConsoleTracker:
         """Add a row."""
         self._rows[trial.number] = _Row(trial.number, trial.params)
         if self._live is None:
-            again = "goes on" if trial.resumed else "starts"
+            again = "continues" if trial.resumed else "starts"
             self._say(f"trial {trial.number:>3}  {again:<9} {_settings(trial.params)}")
 
     def trial_reported(self, number: int, epoch: int, metrics: Metrics) -> None:
@@ -126,7 +126,7 @@ class ConsoleTracker:
         return "  ".join(f"{short(measure)} {metrics[measure]:.4f}" for measure in there)
 
     def add(self, trial: TrialSummary, params: Mapping[str, Any]) -> None:
-        """Take over a trial that was told to someone else."""
+        """Take over a trial that another process reported."""
         self._rows[trial.number] = _Row(
             trial.number,
             params,
@@ -185,8 +185,9 @@ class ConsoleTracker:
 
     def _remark(self, row: _Row) -> str:
         """Return why a trial failed, else its settings."""
-        told = row.state == "pruned" or not row.reason  # its epoch tells why it was pruned
-        return _settings(_by_last_name(row.params)) if told else row.reason
+        # The epoch of a pruned trial says enough.
+        plain = row.state == "pruned" or not row.reason
+        return _settings(_by_last_name(row.params)) if plain else row.reason
 
     def _footer(self) -> str:
         states = [row.state for row in self._rows.values()]

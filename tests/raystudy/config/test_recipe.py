@@ -87,7 +87,7 @@ def search(tmp_path, monkeypatch):
     splits = load_splits(compose.load("simclr", ["device=cpu"]))
     folder = create_study_folder(tmp_path, "own", "mine")
     folder.write_manifest(
-        Manifest.begin(
+        Manifest.start(
             "sweep",
             "own",
             ["tracker=none"],

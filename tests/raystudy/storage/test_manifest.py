@@ -13,7 +13,7 @@ CUT = Cut(fingerprint="abc", train=6, val=2, test=2)
 
 
 def begun(kind="sweep", **more):
-    return Manifest.begin(
+    return Manifest.start(
         kind,
         "swaro",
         ["seed=1"],
