@@ -124,7 +124,7 @@ def cut_off_in_second_epoch(home, cut_off, *arguments):
 
 
 def test_a_study_that_is_cut_off_again_and_again_loses_nothing(home):
-    sweep = ["sweep", "swaro", "study.num_trials=5", *SHORT]
+    sweep = ["sweep", "swaro", "study.num_trials=5", *SHORT, *SMALL]
     arguments, before = sweep, {}
     for cut_off, code, word in CUTS:
         ended, said = cut_off_in_second_epoch(home, cut_off, *arguments)

@@ -1,7 +1,5 @@
 """Studies of surrogates on a real local Ray."""
 
-import contextlib
-import fcntl
 import os
 import subprocess
 import sys
@@ -147,34 +145,28 @@ def test_a_study_in_which_nothing_can_move_ends_loudly(tmp_path):
     ray.kill(holder)
 
 
-def left_behind():
-    """Return the folders of Ray's files that no living driver holds."""
-    folders = set()
-    for lock in Path("/tmp").glob("raystudy-*/lock"):
-        with contextlib.suppress(OSError), lock.open() as file:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-            folders.add(lock.parent)
-    return folders
-
-
 def test_nothing_is_left_and_nothing_is_said(tmp_path):
     script = (
-        "import sys\nfrom pathlib import Path\nfrom ray_trials import curve\n"
+        "import sys, tempfile\nfrom pathlib import Path\nfrom ray_trials import curve\n"
         "from surrogate_study import open_study\n"
         "from raystudy.on_ray.executor import RayExecutor\n"
         "from raystudy.config.scaling import Scaling\n"
+        "make, made = tempfile.mkdtemp, []\n"
+        "tempfile.mkdtemp = lambda *a, **k: made.append(make(*a, **k)) or made[-1]\n"
         "with open_study(Path(sys.argv[1]), num_trials=2) as study:\n"
         "    RayExecutor(Scaling(num_cpus=2, object_store_mb=80), curve).run(study)\n"
+        "Path(sys.argv[2]).write_text('\\n'.join(made))\n"
     )
     here = {"PYTHONPATH": IMPORTABLE, "HOME": str(tmp_path)}
-    before = left_behind()
     done = subprocess.run(
-        [sys.executable, "-c", script, str(tmp_path / "s")],
+        [sys.executable, "-c", script, str(tmp_path / "s"), str(tmp_path / "made")],
         env={"PATH": os.environ["PATH"], **here},
         capture_output=True,
         text=True,
         check=True,
     )
     assert (done.stdout, unhurried(done.stderr)) == ("", "")
-    assert left_behind() <= before
+    made = [Path(line) for line in (tmp_path / "made").read_text().splitlines()]
+    assert any(folder.name.startswith("raystudy-") for folder in made)
+    assert not any(folder.exists() for folder in made)
     assert not (tmp_path / ".ray").exists()
