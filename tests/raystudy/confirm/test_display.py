@@ -18,7 +18,7 @@ def said(study, *overrides, top=1):
     manifest = dataclasses.replace(
         manifest,
         overrides=(*manifest.overrides, *overrides),
-        confirm=finalists.choose(study, top=top, seeds=3).plain(),
+        confirm=finalists.choose(study, top=top, seeds=3),
     )
     study.folder.write_manifest(manifest)
     console = Console(file=io.StringIO(), width=200)

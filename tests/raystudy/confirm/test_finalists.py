@@ -65,7 +65,7 @@ def test_seeds_are_those_that_no_run_of_the_study_had(tmp_path):
     chosen = finalists.choose(study, top=1, seeds=3)
     assert chosen.seeds == (1, 3, 4)
     folder = create_study_folder(tmp_path, "", "other")
-    folder.write_manifest(Manifest(kind="confirm", name="swaro", confirm=chosen.plain()))
+    folder.write_manifest(Manifest(kind="confirm", name="swaro", confirm=chosen))
     assert finalists.choose(study, top=1, seeds=3).seeds == (5, 6, 7)
 
 
@@ -73,7 +73,7 @@ def test_a_finalist_runs_as_it_was_found_under_the_new_seed(six):
     chosen = finalists.choose(six, top=1, seeds=2, more=["evaluate.probe.seed=3"])
     assert chosen.seeds == (1, 2)
     found = six.trial(2).params
-    overrides = chosen.space.as_overrides({"finalist": 2, "seed": 1})
+    overrides = contenders.space_of(chosen).as_overrides({"finalist": 2, "seed": 1})
     assert overrides[-2:] == ["evaluate.probe.seed=3", "seed=1"]
     assert overrides[:-2] == [f"{path}={value!r}" for path, value in found.items()]
     assert ConfirmPlan.read(chosen.plain()) == chosen
