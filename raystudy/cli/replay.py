@@ -20,11 +20,16 @@ def replay(run: str, overrides: Sequence[str]) -> int:
     from raystudy.cli import train
     from raystudy.study import continuation  # imports torch, which takes seconds
 
-    settings = compose.load_shared(scopes.select(overrides, scopes.SHARED))
+    shared = scopes.select(overrides, scopes.SHARED)
+    settings = compose.load_shared(shared)
     output_dir = folder_of(settings)
     moved = scopes.select(overrides, [Scope.IMAGES])
     if re.fullmatch("[0-9a-f]{32}", run):
-        tags = _tags_of_run(open_tracker(settings), run)
+        tracker = open_tracker(settings)
+        if not tracker.place:  # tracker=none is about the new training
+            place = scopes.select(shared, [Scope.RESULTS])
+            tracker = open_tracker(compose.load_shared(place))
+        tags = _tags_of_run(tracker, run)
         line = tags["raystudy.command"]
         folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
         if (folder.path / "study.json").is_file():
