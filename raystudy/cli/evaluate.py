@@ -83,14 +83,23 @@ def evaluate(
     _attach(orders, records, matrix, own)
     if as_json:
         terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
-        return EXIT_DONE
+    else:
+        _show_results(console, orders, records, matrix)
+    return EXIT_DONE
+
+
+def _show_results(
+    console: Console,
+    orders: Sequence[Order],
+    records: Sequence[dict[str, Any]],
+    matrix: dict[str, Any] | None,
+) -> None:
     tables.show(console, records)
     if matrix:
         transfers.show(console, matrix)
     for order in orders:
         console.print(str(order.results), style="dim")
     _show_readings(console, orders, records[0]["split"])
-    return EXIT_DONE
 
 
 def _refuse_duplicates(orders: Sequence[Order]) -> None:
