@@ -13,7 +13,8 @@ PLATFORM = ("ray", "mlflow", "optuna", "hydra", "omegaconf", "faiss", "raystudy"
 BELOW_METHODS = ("losses", "attacks", "augment", "networks", "optim")
 # Where private attributes of a library are used: what to look at when it has a new release.
 PRIVATE = (
-    "raystudy/config/compose.py",  # Hydra, OmegaConf
+    "raystudy/config/compose.py",  # OmegaConf
+    "raystudy/config/hydra_files.py",  # Hydra
     "raystudy/config/override.py",  # Hydra
     "raystudy/config/value_types.py",  # Hydra, OmegaConf
     "raystudy/search/trial_scheduler.py",  # Optuna

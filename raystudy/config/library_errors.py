@@ -24,9 +24,7 @@ def words(error: BaseException) -> str:
         more = words(error.__cause__) if error.__cause__ is not None else ""
         return ": ".join(filter(None, (said, more))) or type(error).__name__
     if isinstance(error, RecursionError) and _is_from_libraries(error):
-        return (
-            "the configuration refers to itself, or a defaults list names a group that is not there"
-        )
+        return "the configuration refers to itself"
     return ""
 
 

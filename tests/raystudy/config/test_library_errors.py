@@ -14,7 +14,10 @@ FILES = {
     "mapping": ("defaults: {a: b}\n", "defaults must be a list"),
     "number": ("defaults: [3]\n", "Unsupported type in defaults"),
     "nothing": ("defaults: [nothing_there]\n", "Could not load 'nothing_there'"),
-    "no group": ("defaults: [simclr, {override nogroup: x}, _self_]\n", "group that is not there"),
+    "no group": (
+        "defaults: [simclr, {override nogroup: x}, _self_]\n",
+        "own.yaml: its defaults list has 'override nogroup', a group that is not there",
+    ),
     "itself": ("defaults: [simclr, own, _self_]\n", "refers to itself"),
     "list": ("- a\n- b\n", "must be a DictConfig"),
     "text": ("just text\n", "its defaults list must start with 'base'"),

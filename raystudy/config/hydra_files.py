@@ -1,0 +1,174 @@
+"""What Hydra makes of the YAML of ``search_spaces`` and of a user's folders.
+
+Errors are Hydra's own here; `raystudy.config.compose` puts them into a sentence.
+"""
+
+import copy
+import functools
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+from hydra import compose as hydra_compose
+from hydra._internal.hydra import Hydra
+from hydra._internal.utils import create_config_search_path
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Override, OverrideType
+from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
+
+from raystudy.config import adversaries, override
+from raystudy.config.catalogue import GROUPS, MEASURING, find_yaml
+from raystudy.errors import UserError
+from raystudy.storage import output_dir
+
+
+@dataclass(frozen=True)
+class Composed:
+    """A configuration and the option chosen in each group."""
+
+    config: DictConfig
+    choices: Mapping[str, str]
+
+
+def read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
+    """Return the configuration of a YAML under overrides; the caller may change it.
+
+    Of what ships with raystudy, the choices of options are composed once (0.2 s) and settings are
+    put into a copy (5 ms). A user's folders are read anew each time: they may be being edited.
+    """
+    parsed = [override.parse(text) for text in overrides]
+    chosen = tuple(
+        text for text, one in zip(overrides, parsed, strict=True) if not _is_setting(one)
+    )
+    if folders or not all(map(_is_choice, map(override.parse, chosen))):
+        return _compose(name, overrides, folders)
+    known = _compose_shipped(name, chosen)
+    config = copy.deepcopy(known.config)
+    try:
+        for one in filter(_is_setting, parsed):
+            OmegaConf.update(config, one.key_or_group, one.value(), merge=True)
+    except OmegaConfBaseException:  # Hydra's words for it are the ones that are explained
+        return _compose(name, overrides, folders)
+    return Composed(config, known.choices)
+
+
+def _is_setting(one: Override) -> bool:
+    """Return whether an override changes a setting, and nothing of what else is composed."""
+    path = one.key_or_group
+    return (
+        one.type is OverrideType.CHANGE
+        and one.package is None
+        and not one.is_sweep_override()
+        and not path.startswith("hydra.")
+        and ("." in path or not _is_choice(one))
+    )
+
+
+def _is_choice(one: Override) -> bool:
+    return "/" in one.key_or_group or one.key_or_group in (*GROUPS, *MEASURING)
+
+
+@functools.lru_cache(maxsize=128)
+def _compose_shipped(name: str, choices: tuple[str, ...]) -> Composed:
+    return _compose(name, choices, ())
+
+
+def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
+    _register_resolvers()
+    adversaries.refuse_taken(folders)
+    sys.path.extend(folder for folder in folders if folder not in sys.path)
+    with _hydra(folders):
+        config = hydra_compose(name, list(overrides), return_hydra_config=True)
+    choices = {group: str(option) for group, option in config.hydra.runtime.choices.items()}
+    with open_dict(config):
+        del config["hydra"]
+    if "data" not in choices:
+        raise UserError(
+            f"{name}.yaml has no data: its defaults list must start with 'base', as "
+            f"defaults: [base, _self_]."
+        )
+    OmegaConf.set_struct(config, True)
+    return Composed(config, choices)
+
+
+@contextmanager
+def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
+    # The setting hydra.searchpath would do for groups, but not for the study's own file.
+    path = create_config_search_path("pkg://search_spaces")
+    for folder in folders:
+        path.prepend("user", f"file://{folder}", anchor="schema")
+    GlobalHydra.instance().clear()
+    Hydra.create_main_hydra2(task_name="raystudy", config_search_path=path)
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().clear()
+
+
+def recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the overrides that put the recipe for the chosen data over the study's file.
+
+    A recipe chooses groups by ``override /group: option`` in its defaults list. Hydra lets the
+    study's own file win there, so the choices are handed on as if typed; typed ones beat them.
+    """
+    typed = {override.path_of(text) for text in overrides}
+    data = _chosen_data(name, tuple(override.named(overrides, "data")), folders)
+    path = find_yaml(f"recipe/{name}/{data}", folders)
+    if path is None:
+        return ()
+    parsed = yaml.safe_load(path.read_text(encoding="utf-8"))
+    defaults = parsed.get("defaults", []) if isinstance(parsed, dict) else []
+    chosen = {
+        key.removeprefix("override /"): option
+        for entry in defaults
+        if isinstance(entry, dict)
+        for key, option in entry.items()
+    }
+    groups = [f"{group}={option}" for group, option in chosen.items() if group not in typed]
+    return (f"+recipe/{name}={data}", *groups)
+
+
+@functools.lru_cache(maxsize=64)
+def _chosen_data(name: str, choices: tuple[str, ...], folders: tuple[str, ...]) -> str:
+    return read(name, choices, folders).choices["data"]
+
+
+def paths(name: str, folders: tuple[str, ...]) -> list[str]:
+    """Return every override path of a study as it stands, inner nodes included."""
+    config = read(name, recipe(name, (), folders), folders).config
+    return sorted({*_paths(OmegaConf.to_container(config, resolve=False)), *GROUPS})
+
+
+def _paths(node: object, prefix: str = "") -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            yield f"{prefix}{key}"
+            yield from _paths(value, f"{prefix}{key}.")
+
+
+def load_yaml(path: Path) -> DictConfig:
+    """Return one file as it stands, ``${pixels:8}`` and the like understood."""
+    _register_resolvers()
+    loaded = OmegaConf.load(path)
+    assert isinstance(loaded, DictConfig)
+    return loaded
+
+
+@functools.cache
+def _register_resolvers() -> None:
+    # Budgets are written in 8-bit levels, learning rates and step sizes as multiples.
+    OmegaConf.register_new_resolver("pixels", lambda levels: float(levels) / 255)
+    OmegaConf.register_new_resolver("results_folder", lambda: str(output_dir.default()))
+    OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
+    OmegaConf.register_new_resolver("count_classes", _classes_in)
+    adversaries.register()
+
+
+def _classes_in(root: str | None) -> int:
+    from trainables.data.listing import class_names
+
+    return len(class_names(root))
