@@ -37,34 +37,35 @@ class Composed:
 def read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     """Return the configuration of a YAML under overrides; the caller may change it.
 
-    Of what ships with raystudy, the choices of options are composed once (0.2 s) and settings are
-    put into a copy (5 ms). A user's folders are read anew each time: they may be being edited.
+    Of what ships with raystudy, what decides which YAML is read is composed once (0.2 s), and
+    settings are put into a copy (5 ms). A user's folders are read anew each time: they may be
+    being edited.
     """
-    parsed = [override.parse(text) for text in overrides]
-    chosen = tuple(
-        text for text, one in zip(overrides, parsed, strict=True) if not _is_setting(one)
-    )
-    if folders or not all(map(_is_choice, map(override.parse, chosen))):
+    if folders:
         return _compose(name, overrides, folders)
-    known = _compose_shipped(name, chosen)
+    parsed = [override.parse(text) for text in overrides]
+    # What adds or removes a setting takes effect after those to its left.
+    first = max((i + 1 for i, one in enumerate(parsed) if not _is_plain(one)), default=0)
+    late = [i for i, one in enumerate(parsed) if i >= first and not _is_choice(one)]
+    known = _compose_shipped(name, tuple(t for i, t in enumerate(overrides) if i not in late))
     config = copy.deepcopy(known.config)
     try:
-        for one in filter(_is_setting, parsed):
+        for one in (parsed[i] for i in late):
             OmegaConf.update(config, one.key_or_group, one.value(), merge=True)
     except OmegaConfBaseException:  # Hydra's words for it are the ones that are explained
         return _compose(name, overrides, folders)
     return Composed(config, known.choices)
 
 
-def _is_setting(one: Override) -> bool:
-    """Return whether an override changes a setting, and nothing of what else is composed."""
-    path = one.key_or_group
+def _is_plain(one: Override) -> bool:
+    """Return whether an override chooses an option, or changes a setting that is there."""
+    if _is_choice(one):
+        return True
     return (
         one.type is OverrideType.CHANGE
         and one.package is None
         and not one.is_sweep_override()
-        and not path.startswith("hydra.")
-        and ("." in path or not _is_choice(one))
+        and not one.is_hydra_override()
     )
 
 
@@ -133,8 +134,10 @@ def recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> t
 
 
 @functools.lru_cache(maxsize=64)
-def _chosen_data(name: str, choices: tuple[str, ...], folders: tuple[str, ...]) -> str:
-    return read(name, choices, folders).choices["data"]
+def _chosen_data(name: str, typed: tuple[str, ...], folders: tuple[str, ...]) -> str:
+    if typed and (last := override.parse(typed[-1])).type is OverrideType.CHANGE:
+        return str(last.value())
+    return read(name, typed, folders).choices["data"]
 
 
 def paths(name: str, folders: tuple[str, ...]) -> list[str]:

@@ -1,0 +1,44 @@
+"""A composition that is kept is what Hydra would compose."""
+
+import pytest
+from omegaconf import OmegaConf
+
+from raystudy.config import compose, hydra_files
+
+OVERRIDES = {
+    "none": (),
+    "settings": ("max_epochs=3", "optimizer.lr=0.3", "encoder.widths=[8,16]", "seed='1'"),
+    "choices": ("data=cifar10", "attack=rocl_digits", "max_epochs=3"),
+    "later wins": ("max_epochs=3", "max_epochs=4"),
+    "an added one after a change": ("clusters.probability=0.5", "++clusters.probability=0.7"),
+    "a change after an added one": ("++clusters.probability=0.7", "clusters.probability=0.5"),
+    "added": ("+search.seed={low: 0, high: 3}", "max_epochs=2"),
+    "removed": ("max_epochs=2", "~study.budget", "seed=3"),
+    "a choice that is added": ("+suite=quick", "suite.max_images=20", "~suite.checks"),
+    "a section": ("attack={steps: 3}",),
+    "a reference": ("batch_size=${seed}", "seed=4"),
+    "missing": ("max_epochs=???",),
+}
+
+
+@pytest.mark.parametrize("overrides", OVERRIDES.values(), ids=OVERRIDES)
+def test_what_is_kept_is_what_hydra_composes(overrides):
+    def outcome(read):
+        try:
+            composed = read("swaro", overrides, ())
+        except Exception as error:
+            return type(error), str(error)
+        return OmegaConf.to_container(composed.config), composed.choices
+
+    hydra_files.read("swaro", (), ())
+    assert outcome(hydra_files.read) == outcome(hydra_files._compose)
+
+
+def test_what_a_caller_changes_stays_with_the_caller():
+    compose.load("swaro", ["seed=1"]).max_epochs = 7
+    assert compose.load("swaro", ["seed=2"]).max_epochs != 7
+
+
+def test_settings_that_are_not_there_cannot_be_set_by_a_typing_mistake():
+    with pytest.raises(Exception, match="no_such"):
+        compose.load("swaro", ["seed=1"]).no_such = 7
