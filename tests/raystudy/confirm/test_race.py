@@ -138,9 +138,7 @@ def simulate(means, sds, *, repeats, seeds=4, quantum=None):
 BOUND = 0.068
 
 
-@pytest.mark.parametrize(
-    ("finalists", "seeds", "quantum"), [(1, 6, None), (2, 4, None), (8, 4, None), (4, 4, 1.0)]
-)
+@pytest.mark.parametrize(("finalists", "seeds", "quantum"), [(2, 6, None), (4, 4, 1.0)])
 def test_a_race_of_equals_seldom_loses_anyone_and_seldom_claims_anything(finalists, seeds, quantum):
     left, false_claims, _ = simulate(
         np.zeros(finalists + 1), np.ones(finalists + 1), repeats=600, seeds=seeds, quantum=quantum
