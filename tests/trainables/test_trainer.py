@@ -117,17 +117,20 @@ def test_an_unknown_precision_is_refused():
         TrainerOptions(precision="int8")
 
 
-def test_lars_trains_without_importing_the_compiler():
+def test_no_optimizer_imports_the_compiler():
     code = (
-        "import sys; import torch; from torch import nn\n"
+        "import sys; import torch; from functools import partial; from torch import nn, optim\n"
         "from trainables.optim.lars import LARS\n"
-        "from trainables.preparation import spare_dynamo\n"
+        "from trainables.preparation import build_optimizer, spare_dynamo\n"
         "spare_dynamo()\n"
-        "layer = nn.Linear(2, 2)\n"
-        "optimizer = LARS(layer.parameters(), lr=0.1)\n"
-        "layer(torch.ones(1, 2)).sum().backward()\n"
-        "optimizer.step(); optimizer.zero_grad()\n"
-        "optimizer.load_state_dict(optimizer.state_dict())\n"
+        "for kind in (LARS, optim.SGD, optim.Adam, optim.AdamW):\n"
+        "    layer = nn.Linear(2, 2)\n"
+        "    optimizer = build_optimizer(partial(kind, lr=0.1), layer)\n"
+        "    layer(torch.ones(1, 2)).sum().backward()\n"
+        "    before = layer.weight.clone()\n"
+        "    optimizer.step(); optimizer.zero_grad()\n"
+        "    assert not torch.equal(layer.weight, before)\n"
+        "    optimizer.load_state_dict(optimizer.state_dict())\n"
         "print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
