@@ -100,7 +100,7 @@ def spare_dynamo() -> None:
 
 def _spare_dynamo_in_step(kind: Any) -> None:
     """Do the same for the step of one of torch's optimizers, which is never compiled here."""
-    guarded = getattr(kind.step, "__wrapped__", None)  # by the hooks of every optimizer
+    guarded: Any = getattr(kind.step, "__wrapped__", None)  # by the hooks of every optimizer
     code = getattr(guarded, "__code__", None)
     if code and code.co_qualname.startswith("_use_grad_for_differentiable"):
         kind.step = Optimizer.profile_hook_step(_without_graph_breaks(guarded.__wrapped__))
