@@ -31,6 +31,13 @@ COSTS = (
 )
 
 
+TESTS = (
+    "winners of the studies' races on fresh seeds and test images, paired by seed; p-values with "
+    "Holm's correction for all of these tests"
+)
+NEXT = "next: run 'raystudy confirm' on each study to test them on common fresh seeds"
+
+
 def compare(
     study_ids: Sequence[str],
     overrides: Sequence[str],
@@ -61,13 +68,7 @@ def compare(
     if not study_ids:
         raise UserError("compare needs studies, such as 'raystudy compare swaro-1 rocl-1'.")
     output_dir = results_folder([*settings, *overrides])
-    studies = [StoredStudy.open(output_dir, study_id) for study_id in study_ids]
-    for study in studies:
-        if study.manifest.kind == "confirm":
-            raise UserError(
-                f"{study.id} is a confirm, whose runs are one seed each; compare takes searches. "
-                f"'{study.folder.command('best')}' shows its conclusion."
-            )
+    studies = [_search(output_dir, study_id) for study_id in study_ids]
     difference = comparability.difference_of(studies)
     if difference and not force:
         raise UserError(f"{difference}; --force compares them anyway.")
@@ -88,16 +89,20 @@ def compare(
     console.print("one seed each, on validation images; not conclusive")
     if tests:
         console.print(across_studies.table(tests), soft_wrap=True)
-        console.print(
-            "winners of the studies' races on fresh seeds and test images, paired by seed; "
-            "p-values with Holm's correction for all of these tests",
-            soft_wrap=True,
-        )
+        console.print(TESTS, soft_wrap=True)
     elif len(studies) > 1:
-        console.print(
-            "next: run 'raystudy confirm' on each study to test them on common fresh seeds"
-        )
+        console.print(NEXT)
     return EXIT_DONE
+
+
+def _search(output_dir: Path, study_id: str) -> StoredStudy:
+    study = StoredStudy.open(output_dir, study_id)
+    if study.manifest.kind == "confirm":
+        raise UserError(
+            f"{study.id} is a confirm, whose runs are one seed each; compare takes searches. "
+            f"'{study.folder.command('best')}' shows its conclusion."
+        )
+    return study
 
 
 def _table(entries: Sequence[Mapping[str, Any]]) -> Table:

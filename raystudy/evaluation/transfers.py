@@ -53,12 +53,7 @@ def measure(orders: Sequence[Order], progress: Callable[[Step], bool]) -> dict[s
     UserError
         If the networks are of different data.
     """
-    names = {order.settings().data.name for order in orders}
-    if len(names) > 1:
-        raise UserError(
-            f"images go from one network to another on the same data only, got "
-            f"{', '.join(sorted(names))}."
-        )
+    _refuse_other_data(orders)
     keys = [order.state_key(load_splits(order.settings())) for order in orders]
     key = hashlib.sha256(json.dumps(keys).encode()).hexdigest()[:16]
     if (known := _finished(orders[0], key)) is not None:
@@ -80,23 +75,36 @@ def measure(orders: Sequence[Order], progress: Callable[[Step], bool]) -> dict[s
         if not proceed:
             return None
     labels = [order.origin.label for order in orders]
-    matrices = [
-        {"attack": name, "norm": norm_of(suite.transfers[name].within(epsilon)), "epsilon": epsilon}
-        | _matrix(state["cases"][place]["right"], len(images), labels)
-        for place, (name, epsilon) in enumerate(_cases(suite))
-    ]
     found = {
         "key": key,
         "networks": labels,
         "protocol": protocol,
         "split": suite.split,
         "images": len(images),
-        "matrices": matrices,
+        "matrices": list(_matrices(suite, state["cases"], len(images), labels)),
     }
     for order in orders:
         write_atomically(_results(order), json.dumps(found, indent=2) + "\n")
     _state(orders[0]).unlink(missing_ok=True)
     return found
+
+
+def _refuse_other_data(orders: Sequence[Order]) -> None:
+    names = {order.settings().data.name for order in orders}
+    if len(names) > 1:
+        raise UserError(
+            f"images go from one network to another on the same data only, got "
+            f"{', '.join(sorted(names))}."
+        )
+
+
+def _matrices(
+    suite: Suite, cases: Mapping[int, Any], images: int, labels: Sequence[str]
+) -> Iterator[Found]:
+    for place, (name, epsilon) in enumerate(_cases(suite)):
+        norm = norm_of(suite.transfers[name].within(epsilon))
+        attack = {"attack": name, "norm": norm, "epsilon": epsilon}
+        yield attack | _matrix(cases[place]["right"], images, labels)
 
 
 def _results(order: Order) -> Path:
