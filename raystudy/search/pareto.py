@@ -13,12 +13,20 @@ def front(summaries: Iterable[TrialSummary], objectives: Sequence[Objective]) ->
     constraint are left out, too; while there are no others, the front is of those that exceed it
     least. With one objective the front is the best trial and those that equal it.
     """
-    best: list[TrialSummary] = []
+    # By values: on few images many trials tie, and to compare each two of them took minutes.
+    groups: dict[tuple[float, ...], list[TrialSummary]] = {}
     for summary in candidates(summaries):
-        if any(_dominates(one, summary, objectives) for one in best):
+        values = tuple(summary.last[objective.metric] for objective in objectives)
+        groups.setdefault(values, []).append(summary)
+    best: list[tuple[float, ...]] = []
+    for values in groups:
+        if any(_dominates(one, values, objectives) for one in best):
             continue
-        best = [one for one in best if not _dominates(summary, one, objectives)] + [summary]
-    return sorted(best, key=lambda summary: summary.number)
+        best = [one for one in best if not _dominates(values, one, objectives)] + [values]
+    return sorted(
+        (summary for values in best for summary in groups[values]),
+        key=lambda summary: summary.number,
+    )
 
 
 def candidates(summaries: Iterable[TrialSummary]) -> list[TrialSummary]:
@@ -28,10 +36,11 @@ def candidates(summaries: Iterable[TrialSummary]) -> list[TrialSummary]:
     return [summary for summary in complete if summary.violation <= least]
 
 
-def _dominates(one: TrialSummary, other: TrialSummary, objectives: Sequence[Objective]) -> bool:
+def _dominates(
+    one: Sequence[float], other: Sequence[float], objectives: Sequence[Objective]
+) -> bool:
     wins = 0
-    for objective in objectives:
-        a, b = one.last[objective.metric], other.last[objective.metric]
+    for objective, a, b in zip(objectives, one, other, strict=True):
         if objective.is_better(b, than=a):
             return False
         wins += objective.is_better(a, than=b)

@@ -158,8 +158,9 @@ class Projection:
         assert self.study is not None
         if "seed" in self.study["axes"]:  # runs that differ in their luck: none is best
             return []
-        measured = [t for t in trials if all(o.metric in t.last for o in self.objectives)]
-        return pareto.front(measured, self.objectives)
+        objectives = self.objectives
+        measured = [t for t in trials if all(o.metric in t.last for o in objectives)]
+        return pareto.front(measured, objectives)
 
     def _best(self) -> dict[str, float]:
         """Return the best value of each objective among the complete trials."""
