@@ -21,6 +21,7 @@ PRIVATE = (
     "raystudy/study/prior.py",  # Optuna
     "raystudy/study/ledger.py",  # Optuna
     "raystudy/trackers/mlflow/client.py",  # MLflow
+    "raystudy/trackers/mlflow/transaction.py",  # MLflow
     "raystudy/trackers/mlflow/contact.py",  # the standard library's ssl
 )
 # The rooms of raystudy/: a file imports from its own room and from rooms of a larger rank.

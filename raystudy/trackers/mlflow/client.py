@@ -3,24 +3,22 @@
 import functools
 import logging
 import os
-import re
 import shutil
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from itertools import zip_longest
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any, TypeVar
+from typing import Any
 
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
 from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow import artifact_paths
+from raystudy.trackers.mlflow.limits import batches, fitting
 from raystudy.trackers.mlflow.new_database import first_contact
-from raystudy.trackers.mlflow.run_patch import Point, RunPatch
+from raystudy.trackers.mlflow.run_patch import RunPatch
 from raystudy.trackers.mlflow.tags import UID
-
-MAX_METRICS, MAX_PARAMS, MAX_TAGS = 1000, 100, 100  # of one batch, MLflow 3.17
-MAX_KEY, MAX_PARAM, MAX_TAG = 250, 6000, 8000  # characters
+from raystudy.trackers.mlflow.transaction import one_transaction
 
 ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
@@ -36,7 +34,6 @@ are an objective at a trial's last and at its best epoch; the study's own run ha
 """
 # What repeating a request cannot cure, such as a run that was deleted in the user interface.
 REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
-Item = TypeVar("Item")
 
 
 def prepare_environment() -> None:
@@ -71,6 +68,7 @@ class MlflowStore:
 
             _silence()
             self._client: Any = MlflowClient(tracking_uri=uri)
+            self._sqlite = tracking_utils._get_store(uri) if uri.startswith("sqlite:") else None
             if artifacts is not None and not self._is_server:
                 artifact_paths.follow(uri, artifacts)
                 # By a run's id alone, whatever the store: a copy's would go to the original.
@@ -135,11 +133,17 @@ class MlflowStore:
         """Return the tags of a run; none if there is no such run."""
         return dict(self._client.get_run(run_id).data.tags) if self.has_run(run_id) else {}
 
+    def transaction(self) -> AbstractContextManager[None]:
+        """Let what is written within be one transaction, where the store allows it.
+
+        Nobody else can write to a sqlite file meanwhile: keep it to a second or two.
+        """
+        return nullcontext() if self._sqlite is None else one_transaction(self._sqlite)
+
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""
-        fit = {_key(key): _cut(value, MAX_TAG) for key, value in tags.items()}
         run = self._client.create_run(
-            self._experiment, start_time=patch.started, tags=fit, run_name=patch.name
+            self._experiment, start_time=patch.started, tags=fitting(tags), run_name=patch.name
         )
         run_id: str = run.info.run_id
         files = artifact_paths.local(run.info.artifact_uri)
@@ -149,17 +153,7 @@ class MlflowStore:
 
     def write(self, run_id: str, patch: RunPatch) -> None:
         """Write metrics, parameters and tags."""
-        from mlflow.entities import Param, RunTag
-
-        metrics = [_metric(point) for point in patch.metrics]
-        params = [Param(_key(k), _cut(v, MAX_PARAM)) for k, v in patch.params.items()]
-        tags = [RunTag(_key(k), _cut(v, MAX_TAG)) for k, v in patch.tags.items()]
-        for batch in zip_longest(
-            _chunks(metrics, MAX_METRICS),
-            _chunks(params, MAX_PARAMS),
-            _chunks(tags, MAX_TAGS),
-            fillvalue=(),
-        ):
+        for batch in batches(patch):
             self._write_batch(run_id, *batch)
 
     def set_status(self, run_id: str, patch: RunPatch) -> None:
@@ -175,22 +169,7 @@ class MlflowStore:
     def upload(self, run_id: str, name: str, content: bytes | Path, *, folder: str = "") -> None:
         """Store a file with a run, in a folder of its artifacts."""
 
-        def log(path: Path) -> None:
-            if run_id not in self._artifacts_of:
-                self._client.log_artifact(run_id, str(path), folder or None)
-                return
-            # A new run on this machine: MLflow would first read all that the run has.
-            there = self._artifacts_of[run_id] / folder
-            there.mkdir(parents=True, exist_ok=True)
-            shutil.copyfile(path, there / path.name)
-
-        if isinstance(content, Path):
-            self._try(name, lambda: log(content), is_file=True)
-            return
-        with TemporaryDirectory() as parent:
-            path = Path(parent, name)
-            path.write_bytes(content)
-            self._try(name, lambda: log(path), is_file=True)
+        self._try(name, lambda: self._upload(run_id, name, content, folder), is_file=True)
 
     def delete_run(self, run_id: str) -> None:
         """Put a run into MLflow's bin, and remove its files where they are on this machine."""
@@ -202,6 +181,20 @@ class MlflowStore:
                 shutil.rmtree(files.parent, ignore_errors=True)
 
         self._try("", delete)
+
+    def _upload(self, run_id: str, name: str, content: bytes | Path, folder: str) -> None:
+        if run_id in self._artifacts_of:
+            # A new run on this machine: MLflow would first read all that the run has.
+            there = self._artifacts_of[run_id] / folder
+            there.mkdir(parents=True, exist_ok=True)
+            _put(content, there / name)
+        elif isinstance(content, Path):
+            self._client.log_artifact(run_id, str(content), folder or None)
+        else:
+            with TemporaryDirectory() as parent:
+                path = Path(parent, name)
+                _put(content, path)
+                self._client.log_artifact(run_id, str(path), folder or None)
 
     def _write_batch(
         self, run_id: str, metrics: Sequence[Any], params: Sequence[Any], tags: Sequence[Any]
@@ -244,24 +237,11 @@ def _is_hopeless(error: Exception) -> bool:
     return not isinstance(error, (MlflowException, RequestException))
 
 
-def _metric(point: Point) -> Any:
-    from mlflow.entities import Metric
-
-    return Metric(_key(point.key), point.value, point.time, point.step)
-
-
-def _key(name: str) -> str:
-    return re.sub(r"[^\w/.\- :]", "_", readable(name))[:MAX_KEY]
-
-
-def _cut(value: str, size: int) -> str:
-    value = readable(value)
-    return value if len(value) <= size else value[: size - 1] + "…"
-
-
-def _chunks(items: Sequence[Item], size: int) -> Iterator[Sequence[Item]]:
-    for start in range(0, len(items), size):
-        yield items[start : start + size]
+def _put(content: bytes | Path, path: Path) -> None:
+    if isinstance(content, Path):
+        shutil.copyfile(content, path)
+    else:
+        path.write_bytes(content)
 
 
 def _silence() -> None:

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import sqlalchemy
 from mlflow_studies import ROBUST, again, tell, trial
 from surrogates import study_info
 
@@ -15,7 +16,9 @@ from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.spool import read
 from raystudy.trackers.mlflow import MlflowTracker, sync
+from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.delivery import EVENTS_AT_ONCE
+from raystudy.trackers.mlflow.run_patch import RunPatch
 
 NOBODY = "http://me:hunter2@127.0.0.1:9"  # port 9, discard, is closed
 NOTES = "mlflow.delivered"
@@ -63,6 +66,56 @@ def test_what_was_delivered_is_not_delivered_again(store, folder, study):
     told = store.sync(folder).delivered
     assert told == sum(1 for _ in read(folder.spool))
     assert store.sync(folder).delivered == 0
+
+
+def test_trials_are_delivered_in_two_transactions_for_all(store, folder, study):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    tell(MlflowTracker(None), study, trials=10)
+    commits = []
+    engine = SqlAlchemyStore(store.uri, store.artifacts).engine
+    with_commit = ("commit", lambda connection: commits.append(in_transaction(connection)))
+    sqlalchemy.event.listen(engine, *with_commit)
+    store.sync(folder)
+    sqlalchemy.event.remove(engine, *with_commit)
+    assert sum(commits) == 2
+    assert len(store.runs(folder)) == 11
+
+
+def in_transaction(connection):
+    return connection.connection.dbapi_connection.in_transaction
+
+
+def test_what_is_there_already_takes_nothing_new_out_of_the_transaction(store, folder, study):
+    tracker = MlflowTracker(None)
+    tracker.study_started(study)
+    tracker.trial_started(trial(folder, 0))
+    tracker.trial_reported(0, 1, {ROBUST: 0.5})
+    store.sync(folder)
+    (folder.path / NOTES).unlink()
+    tracker.trial_started(trial(folder, 1))
+    tracker.trial_reported(0, 2, {ROBUST: 0.6})
+    tracker.trial_reported(1, 1, {ROBUST: 0.7})
+    store.sync(folder)
+    runs = store.runs(folder)
+    assert store.history(runs["trial 0000"], ROBUST) == [(1, 0.5), (2, 0.6)]
+    assert store.history(runs["trial 0001"], ROBUST) == [(1, 0.7)]
+
+
+def test_a_transaction_cut_short_leaves_nothing(store):
+    mlflow = MlflowStore(store.uri, store.artifacts, print)
+    mlflow.open_experiment("raystudy/surrogate/none")
+    made = []
+
+    def make_a_run_and_die():
+        with mlflow.transaction():
+            made.append(mlflow.create_run(RunPatch("cut short", 0), {}))
+            assert mlflow.has_run(made[0])
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        make_a_run_and_die()
+    assert not mlflow.has_run(made[0])
 
 
 def test_two_studies_of_one_name_do_not_mix(store, folder, study, tmp_path):
