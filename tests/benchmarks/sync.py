@@ -38,12 +38,18 @@ def main():
 
 
 def timed(name, function, *arguments):
-    """Print wall and CPU time of a call; return its result, or else its CPU time."""
-    wall, cpu = time.perf_counter(), time.process_time()
+    """Print what a call took; return its result, or else its CPU time."""
+    wall, cpu, wait = time.perf_counter(), time.process_time(), waited()
     result = function(*arguments)
-    wall, cpu = time.perf_counter() - wall, time.process_time() - cpu
-    print(f"{name:<34}{wall:8.1f} s wall {cpu:8.1f} s CPU", flush=True)
+    wall, cpu, wait = time.perf_counter() - wall, time.process_time() - cpu, waited() - wait
+    took = f"{wall:8.1f} s wall {cpu:8.1f} s CPU {wait:8.1f} s waiting for a core"
+    print(f"{name:<34}{took}", flush=True)
     return cpu if result is None else result
+
+
+def waited():
+    """Return for how many seconds this thread had work but no core: others keep them busy."""
+    return int(Path("/proc/thread-self/schedstat").read_text().split()[1]) / 1e9
 
 
 def fill(root, options):

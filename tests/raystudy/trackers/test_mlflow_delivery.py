@@ -22,6 +22,7 @@ from raystudy.trackers.mlflow.run_patch import RunPatch
 
 NOBODY = "http://me:hunter2@127.0.0.1:9"  # port 9, discard, is closed
 NOTES = "mlflow.delivered"
+OLD = Path(__file__).parents[2] / "fixtures" / "format_1" / "mlflow.spool"  # its driver was killed
 
 
 def rows(store, run):
@@ -118,6 +119,28 @@ def test_a_transaction_cut_short_leaves_nothing(store):
     assert not mlflow.has_run(made[0])
 
 
+def test_a_disk_that_fills_up_within_a_transaction_loses_nothing(store, folder, study):
+    from mlflow.store.tracking.sqlalchemy_store import SqlAlchemyStore
+
+    tell(MlflowTracker(None), study, trials=10)
+    engine = SqlAlchemyStore(store.uri, store.artifacts).engine
+    with engine.connect() as connection:
+        pages = connection.exec_driver_sql("PRAGMA page_count").scalar() + 5
+
+    def limit(connection, *_):
+        connection.execute(f"PRAGMA max_page_count = {pages}")
+
+    sqlalchemy.event.listen(engine, "checkout", limit)
+    full = sync(folder, store.uri, artifacts=store.artifacts)
+    pages = 2**30
+    store.sync(folder)
+    sqlalchemy.event.remove(engine, "checkout", limit)
+    assert "full" in full.error
+    assert full.waiting == sum(1 for _ in read(folder.spool))
+    assert all(rows(store, run)["metrics"] for run in store.runs(folder).values())
+    assert len(store.runs(folder)) == 11
+
+
 def test_two_studies_of_one_name_do_not_mix(store, folder, study, tmp_path):
     twin = StudyFolder(tmp_path / "elsewhere" / folder.id)
     twin.path.mkdir(parents=True)
@@ -141,6 +164,23 @@ def test_a_study_carried_to_another_machine_still_finds_its_files(store, folder,
     shutil.move(folder.path, moved.path)
     store.sync(moved)
     assert store.files(store.runs(moved)["trial 0000"])["config.yaml"] == b"seed: 0\n"
+
+
+def test_a_spool_of_an_old_study_is_delivered(store, tmp_path):
+    old = StudyFolder(tmp_path / "studies" / "old-tracked")
+    old.path.mkdir(parents=True)
+    shutil.copy(OLD, old.spool)
+    store.sync(old)
+    runs = store.runs(old)
+    assert {name: run.info.status for name, run in runs.items()} == {
+        "old-tracked": "KILLED",
+        "trial 0000": "FINISHED",
+        "trial 0001": "FINISHED",
+        "trial 0002": "KILLED",
+    }
+    assert store.history(runs["trial 0000"], ROBUST) == [(1, 0.5), (2, 0.4)]
+    assert runs["trial 0002"].data.params == {"optimizer.lr": "2"}
+    assert runs["trial 0001"].data.tags["raystudy.reason"] == "because"
 
 
 @pytest.mark.parametrize("torn", [b'{"kind": "trial_rep', b'{"kind": "\xc3', b"{}"])
