@@ -73,7 +73,7 @@ def _is_choice(one: Override) -> bool:
     return "/" in one.key_or_group or one.key_or_group in (*GROUPS, *MEASURING)
 
 
-@functools.lru_cache(maxsize=128)
+@functools.lru_cache(maxsize=512)
 def _compose_shipped(name: str, choices: tuple[str, ...]) -> Composed:
     return _compose(name, choices, ())
 
