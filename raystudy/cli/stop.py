@@ -1,14 +1,14 @@
-"""``raystudy stop`` and ``pause``: signal a running study from another terminal."""
+"""``raystudy stop`` and ``pause``: reach a running study from another terminal or machine."""
 
 import contextlib
 import os
-import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from raystudy import terminal
 from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
+from raystudy.storage import lock
 from raystudy.storage.folders import StudyFolder, is_locked, open_study_folder
 
 POLL_EVERY_S = 0.2
@@ -22,17 +22,10 @@ def stop(study_id: str, overrides: Sequence[str]) -> int:
     if not is_locked(folder):
         console.print(f"{study_id} is not running")
         return EXIT_DONE
-    pid = _driver(folder)
-    with contextlib.suppress(ProcessLookupError):
-        os.kill(pid, signal.SIGTERM)
-    deadline = time.monotonic() + PATIENCE_S
-    while is_locked(folder):
-        if time.monotonic() > deadline:
-            console.print(
-                f"{study_id} is still running after {PATIENCE_S:g} s; its process id is {pid}"
-            )
-            return EXIT_FAILED
-        time.sleep(POLL_EVERY_S)
+    owner = _reach(folder, "stop")
+    if not _waited(lambda: not is_locked(folder)):
+        console.print(f"{study_id} is still running after {PATIENCE_S:g} s, as {owner}")
+        return EXIT_FAILED
     console.print(f"{study_id} has stopped; continue with: {folder.command('resume')}")
     return EXIT_DONE
 
@@ -46,7 +39,10 @@ def pause(study_id: str, overrides: Sequence[str]) -> int:
         return EXIT_DONE
     if folder.read_manifest().kind != "sweep":
         raise UserError(f"{study_id} is not a search; stop it with '{folder.command('stop')}'.")
-    os.kill(_driver(folder), signal.SIGUSR2)
+    owner = _reach(folder, "pause")
+    if not _waited(lambda: not lock.waits(folder.path)):
+        console.print(f"{study_id} has not read the request within {PATIENCE_S:g} s, as {owner}")
+        return EXIT_FAILED
     console.print(
         f"{study_id} launches no more trials; once the running ones have finished, continue with: "
         f"{folder.command('resume')}"
@@ -54,10 +50,29 @@ def pause(study_id: str, overrides: Sequence[str]) -> int:
     return EXIT_DONE
 
 
-def _driver(folder: StudyFolder) -> int:
-    try:
-        return int((folder.path / "lock").read_text())
-    except ValueError:
+def _reach(folder: StudyFolder, request: str) -> lock.Owner:
+    """Pass a request to the process that runs a study, wherever it is."""
+    owner = lock.owner(folder.path)
+    if owner is None:
         raise UserError(
             f"{folder.id} is running, but its process id is unknown; press Ctrl-C in its terminal."
-        ) from None
+        )
+    if owner.is_here(folder.path):
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(owner.pid, lock.REQUESTS[request])
+    elif not lock.send(folder.path, request):
+        raise UserError(
+            f"{folder.id} is run by {owner}, which cannot be reached from here; type "
+            f"'{folder.command(request)}' there."
+        )
+    return owner
+
+
+def _waited(is_done: Callable[[], bool]) -> bool:
+    """Return whether something happened within the patience there is."""
+    deadline = time.monotonic() + PATIENCE_S
+    while not is_done():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(POLL_EVERY_S)
+    return True

@@ -7,20 +7,22 @@
         study.json      name, overrides, recipe, drivers: what `resume` needs, see `Manifest`
         images.npz      what each image was, to say later which ones changed
         journal.log     Optuna's journal: the study's truth, written by the driver alone
-        lock            held by the driver that runs the study
+        lock            held by the driver that runs the study, whose host and process it names
+        request         what another machine asks of that driver: stop, pause
+        waiting.json    what the driver waits for
         mlflow.spool    events for MLflow; mlflow.delivered says how far they got, and the process
                         that uploads them holds mlflow.lock
         mlflow.files/   copies of what was added to runs later: reports, pictures, evaluations
         tensorboard/    event files, with tracker=tensorboard
         trials/0007/    config.yaml, last.ckpt, best.safetensors (and best-*.safetensors by further
-                        objectives), error.txt, stop (a request)
+                        objectives), host.txt, error.txt, stop (a request)
         confirm.json    what its race came to; floor.json: the noise floor of its recipe
         ray/            Ray Tune's own files, of no use once the study has ended
 """
 
+import contextlib
 import difflib
 import errno
-import fcntl
 import json
 import os
 import re
@@ -34,7 +36,7 @@ from pathlib import Path
 from omegaconf import DictConfig
 
 from raystudy.errors import UserError
-from raystudy.storage import disk, file_names, manifest
+from raystudy.storage import disk, file_names, lock, manifest
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.output_dir import default, resolve
 
@@ -98,6 +100,18 @@ class TrialFolder:
         """What the trial's process printed."""
         return self.path / "log.txt"
 
+    @property
+    def host(self) -> Path:
+        """Names of the machines that run it, or ran it last; none while it waits for one."""
+        return self.path / "host.txt"
+
+    @property
+    def hosts(self) -> str:
+        """The machines in words; empty: none yet."""
+        with contextlib.suppress(OSError):
+            return self.host.read_text().strip()
+        return ""
+
 
 @dataclass(frozen=True)
 class StudyFolder:
@@ -139,6 +153,11 @@ class StudyFolder:
         return self.path / "mlflow.spool"
 
     @property
+    def waiting(self) -> Path:
+        """What the running study waits for, see `storage.waiting`."""
+        return self.path / "waiting.json"
+
+    @property
     def ray(self) -> Path:
         """Ray Tune's own files."""
         return self.path / "ray"
@@ -174,19 +193,14 @@ class StudyFolder:
     @contextmanager
     def locked(self) -> Iterator[None]:
         """Hold the study for this process, so that no second driver runs it."""
-        with (self.path / "lock").open("a") as file:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except OSError as error:
-                raise UserError(
-                    f"study '{self.id}' is being run by another process; "
-                    f"'{self.command('status', '-f')}' follows it, '{self.command('stop')}' "
-                    f"ends it."
-                ) from error
-            file.truncate(0)
-            file.write(str(os.getpid()))  # for `raystudy stop`
-            file.flush()
-            yield
+        try:
+            with lock.held(self.path):
+                yield
+        except lock.HeldError:
+            raise UserError(
+                f"study '{self.id}' is being run by another process ({lock.owner(self.path)}); "
+                f"'{self.command('status', '-f')}' follows it, '{self.command('stop')}' ends it."
+            ) from None
 
 
 def create_study_folder(output_dir: Path, name: str, study_id: str | None = None) -> StudyFolder:
@@ -265,15 +279,7 @@ def _there(output_dir: Path, study_id: str) -> str:
 
 def is_locked(folder: StudyFolder) -> bool:
     """Return whether a driver holds a study."""
-    path = folder.path / "lock"
-    if not path.exists():
-        return False
-    with path.open() as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except OSError:
-            return True
-        return False
+    return lock.is_held(folder.path)
 
 
 def all_folders(output_dir: Path) -> list[StudyFolder]:
