@@ -30,6 +30,8 @@ class Scaling:
         CPUs of this machine that a local Ray may use; without it all.
     object_store_mb : int
         Memory of a local Ray's object store. Trials keep next to nothing there.
+    head_takes_trials : bool
+        Whether trials run on a cluster's head node, too.
     """
 
     num_workers: int = 1
@@ -40,6 +42,7 @@ class Scaling:
     address: str | None = None
     num_cpus: int | None = None
     object_store_mb: int = 100
+    head_takes_trials: bool = True
 
     def __post_init__(self) -> None:
         for name in ("num_workers", "cpus_per_worker", "gpus_per_worker"):

@@ -111,6 +111,11 @@ class SplitReading:
         """Whether every run has been measured."""
         return bool(self._overrides) and self._overrides.keys() <= self.measures.keys()
 
+    @property
+    def outstanding(self) -> int:
+        """How many runs have not been handed out."""
+        return 0 if self.interrupted else len(self._waiting)
+
     def next_trial(self) -> TrialInfo | None:
         """Return a run to measure."""
         if self.interrupted or not self._waiting:

@@ -82,6 +82,13 @@ class RaceStudy(ForwardedTrials):
         """Whether it is over and no trial runs."""
         return bool(self.over) and len(self.runs) == len(self._points)
 
+    @property
+    def outstanding(self) -> int:
+        """How many runs of this round have not been handed out."""
+        if self.over or self.interrupted:
+            return 0
+        return len(set(self.standing.pending) - set(self._points.values())) + len(self._left)
+
     def next_trial(self) -> TrialInfo | None:
         """Return a run of this round; None: there is none left, or not before another has ended."""
         pending = set(self.standing.pending)

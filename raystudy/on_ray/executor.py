@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from raystudy.config.scaling import Scaling
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray.cluster import connected
+from raystudy.on_ray.following import following
 from raystudy.on_ray.head_failure import exit_on_head_failure
 from raystudy.on_ray.job import Job, TrialFunction, load_and_run
-from raystudy.on_ray.resources import concurrency, growth_limit, node_totals
 from raystudy.storage import disk, file_names
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.executor import TrialSource
@@ -69,12 +69,12 @@ class RayExecutor:
             patience_s=patience_s,
             interrupted=lambda: study.interrupted,
         )
-        with _quiet(), connected(self._scaling), guarded:
-            at_a_time = concurrency(self._scaling, node_totals(), growth_limit())
+        follow = following(self._scaling, folder)
+        with _quiet(), connected(self._scaling), guarded, follow as capacity:
             # Only now: importing Tune takes seconds in which the trials' processes start, too.
             from raystudy.on_ray.tuning import run_with_tune
 
-            run_with_tune(study, self._job(study, folder), at_a_time)
+            run_with_tune(study, self._job(study, folder), capacity)
 
     def _job(self, study: TrialSource, folder: StudyFolder) -> Job:
         return Job(

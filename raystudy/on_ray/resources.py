@@ -1,20 +1,36 @@
-"""How many trials a cluster holds, and whether it can ever hold one."""
+"""What a cluster's nodes hold, and how many trials that is."""
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import ray
 from ray._private.state import state
 
 from raystudy.config.scaling import Scaling
-from raystudy.errors import UserError
+
+HEAD = "node:__internal_head__"  # a resource that only Ray's head node has
+NODE_ID = "ray.io/node-id"  # a label that every node has
 
 Resources = Mapping[str, float]
 
 
-def node_totals() -> list[Resources]:
-    """Return the total resources of each living node."""
-    return [node["Resources"] for node in ray.nodes() if node["Alive"]]
+def head_node() -> dict[str, Any] | None:
+    """Return what Ray knows of its head node."""
+    heads = (node for node in ray.nodes() if node["Alive"] and HEAD in node["Resources"])
+    return next(heads, None)
+
+
+def node_totals(scaling: Scaling) -> list[Resources]:
+    """Return the total resources of each node on which trials may start now."""
+    leaving = state.get_draining_nodes()
+    return [
+        node["Resources"]
+        for node in ray.nodes()
+        if node["Alive"]
+        and node["NodeID"] not in leaving
+        and (scaling.head_takes_trials or HEAD not in node["Resources"])
+    ]
 
 
 def node_free() -> list[Resources]:
@@ -22,10 +38,10 @@ def node_free() -> list[Resources]:
     return list(state.available_resources_per_node().values())
 
 
-def growth_limit() -> Resources | None:
-    """Return what the autoscaler may grow the cluster to; None without one."""
-    limits: Resources | None = state.get_max_resources_from_cluster_config()
-    return limits
+def selector(scaling: Scaling) -> dict[str, str]:
+    """Return the labels of the nodes on which trials may run, as Ray selects them."""
+    head = None if scaling.head_takes_trials else head_node()
+    return {} if head is None else {NODE_ID: f"!{head['NodeID']}"}
 
 
 def trials_that_fit(scaling: Scaling, nodes: Sequence[Resources]) -> int:
@@ -34,52 +50,16 @@ def trials_that_fit(scaling: Scaling, nodes: Sequence[Resources]) -> int:
     Only workers count: a trial of several workers has a driver besides, which takes memory and
     no CPU, so that drivers never keep each other's workers out.
     """
-    workers = sum(_workers_on(node, scaling.worker) for node in nodes)
+    workers = sum(workers_on(node, scaling.worker) for node in nodes)
     return workers // scaling.num_workers
 
 
-def concurrency(scaling: Scaling, nodes: Sequence[Resources], limit: Resources | None) -> int:
-    """Return how many trials to run at a time.
-
-    Parameters
-    ----------
-    scaling : Scaling
-    nodes : sequence of mapping
-        Totals of each node.
-    limit : mapping, optional
-        What an autoscaler may grow the cluster to.
-
-    Raises
-    ------
-    UserError
-        If no trial ever fits.
-    """
-    now = trials_that_fit(scaling, nodes)
-    later = trials_that_fit(scaling, [limit]) if limit is not None else 0
-    fit = max(now, later)
-    if fit == 0:
-        raise UserError(_never_fits(scaling, nodes, limit))
-    return min(fit, scaling.max_concurrent or fit)
-
-
-def _workers_on(node: Resources, worker: Resources) -> int:
+def workers_on(node: Resources, worker: Resources) -> int:
+    """Return how many workers a node holds."""
     # The addend forgives rounding: 1 GPU holds ten workers of 0.1.
     return min(math.floor(node.get(name, 0) / need + 1e-6) for name, need in worker.items())
 
 
-def _never_fits(scaling: Scaling, nodes: Sequence[Resources], limit: Resources | None) -> str:
-    there = " + ".join(_words(node) for node in nodes) or "nothing"
-    grown = "" if limit is None else f", and its autoscaler stops at {_words(limit)}"
-    if scaling.use_gpu and not any(node.get("GPU") for node in [*nodes, limit or {}]):
-        advice = "set scaling.use_gpu=false"
-    else:
-        advice = "lower scaling.num_workers, scaling.cpus_per_worker or scaling.gpus_per_worker"
-    whose = "the cluster" if scaling.address else "this machine"
-    return (
-        f"scaling: a trial needs {scaling.words}, which {whose} can never hold: it has "
-        f"{there}{grown}; {advice}."
-    )
-
-
-def _words(resources: Resources) -> str:
+def words(resources: Resources) -> str:
+    """Return what trials use of resources, for a sentence."""
     return f"{resources.get('CPU', 0):g} CPU and {resources.get('GPU', 0):g} GPU"

@@ -64,6 +64,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
         number, folder = trial.config["number"], TrialFolder(Path(trial.config["folder"]))
         message = Path(trial.error_file).read_text() if trial.error_file else ""
         self._exit_reasons.note(number, message)
+        folder.host.unlink(missing_ok=True)
         with contextlib.suppress(OSError):
             folder.path.mkdir(parents=True, exist_ok=True)
             with folder.error.open("x", errors=file_names.ANY) as file:

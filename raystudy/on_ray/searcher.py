@@ -1,12 +1,18 @@
 """Tune's searcher: passes on the trials that the study proposes."""
 
+import math
+import time
 from typing import Any
 
 from ray.tune.search import Searcher
 
+from raystudy.on_ray.capacity import Capacity
 from raystudy.on_ray.exit_reasons import ExitReasons
 from raystudy.on_ray.guard import Guard
+from raystudy.storage.folders import StudyFolder
 from raystudy.study.trial_record import Outcome
+
+LOOK_EVERY_S = 1.0
 
 
 class StudySearcher(Searcher):  # type: ignore[misc]
@@ -15,29 +21,45 @@ class StudySearcher(Searcher):  # type: ignore[misc]
     Parameters
     ----------
     study : Guard
-    concurrency : int
+    capacity : Capacity
         Trials at a time. A trial is proposed only once it can start, so that the sampler knows
         every result there is.
     exit_reasons : ExitReasons
         Knows why processes died.
     """
 
-    def __init__(self, study: Guard, concurrency: int, exit_reasons: ExitReasons) -> None:
+    def __init__(self, study: Guard, capacity: Capacity, exit_reasons: ExitReasons) -> None:
         super().__init__()
         self._study = study
-        self._concurrency = concurrency
+        self._capacity = capacity
         self._exit_reasons = exit_reasons
         self._numbers: dict[str, int] = {}
+        self._looked_at = -math.inf
 
     @property
     def live(self) -> list[int]:
         """Numbers of the trials that run."""
         return list(self._numbers.values())
 
+    @property
+    def unplaced(self) -> list[int]:
+        """Numbers of the trials that no process runs yet."""
+        folder = StudyFolder(self._study.info.folder)
+        return [number for number in self.live if not folder.trial(number).host.exists()]
+
+    def look(self) -> None:
+        """Have the capacity follow the nodes; before the first trial Tune calls nothing else."""
+        now = time.monotonic()
+        if now - self._looked_at >= LOOK_EVERY_S:
+            self._looked_at = now
+            self._capacity.refresh(len(self._numbers), self._study.outstanding, self.unplaced)
+
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next trial as the trainable's parameters."""
-        if len(self._numbers) >= self._concurrency:
-            return None
+        self.look()
+        if len(self._numbers) >= self._capacity.trials:
+            waits = self._numbers or self._study.outstanding
+            return None if waits else Searcher.FINISHED
         info = self._study.next_trial()
         if info is None:  # perhaps only until a running trial has ended
             return None if self._numbers else Searcher.FINISHED

@@ -6,9 +6,11 @@ from ray import tune
 
 from raystudy.errors import StudyStalledError
 from raystudy.on_ray import worker
+from raystudy.on_ray.capacity import Capacity
 from raystudy.on_ray.exit_reasons import ExitReasons
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.job import Job
+from raystudy.on_ray.resources import selector
 from raystudy.on_ray.scheduler import StudyScheduler
 from raystudy.on_ray.searcher import StudySearcher
 from raystudy.on_ray.watchdog import Watchdog
@@ -19,8 +21,8 @@ INTERRUPT_GRACE_S = 60.0
 DRIVER_MEMORY = 300 * 2**20  # of a process that waits for a trial's workers
 
 
-def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
-    """Run a study's trials, `at_a_time` of them at a time.
+def run_with_tune(study: TrialSource, job: Job, capacity: Capacity) -> None:
+    """Run a study's trials, as many at a time as there is room for.
 
     Raises
     ------
@@ -33,9 +35,11 @@ def run_with_tune(study: TrialSource, job: Job, at_a_time: int) -> None:
         study.accelerators = job.scaling.num_workers * job.scaling.worker.get("GPU", 1)
     guard = Guard(study)
     exit_reasons = ExitReasons()
-    searcher = StudySearcher(guard, at_a_time, exit_reasons)
+    searcher = StudySearcher(guard, capacity, exit_reasons)
     scheduler = StudyScheduler(guard, job, exit_reasons)
-    watchdog = Watchdog(guard, job.scaling, searcher, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S)
+    watchdog = Watchdog(
+        guard, job.scaling, searcher, capacity, cut=scheduler.cut, grace_s=INTERRUPT_GRACE_S
+    )
     tuner = tune.Tuner(
         _trainable(job),
         tune_config=tune.TuneConfig(
@@ -71,7 +75,9 @@ def _trainable(job: Job) -> Any:
         trial = worker.several_workers(job)
     else:
         bundle, trial = dict(job.scaling.worker), worker.one_worker(job)
-    return tune.with_resources(trial, tune.PlacementGroupFactory([bundle]))
+    labels = selector(job.scaling)
+    group = tune.PlacementGroupFactory([bundle], bundle_label_selector=[labels])
+    return tune.with_resources(trial, group if labels else tune.PlacementGroupFactory([bundle]))
 
 
 def _name(trial: Any) -> str:

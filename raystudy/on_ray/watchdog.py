@@ -8,6 +8,7 @@ import ray
 from ray.tune import Stopper
 
 from raystudy.config.scaling import Scaling
+from raystudy.on_ray.capacity import Capacity
 from raystudy.on_ray.guard import Guard
 from raystudy.on_ray.resources import node_free, node_totals, trials_that_fit
 from raystudy.on_ray.searcher import StudySearcher
@@ -26,6 +27,8 @@ class Watchdog(Stopper):  # type: ignore[misc]
     scaling : Scaling
     searcher : StudySearcher
         Knows the trials that are out.
+    capacity : Capacity
+        Follows the cluster's nodes.
     cut : callable
         Ends all trials' processes at once.
     grace_s : float
@@ -42,6 +45,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
         study: Guard,
         scaling: Scaling,
         searcher: StudySearcher,
+        capacity: Capacity,
         *,
         cut: Callable[[], None],
         grace_s: float,
@@ -50,6 +54,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
         self._study = study
         self._scaling = scaling
         self._searcher = searcher
+        self._capacity = capacity
         self._cut = cut
         self._grace_s = grace_s
         self._interrupted_at: float | None = None
@@ -70,6 +75,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
         elif self._study.interrupted:
             ends = self._is_graceful_enough()
         else:
+            self._searcher.look()
             now = time.monotonic()
             if now - self._looked_at >= POLL_EVERY_S:
                 self._looked_at = now
@@ -95,6 +101,9 @@ class Watchdog(Stopper):  # type: ignore[misc]
         patience_s = self._study.info.spec.stall_minutes * 60
         if still_s < max(patience_s, LONGEST_EPOCHS * self._longest_s):
             return
+        waits = self._searcher.unplaced == self._searcher.live
+        if waits and self._capacity.may_grow:
+            return  # a node takes as long as it takes; the study can be stopped
         if trials_that_fit(self._scaling, node_free()) == 0:
             self.finding = self._words(still_s)
 
@@ -108,11 +117,11 @@ class Watchdog(Stopper):  # type: ignore[misc]
         trials = ", ".join(map(str, self._searcher.live)) or "none"
         resume = StudyFolder(self._study.info.folder).command("resume")
         return (
-            f"no trial reported for {still_s / 60:.3g} minutes and no resource is free; running: "
-            f"{trials}; a trial needs {self._scaling.words}; in use: {held or 'nothing'} on "
-            f"{len(node_totals())} nodes. Look into the trials' log.txt, then continue with "
-            f"'{resume}'; where an epoch takes longer than this, "
-            f"raise study.stall_minutes={self._study.info.spec.stall_minutes:g}."
+            f"no trial reported for {still_s / 60:.3g} minutes and no resource is free; "
+            f"running: {trials}; a trial needs {self._scaling.words}; in use: "
+            f"{held or 'nothing'} on {len(node_totals(self._scaling))} nodes. Look into the "
+            f"trials' log.txt, then continue with '{resume}'; where an epoch takes longer than "
+            f"this, raise study.stall_minutes={self._study.info.spec.stall_minutes:g}."
         )
 
     def __getstate__(self) -> dict[str, object]:

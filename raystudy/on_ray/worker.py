@@ -3,6 +3,7 @@
 import contextlib
 import gc
 import os
+import socket
 import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +20,7 @@ from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.mailbox import open_mailbox
 from raystudy.on_ray.placement_groups import note_placement_group
+from raystudy.on_ray.resources import selector
 from raystudy.storage import disk, file_names
 from raystudy.storage.folders import TrialFolder
 from raystudy.trial.endings import DISK_FULL, ending_of
@@ -111,6 +113,7 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
             num_workers=scaling.num_workers,
             use_gpu=scaling.use_gpu,
             resources_per_worker=dict(scaling.worker),
+            label_selector=selector(scaling) or None,
         ),
         run_config=train.RunConfig(name=folder.path.name, storage_path=str(job.storage / "train")),
     )
@@ -123,6 +126,7 @@ def _ending(
     try:
         with _printing_to(folder.log):
             use_devices(job.scaling)
+            _note_hosts(folder)
             job.run(job.name, overrides, job.search_path, session)
     except TrialStoppedError:
         return {"outcome": "stopped", "reason": ""}
@@ -139,6 +143,20 @@ def _ending(
             file.write(traceback.format_exc())
         return {"outcome": "failed", "reason": _last_words(traceback.format_exc())}
     return {"outcome": "completed", "reason": ""}
+
+
+def _note_hosts(folder: TrialFolder) -> None:
+    """Write down which machines run a trial; a collective call."""
+    from torch import distributed as dist
+
+    from trainables import distributed
+
+    names = [socket.gethostname()] * distributed.world_size()
+    if distributed.is_distributed():
+        dist.all_gather_object(names, names[0])
+    if distributed.rank() == 0:
+        with contextlib.suppress(OSError):  # only shown
+            folder.host.write_text(", ".join(dict.fromkeys(names)))
 
 
 def _last_words(traceback: str) -> str:
@@ -172,8 +190,8 @@ def _full_disk_reported() -> Iterator[dict[str, str]]:
 
 def _prepare(folder: TrialFolder) -> None:
     folder.path.mkdir(parents=True, exist_ok=True)
-    folder.stop.unlink(missing_ok=True)
-    folder.error.unlink(missing_ok=True)
+    for old in (folder.stop, folder.error, folder.host):
+        old.unlink(missing_ok=True)
 
 
 @contextlib.contextmanager

@@ -20,6 +20,10 @@ class TrialSource(Protocol):
     info: StudyInfo
     interrupted: bool
 
+    @property
+    def outstanding(self) -> int:
+        """How many trials `next_trial` would return one after another, as far as is known."""
+
     def next_trial(self) -> TrialInfo | None:
         """Return a trial to run; None: there is none, or none before a running one has ended."""
 
@@ -56,6 +60,10 @@ class ForwardedTrials:
     @interrupted.setter
     def interrupted(self, value: bool) -> None:
         self._source.interrupted = value
+
+    @property
+    def outstanding(self) -> int:
+        return self._source.outstanding
 
     def next_trial(self) -> TrialInfo | None:
         return self._source.next_trial()

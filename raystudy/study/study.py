@@ -113,15 +113,22 @@ class Study:
         )
         return cls(info, space, ledger, trackers=trackers, max_epochs=max_epochs, clock=clock)
 
+    @property
+    def outstanding(self) -> int:
+        """How many trials `next_trial` would return one after another, as far as is known."""
+        if self.interrupted or self.paused:
+            return 0
+        more = 0 if self.ended_early else max(0, self.info.spec.num_trials - self._begun)
+        return len(self._tally.left) + more
+
     def next_trial(self) -> TrialInfo | None:
         """Return a trial to run; None if there is none to be handed out (any more, or now).
 
         Trials that a dead driver left come first, as ``resumed``.
         """
-        resumed = bool(self._tally.left)
-        more = self._begun < self.info.spec.num_trials and not self.ended_early
-        if self.interrupted or self.paused or not (resumed or more):
+        if not self.outstanding:
             return None
+        resumed = bool(self._tally.left)
         trial = self._ledger.completed(self._tally.left.pop(0)) if resumed else self._ledger.ask()
         record = TrialRecord.read(trial, self.info.spec.objectives, self.info.spec.constraints)
         self._running[trial.number] = record

@@ -4,7 +4,8 @@ import pytest
 
 from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
-from raystudy.on_ray.resources import concurrency
+from raystudy.on_ray.capacity import most_at_a_time
+from raystudy.on_ray.resources import trials_that_fit
 
 LAPTOP = [{"CPU": 4.0}]
 NODES = [{"CPU": 1.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 2.0}]
@@ -15,7 +16,6 @@ NODES = [{"CPU": 1.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 2.0}]
     [
         (Scaling(), LAPTOP, 4),
         (Scaling(cpus_per_worker=3), LAPTOP, 1),
-        (Scaling(max_concurrent=2), LAPTOP, 2),
         (Scaling(num_workers=2), LAPTOP, 2),
         (Scaling(cpus_per_worker=5), NODES, 2),  # not floor(17 / 5): a worker has one node
         (Scaling(use_gpu=True), NODES, 4),
@@ -25,7 +25,7 @@ NODES = [{"CPU": 1.0}, {"CPU": 8.0, "GPU": 2.0}, {"CPU": 8.0, "GPU": 2.0}]
     ],
 )
 def test_as_many_trials_run_as_the_nodes_hold(scaling, nodes, at_a_time):
-    assert concurrency(scaling, nodes, None) == at_a_time
+    assert trials_that_fit(scaling, nodes) == at_a_time
 
 
 @pytest.mark.parametrize(
@@ -38,14 +38,7 @@ def test_as_many_trials_run_as_the_nodes_hold(scaling, nodes, at_a_time):
 )
 def test_what_can_never_fit_is_refused(scaling, says):
     with pytest.raises(UserError, match=says):
-        concurrency(scaling, LAPTOP, None)
-
-
-def test_an_autoscaler_counts_as_far_as_it_may_go():
-    scaling = Scaling(use_gpu=True, num_workers=4, address="auto")
-    assert concurrency(scaling, LAPTOP, {"CPU": 64, "GPU": 8}) == 2
-    with pytest.raises(UserError, match="autoscaler stops at"):
-        concurrency(scaling, LAPTOP, {"CPU": 64, "GPU": 2})
+        most_at_a_time(scaling, LAPTOP, None)
 
 
 @pytest.mark.parametrize(
