@@ -1,5 +1,6 @@
 """``raystudy logs``: a trial's epochs, the output of its processes, and how it ended."""
 
+import socket
 import time
 from collections.abc import Mapping, Sequence
 
@@ -81,7 +82,11 @@ class _Reader:
         if self._folder.error.exists():
             self._say(self._folder.error.read_text(errors=file_names.ANY).rstrip("\n") + "\n")
         summary = trial.summary
-        ending = ENDINGS[summary.state]
+        ending, waits = ENDINGS[summary.state], study.waiting
+        if (host := self._folder.hosts) and host != socket.gethostname():
+            ending += f" on {host}"
+        if waits and summary.number in waits.trials:
+            self._say(f"{waits}\n")
         if summary.state == "running" and not is_locked(study.folder):
             ending = f"is interrupted (continue with '{study.folder.command('resume')}')"
         reason = f": {summary.reason}" if summary.reason else ""

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
@@ -15,7 +16,7 @@ from rich.text import Text
 from raystudy import terminal
 from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.storage import split_readings
+from raystudy.storage import lock, split_readings
 from raystudy.storage.folders import StudyFolder, all_folders, is_locked
 from raystudy.study import uncertainty
 from raystudy.study.replay import replay_command
@@ -80,7 +81,9 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
     output_dir = results_folder(overrides)
     study = StoredStudy.open(output_dir, study_id)
     if as_json:
-        terminal.print_json(describe(study) | {"trials": [trial_json(t) for t in study.trials]})
+        trials = [trial_json(trial) | _place(study, trial) for trial in study.trials]
+        waits = dataclasses.asdict(study.waiting) if study.waiting else None
+        terminal.print_json(describe(study) | {"waiting": waits, "trials": trials})
         return EXIT_DONE
     console = terminal.console()
     if follow and console.is_terminal:
@@ -92,6 +95,8 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
     else:
         console.print(_table(study, console))
     console.print(Text(_headline(study)))
+    if study.waiting:
+        console.print(Text(str(study.waiting), style="yellow"))
     return EXIT_DONE
 
 
@@ -175,6 +180,11 @@ def trial_json(trial: StoredTrial, command: str | None = None) -> dict[str, Any]
     return plain if command is None else plain | {"command": command}
 
 
+def _place(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:
+    """Return which machines run a trial, or ran it last."""
+    return {"host": study.trial_folder(trial.summary.number).hosts or None}
+
+
 def values(measures: Mapping[str, float]) -> str:
     """Return measures on one line."""
     return "  ".join(f"{short(name)} {value:.4f}" for name, value in measures.items())
@@ -204,7 +214,10 @@ def _headline(study: StoredStudy) -> str:
     readings = split_readings.count(study.folder.path)
     times = f"{readings} time{'s' * (readings != 1)}" if readings else "never"
     test = f"test split read {times}" if readings else "test split never read"
-    return f"{study.id} is {study.state}: {trials}{more}; {test}"
+    owner = lock.owner(study.folder.path)
+    elsewhere = study.state == "running" and owner and owner.host not in ("", socket.gethostname())
+    where = f" on {owner.host}" if owner and elsewhere else ""
+    return f"{study.id} is {study.state}{where}: {trials}{more}; {test}"
 
 
 def _table(study: StoredStudy, console: Console) -> RenderableType:
@@ -213,6 +226,9 @@ def _table(study: StoredStudy, console: Console) -> RenderableType:
     going = "running" if study.state == "running" else "interrupted"
     tracker = ConsoleTracker(console, settings.max_epochs, going=going)
     tracker.expect(study.info)
+    waiting = study.waiting.trials if study.waiting else ()
     for trial in study.trials:
-        tracker.add(trial.summary, trial.params)
+        waits = trial.summary.number in waiting
+        folder = study.trial_folder(trial.summary.number)
+        tracker.add(trial.summary, trial.params, folder, waits=waits)
     return tracker.table()

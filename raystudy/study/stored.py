@@ -16,10 +16,12 @@ from raystudy.search import pareto
 from raystudy.search.listed_space import ListedSpace
 from raystudy.search.samplers import quiet
 from raystudy.search.search_space import SearchSpace
+from raystudy.storage import waiting
 from raystudy.storage.database import open_database
 from raystudy.storage.folders import StudyFolder, TrialFolder, is_locked, open_study_folder
 from raystudy.storage.journal import Snapshot
 from raystudy.storage.manifest import Manifest
+from raystudy.storage.waiting import Waiting
 from raystudy.study import trial_record
 from raystudy.study.info import StudyInfo
 from raystudy.study.ledger import ENDED_EARLY, LET_THROUGH
@@ -188,6 +190,11 @@ class StoredStudy:
         if self.ended_early and len(self.ended) == len(self.trials):
             return "complete"
         return "interrupted" if unfinished else "complete"
+
+    @property
+    def waiting(self) -> Waiting | None:
+        """What its driver waits for, if one has it now."""
+        return waiting.read(self.folder.waiting) if self.state == "running" else None
 
     def trial(self, number: int) -> StoredTrial:
         """Return one trial.

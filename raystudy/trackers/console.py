@@ -1,6 +1,8 @@
 """What a study shows on a terminal: a live table, or plain lines in a log."""
 
+import socket
 import time
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -11,6 +13,7 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy.config.spec import Objective
+from raystudy.storage.folders import TrialFolder
 from raystudy.study.info import StudyInfo
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
@@ -37,6 +40,13 @@ class _Row:
     started: float = field(default_factory=time.monotonic)
     seconds: float | None = None
     reason: str = ""
+    folder: TrialFolder | None = None
+    waits: bool = False
+    host: str = ""
+
+    def locate(self) -> None:
+        """Learn where it runs: at each epoch, for it may have moved."""
+        self.host = self.folder.hosts if self.folder else ""
 
     def elapsed(self) -> float:
         return time.monotonic() - self.started if self.seconds is None else self.seconds
@@ -83,7 +93,8 @@ class ConsoleTracker:
 
     def trial_started(self, trial: TrialInfo) -> None:
         """Add a row."""
-        self._rows[trial.number] = _Row(trial.number, trial.params)
+        folder = TrialFolder(trial.folder)
+        self._rows[trial.number] = _Row(trial.number, trial.params, folder=folder)
         if self._live is None:
             again = "continues" if trial.resumed else "starts"
             self._say(f"trial {trial.number:>3}  {again:<9} {_settings(trial.params)}")
@@ -92,6 +103,7 @@ class ConsoleTracker:
         """Move a row on."""
         row = self._rows.setdefault(number, _Row(number, {}))
         row.epoch, row.metrics = epoch, {**row.metrics, **metrics}
+        row.locate()
         if self._live is None and any(measure in metrics for measure in self._measures):
             self._say(
                 f"trial {number:>3}  epoch {epoch:>3}/{self._max_epochs} {self._values(metrics)}"
@@ -125,9 +137,16 @@ class ConsoleTracker:
         there = [measure for measure in self._measures if measure in metrics]
         return "  ".join(f"{short(measure)} {metrics[measure]:.4f}" for measure in there)
 
-    def add(self, trial: TrialSummary, params: Mapping[str, Any]) -> None:
-        """Take over a trial that another process reported."""
-        self._rows[trial.number] = _Row(
+    def add(
+        self,
+        trial: TrialSummary,
+        params: Mapping[str, Any],
+        folder: TrialFolder | None = None,
+        *,
+        waits: bool = False,
+    ) -> None:
+        """Take over a trial that another process reported; `waits`: no process runs it yet."""
+        row = self._rows[trial.number] = _Row(
             trial.number,
             params,
             trial.state,
@@ -135,20 +154,26 @@ class ConsoleTracker:
             trial.metrics,
             seconds=trial.seconds,
             reason=trial.reason,
+            folder=folder,
+            waits=waits,
         )
+        row.locate()
 
     def table(self) -> RenderableType:
         """Return all that is known, as it is shown on a terminal."""
         table = Table(
             box=None, pad_edge=False, header_style="bold", expand=self._console.is_terminal
         )
-        for title in ("trial", "state", "epoch", *map(short, self._measures), "time"):
-            justify: JustifyMethod = "left" if title == "state" else "right"
+        shown = self._shown()
+        elsewhere = {row.host for row in shown} - {"", socket.gethostname()}
+        where = ["host"] if elsewhere else []
+        for title in ("trial", "state", *where, "epoch", *map(short, self._measures), "time"):
+            justify: JustifyMethod = "left" if title in ("state", "host") else "right"
             table.add_column(title, justify=justify, no_wrap=True)
         # It gets what the others, all as wide as they are, leave of the line.
         table.add_column("settings", overflow="ellipsis", no_wrap=True, ratio=1)
-        for row in self._shown():
-            table.add_row(*self._cells(row))
+        for row in shown:
+            table.add_row(*self._cells(row, [row.host or "-"] if elsewhere else []))
         return Group(table, Text(self._footer(), style="dim"))
 
     def _shown(self) -> list[_Row]:
@@ -166,22 +191,24 @@ class ConsoleTracker:
         value = row.metrics.get(objective.metric, objective.worst_value)
         return row.state != "complete", -value if objective.direction == "maximize" else value
 
-    def _cells(self, row: _Row) -> list[RenderableType]:
+    def _cells(self, row: _Row, host: list[str]) -> list[RenderableType]:
         values = [
             f"{row.metrics[measure]:.4f}" if measure in row.metrics else "-"
             for measure in self._measures
         ]
         return [
             str(row.number),
-            Text(self._name(row.state), style=STATE_STYLES.get(row.state, "")),
+            Text(self._name(row), style=STATE_STYLES.get(row.state, "")),
+            *map(Text, host),
             f"{row.epoch}/{self._max_epochs}",
             *values,
             f"{row.elapsed():.0f} s",
             Text(self._remark(row)),
         ]
 
-    def _name(self, state: str) -> str:
-        return self._going if state == "running" else state
+    def _name(self, row: _Row) -> str:
+        going = "waiting" if row.waits else self._going
+        return going if row.state == "running" else row.state
 
     def _remark(self, row: _Row) -> str:
         """Return why a trial failed, else its settings."""
@@ -190,10 +217,9 @@ class ConsoleTracker:
         return _settings(_by_last_name(row.params)) if plain else row.reason
 
     def _footer(self) -> str:
-        states = [row.state for row in self._rows.values()]
-        there = [state for state in STATE_STYLES if state in states]
-        counts = [f"{states.count(state)} {self._name(state)}" for state in there]
-        ended = len(states) - states.count("running")
+        rows = sorted(self._rows.values(), key=lambda row: list(STATE_STYLES).index(row.state))
+        counts = [f"{count} {name}" for name, count in Counter(map(self._name, rows)).items()]
+        ended = sum(row.state != "running" for row in rows)
         hidden = len(self._rows) - len(self._shown())
         more = f" ({hidden} not shown)" if hidden else ""
         return f"{ended} of {self._total} trials ended: {', '.join(counts)}{more}"

@@ -14,8 +14,10 @@ from busy import PATIENCE_S
 from raystudy.cli import main
 from raystudy.config.spec import StudySpec
 from raystudy.search.search_space import SearchSpace
+from raystudy.storage import waiting
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Cut, Manifest
+from raystudy.storage.waiting import Waiting
 from raystudy.study.info import StudyInfo
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
@@ -270,6 +272,42 @@ def test_logs_of_a_trial_that_nobody_runs_say_how_to_go_on(home, capsys):
     _, out, _ = run(capsys, "logs", "other", "0", "-f")
     state = "is interrupted (continue with 'raystudy resume other') after 0 epochs"
     assert out == f"trial 0 of other {state}\n"
+
+
+def test_views_show_where_a_trial_runs_and_what_it_waits_for(home, capsys):
+    study, folder = begin(home, "other"), StudyFolder(home / "studies" / "other")
+    with folder.locked(), study:
+        for host in ("worker-1", None):
+            trial = study.next_trial()
+            study.report(trial.number, 1, {ROBUST: 0.25})
+            trial.folder.mkdir(parents=True)
+            if host:
+                folder.trial(trial.number).host.write_text(host)
+        waiting.keep(folder.waiting, Waiting(since=0.0, words="1 GPU; ask me", trials=(1,)))
+        _, out, _ = run(capsys, "status", "other")
+        rows = [line.split()[:3] for line in out.splitlines()]
+        assert rows[:3] == [
+            ["trial", "state", "host"],
+            ["0", "running", "worker-1"],
+            ["1", "waiting", "-"],
+        ]
+        assert "trial 1 has been waiting since" in out
+        assert "for 1 GPU; ask me" in out
+        told = json.loads(run(capsys, "status", "other", "--json")[1])
+        assert told["waiting"] == {"since": 0.0, "words": "1 GPU; ask me", "trials": [1]}
+        assert [trial["host"] for trial in told["trials"]] == ["worker-1", None]
+        assert "is running on worker-1 after" in run(capsys, "logs", "other", "0")[1]
+        assert "for 1 GPU; ask me" in run(capsys, "logs", "other", "1")[1]
+    _, out, _ = run(capsys, "status", "other")
+    assert "waiting" not in out  # nobody runs it now
+
+
+def test_a_study_that_runs_on_another_machine_says_where(home, capsys):
+    lock = home / "studies" / "mine" / "lock"
+    with StudyFolder(lock.parent).locked():
+        kept = json.loads(lock.read_text())
+        lock.write_text(json.dumps(kept | {"host": "head"}))
+        assert "mine is running on head: " in run(capsys, "status", "mine")[1]
 
 
 def test_rm_wants_to_be_sure(home, capsys):
