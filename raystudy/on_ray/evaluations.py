@@ -9,6 +9,8 @@ import ray
 from raystudy.config.scaling import Scaling
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
+from raystudy.on_ray.following import following
+from raystudy.on_ray.resources import selector
 from trainables.suite.suite import Step
 
 POLL_EVERY_S = 0.3
@@ -35,16 +37,28 @@ def measure_on_ray(
         Called after every step; False interrupts.
     scaling : Scaling
         What each process may use.
+
+    Raises
+    ------
+    UserError
+        If that is more than the cluster can ever hold.
     """
-    with connected(scaling):
+    # One process measures a network, however many trained it.
+    alone = dataclasses.replace(scaling, num_workers=1)
+    with connected(scaling), following(alone) as capacity:
         board: Any = ray.remote(num_cpus=0)(_Board).remote()
-        task = ray.remote(num_cpus=scaling.cpus_per_worker, num_gpus=_gpus(scaling))(_measure)
+        task = ray.remote(
+            num_cpus=scaling.cpus_per_worker,
+            num_gpus=_gpus(scaling),
+            label_selector=selector(scaling),
+        )(_measure)
         pending = {
-            task.remote(measure, order, board, place, scaling): place
+            task.remote(measure, order, board, place, alone): place
             for place, order in enumerate(orders)
         }
         records: dict[int, Record | None] = {}
         while pending:
+            capacity.refresh(len(pending), 0)
             ended, _ = ray.wait(list(pending), timeout=POLL_EVERY_S)
             for place, step in ray.get(board.news.remote()):
                 if not on_step(orders[place], step):
@@ -75,8 +89,7 @@ def _measure(
     place: int,
     scaling: Scaling,
 ) -> Record | None:
-    # One process measures a network, however many trained it.
-    use_devices(dataclasses.replace(scaling, num_workers=1))
+    use_devices(scaling)
     return measure(order, lambda step: bool(ray.get(board.report.remote(place, step))))
 
 

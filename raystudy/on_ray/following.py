@@ -15,8 +15,14 @@ from raystudy.storage.folders import StudyFolder
 
 
 @contextlib.contextmanager
-def following(scaling: Scaling, folder: StudyFolder) -> Iterator[Capacity]:
+def following(scaling: Scaling, folder: StudyFolder | None = None) -> Iterator[Capacity]:
     """Follow the nodes of the Ray that this process is connected to; at the end ask for none.
+
+    Parameters
+    ----------
+    scaling : Scaling
+    folder : StudyFolder, optional
+        Of the study whose trials wait for nodes; Ray's own tasks ask for theirs.
 
     Raises
     ------
@@ -27,10 +33,10 @@ def following(scaling: Scaling, folder: StudyFolder) -> Iterator[Capacity]:
         scaling,
         nodes=lambda: node_totals(scaling),
         autoscaler=autoscaler.find() if scaling.address else None,
-        demand=GroupsThatWait(scaling),
+        demand=GroupsThatWait(scaling) if folder else None,
         launches=launches,
         say=terminal.console(stderr=True).print,
-        note=lambda one: waiting.keep(folder.waiting, one),
+        note=lambda one: waiting.keep(folder.waiting, one) if folder else None,
     )
     try:
         yield capacity

@@ -26,12 +26,10 @@ class Waiting:
     trials: tuple[int, ...] = ()
 
     def __str__(self) -> str:
-        numbers = ", ".join(map(str, self.trials))
-        many = len(self.trials) > 1
-        who = f"trial{'s' * many} {numbers}" if numbers else "the study"
+        numbers, many = ", ".join(map(str, self.trials)), len(self.trials) > 1
+        who = f"trial{'s' * many} {numbers} ha{'ve' if many else 's'} been " if numbers else ""
         clock = time.strftime("%H:%M", time.localtime(self.since))
-        verb = "have" if many else "has"
-        return f"{who} {verb} been waiting since {clock} for {self.words}"
+        return f"{who}waiting since {clock} for {self.words}"
 
 
 def keep(path: Path, waiting: Waiting | None) -> None:

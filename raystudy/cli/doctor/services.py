@@ -3,6 +3,7 @@
 import json
 import socket
 from collections.abc import Mapping
+from dataclasses import asdict
 from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import urlopen
@@ -51,18 +52,13 @@ def check_database(url: str | None) -> list[Check]:
 
 def check_ray(scaling: Scaling) -> list[Check]:
     """Check that the Ray that a study would run on starts, or responds."""
-    code = (
-        "import sys; from raystudy.on_ray.probe import probe; "
-        "probe(sys.argv[1] or None, int(sys.argv[2]), sys.argv[3] == 'dashboard')"
-    )
+    code = "import sys; from raystudy.on_ray.probe import probe; probe(sys.argv[1])"
     if scaling.address and (reason := unreachable(scaling.address)):
         advice = (
             "start it: 'ray start --head' or 'ray up cluster.yaml'; or set scaling.address=null"
         )
         return [Check("ray", "wrong", reason, advice)]
-    dashboard = "dashboard" if scaling.num_workers > 1 else ""
-    arguments = (scaling.address or "", str(scaling.object_store_mb), dashboard)
-    answer, wrong = python(code, *arguments)
+    answer, wrong = python(code, json.dumps(asdict(scaling)))
     if wrong or not answer:
         advice = "" if scaling.address else "a local Ray starts on 127.0.0.1 and writes to /tmp"
         return [Check("ray", "wrong", wrong or "no output", advice)]
@@ -71,8 +67,23 @@ def check_ray(scaling: Scaling) -> list[Check]:
     resources = (
         f"{cluster['cpus']:g} CPUs, {cluster['gpus']:g} GPUs, {size(cluster['store'])} store"
     )
-    started = Check("ray", "well", f"{where}: {resources}")
-    return [started, check_dashboard(cluster["dashboard"], scaling)]
+    growth = f"; its autoscaler starts {cluster['grows_to']}" if cluster["grows_to"] else ""
+    started = Check("ray", "well", f"{where}: {resources}{growth}")
+    return [
+        started,
+        check_room(cluster, scaling),
+        check_dashboard(cluster["dashboard"], scaling),
+    ]
+
+
+def check_room(cluster: Mapping[str, Any], scaling: Scaling) -> Check:
+    """Check that a trial fits what Ray has, or what its autoscaler may start."""
+    if "never" in cluster:
+        return Check("trials", "wrong", cluster["never"])
+    now, most = cluster["trials"], cluster["most"]
+    later = "as its machines come" if most is None else f"up to {most}"
+    grows = f", {later}" if cluster["grows_to"] else ""
+    return Check("trials", "well", f"{now} at a time now{grows}: {scaling.words}")
 
 
 def unreachable(address: str) -> str:

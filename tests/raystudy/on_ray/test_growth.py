@@ -119,7 +119,7 @@ def test_it_grows_from_zero_refuses_the_impossible_and_gives_its_nodes_back(
             assert {summary.state for summary in study.summaries()} == {"complete"}
             assert len(events.of("trial_reported")) == 6 * EPOCHS
             said = capfd.readouterr().err
-            assert "the study has been waiting since" in said
+            assert "waiting since" in said
             assert "room for 1 trial at a time now" in said or "room for 2 trials" in said
             assert {group["state"] for group in placement_group_table().values()} == {"REMOVED"}
             while alive() != [None]:  # nothing is asked for any more: its nodes go

@@ -195,3 +195,20 @@ def test_the_size_of_a_study_is_at_least_its_checkpoints():
 
     sizes = Sizes(checkpoint=1000, weights=100)
     assert most_bytes(settings, sizes) > 3 * 1100
+
+
+CLUSTER = {"trials": 0, "most": 8, "grows_to": "gpu_worker (48 CPU and 4 GPU, at most 2)"}
+
+
+@pytest.mark.parametrize(
+    ("cluster", "verdict", "found"),
+    [
+        (CLUSTER, "well", "0 at a time now, up to 8: 1 worker with 1 CPU each"),
+        (CLUSTER | {"most": None}, "well", "0 at a time now, as its machines come: 1 worker"),
+        (CLUSTER | {"trials": 4, "grows_to": ""}, "well", "4 at a time now: 1 worker"),
+        (CLUSTER | {"never": "a trial needs more"}, "wrong", "a trial needs more"),
+    ],
+)
+def test_what_a_cluster_can_grow_to_is_said(cluster, verdict, found):
+    check = services.check_room(cluster, Scaling(address="auto"))
+    assert (check.verdict, check.found[: len(found)]) == (verdict, found)
