@@ -5,6 +5,7 @@ import math
 
 import pytest
 import torch
+from fake_ranks import fake_ranks
 from omegaconf import OmegaConf
 
 from raystudy.config import catalogue, compose
@@ -191,3 +192,20 @@ def test_its_objectives_are_measured_and_measuring_moves_nothing(study):
     assert with_measures == without
     for objective in StudySpec.read(settings.study).objectives:
         assert 0 <= measured[objective.metric] <= 1
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_the_fourth_of_eight_ranks_takes_its_step(study):
+    def keep(_, bucket):  # DDP's mean over ranks: these carry nothing
+        kept = torch.futures.Future()
+        kept.set_result(bucket.buffer())
+        return kept
+
+    with fake_ranks(8, rank=3):
+        trainer = trainer_of(study)
+        trainer._step.register_comm_hook(None, keep)
+        trainer.method.before_epoch(trainer._train, trainer._progress(0))
+        batch = next(iter(trainer._batches.epoch(0)))
+        scalars = trainer._update(batch, trainer._progress(0))
+        assert {tuple(value.shape) for value in scalars.values()} == {()}
+        assert any(parameter.grad is not None for parameter in trainer.method.parameters())

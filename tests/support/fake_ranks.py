@@ -10,9 +10,9 @@ from torch.testing._internal.distributed.fake_pg import FakeStore
 
 
 @contextmanager
-def fake_ranks(world_size):
-    """Be rank 0 of so many."""
-    dist.init_process_group("fake", rank=0, world_size=world_size, store=FakeStore())
+def fake_ranks(world_size, *, rank=0):
+    """Be one rank of so many."""
+    dist.init_process_group("fake", rank=rank, world_size=world_size, store=FakeStore())
     try:
         yield
     finally:
