@@ -160,7 +160,7 @@ class Capacity:
         if waiting is not None and (waiting != self._waiting or now - self._said_at >= SAY_EVERY_S):
             self._said_at = now
             self._say(str(waiting))
-        if waiting is None and self._waiting is not None:
+        if waiting is None and self._waiting is not None and self.trials:
             self._say(f"room for {_trials(self.trials)} at a time now")
         self._waiting = waiting
 

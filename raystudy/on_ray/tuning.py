@@ -71,13 +71,14 @@ def run_with_tune(study: TrialSource, job: Job, capacity: Capacity) -> None:
 def _trainable(job: Job) -> Any:
     """Return what Tune runs, with what it reserves for it."""
     if job.scaling.num_workers > 1:
+        # Its driver may wait on the head in any case, where no node that goes takes it along.
         bundle: dict[str, float] = {"memory": DRIVER_MEMORY}
-        trial = worker.several_workers(job)
+        trial, labels = worker.several_workers(job), {}
     else:
         bundle, trial = dict(job.scaling.worker), worker.one_worker(job)
-    labels = selector(job.scaling)
-    group = tune.PlacementGroupFactory([bundle], bundle_label_selector=[labels])
-    return tune.with_resources(trial, group if labels else tune.PlacementGroupFactory([bundle]))
+        labels = selector(job.scaling)
+    selectors = {"bundle_label_selector": [labels]} if labels else {}
+    return tune.with_resources(trial, tune.PlacementGroupFactory([bundle], **selectors))
 
 
 def _name(trial: Any) -> str:

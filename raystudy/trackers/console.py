@@ -222,7 +222,8 @@ class ConsoleTracker:
         ended = sum(row.state != "running" for row in rows)
         hidden = len(self._rows) - len(self._shown())
         more = f" ({hidden} not shown)" if hidden else ""
-        return f"{ended} of {self._total} trials ended: {', '.join(counts)}{more}"
+        which = f": {', '.join(counts)}" if counts else ""
+        return f"{ended} of {self._total} trials ended{which}{more}"
 
 
 def short(measure: str) -> str:

@@ -146,6 +146,13 @@ def test_never_more_than_max_concurrent_are_asked_for():
     assert capacity.trials == 3
 
 
+def test_a_study_that_is_stopped_while_it_waits_asks_for_nothing_more():
+    capacity, demand, said, notes, _ = follow(GPU_TRIAL, [HEAD], AWS)
+    capacity.refresh(0, 20)
+    capacity.refresh(0, 0)
+    assert (demand.trials, len(said), notes[-1]) == (0, 1, None)
+
+
 def test_it_says_what_the_autoscaler_is_doing():
     report = {
         "pending_launches": {"gpu_worker": 1},

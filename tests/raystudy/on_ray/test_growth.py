@@ -19,6 +19,7 @@ from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.on_ray.autoscaler import find
 from raystudy.on_ray.cluster import connected
+from raystudy.on_ray.evaluations import measure_on_ray
 from raystudy.on_ray.executor import RayExecutor
 
 pytestmark = pytest.mark.ray
@@ -100,6 +101,11 @@ def alive():
     return [node["Resources"].get("CPU") for node in ray.nodes() if node["Alive"]]
 
 
+def measured(scaling):
+    """Measure two networks, made up, as `evaluate` does."""
+    return measure_on_ray(["a", "b"], lambda order, _: {"order": order}, None, scaling)
+
+
 def test_it_grows_from_zero_refuses_the_impossible_and_gives_its_nodes_back(
     address, tmp_path, capfd
 ):
@@ -122,5 +128,8 @@ def test_it_grows_from_zero_refuses_the_impossible_and_gives_its_nodes_back(
             assert "waiting since" in said
             assert "room for 1 trial at a time now" in said or "room for 2 trials" in said
             assert {group["state"] for group in placement_group_table().values()} == {"REMOVED"}
+            assert measured(scaling) == [{"order": "a"}, {"order": "b"}]
+            with pytest.raises(UserError, match=types):
+                measured(Scaling(address=address, cpus_per_worker=2))
             while alive() != [None]:  # nothing is asked for any more: its nodes go
                 Event().wait(0.2)
