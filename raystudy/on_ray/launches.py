@@ -18,7 +18,7 @@ def launches() -> str:
     """Return which nodes are being started and which could not be; empty: none, or not known."""
     with contextlib.suppress(Exception):  # only shown
         if report := _internal_kv_get(FIRST_VERSION):
-            return _of_first_version(json.loads(report)["autoscaler_report"])
+            return of_first_version(json.loads(report)["autoscaler_report"])
         status = get_cluster_status(ray.get_runtime_context().gcs_address)
         starting = Counter(node.ray_node_type_name for node in status.pending_nodes)
         for launch in status.pending_launches:
@@ -28,7 +28,7 @@ def launches() -> str:
     return ""
 
 
-def _of_first_version(report: Mapping[str, Any]) -> str:
+def of_first_version(report: Mapping[str, Any]) -> str:
     starting = Counter(report.get("pending_launches") or {})
     starting.update(node_type for _, node_type, _ in report.get("pending_nodes") or [])
     summary = report.get("node_availability_summary") or {}

@@ -1,9 +1,11 @@
 """Tune's searcher: passes on the trials that the study proposes."""
 
+import contextlib
 import math
 import time
 from typing import Any
 
+from ray.exceptions import RayError
 from ray.tune.search import Searcher
 
 from raystudy.on_ray.capacity import Capacity
@@ -52,7 +54,9 @@ class StudySearcher(Searcher):  # type: ignore[misc]
         now = time.monotonic()
         if now - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = now
-            self._capacity.refresh(len(self._numbers), self._study.outstanding, self.unplaced)
+            # A head out of reach is looked at again; `head_failure` knows when it is gone for good.
+            with contextlib.suppress(RayError, RuntimeError, OSError):
+                self._capacity.refresh(len(self.live), self._study.outstanding, self.unplaced)
 
     def suggest(self, trial_id: str) -> dict[str, Any] | str | None:
         """Return the next trial as the trainable's parameters."""

@@ -2,15 +2,21 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
+import ray
 import yaml
+from surrogate_study import open_study
 
 from raystudy.config.scaling import Scaling
 from raystudy.errors import UserError
 from raystudy.on_ray.autoscaler import Autoscaler, configuration
 from raystudy.on_ray.capacity import Capacity, most_at_a_time
-from raystudy.on_ray.launches import _of_first_version
+from raystudy.on_ray.exit_reasons import ExitReasons
+from raystudy.on_ray.guard import Guard
+from raystudy.on_ray.launches import of_first_version
+from raystudy.on_ray.searcher import StudySearcher
 
 GPU_TRIAL = Scaling(use_gpu=True, cpus_per_worker=4, address="auto")
 HEAD, NODE = {"CPU": 0.0}, {"CPU": 16.0, "GPU": 4.0}
@@ -153,6 +159,22 @@ def test_a_study_that_is_stopped_while_it_waits_asks_for_nothing_more():
     assert (demand.trials, len(said), notes[-1]) == (0, 1, None)
 
 
+def test_a_head_out_of_reach_for_a_moment_ends_nothing(tmp_path):
+    def out_of_reach(*_):
+        raise ray.exceptions.RaySystemError("the head does not answer")
+
+    with open_study(tmp_path / "s", num_trials=2) as study:
+        capacity = SimpleNamespace(trials=1, refresh=out_of_reach)
+        searcher = StudySearcher(Guard(study), capacity, ExitReasons())
+        assert searcher.suggest("a")["number"] == 0
+        capacity.trials = 0
+        assert searcher.suggest("b") is None
+        searcher.on_trial_complete("a")
+        assert searcher.suggest("b") is None  # none runs, and there is no room: it waits
+        study.interrupted = True
+        assert searcher.suggest("b") == StudySearcher.FINISHED
+
+
 def test_it_says_what_the_autoscaler_is_doing():
     report = {
         "pending_launches": {"gpu_worker": 1},
@@ -169,7 +191,7 @@ def test_it_says_what_the_autoscaler_is_doing():
             }
         },
     }
-    doing = _of_first_version(report)
+    doing = of_first_version(report)
     assert doing == (
         "is starting 2 gpu_worker and could not start spot (InsufficientInstanceCapacity: "
         "none left in us-west-2a)"
