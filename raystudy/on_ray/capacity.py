@@ -171,7 +171,7 @@ class Capacity:
         elif nothing_fits:
             asked = "no node of the cluster holds that now, and it has no autoscaler"
         else:
-            asked = "others use it now"
+            asked = "the nodes that hold it are in use, or have just come"
         return f"{self._scaling.words}; {asked}"
 
 
