@@ -92,6 +92,34 @@ raystudy doctor swaro data=cifar10 study.num_trials=64   # does its output fit o
 raystudy doctor scaling.num_workers=2                    # with Ray's dashboard""",
     ),
     Command(
+        name="cluster",
+        module="raystudy.cli.cluster",
+        function="cluster",
+        summary="Print a cluster file for machines of your own.",
+        details="""\
+The first machine is the head, which runs the search. For AWS, cluster.yaml is in the checkout.""",
+        arguments=(
+            argument("action", choices=("init",), help="print the file for 'ray up'"),
+            argument(
+                "--hosts",
+                required=True,
+                metavar="HOST,HOST,...",
+                help="names or addresses, the head first",
+            ),
+            argument("--user", help="of ssh, on all of them (yours)"),
+            argument("--key", metavar="FILE", help="private key of ssh (~/.ssh/id_ed25519, ...)"),
+            argument(
+                "--shared",
+                metavar="FOLDER",
+                help="that all of them see (/shared, which the head serves by NFS)",
+            ),
+        ),
+        examples="""\
+raystudy cluster init --hosts 10.0.0.1,10.0.0.2,10.0.0.3 > machines.yaml
+raystudy cluster init --hosts a,b,c --user me --key ~/.ssh/lab --shared /nfs > machines.yaml
+ray up machines.yaml""",
+    ),
+    Command(
         name="rm",
         module="raystudy.cli.rm",
         function="remove",
