@@ -6,8 +6,10 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
+from typing import Any
 
 from raystudy.cli import parser
+from raystudy.cli.commands.command import Command
 from raystudy.config import import_path
 from raystudy.errors import (
     EXIT_DONE,
@@ -30,11 +32,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         import_path.forget_working_folder()
         _complete()
     words = sys.argv[1:] if arguments is None else arguments
+    cluster, words = parser.split_cluster(words)
     command, options = parser.parse(words)
     _show_log_of("trainables.data")
     try:
         _require_folders(options.get("search_path", ()))
-        code = command.run(options)
+        code = command.run(options) if cluster is None else _ask(cluster, command, options, words)
         sys.stdout.flush()
     except KeyboardInterrupt:
         return EXIT_KILLED
@@ -48,6 +51,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         else:
             traceback.print_exc()
     return code
+
+
+def _ask(cluster: str, command: Command, options: dict[str, Any], words: Sequence[str]) -> int:
+    from raystudy.cli import remote
+
+    return remote.run(cluster, command, options, words)
 
 
 def _complete() -> None:

@@ -17,6 +17,7 @@ EPILOG = """\
 get started:
   raystudy sweep swaro              run a whole study on this machine
   raystudy COMMAND --help           options and examples of a command
+  raystudy --cluster FILE COMMAND   about studies on a cluster of 'ray up FILE'
 
 Settings are written path=value in Hydra's syntax; 'raystudy show STUDY' lists them.
 Results are in ~/raystudy; output_dir=FOLDER or the variable RAYSTUDY_HOME moves them.
@@ -49,6 +50,11 @@ def make_parser() -> argparse.ArgumentParser:
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action="version", version=f"raystudy {__version__}")
+    parser.add_argument(
+        "--cluster",
+        metavar="FILE",
+        help="have the head of this cluster answer, such as cluster.yaml",
+    )
     commands = parser.add_subparsers(
         prog="raystudy", metavar="COMMAND", required=True, help=argparse.SUPPRESS
     )
@@ -56,6 +62,14 @@ def make_parser() -> argparse.ArgumentParser:
         for command in group:
             _add(command, commands)
     return parser
+
+
+def split_cluster(words: Sequence[str]) -> tuple[str | None, list[str]]:
+    """Return the value of ``--cluster``, wherever it was typed, and the other words."""
+    parser = Parser(prog="raystudy", add_help=False, allow_abbrev=False)
+    parser.add_argument("--cluster")
+    options, others = parser.parse_known_args(words)
+    return options.cluster, others
 
 
 def parse(words: Sequence[str]) -> tuple[Command, dict[str, Any]]:
@@ -67,6 +81,7 @@ def parse(words: Sequence[str]) -> tuple[Command, dict[str, Any]]:
     options, extra = parser.parse_known_args(words)
     arguments = vars(options)
     command: Command = arguments.pop("command")
+    arguments.pop("cluster")  # see `split_cluster`
     unknown = [word for word in extra if word.startswith("-") or "overrides" not in arguments]
     if unknown:
         parser.error(f"unrecognized arguments: {' '.join(unknown)}")

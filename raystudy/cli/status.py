@@ -43,7 +43,11 @@ def studies(overrides: Sequence[str], *, as_json: bool) -> int:
         return EXIT_DONE
     console = terminal.console()
     if not entries:
-        console.print("no studies yet; start one with 'raystudy sweep swaro'", soft_wrap=True)
+        console.print(
+            "no studies here yet; start one with 'raystudy sweep swaro', or list those of a "
+            "cluster with 'raystudy --cluster cluster.yaml studies'",
+            soft_wrap=True,
+        )
         return EXIT_DONE
     rows = [_row(entry) for entry in entries]
     titles = [title for title in rows[0] if console.width >= NARROW or title in ESSENTIAL]

@@ -46,8 +46,12 @@ install() {
 
 environment() {
   # The file is written anew by each `ray up`; shells only read it, so that later changes arrive.
-  printf '%s\n' 'export PATH=$HOME/raystudy-venv/bin:$PATH' 'export RAY_AUTH_MODE=token' \
-    >> ~/raystudy-env.sh
+  # Ray's pages of metrics ask for no token and are open to the network: without them. Port 1 is
+  # one that no user may open.
+  cat >> ~/raystudy-env.sh << 'END'
+export PATH=$HOME/raystudy-venv/bin:$PATH RAY_AUTH_MODE=token
+export RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=1 DASHBOARD_METRIC_PORT=1
+END
   local profile
   for profile in ~/.bashrc ~/.profile; do
     grep -qs raystudy-env.sh $profile || echo '. ~/raystudy-env.sh' >> $profile

@@ -58,6 +58,8 @@ class Command:
     arguments : tuple of Argument
     examples : str
         One command a line.
+    from_laptop : bool
+        Whether ``--cluster`` has the head of a cluster answer it; what takes long is typed there.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Command:
     details: str = ""
     arguments: tuple[Argument, ...]
     examples: str
+    from_laptop: bool = True
 
     @property
     def description(self) -> str:

@@ -19,6 +19,7 @@ CONCLUDE = (
         name="evaluate",
         module="raystudy.cli.evaluate",
         function="evaluate",
+        from_laptop=False,
         summary="Evaluate trained networks: protocols, attacks, gradient masking checks.",
         details="""\
 RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
@@ -49,6 +50,7 @@ raystudy evaluate theirs.pt encoder=resnet18 data=cifar10 suite=full""",
         name="look",
         module="raystudy.cli.look",
         function="look",
+        from_laptop=False,
         summary="Draw a network's features, adversarial examples, activation maximisation.",
         details="""\
 RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
@@ -80,6 +82,7 @@ raystudy look swaro-1/3 --picture adversarial --output pictures""",
         name="confirm",
         module="raystudy.cli.confirm",
         function="confirm",
+        from_laptop=False,
         summary="Race a study's best trials and the published recipe on fresh seeds.",
         details="""\
 The test split is read once, after the race. 'raystudy resume' continues an interrupted race.
@@ -129,6 +132,7 @@ raystudy report swaro-1 --output swaro.html""",
         name="replay",
         module="raystudy.cli.replay",
         function="replay",
+        from_laptop=False,
         summary="Train a trial again; bit for bit on a CPU with the same versions.",
         arguments=(
             argument(

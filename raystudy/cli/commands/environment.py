@@ -95,6 +95,7 @@ raystudy doctor scaling.num_workers=2                    # with Ray's dashboard"
         name="cluster",
         module="raystudy.cli.cluster",
         function="cluster",
+        from_laptop=False,
         summary="Print a cluster file for machines of your own.",
         details="""\
 The first machine is the head, which runs the search. For AWS, cluster.yaml is in the checkout.""",
@@ -139,6 +140,7 @@ raystudy rm swaro-1 --yes                             # delete it, and its runs 
         name="completion",
         module="raystudy.cli.completion",
         function="completion",
+        from_laptop=False,
         summary="Print the completion script for your shell.",
         details="""\
 bash:  eval "$(raystudy completion bash)"

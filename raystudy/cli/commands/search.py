@@ -16,6 +16,7 @@ SEARCH = (
         name="sweep",
         module="raystudy.cli.sweep",
         function="sweep",
+        from_laptop=False,
         summary="Search a study's space on Ray.",
         details="""\
 A plain setting (path=value) applies to every trial and removes that axis from the search;
@@ -52,6 +53,7 @@ raystudy plan swaro --json""",
         name="train",
         module="raystudy.cli.train",
         function="train",
+        from_laptop=False,
         summary="Run one trial in this process, without Ray.",
         arguments=(STUDY_NAME, settings(), SEARCH_PATH),
         examples="""\
@@ -63,6 +65,7 @@ raystudy train align --search-path mine               # your own method""",
         name="resume",
         module="raystudy.cli.sweep",
         function="resume",
+        from_laptop=False,
         summary="Continue a study after Ctrl-C, a crash or a reboot.",
         details="Finished trials are not rerun; the others continue from their last checkpoint.",
         arguments=(
@@ -80,6 +83,7 @@ raystudy resume swaro-1 scaling.max_concurrent=2""",
         name="extend",
         module="raystudy.cli.sweep",
         function="extend",
+        from_laptop=False,
         summary="Continue a study, finished or not, with more trials.",
         details="study.num_trials=+32 adds 32 trials, study.num_trials=64 sets the total.",
         arguments=(

@@ -8,11 +8,15 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from rich.console import Console
+from rich.text import Text
+
 from raystudy import terminal
 from raystudy.config import import_path
 from raystudy.config.import_path import PATIENCE_S
 
 Verdict = Literal["well", "note", "wrong"]
+MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
 
 
 @dataclass(frozen=True)
@@ -62,6 +66,16 @@ def _run(name: str, probe: Probe, results: "queue.SimpleQueue[list[Check]]") -> 
     except Exception as error:  # whatever is broken on this machine
         message = f"{type(error).__name__}: {error}".splitlines()[0]
         results.put([Check(name, "wrong", message)])
+
+
+def show(console: Console, check: Check) -> None:
+    """Print a check and its advice."""
+    mark, colour = MARKS[check.verdict]
+    line = Text(f"{mark:<5} ", style=colour)
+    line.append(f"{check.name:<18} {check.found}", style="default")
+    console.print(line, soft_wrap=True)
+    if check.advice:
+        console.print(Text(f"{'':<25}{check.advice}"), soft_wrap=True)
 
 
 def python(

@@ -4,12 +4,10 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from omegaconf import DictConfig
-from rich.console import Console
-from rich.text import Text
 
 from raystudy import terminal
 from raystudy.cli.doctor import machine, results, services, versions
-from raystudy.cli.doctor.check import Check, Probe, run_all
+from raystudy.cli.doctor.check import Probe, run_all, show
 from raystudy.config import compose
 from raystudy.config.import_path import PATIENCE_S
 from raystudy.config.output_dir import folder_of
@@ -17,7 +15,6 @@ from raystudy.config.scaling import read_scaling
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
 
 LIMIT_S = PATIENCE_S + 30.0  # for all checks together; each has a shorter limit
-MARKS = {"well": ("ok", "green"), "note": ("note", "yellow"), "wrong": ("bad", "red")}
 
 
 def doctor(
@@ -47,7 +44,7 @@ def doctor(
     for check in run_all(all_probes(settings, study), LIMIT_S):
         checks.append(check)
         if not as_json:
-            _print(console, check)
+            show(console, check)
     if as_json:
         terminal.print_json([asdict(check) for check in checks])
     return EXIT_FAILED if any(check.verdict == "wrong" for check in checks) else EXIT_DONE
@@ -72,12 +69,3 @@ def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
     if study:
         probes["disk"] = lambda: results.check_disk_for(settings, study, output_dir)
     return probes
-
-
-def _print(console: Console, check: Check) -> None:
-    mark, colour = MARKS[check.verdict]
-    line = Text(f"{mark:<5} ", style=colour)
-    line.append(f"{check.name:<18} {check.found}", style="default")
-    console.print(line, soft_wrap=True)
-    if check.advice:
-        console.print(Text(f"{'':<25}{check.advice}"), soft_wrap=True)
