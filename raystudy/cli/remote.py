@@ -38,8 +38,8 @@ def run(file: str, command: Command, options: Mapping[str, Any], words: Sequence
     """
     if not command.from_laptop:
         raise UserError(
-            f"--cluster: '{command.name}' is not run from here; type it on the head, where it outlives "
-            f"this terminal: 'ray attach {file} --tmux'."
+            f"--cluster: '{command.name}' is not run from here; type it on the head, where it "
+            f"outlives this terminal: 'ray attach {file} --tmux'."
         )
     if command.name == "doctor":
         from raystudy.cli.doctor import cluster_file
@@ -52,7 +52,7 @@ def run(file: str, command: Command, options: Mapping[str, Any], words: Sequence
     if command.name == "ui":
         return _forward(head, options["host"], options["port"])
     if "output" in options and (options["output"] or command.name == "report"):
-        return _fetch(head, command, options, words)
+        return _fetch(head, options, words)
     terminal = ["-tt"] if sys.stdout.isatty() and sys.stdin.isatty() else []
     return _code(head, subprocess.call(head.ssh(*terminal, _line(words))))
 
@@ -85,7 +85,7 @@ def _forward(head: "Head", host: str, port: int) -> int:
     return _code(head, subprocess.call(tunnel))
 
 
-def _fetch(head: "Head", command: Command, options: Mapping[str, Any], words: Sequence[str]) -> int:
+def _fetch(head: "Head", options: Mapping[str, Any], words: Sequence[str]) -> int:
     """Have the head write a file, and copy it here."""
     wanted = options["output"]
     target = Path(wanted or f"{options['study_id']}-report.html").expanduser()
