@@ -44,25 +44,28 @@ def cluster(
 def _addresses(hosts: str) -> Sequence[str]:
     """Return the hosts' addresses: a name may mean the loopback on the host itself."""
     names = [name.strip() for name in hosts.split(",")]
-    addresses = []
     for name in names:
         if not re.fullmatch(r"[\w.-]+", name):
             raise UserError(
                 f"--hosts: names or addresses between commas, such as 10.0.0.1,10.0.0.2, got "
                 f"'{hosts}'" + ("; give the user by --user." if "@" in name else ".")
             )
-        try:
-            addresses.append(socket.gethostbyname(name))
-        except OSError as error:
-            raise UserError(
-                f"--hosts: '{name}' is unknown here ({error.strerror or error}); give its address."
-            ) from error
+    addresses = [_address(name) for name in names]
     twice = sorted({one for one in addresses if addresses.count(one) > 1})
     if twice:
         raise UserError(f"--hosts: {twice[0]} is there more than once in '{hosts}'.")
     if len(addresses) > 1 and any(one.startswith("127.") for one in addresses):
         raise UserError(f"--hosts: other machines cannot reach 127.0.0.1, which is in '{hosts}'.")
     return addresses
+
+
+def _address(name: str) -> str:
+    try:
+        return socket.gethostbyname(name)
+    except OSError as error:
+        raise UserError(
+            f"--hosts: '{name}' is unknown here ({error.strerror or error}); give its address."
+        ) from error
 
 
 def _key(given: str | None) -> Path:

@@ -79,12 +79,9 @@ def running_head(path: Path) -> Head:
         return _head(
             provider.get("external_head_ip", provider["head_ip"]), config["auth"], TRUSTING
         )
-    from ray.autoscaler import sdk
-
     try:
         with _silence():
-            auth = sdk.bootstrap_config(config)["auth"]
-            address = sdk.get_head_node_ip(str(path))
+            address, auth = _found(config, path)
     except ImportError as error:
         raise UserError(
             f"--cluster: {error}; the machine you type at needs it: uv pip install 'raystudy[aws]'."
@@ -95,6 +92,22 @@ def running_head(path: Path) -> Head:
             f"--cluster: no head of {path} is found ({reason}); 'ray up {path}' starts one."
         ) from error
     return _head(address, auth, FORGETFUL)
+
+
+def _found(config: dict[str, Any], path: Path) -> tuple[str, dict[str, str]]:
+    """Return the address of the head and how to get in; also of one whose update was refused."""
+    from ray.autoscaler import sdk
+    from ray.autoscaler._private import commands
+
+    config = sdk.bootstrap_config(config)
+    where = config["provider"]
+    provider = commands._get_node_provider(where, config["cluster_name"])
+    node = commands._get_running_head_node(
+        config, str(path), None, _provider=provider, _allow_uninitialized_state=True
+    )
+    inside = where.get("use_internal_ips", False)
+    address = provider.internal_ip(node) if inside else provider.external_ip(node)
+    return address, config["auth"]
 
 
 def _head(address: str, auth: Mapping[str, str], trust: tuple[str, ...]) -> Head:

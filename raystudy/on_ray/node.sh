@@ -2,9 +2,12 @@
 # What a cluster file of Ray's launcher has each node do before and beside `ray start`.
 #
 #   node.sh install         the project of the checkout that was sent, its Python, the environment
-#   node.sh before_head     refuse while a study runs here; the cluster's token; the shared folder
+#   node.sh before_head     the cluster's token, the shared folder
+#   node.sh unless_running COMMAND...   run it, unless a study runs here, which it would end
+#   node.sh patiently COMMAND...        run it again when it fails, which may be for a busy machine
 #   node.sh after_head      MLflow on the loopback, for as long as Ray runs
 #   node.sh before_worker HEAD   the shared folder
+#   node.sh after_worker    end what Ray leaves behind when its head has gone
 #
 # Settings come from ~/raystudy-env.sh, which the cluster file writes:
 #   RAYSTUDY_HOME   results, in a folder that all nodes see
@@ -34,7 +37,6 @@ install() {
     pin_image
     local running; running=$(running_studies)
     if [ -n "$running" ]; then  # also for workers that come later: one version for all trials
-      echo "raystudy: $(echo $running) runs here; the installed version stays until it has ended."
       rsync --archive --delete "$source/" "$sent/"
       return
     fi
@@ -84,13 +86,6 @@ packages() {
 }
 
 before_head() {
-  local running; running=$(running_studies)
-  if [ -n "$running" ]; then
-    echo "raystudy: $(echo $running) runs on this cluster, and restarting Ray would end it. To change" \
-      "the cluster's configuration only, type 'ray up --no-restart ...'; to restart, stop the" \
-      "study first ('raystudy --cluster FILE stop STUDY'; 'resume' continues it)." >&2
-    exit 1
-  fi
   if [ "$RAYSTUDY_NFS" = head ]; then serve; else mount_shared "$RAYSTUDY_NFS"; fi
   mkdir -p "$RAYSTUDY_HOME"
   (umask 077; $venv/bin/ray get-auth-token --generate > /dev/null 2>&1)
@@ -133,7 +128,43 @@ mount_shared() {
   sudo chown "$(id -u)" "$shared" 2> /dev/null || true  # a file system of one's own, when new
 }
 
-after_head() { setsid bash "$0" serve_mlflow > ~/raystudy-mlflow.log 2>&1 < /dev/null & }
+unless_running() {
+  [ -n "$(running_studies)" ] || "$@"
+}
+
+patiently() {
+  # Ray waits 30 s for its helpers, without a setting, and its launcher starts no node twice.
+  local try
+  for try in 1 2 3 4 5; do
+    if "$@"; then return; fi
+    echo "raystudy: $1 $2 failed on $(hostname) (try $try of 5)" >&2
+    $venv/bin/ray stop --force > /dev/null 2>&1 || true
+    sleep 10
+  done
+  return 1
+}
+
+after_head() {
+  local running; running=$(running_studies)
+  if [ -n "$running" ]; then
+    echo "raystudy: $(echo $running) runs here, so Ray was NOT restarted and the installed version" \
+      "stays; all else in the cluster file holds from now. To restart, stop the study first" \
+      "('raystudy --cluster FILE stop STUDY'), then type 'ray up' again; 'resume' continues it."
+  fi
+  setsid bash "$0" serve_mlflow > ~/raystudy-mlflow.log 2>&1 < /dev/null &
+}
+
+after_worker() { setsid bash "$0" clear_up > /dev/null 2>&1 < /dev/null & }
+
+clear_up() {  # a raylet ends a minute after its head, its agents soon, its log monitor never
+  local raylet others=
+  raylet=$(pgrep --euid "$(id -u)" --exact --newest raylet)
+  while kill -0 "$raylet"; do
+    others=$(pgrep --euid "$(id -u)" --full 'ray::[A-Za-z]+Agent|ray/_private/log_monitor.py' || true)
+    sleep 5
+  done
+  kill $others || true; sleep 10; kill -KILL $others || true
+}
 
 serve_mlflow() {
   exec 9> ~/.raystudy-mlflow.lock

@@ -68,7 +68,7 @@ new_home() {
   { echo '#!/usr/bin/env bash'; echo "BED_VENV=$VENV"; cat "$HERE/stand-ins/uv"; } > "$home/.local/bin/uv"
   chmod 755 "$home/.local/bin/uv"
   # Nodes have two cores between them, and a start may take long beside tests.
-  printf 'export RAY_raylet_start_wait_time_s=300\n' > "$home/.bash_aliases"
+  printf 'export RAY_raylet_start_wait_time_s=60\n' > "$home/.bash_aliases"
   if [ "$host" != lap ]; then
     cp "$BED/h/lap/home/${home##*/}/.ssh/id_ed25519.pub" "$home/.ssh/authorized_keys"
     return

@@ -116,9 +116,8 @@ The first machine is the head, which runs the search. For AWS, cluster.yaml is i
             ),
         ),
         examples="""\
-raystudy cluster init --hosts 10.0.0.1,10.0.0.2,10.0.0.3 > machines.yaml
-raystudy cluster init --hosts a,b,c --user me --key ~/.ssh/lab --shared /nfs > machines.yaml
-ray up machines.yaml""",
+raystudy cluster init --hosts 10.0.0.1,10.0.0.2 | tee machines.yaml     # then: ray up machines.yaml
+raystudy cluster init --hosts a,b,c --user me --key ~/.ssh/lab --shared /nfs | tee machines.yaml""",
     ),
     Command(
         name="rm",

@@ -120,4 +120,6 @@ def test_results_are_found_without_a_home(tmp_path, monkeypatch, capsys):
     assert main.main(["studies"]) == 0
     monkeypatch.delenv("RAYSTUDY_HOME")
     assert main.main(["studies", f"output_dir={tmp_path}"]) == 0
-    assert "no studies here yet" in capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
+    assert "no studies here yet" in said
+    assert "raystudy --cluster cluster.yaml studies" in said
