@@ -1,0 +1,86 @@
+"""``ray up cluster.yaml`` on an AWS that moto plays, from no node to a finished study.
+
+Needs ``uv pip install 'moto[server]'``. A quarter of an hour.
+"""
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = pytest.mark.cluster
+
+KEYS = (
+    "export AWS_ENDPOINT_URL=http://10.77.0.254:5555 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x "
+    "MOTO_IAM_LOAD_MANAGED_POLICIES=true RAY_enable_worker_prestart=0\n"
+)
+NODES = "w3", "w4"  # the first two addresses of the subnet
+SMALL = (
+    "s/type: aws/type: aws\\n  use_internal_ips: true/; s/g5.12xlarge/g5.xlarge/; "
+    "s/--object-manager-port=8076/& --memory=3000000000 --object-store-memory=200000000/"
+)
+
+
+@pytest.fixture(scope="module")
+def hosts(make_hosts):
+    try:
+        import moto  # noqa: F401
+    except ImportError:
+        pytest.skip("hosts made of namespaces: needs moto[server]")
+    hosts = make_hosts(0)
+    for host in NODES:
+        hosts.do("add", host)
+    for host, user in (("lap", "you"), *((node, "ubuntu") for node in NODES)):
+        hosts.on(
+            host,
+            f"cat >> .bash_aliases <<'END'\n{KEYS}END\necho '. ~/.bash_aliases' >> .profile",
+            user=user,
+        )
+    script = Path(__file__).with_name("fake_aws.py").read_text()
+    hosts.on(
+        "lap",
+        f"cat > fake_aws.py <<'END'\n{script}END\n(setsid venv/bin/python fake_aws.py > aws.log 2>&1 &)",
+    )
+    hosts.wait_until(lambda: "ready" in hosts.on("lap", "cat aws.log"))
+    hosts.on("lap", f"cd checkout && sed -i '{SMALL}' cluster.yaml")
+    hosts.on(
+        "lap",
+        "cd checkout && (setsid ray up -y cluster.yaml > ~/up.log 2>&1; echo code $? >> ~/up.log) &",
+    )
+    hosts.wait_until(lambda: ".pem" in hosts.on("lap", "ls .ssh"))
+    public = hosts.on("lap", "ssh-keygen -y -f .ssh/*.pem")
+    for host in NODES:
+        hosts.on(host, f"echo '{public.strip()}' >> .ssh/authorized_keys", user="ubuntu")
+    hosts.wait_until(lambda: "code " in hosts.on("lap", "cat up.log"), 900)
+    assert "code 0" in hosts.on("lap", "cat up.log"), hosts.on("lap", "tail -30 up.log")
+    return hosts
+
+
+def ask(hosts, words):
+    return hosts.on("lap", f"cd checkout && raystudy --cluster cluster.yaml {words}")
+
+
+def instances(hosts):
+    code = "import boto3; print(*[i.state['Name'] for i in boto3.resource('ec2', region_name='us-west-2').instances.all()])"
+    return hosts.on("lap", f'venv/bin/python -c "{code}"').split()
+
+
+def test_from_no_node_to_a_finished_study_and_nothing_left(hosts):
+    assert instances(hosts) == ["running"]
+    assert "code" not in ask(hosts, "studies")
+    ask_for = "import ray; ray.init('auto'); from ray.autoscaler.sdk import request_resources as r; r(bundles=[{'GPU': 1}])"
+    hosts.on("w3", f'raystudy-venv/bin/python -c "{ask_for}"', user="ubuntu")
+    hosts.wait_until(lambda: instances(hosts) == ["running"] * 2)
+    nodes = "ray list nodes --format json 2> /dev/null"
+    hosts.wait_until(lambda: hosts.on("w3", nodes, user="ubuntu").count("ALIVE") == 2, 900)
+    hosts.on(
+        "w3",
+        "raystudy sweep swaro study.num_trials=2 max_epochs=3 scaling=cluster scaling.use_gpu=false "
+        "scaling.cpus_per_worker=1",
+        user="ubuntu",
+        patience_s=1200,
+    )
+    (study,) = json.loads(ask(hosts, "studies --json"))
+    assert study["trials"] == {"complete": 2}
+    hosts.on("lap", "cd checkout && ray down -y cluster.yaml")
+    hosts.wait_until(lambda: set(instances(hosts)) == {"terminated"})
