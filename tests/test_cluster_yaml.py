@@ -16,6 +16,8 @@ NODE = "bash ~/raystudy-upload/raystudy/on_ray/node.sh"
 COMMANDS = (
     "initialization_commands",
     "setup_commands",
+    "head_setup_commands",
+    "worker_setup_commands",
     "head_start_ray_commands",
     "worker_start_ray_commands",
 )
@@ -50,6 +52,13 @@ def commands(cluster):
 
 def test_ray_accepts_the_file(cluster):
     validate_config(prepare_config(cluster))
+
+
+def test_ray_adds_no_command_of_its_own(cluster):
+    prepared = prepare_config(cluster)
+    own = cluster["initialization_commands"], cluster["setup_commands"]
+    assert (prepared["initialization_commands"], prepared["setup_commands"]) == own
+    assert prepared["head_setup_commands"] == prepared["worker_setup_commands"] == own[1]
 
 
 def test_nothing_is_left_to_edit(text):
@@ -124,7 +133,7 @@ def test_what_is_sent_is_what_is_installed(cluster):
 
 def test_both_files_have_the_same_steps(texts):
     both = [yaml.safe_load(text) for text in texts.values()]
-    for group in COMMANDS[2:]:
+    for group in COMMANDS[-2:]:
         aws, own = ([re.findall(r"node\.sh (\w+)", c) for c in cluster[group]] for cluster in both)
         assert aws == own
 

@@ -1,11 +1,11 @@
 """What answers a host that has no token: prints a JSON list, which should be empty."""
 
 import concurrent.futures
+import http.client
 import json
 import os
 import socket
 import sys
-import urllib.error
 import urllib.request
 
 PORTS = range(1, 65536)
@@ -24,7 +24,7 @@ def page(address):
         try:
             with urllib.request.urlopen(f"http://{host}:{port}/{path}", timeout=5) as answer:
                 return f"http://{host}:{port}/{path}: {answer.status}"
-        except (OSError, ValueError, urllib.error.URLError):
+        except (OSError, ValueError, http.client.HTTPException):
             continue
     return ""
 

@@ -31,22 +31,14 @@ def hosts(make_hosts):
     for host in NODES:
         hosts.do("add", host)
     for host, user in (("lap", "you"), *((node, "ubuntu") for node in NODES)):
-        hosts.on(
-            host,
-            f"cat >> .bash_aliases <<'END'\n{KEYS}END\necho '. ~/.bash_aliases' >> .profile",
-            user=user,
-        )
+        hosts.on(host, f"tee -a .profile .bash_aliases <<'END'\n{KEYS}END", user=user)
     script = Path(__file__).with_name("fake_aws.py").read_text()
-    hosts.on(
-        "lap",
-        f"cat > fake_aws.py <<'END'\n{script}END\n(setsid venv/bin/python fake_aws.py > aws.log 2>&1 &)",
-    )
+    hosts.on("lap", f"cat > fake_aws.py <<'END'\n{script}END\n")
+    hosts.on("lap", "(setsid venv/bin/python fake_aws.py > aws.log 2>&1 &)")
     hosts.wait_until(lambda: "ready" in hosts.on("lap", "cat aws.log"))
-    hosts.on("lap", f"cd checkout && sed -i '{SMALL}' cluster.yaml")
-    hosts.on(
-        "lap",
-        "cd checkout && (setsid ray up -y cluster.yaml > ~/up.log 2>&1; echo code $? >> ~/up.log) &",
-    )
+    hosts.on("lap", f"sed -i '{SMALL}' checkout/cluster.yaml")
+    up = "cd checkout && ray up -y cluster.yaml; echo code $?"
+    hosts.on("lap", f"(setsid bash -c '{up}' > up.log 2>&1 &)")
     hosts.wait_until(lambda: ".pem" in hosts.on("lap", "ls .ssh"))
     public = hosts.on("lap", "ssh-keygen -y -f .ssh/*.pem")
     for host in NODES:
@@ -61,22 +53,24 @@ def ask(hosts, words):
 
 
 def instances(hosts):
-    code = "import boto3; print(*[i.state['Name'] for i in boto3.resource('ec2', region_name='us-west-2').instances.all()])"
+    code = "import boto3; ec2 = boto3.resource('ec2', region_name='us-west-2'); "
+    code += "print(*[instance.state['Name'] for instance in ec2.instances.all()])"
     return hosts.on("lap", f'venv/bin/python -c "{code}"').split()
 
 
 def test_from_no_node_to_a_finished_study_and_nothing_left(hosts):
     assert instances(hosts) == ["running"]
     assert "code" not in ask(hosts, "studies")
-    ask_for = "import ray; ray.init('auto'); from ray.autoscaler.sdk import request_resources as r; r(bundles=[{'GPU': 1}])"
+    ask_for = "import ray; ray.init('auto'); from ray.autoscaler import sdk; "
+    ask_for += "sdk.request_resources(bundles=[{'GPU': 1}])"
     hosts.on("w3", f'raystudy-venv/bin/python -c "{ask_for}"', user="ubuntu")
     hosts.wait_until(lambda: instances(hosts) == ["running"] * 2)
     nodes = "ray list nodes --format json 2> /dev/null"
     hosts.wait_until(lambda: hosts.on("w3", nodes, user="ubuntu").count("ALIVE") == 2, 900)
     hosts.on(
         "w3",
-        "raystudy sweep swaro study.num_trials=2 max_epochs=3 scaling=cluster scaling.use_gpu=false "
-        "scaling.cpus_per_worker=1",
+        "raystudy sweep swaro study.num_trials=2 max_epochs=3 scaling=cluster "
+        "scaling.use_gpu=false scaling.cpus_per_worker=1",
         user="ubuntu",
         patience_s=1200,
     )

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.cluster
 CLUSTER = "machines.yaml"
 SWEEP = (
     "raystudy sweep swaro scaling=cluster scaling.use_gpu=false scaling.cpus_per_worker=1 "
-    "trial_scheduler=none evaluate_every=5"
+    "trial_scheduler=none evaluate_every=10"
 )
 OUTSIDER = Path(__file__).with_name("outsider.py")
 
@@ -115,26 +115,26 @@ def test_ray_up_restarts_nothing_while_a_study_runs_and_says_so(hosts):
 
 
 def test_power_cut_of_a_worker_costs_no_epoch_and_it_comes_back_by_itself(hosts):
-    start(hosts, "power", trials=3, epochs=60)
+    start(hosts, "power", trials=3, epochs=30)
     hosts.do("off", "w2")
     time.sleep(20)
     hosts.do("on", "w2")
-    assert_complete(hosts, "power", 3, 60)
+    assert_complete(hosts, "power", 3, 30)
     hosts.wait_until(lambda: "10.77.0.3" in alive(hosts))
 
 
 @pytest.mark.parametrize("seconds", [20, 90])
 def test_a_cable_that_is_out_costs_no_epoch(hosts, seconds):
-    start(hosts, f"cable{seconds}", trials=3, epochs=60)
+    start(hosts, f"cable{seconds}", trials=3, epochs=30)
     hosts.do("cut", "w1")
     time.sleep(seconds)
     hosts.do("plug", "w1")
-    assert_complete(hosts, f"cable{seconds}", 3, 60)
+    assert_complete(hosts, f"cable{seconds}", 3, 30)
     hosts.wait_until(lambda: "10.77.0.2" in alive(hosts))
 
 
 def test_after_a_power_cut_of_the_head_ray_up_and_resume_continue(hosts):
-    start(hosts, "headless", trials=3, epochs=60)
+    start(hosts, "headless", trials=3, epochs=30)
     before = finished_epochs(hosts, "headless")
     hosts.do("off", "head")
     hosts.do("on", "head")
@@ -142,7 +142,7 @@ def test_after_a_power_cut_of_the_head_ray_up_and_resume_continue(hosts):
     hosts.wait_until(lambda: alive(hosts) == {"10.77.0.1", "10.77.0.2", "10.77.0.3"})
     assert finished_epochs(hosts, "headless") >= before
     hosts.on("head", "raystudy resume headless", patience_s=1800)
-    assert_complete(hosts, "headless", 3, 60)
+    assert_complete(hosts, "headless", 3, 30)
 
 
 def test_ray_down_leaves_no_process(hosts):
