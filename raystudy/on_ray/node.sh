@@ -54,6 +54,7 @@ environment() {
 export PATH=$HOME/raystudy-venv/bin:$PATH RAY_AUTH_MODE=token
 export RAY_enable_metrics_collection=0 AUTOSCALER_METRIC_PORT=1 DASHBOARD_METRIC_PORT=1
 END
+  chmod 600 ~/raystudy-env.sh  # an MLflow server's URI may hold a password
   local profile
   for profile in ~/.bashrc ~/.profile; do
     grep -qs raystudy-env.sh $profile || echo '. ~/raystudy-env.sh' >> $profile
@@ -114,6 +115,7 @@ serve() {  # to private addresses; from outside the cluster the security group l
   for network in 10.0.0.0/8 172.16.0.0/12 192.168.0.0/16; do
     hosts="$hosts $network(rw,no_subtree_check)"
   done
+  sudo mkdir -p /etc/exports.d
   echo "$shared$hosts" | sudo tee /etc/exports.d/raystudy.exports > /dev/null
   sudo exportfs -ra
 }

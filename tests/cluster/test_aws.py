@@ -58,9 +58,20 @@ def instances(hosts):
     return hosts.on("lap", f'venv/bin/python -c "{code}"').split()
 
 
+def test_only_ssh_is_open_to_the_world(hosts):
+    code = "import boto3; groups = boto3.resource('ec2', region_name='us-west-2').security_groups; "
+    code += "print(*[p.get('FromPort') for g in groups.all() if g.group_name.startswith('ray') "
+    code += "for p in g.ip_permissions if p['IpRanges'] or p['Ipv6Ranges']])"
+    assert hosts.on("lap", f'venv/bin/python -c "{code}"').split() == ["22"]
+
+
+def test_doctor_says_that_the_image_is_not_known_here(hosts):
+    with pytest.raises(AssertionError, match=r"bad +image of head +resolve:ssm:/aws"):
+        ask(hosts, "doctor")
+
+
 def test_from_no_node_to_a_finished_study_and_nothing_left(hosts):
     assert instances(hosts) == ["running"]
-    assert "code" not in ask(hosts, "studies")
     ask_for = "import ray; ray.init('auto'); from ray.autoscaler import sdk; "
     ask_for += "sdk.request_resources(bundles=[{'GPU': 1}])"
     hosts.on("w3", f'raystudy-venv/bin/python -c "{ask_for}"', user="ubuntu")
@@ -74,7 +85,7 @@ def test_from_no_node_to_a_finished_study_and_nothing_left(hosts):
         user="ubuntu",
         patience_s=1200,
     )
-    (study,) = json.loads(ask(hosts, "studies --json"))
-    assert study["trials"] == {"complete": 2}
+    trials = json.loads(ask(hosts, "status swaro-1 --json"))["trials"]
+    assert [trial["state"] for trial in trials] == ["complete"] * 2
     hosts.on("lap", "cd checkout && ray down -y cluster.yaml")
     hosts.wait_until(lambda: set(instances(hosts)) == {"terminated"})
