@@ -26,6 +26,7 @@ PROJECT=${PROJECT:-$(cd "$HERE/../.." && pwd)}   # with .venv; hosts see both at
 VENV=${VENV:-$PROJECT/.venv}
 USERS="you ubuntu"                               # of a rack; of Ubuntu's images
 NET=10.77.0
+NETNS=$(basename "$BED")                          # several beds may be up at a time
 
 address() { case $1 in lap) echo $NET.254;; head) echo $NET.1;; w*) echo $NET.$((1 + ${1#w}));; esac; }
 init_pid() { cat "$BED/h/$1/pid"; }
@@ -74,8 +75,10 @@ new_home() {
     return
   fi
   ssh-keygen -q -t ed25519 -N '' -C "${home##*/}@lap" -f "$home/.ssh/id_ed25519"
+  [ "${home##*/}" = you ] || return 0
   git clone -q --no-hardlinks "$PROJECT" "$home/checkout"
-  rsync -a --delete --exclude=.git --exclude=.venv "$PROJECT/" "$home/checkout/"
+  git -C "$PROJECT" ls-files -z --cached --others --exclude-standard |
+    rsync -a --from0 --files-from=- --ignore-missing-args "$PROJECT/" "$home/checkout/"
   HOME=$home "$home/.local/bin/uv" venv "$home/venv"
   HOME=$home "$home/.local/bin/uv" pip install --python "$home/venv/bin/python" --editable "$home/checkout"
   sed -i "s|$home|/home/${home##*/}|g" "$home"/venv/bin/{ray,raystudy} "$home"/venv/lib/*/site-packages/0.pth
@@ -83,16 +86,16 @@ new_home() {
 }
 
 wire() {
-  local host=$1 net=cl-$1
+  local host=$1 net=$NETNS-$1
   ip netns add "$net"
   ip -n "$net" link set lo up
   if [ "$host" = lap ]; then
-    ip -n cl-lap link add br0 type bridge
-    ip -n cl-lap addr add "$(address lap)/24" dev br0
-    ip -n cl-lap link set br0 up
+    ip -n "$NETNS-lap" link add br0 type bridge
+    ip -n "$NETNS-lap" addr add "$(address lap)/24" dev br0
+    ip -n "$NETNS-lap" link set br0 up
   else
-    ip -n "$net" link add eth0 type veth peer name "v-$host" netns cl-lap
-    ip -n cl-lap link set "v-$host" master br0 up
+    ip -n "$net" link add eth0 type veth peer name "v-$host" netns "$NETNS-lap"
+    ip -n "$NETNS-lap" link set "v-$host" master br0 up
     ip -n "$net" addr add "$(address "$host")/24" dev eth0
     ip -n "$net" link set eth0 up
     ip -n "$net" route add default via "$(address lap)"   # leads nowhere: lap forwards nothing
@@ -137,7 +140,7 @@ inside() {  # runs as process 1 of the host: builds its root, starts sshd, reaps
 
 on() {
   local host=$1 dir=$BED/h/$1
-  setsid ip netns exec "cl-$host" unshare --mount --pid --fork --uts --ipc \
+  setsid ip netns exec "$NETNS-$host" unshare --mount --pid --fork --uts --ipc \
     "$0" inside "$host" > "$dir/init.log" 2>&1 < /dev/null &
   local parent=$! child=
   for _ in $(seq 100); do
@@ -172,11 +175,11 @@ case ${1:-} in
   in) shift; enter "$@";;
   on) on "$2";;
   off) off "$2";;
-  cut) ip -n cl-lap link set "v-$2" down;;
-  plug) ip -n cl-lap link set "v-$2" up;;
+  cut) ip -n "$NETNS-lap" link set "v-$2" down;;
+  plug) ip -n "$NETNS-lap" link set "v-$2" up;;
   inside) inside "$2";;
   down)
     for pid in "$BED"/h/*/pid; do [ -e "$pid" ] && off "$(basename "$(dirname "$pid")")"; done
-    for host in $(ls "$BED/h"); do ip netns del "cl-$host" 2>/dev/null || true; done;;
+    for host in $(ls "$BED/h"); do ip netns del "$NETNS-$host" 2>/dev/null || true; done;;
   *) sed -n '2,22p' "$0"; exit 2;;
 esac

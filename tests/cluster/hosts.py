@@ -20,6 +20,11 @@ TOOLS = (
     "flock",
 )
 PATHS = f"{os.environ['PATH']}:/usr/sbin:/sbin"
+PROBE = """
+mount --make-rprivate / && mount -t tmpfs probe /mnt && mkdir /mnt/upper /mnt/work /mnt/root
+mount -t overlay -o lowerdir=/etc,upperdir=/mnt/upper,workdir=/mnt/work probe /mnt/root
+ip link add type veth && ip link add type bridge
+"""
 POLL_S = 2.0
 # Hosts share the cores of one machine, perhaps with other tests.
 SMALL = "--num-cpus=1 --memory=3000000000 --object-store-memory=200000000"
@@ -33,12 +38,13 @@ def missing():
     if os.geteuid():
         return "not root"
     tried = subprocess.run(
-        ["unshare", "--net", "--mount", "--pid", "--fork", "--uts", "--ipc", "true"],
+        [*"unshare --net --mount --pid --fork --uts --ipc sh -ec".split(), PROBE],
         capture_output=True,
         text=True,
         check=False,
+        env={**os.environ, "PATH": PATHS},
     )
-    return tried.stderr.strip()
+    return tried.stderr.strip() if tried.returncode else ""
 
 
 class Hosts:
