@@ -38,7 +38,7 @@ def missing():
     if os.geteuid():
         return "not root"
     tried = subprocess.run(
-        [*"unshare --net --mount --pid --fork --uts --ipc sh -ec".split(), PROBE],
+        [*["unshare", "--net", "--mount", "--pid", "--fork", "--uts", "--ipc", "sh", "-ec"], PROBE],
         capture_output=True,
         text=True,
         check=False,
