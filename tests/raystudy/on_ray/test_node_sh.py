@@ -46,6 +46,7 @@ def test_later_settings_reach_every_shell(home):
         (home / "raystudy-env.sh").write_text(f"export RAYSTUDY_HOME={value}\n")
         node(home, "environment")
     assert (home / ".bashrc").read_text().count("raystudy-env.sh") == 1
+    assert (home / "raystudy-env.sh").stat().st_mode & 0o777 == 0o600
     shell = ["bash", "-c", ". ~/.profile; echo $RAYSTUDY_HOME $RAY_AUTH_MODE"]
     said = subprocess.run(
         shell, env={"HOME": str(home)}, capture_output=True, text=True, check=True
@@ -65,6 +66,18 @@ def test_ray_is_restarted_when_no_study_runs(home):
     folder.mkdir(parents=True)
     (folder / "lock").touch()
     assert node(home, "unless_running", "echo", "restarted") == "restarted\n"
+
+
+def test_a_start_that_fails_on_a_busy_machine_is_tried_again(home):
+    (home / "bin").mkdir()
+    for name, text in (
+        ("sleep", "exit 0"),
+        ("start", "echo >> ~/tries; [ $(wc -l < ~/tries) = 3 ]"),
+    ):
+        (home / "bin" / name).write_text(f"#!/bin/bash\n{text}\n")
+        (home / "bin" / name).chmod(0o755)
+    node(home, "patiently", "start")
+    assert (home / "tries").read_text() == "\n" * 3
 
 
 def test_a_folder_that_is_not_the_heads_is_refused(home):
