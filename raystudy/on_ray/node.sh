@@ -139,7 +139,7 @@ patiently() {
   local try
   for try in 1 2 3 4 5; do
     if "$@"; then return; fi
-    echo "raystudy: $1 $2 failed on $(hostname) (try $try of 5)" >&2
+    echo "raystudy: ${*:1:2} failed on $(hostname) (try $try of 5)" >&2
     $venv/bin/ray stop --force > /dev/null 2>&1 || true
     sleep 10
   done
