@@ -272,7 +272,10 @@ def _there(output_dir: Path, study_id: str) -> str:
     if near := nearest_study(output_dir, study_id):
         return near
     if not there:
-        return "there is none yet: 'raystudy sweep swaro' starts one."
+        return (
+            "there is none yet: 'raystudy sweep swaro' starts one; "
+            "'raystudy --cluster FILE ...' asks a cluster."
+        )
     more = f" and {len(there) - SHOWN} more ('raystudy studies')" if len(there) > SHOWN else ""
     return f"there are {', '.join(there[:SHOWN])}{more}."
 
