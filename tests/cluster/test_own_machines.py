@@ -123,13 +123,17 @@ def test_power_cut_of_a_worker_costs_no_epoch_and_it_comes_back_by_itself(hosts)
     hosts.wait_until(lambda: "10.77.0.3" in alive(hosts))
 
 
-@pytest.mark.parametrize("seconds", [20, 90])
+@pytest.mark.parametrize("seconds", [20, None])
 def test_a_cable_that_is_out_costs_no_epoch(hosts, seconds):
-    start(hosts, f"cable{seconds}", trials=3, epochs=30)
+    study = f"cable-{seconds}"
+    start(hosts, study, trials=3, epochs=30)
     hosts.do("cut", "w1")
-    time.sleep(seconds)
-    hosts.do("plug", "w1")
-    assert_complete(hosts, f"cable{seconds}", 3, 30)
+    if seconds:
+        time.sleep(seconds)
+        hosts.do("plug", "w1")
+    assert_complete(hosts, study, 3, 30)
+    if not seconds:
+        hosts.do("plug", "w1")
     hosts.wait_until(lambda: "10.77.0.2" in alive(hosts))
 
 
