@@ -72,12 +72,6 @@ def test_doctor_says_that_the_image_is_not_known_here(hosts):
 
 def test_from_no_node_to_a_finished_study_and_nothing_left(hosts):
     assert instances(hosts) == ["running"]
-    ask_for = "import ray; ray.init('auto'); from ray.autoscaler import sdk; "
-    ask_for += "sdk.request_resources(bundles=[{'GPU': 1}])"
-    hosts.on("w3", f'raystudy-venv/bin/python -c "{ask_for}"', user="ubuntu")
-    hosts.wait_until(lambda: instances(hosts) == ["running"] * 2)
-    nodes = "ray list nodes --format json 2> /dev/null"
-    hosts.wait_until(lambda: hosts.on("w3", nodes, user="ubuntu").count("ALIVE") == 2, 900)
     hosts.on(
         "w3",
         "raystudy sweep swaro study.num_trials=2 max_epochs=3 scaling=cluster "
