@@ -1,7 +1,8 @@
 """One image file as 8-bit pixels."""
 
 import functools
-from dataclasses import dataclass
+import io
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
@@ -16,6 +17,7 @@ NOT_DECODED = frozenset({"BUFR", "EPS", "GRIB", "HDF5", "IPTC", "MPEG", "WMF"})
 COMMON = ("JPEG", "PNG", "WEBP", "GIF", "TIFF", "BMP", "PPM", "AVIF", "JPEG2000")
 UNREGISTERED = (".jif", ".jfi", ".pjp", ".pjpeg", ".mpo")  # JPEG as well
 WHITE = 65535
+DRAFT = 2  # times the size wanted, so that what is left to shorten is not seen
 BITS_PER_SAMPLE, PHOTOMETRIC, WHITE_IS_ZERO = 258, 262, 0  # TIFF 6.0, Section 8
 
 
@@ -45,12 +47,15 @@ class Decoder:
         Turn images of the other kind into this one; otherwise refuse them.
     white : int
         What is white in greys of more than 8 bits whose file does not say.
+    short_side : int, optional
+        Shorten the shorter side to so many pixels where it has more, and cut nothing out.
     """
 
     image_size: int | None
     channels: int
     convert: bool
     white: int = WHITE
+    short_side: int | None = field(default=None, repr=False)  # the rest names files of pixels
 
     def __post_init__(self) -> None:
         if self.channels not in (1, 3):
@@ -68,10 +73,13 @@ class Decoder:
         """
         return self.read(path)[0]
 
-    def read(self, path: Path) -> tuple[Pixels, Traits]:
+    def read(self, path: Path | io.BytesIO) -> tuple[Pixels, Traits]:
         """Return the image, shape (C, H, W), and its traits."""
         try:
             with Image.open(path, formats=_formats()) as file:
+                if self.short_side is not None and file.mode == "RGB":
+                    # A JPEG of a camera is decoded at an eighth, a quarter or half of its size.
+                    file.draft("RGB", (DRAFT * self.short_side, DRAFT * self.short_side))
                 halved, white = _is_halved(file), _declared_white(file)
                 file.load()
                 # PSD has layers; MPO a thumbnail or a map of depths beside its picture.
@@ -89,9 +97,17 @@ class Decoder:
         if self.image_size is not None:
             size = (self.image_size, self.image_size)
             image = ImageOps.fit(image, size, Image.Resampling.BILINEAR)
+        image = self._shortened(image)
         pixels = np.asarray(image)
         pixels = pixels[None] if self.channels == 1 else pixels.transpose(2, 0, 1)
         return pixels, Traits(frames, clear, peak, upper)
+
+    def _shortened(self, image: Image.Image) -> Image.Image:
+        short, side = min(image.size), self.short_side
+        if side is None or short <= side:
+            return image
+        width, height = (max(side, round(length * side / short)) for length in image.size)
+        return image.resize((width, height), Image.Resampling.BILINEAR)
 
     def _refuse_other_kind(self, mode: str) -> None:
         if mode == "F":
@@ -142,9 +158,10 @@ def _formats() -> tuple[str, ...]:
     return tuple(name for name in Image.OPEN if name not in NOT_DECODED)
 
 
-def _reason(path: Path, error: Exception) -> str:
+def _reason(path: Path | io.BytesIO, error: Exception) -> str:
     if isinstance(error, UnidentifiedImageError):  # which says a path once more
-        return "of no known format" if path.stat().st_size else "an empty file"
+        size = path.stat().st_size if isinstance(path, Path) else len(path.getbuffer())
+        return "of no known format" if size else "an empty file"
     strerror = error.strerror if isinstance(error, OSError) else None
     return strerror or " ".join(str(error).split()) or type(error).__name__
 

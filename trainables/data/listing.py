@@ -217,8 +217,17 @@ def _kind(entry: os.DirEntry[str]) -> str:
     except OSError as error:
         lost = error.errno in (errno.ENOENT, errno.ELOOP, errno.ENOTDIR)
         return "link that leads nowhere" if lost else "link that may not be followed"
-    ending = _ending(entry.name)
-    if ending in endings() or (not ending and is_image(entry.path)):
+    if not _ending(entry.name) and is_image(entry.path):
+        return IMAGE
+    return kind_of_name(entry.name)
+
+
+def kind_of_name(name: str) -> str:
+    """Return whether a file is called as an image is, or else why it is left out."""
+    if name[0] == "." or name.lower() in SYSTEM:
+        return HIDDEN
+    ending = _ending(name)
+    if ending in endings():
         return IMAGE
     if ending in UNDECODED:
         return f"{ending} image, which cannot be decoded here: save it as .png or .jpg"

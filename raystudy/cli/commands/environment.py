@@ -13,6 +13,47 @@ from raystudy.cli.commands.command import Command, argument
 
 ENVIRONMENT = (
     Command(
+        name="pack",
+        module="raystudy.cli.pack",
+        function="pack_images",
+        summary="Pack a folder of images, of any number, for training with data=packed.",
+        details="""\
+FOLDER (or a tar of it) has <class>/*, or train/<class>/* with val/ and test/; ImageNet as
+torchvision keeps it and Tiny ImageNet are known too. OUT gets one file of JPEGs for each split.
+Interrupted, it continues when run again; of a finished pack it verifies every image. A JPEG no
+larger than --size is kept byte for byte.""",
+        arguments=(
+            argument("folder", metavar="FOLDER", help="a folder of images, or a tar of one"),
+            argument("out", metavar="OUT", help="the folder to write"),
+            argument("--size", type=int, default=256, help="pixels of the shorter side (256)"),
+            argument("--quality", type=int, default=90, help="of the JPEGs, 1 to 100 (90)"),
+            argument(
+                "--chroma",
+                choices=("420", "444"),
+                default="420",
+                help="420: colours at half the resolution, read in two thirds of the time (420)",
+            ),
+            argument(
+                "--val-share",
+                type=float,
+                default=0.1,
+                help="part of the training images kept for validation if there is no val/ (0.1)",
+            ),
+            argument(
+                "--test-share",
+                type=float,
+                default=0.1,
+                help="part of them kept for the test if there is neither test/ nor val/ (0.1)",
+            ),
+            argument("--seed", type=int, default=0, help="of that cut (0)"),
+            argument("--threads", type=int, default=None, help="as many as cores if left out"),
+        ),
+        examples="""\
+raystudy pack ~/imagenet /data/imagenet-256           # torchvision's layout, val/ becomes the test
+raystudy pack tiny-imagenet-200 /data/tiny --size 64
+raystudy pack ~/photos /data/photos --val-share 0.05""",
+    ),
+    Command(
         name="show",
         module="raystudy.cli.show",
         function="show",

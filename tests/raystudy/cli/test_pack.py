@@ -1,0 +1,275 @@
+"""``raystudy pack``: what becomes of folders, and what it says of those it cannot pack."""
+
+import io
+import json
+import shutil
+import tarfile
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from raystudy.cli import main
+from tests.support.pictures import class_folders, jpeg, picture
+from trainables.data.pack.layout import read_parts
+from trainables.data.pack.reader import Reader
+
+
+@pytest.fixture
+def pack(tmp_path, capsys):
+    def run(source, *options, out=tmp_path / "out"):
+        code = main.main(["pack", str(source), str(out), *options])
+        return code, " ".join(capsys.readouterr().err.split())
+
+    return run
+
+
+def opened(out):
+    return read_parts(out)
+
+
+def labels(part):
+    return [part.meta.classes[label] for label in part.rows["label"]]
+
+
+def test_a_jpeg_that_is_small_enough_is_kept_byte_for_byte(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    code, said = pack(root)
+    assert code == 0, said
+    part = opened(tmp_path / "out")["test"]
+    files = {Reader(part, "").file(row) for row in range(len(part.rows))}
+    assert files == {path.read_bytes() for path in (root / "test").rglob("*.jpg")}
+
+
+def test_a_large_image_is_shortened_and_stands_upright(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    exif = Image.Exif()
+    exif[274] = 6  # the camera was held on its side
+    picture(1, 60, 90).save(root / "test" / "cat" / "0.jpg", exif=exif)
+    picture(1, 60, 90).convert("RGBA").save(root / "test" / "dog" / "0.png")
+    assert pack(root, "--size", "20")[0] == 0
+    rows = opened(tmp_path / "out")["test"].rows
+    sizes = {(int(row["height"]), int(row["width"])) for row in rows}
+    assert sizes == {(8, 8), (30, 20), (20, 30)}
+
+
+def test_images_are_cut_as_a_folder_of_images_is(pack, tmp_path):
+    from trainables.data.image_folder import image_folder
+
+    root = class_folders(tmp_path / "in", splits=("",), each=20)
+    assert pack(root)[0] == 0
+    theirs = image_folder(root=str(root))
+    for name, part in opened(tmp_path / "out").items():
+        reader, images = Reader(part, ""), getattr(theirs, name)
+        assert images.labels.tolist() == part.rows["label"].tolist()
+        for row, image in enumerate(images.images):
+            pixels = reader.pixels(row, fast=False)
+            assert np.array_equal(pixels.transpose(2, 0, 1), image.numpy())
+
+
+def test_a_tar_compressed_or_not_is_packed_as_its_folder(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    assert pack(root, out=tmp_path / "folder")[0] == 0
+    for mode in ("", "gz", "xz"):
+        archive = tmp_path / f"in.tar{mode}"
+        with tarfile.open(archive, f"w:{mode}") as tar:
+            tar.add(root, "deep/inside")
+        assert pack(archive, out=tmp_path / f"tar{mode}")[0] == 0
+        for name, part in opened(tmp_path / f"tar{mode}").items():
+            same = opened(tmp_path / "folder")[name]
+            assert sorted(part.rows["digest"]) == sorted(same.rows["digest"])
+
+
+def test_imagenets_flat_validation_images_get_the_devkits_labels(pack, tmp_path):
+    from scipy.io import savemat
+
+    root = class_folders(tmp_path / "in", splits=("train",), classes=("n01", "n02"))
+    (root / "val").mkdir()
+    for number in range(1, 5):
+        name = f"ILSVRC2012_val_{number:08}.JPEG"
+        (root / "val" / name).write_bytes(jpeg(100 + number))
+    data = root / "ILSVRC2012_devkit_t12" / "data"
+    data.mkdir(parents=True)
+    synsets = np.array(
+        [(1, "n02", 0), (2, "n01", 0)],
+        dtype=[("ILSVRC2012_ID", "O"), ("WNID", "O"), ("num_children", "O")],
+    )
+    savemat(data / "meta.mat", {"synsets": synsets})
+    (data / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n2\n1\n")
+    code, said = pack(root)
+    assert code == 0, said
+    assert "val/ becomes the test split" in said
+    part = opened(tmp_path / "out")["test"]
+    found = {Reader(part, "").file(row): name for row, name in enumerate(labels(part))}
+    assert [found[jpeg(100 + number)] for number in range(1, 5)] == ["n02", "n01", "n01", "n02"]
+
+
+def test_tiny_imagenet_is_read_with_its_annotations(pack, tmp_path):
+    root = tmp_path / "tiny-imagenet-200"
+    for name in ("n01", "n02"):
+        class_folders(root / "train" / name, splits=("images",), classes=("",))
+        (root / "train" / name / f"{name}_boxes.txt").write_text("0.jpg\t0\t0\t7\t7\n")
+    for split in ("val", "test"):
+        (root / split / "images").mkdir(parents=True)
+        for number in range(4):
+            content = jpeg(100 + number)
+            (root / split / "images" / f"{split}_{number}.JPEG").write_bytes(content)
+    lines = [f"val_{number}.JPEG\tn0{1 + number % 2}\t0\t0\t7\t7\n" for number in range(4)]
+    (root / "val" / "val_annotations.txt").write_text("".join(lines))
+    code, said = pack(root)
+    assert code == 0, said
+    assert "4 x image of test/ without a class" in said
+    part = opened(tmp_path / "out")["test"]
+    assert sorted(labels(part)) == ["n01", "n01", "n02", "n02"]
+
+
+def test_what_is_no_image_is_refused_by_name_and_the_rest_is_not_lost(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    broken = root / "train" / "cat" / "3.jpg"
+    whole = broken.read_bytes()
+    broken.write_bytes(whole[: len(whole) // 2])
+    (root / "train" / "dog" / "4.jpg").write_text("not an image")
+    code, said = pack(root)
+    assert code == 2
+    assert "'train/cat/3.jpg'" in said
+    assert "'train/dog/4.jpg'" in said
+    with pytest.raises(ValueError, match="was interrupted"):
+        read_parts(tmp_path / "out")
+    broken.write_bytes(whole)
+    (root / "train" / "dog" / "4.jpg").unlink()
+    code, said = pack(root)
+    assert code == 0, said
+    assert sum(len(part.rows) for part in opened(tmp_path / "out").values()) == 39
+
+
+def test_it_continues_where_it_was_interrupted(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    assert pack(root, out=tmp_path / "straight")[0] == 0
+    (root / "train" / "cat" / "5.jpg").rename(tmp_path / "aside")
+    (root / "train" / "cat" / "5.jpg").write_text("")
+    assert pack(root)[0] == 2
+    images = tmp_path / "out" / "train" / "images.bin"
+    images.write_bytes(images.read_bytes() + b"half an image")
+    (tmp_path / "aside").rename(root / "train" / "cat" / "5.jpg")
+    assert pack(root)[0] == 0
+    for name, part in opened(tmp_path / "out").items():
+        same = opened(tmp_path / "straight")[name]
+        assert part.rows["digest"].tolist() == same.rows["digest"].tolist()
+        assert part.rows["label"].tolist() == same.rows["label"].tolist()
+
+
+def test_a_second_call_verifies_and_finds_a_changed_byte(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    pack(root)
+    code, said = pack(root)
+    assert code == 0
+    assert "was packed before; verified" in said
+    images = tmp_path / "out" / "val" / "images.bin"
+    content = bytearray(images.read_bytes())
+    content[100] ^= 1
+    images.write_bytes(content)
+    code, said = pack(root)
+    assert code == 2
+    assert "image 0 of val/images.bin is not the one that was packed" in said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda root: shutil.rmtree(root / "train"), "but no train/"),
+        (lambda root: shutil.rmtree(root / "train" / "dog"), "in test/ that are not in train/"),
+        (lambda root: root.rename(root.with_name("x")), "neither a folder nor a tar"),
+        (lambda root: (shutil.rmtree(root), root.mkdir()), "holds no images"),
+        (lambda root: (shutil.rmtree(root), root.write_text("a tar?")), "no tar file"),
+    ],
+)
+def test_a_folder_that_cannot_be_packed_is_said_in_a_sentence(pack, tmp_path, spoil, says):
+    root = class_folders(tmp_path / "in")
+    spoil(root)
+    code, said = pack(root)
+    assert code == 2
+    assert says in said
+    assert "Traceback" not in said
+
+
+def test_another_folder_or_other_settings_do_not_overwrite_a_pack(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    assert pack(root)[0] == 0
+    before = (tmp_path / "out" / "train" / "images.bin").read_bytes()
+    for other in (("--size", "4"), ("--quality", "10")):
+        code, said = pack(root, *other)
+        assert code == 2
+        assert "is a pack of other images or with other settings" in said
+    assert (tmp_path / "out" / "train" / "images.bin").read_bytes() == before
+    code, said = pack(root, out=tmp_path / "in" / "out")
+    assert code == 2
+    assert "is inside" in said
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "letter.txt").write_text("")
+    assert "is not empty and no pack" in pack(root, out=tmp_path / "mine")[1]
+
+
+def test_numbers_out_of_range_are_refused(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    for option, value, says in (
+        ("--size", "0", "--size must be between"),
+        ("--quality", "101", "--quality must be between"),
+        ("--threads", "0", "--threads must be at least 1"),
+        ("--val-share", "1", "val_share"),
+    ):
+        code, said = pack(root, option, value)
+        assert (code, says in said) == (2, True), said
+
+
+@pytest.mark.parametrize(
+    ("spoil", "says"),
+    [
+        (lambda out: (out / "unfinished.json").touch(), "is being packed, or was interrupted"),
+        (lambda out: (out / "val" / "meta.json").unlink(), "there is no val/meta.json"),
+        (lambda out: _truncate(out / "train" / "images.bin"), "it was truncated or changed"),
+        (lambda out: _truncate(out / "train" / "index.npy"), "was changed after packing"),
+        (lambda out: _say(out, format=2), "is of format 2, and this raystudy reads format 1"),
+        (lambda out: _say(out, classes=["a", "b"]), "different lists of classes"),
+        (lambda out: _say(out, classes="cat"), "lacks what belongs there"),
+        (lambda out: (out / "train" / "meta.json").write_text("{"), "cannot be read"),
+        (lambda out: _index(out, "offset", 10**9), "points outside images.bin"),
+        (lambda out: _index(out, "label", 7), "has label 7 and there are 2 classes"),
+        (lambda out: _index(out, "pickle", None), "cannot be read"),
+    ],
+)
+def test_a_damaged_pack_is_refused_in_a_sentence(pack, tmp_path, spoil, says):
+    pack(class_folders(tmp_path / "in"))
+    spoil(tmp_path / "out")
+    with pytest.raises(ValueError, match=says):
+        read_parts(tmp_path / "out")
+
+
+def _truncate(path):
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _say(out, **what):
+    path = out / "train" / "meta.json"
+    path.write_text(json.dumps(json.loads(path.read_text()) | what))
+
+
+class Harm:
+    """What unpickling runs."""
+
+    def __reduce__(self):
+        return (pytest.fail, ("a file of the pack was executed",))
+
+
+def _index(out, field, value):
+    from trainables.data.pack.layout import sha256_of
+
+    path = out / "train" / "index.npy"
+    rows = np.load(path)
+    if value is None:
+        file = io.BytesIO()
+        np.save(file, np.array([Harm()], dtype=object), allow_pickle=True)
+        path.write_bytes(file.getvalue())
+    else:
+        rows[field][3] = value
+        np.save(path, rows)
+    _say(out, index_sha256=sha256_of(path))

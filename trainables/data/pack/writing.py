@@ -1,0 +1,237 @@
+"""Packing: images of a source, each once, into files that are read in any order."""
+
+import json
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from trainables.data.pack.encoding import Encoded, Encoding
+from trainables.data.pack.journal import JOURNAL, Journal
+from trainables.data.pack.layout import (
+    IMAGES,
+    INDEX,
+    ROW,
+    SPLITS,
+    UNFINISHED,
+    VERSION,
+    Meta,
+    digest_of,
+    read_parts,
+    sha256_of,
+)
+from trainables.data.pack.layouts import Arrangement
+from trainables.data.pack.reader import Reader
+from trainables.data.pack.sources import Source, fingerprint
+from trainables.data.tally import Tally
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such lock
+    fcntl = None  # type: ignore[assignment]
+
+AHEAD = 4  # images read for each thread before they are wanted
+VERIFIED = 1024  # images between two reports of progress
+Progress = Callable[[int, int], None]  # done, of all
+
+
+class UnreadableImagesError(ValueError):
+    """Files that are called images and are none.
+
+    Parameters
+    ----------
+    found : Tally
+    """
+
+    def __init__(self, found: Tally) -> None:
+        super().__init__(str(found))
+        self.found = found
+
+
+def pack(
+    source: Source,
+    arrangement: Arrangement,
+    out: Path,
+    encoding: Encoding,
+    *,
+    origin: Mapping[str, str],
+    threads: int,
+    progress: Progress,
+) -> None:
+    """Pack all images; what an earlier call with the same settings packed is kept.
+
+    Parameters
+    ----------
+    source : Source
+    arrangement : Arrangement
+    out : Path
+    encoding : Encoding
+    origin : mapping of str to str
+        ``source`` and ``made_by`` of `Meta`.
+    threads : int
+        That decode and encode.
+    progress : callable
+        Gets how many images are done, and how many there are.
+
+    Raises
+    ------
+    UnreadableImagesError
+        Once all others are packed; nothing is finished, and nothing lost.
+    ValueError
+        If `out` is being packed by another process, or was with other settings.
+    """
+    unreadable, done = Tally(), 0
+    total = sum(map(len, arrangement.images.values()))
+    with _marked(out, encoding):
+        for split in SPLITS:
+            names = [image.name for image in arrangement.images[split]]
+            with Journal.opened(out / split) as journal:
+                todo = [name for name in names if _key(source, name) not in journal.rows]
+                done += len(names) - len(todo)
+                progress(done, total)
+                for name, found in _encoded(source, todo, encoding, threads):
+                    if isinstance(found, Encoded):
+                        journal.add(_key(source, name), found)
+                    else:
+                        unreadable.add(found, name)
+                    done += 1
+                    progress(done, total)
+        if unreadable.counts:
+            raise UnreadableImagesError(unreadable)
+        print_of = fingerprint(source, sorted(_names(arrangement)))
+        for split in SPLITS:
+            made = {**origin, "source_fingerprint": print_of}
+            _finish(source, arrangement, out / split, encoding, made)
+    for split in SPLITS:
+        (out / split / JOURNAL).unlink(missing_ok=True)
+
+
+def verify(out: Path, *, threads: int, progress: Progress) -> None:
+    """Read a whole pack and compare each image with what was written.
+
+    Raises
+    ------
+    ValueError
+        Naming the first image that is another one.
+    """
+    parts = read_parts(out)
+    total, done = sum(len(part.rows) for part in parts.values()), 0
+    for part in parts.values():
+        reader = Reader(part, "")
+        with ThreadPoolExecutor(threads) as pool:
+            for first in range(0, len(part.rows), VERIFIED):
+                rows = range(first, min(first + VERIFIED, len(part.rows)))
+                deque(pool.map(reader.file, rows), maxlen=0)
+                done += len(rows)
+                progress(done, total)
+
+
+def is_of(out: Path, source: Source, arrangement: Arrangement, encoding: Encoding) -> bool:
+    """Return whether a finished pack is what packing these images would give."""
+    part = read_parts(out)["train"].meta
+    same = fingerprint(source, sorted(_names(arrangement))) == part.source_fingerprint
+    return same and encoding == Encoding(
+        short_side=part.short_side,
+        quality=part.quality,
+        chroma=part.chroma,  # type: ignore[arg-type]
+    )
+
+
+def _names(arrangement: Arrangement) -> Iterator[str]:
+    return (image.name for part in arrangement.images.values() for image in part)
+
+
+def _encoded(
+    source: Source, names: Sequence[str], encoding: Encoding, threads: int
+) -> Iterator[tuple[str, Encoded | str]]:
+    """Yield each name, in order, with its JPEG or with what is wrong with it."""
+
+    def work(name: str) -> Encoded | str:
+        try:
+            return encoding(source.read(name))
+        except (ValueError, OSError) as error:
+            return getattr(error, "strerror", None) or str(error)
+
+    waiting: deque[tuple[str, Future[Encoded | str]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:  # Pillow and libjpeg let others work
+        try:
+            for name in names:
+                waiting.append((name, pool.submit(work, name)))
+                if len(waiting) > AHEAD * threads:
+                    first, future = waiting.popleft()
+                    yield first, future.result()
+            for first, future in waiting:
+                yield first, future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _key(source: Source, name: str) -> int:
+    """Return what is another one once a file was renamed or changed."""
+    return digest_of(f"{name}\n{source.files[name]}".encode(errors="surrogateescape"))
+
+
+def _finish(
+    source: Source,
+    arrangement: Arrangement,
+    folder: Path,
+    encoding: Encoding,
+    made: Mapping[str, Any],
+) -> None:
+    """Write the index of a split's images, in their order, and what they are."""
+    images = arrangement.images[folder.name]
+    with Journal.opened(folder) as journal:
+        entries = [journal.rows[_key(source, image.name)] for image in images]
+    rows = np.zeros(len(images), dtype=ROW)
+    for name in ROW.names or ():
+        rows[name] = [entry[name] for entry in entries]
+    rows["label"] = [image.label for image in images]
+    np.save(folder / INDEX, rows, allow_pickle=False)
+    Meta(
+        format=VERSION,
+        images=len(rows),
+        size_in_bytes=(folder / IMAGES).stat().st_size,
+        index_sha256=sha256_of(folder / INDEX),
+        classes=arrangement.classes,
+        **asdict(encoding),
+        **made,
+    ).write(folder)
+
+
+@contextmanager
+def _marked(out: Path, encoding: Encoding) -> Iterator[None]:
+    """Mark a folder as unfinished until all is there, and keep other processes out."""
+    marker, settings = out / UNFINISHED, asdict(encoding)
+    if marker.exists():
+        _refuse_other_settings(marker, settings)
+    out.mkdir(parents=True, exist_ok=True)
+    with marker.open("a+") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise ValueError(f"{out} is being packed by another process.") from None
+            except OSError:  # some network file systems have no locks
+                pass
+        if not marker.stat().st_size:
+            file.write(json.dumps(settings))
+            file.flush()
+        yield
+        marker.unlink()
+
+
+def _refuse_other_settings(marker: Path, settings: Mapping[str, object]) -> None:
+    try:
+        before = json.loads(marker.read_text() or "null") or settings
+    except ValueError:
+        before = None
+    if before != settings:
+        raise ValueError(
+            f"{marker.parent} holds an unfinished pack with other settings ({before}); finish it "
+            f"with those, or remove the folder."
+        )
