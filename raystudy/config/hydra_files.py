@@ -168,6 +168,7 @@ def _register_resolvers() -> None:
     OmegaConf.register_new_resolver("results_folder", lambda: str(output_dir.default()))
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
+    OmegaConf.register_new_resolver("count_packed_classes", _classes_packed_in)
     adversaries.register()
 
 
@@ -175,3 +176,9 @@ def _classes_in(root: str | None) -> int:
     from trainables.data.listing import class_names
 
     return len(class_names(root))
+
+
+def _classes_packed_in(root: str | None) -> int:
+    from trainables.data.packed import packed_classes
+
+    return len(packed_classes(root))

@@ -15,6 +15,7 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Cut, Manifest
 from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import ImageSet, Splits
+from trainables.data.pack.images import PackedImages
 
 FILE = "images.npz"  # in the study's folder: what each image was, and in which split
 SPLITS = ("train", "val", "test")
@@ -122,6 +123,8 @@ def _changes(folder: StudyFolder, before: Cut, splits: Splits) -> str:
 
 
 def _digests(part: ImageSet) -> Digests:
+    if isinstance(part.images, PackedImages):
+        return part.images.digests()
     pixels = part.images.cpu().contiguous().numpy()
     shape = str(pixels.shape[1:]).encode()
     found = [hashlib.blake2b(one.data, digest_size=8, key=shape).digest() for one in pixels]

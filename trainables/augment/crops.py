@@ -8,8 +8,10 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.augment.pipeline import check_probability, coin, uniform
+from trainables.whole_images import WholeImages
 
 TRIES = 10  # torchvision's
+NUMBERS = 2 * TRIES + 3  # random ones for a box
 
 
 @dataclass(frozen=True)
@@ -67,28 +69,69 @@ class RandomResizedCrop:
 
     def __call__(self, images: Tensor) -> Tensor:
         """Return the crops, shape (N, C, H, W)."""
+        if isinstance(images, WholeImages):
+            return images.cut(self)
         return self.apply(images, self.draw(images))
 
     def draw(self, images: Tensor) -> Boxes:
         """Draw a box for each image: the first of ten tries that fits, else a central one."""
-        full_height, full_width = images.shape[2:]
-        area = uniform(images, self.scale_min, self.scale_max, TRIES) * full_height * full_width
-        ratio = uniform(images, math.log(self.ratio_min), math.log(self.ratio_max), TRIES).exp()
+        height, width = images.shape[2:]
+        shares, ratios = uniform(images, 0, 1, TRIES), uniform(images, 0, 1, TRIES)
+        corners, mirrored = uniform(images, 0, 1, 2), _toss(images, self.mirror)
+        return self._boxes(shares, ratios, corners, mirrored, height, width)
+
+    def boxes(self, numbers: Tensor, heights: Tensor, widths: Tensor) -> Boxes:
+        """Return boxes in images of different sizes.
+
+        Parameters
+        ----------
+        numbers : Tensor, shape (N, NUMBERS)
+            Random ones in [0, 1).
+        heights, widths : Tensor, shape (N,), whole pixels as float32
+        """
+        shares, ratios, corners, coin = torch.split(numbers, [TRIES, TRIES, 2, 1], dim=1)
+        mirrored = coin[:, 0] < (0.5 if self.mirror else 0.0)
+        return self._boxes(shares, ratios, corners, mirrored, heights, widths)
+
+    def _boxes(
+        self,
+        shares: Tensor,
+        ratios: Tensor,
+        corners: Tensor,
+        mirrored: Tensor,
+        full_height: Tensor | int,
+        full_width: Tensor | int,
+    ) -> Boxes:
+        area = _between(self.scale_min, self.scale_max, shares)
+        area = area * _column(full_height) * _column(full_width)
+        ratio = _between(math.log(self.ratio_min), math.log(self.ratio_max), ratios).exp()
         widths = (area * ratio).sqrt().round()
         heights = (area / ratio).sqrt().round()
-        fits = (widths >= 1) & (widths <= full_width) & (heights >= 1) & (heights <= full_height)
+        fits = (widths >= 1) & (widths <= _column(full_width))
+        fits &= (heights >= 1) & (heights <= _column(full_height))
         first = fits.int().argmax(dim=1, keepdim=True)  # of equal maxima the first
         fitting = fits.any(dim=1)
-        last_height, last_width = self._largest_box(full_height, full_width)
+        last_height, last_width = self._largest_boxes(full_height, full_width)
         height = torch.where(fitting, heights.gather(1, first)[:, 0], last_height)
         width = torch.where(fitting, widths.gather(1, first)[:, 0], last_width)
         free_height, free_width = full_height - height, full_width - width
-        down, right = uniform(images, 0, 1, 2).unbind(1)
+        down, right = corners.unbind(1)
         top = torch.where(fitting, (down * (free_height + 1)).floor(), (free_height / 2).floor())
         left = torch.where(fitting, (right * (free_width + 1)).floor(), (free_width / 2).floor())
-        return Boxes(top, left, height, width, _toss(images, self.mirror))
+        return Boxes(top, left, height, width, mirrored)
 
-    def _largest_box(self, height: int, width: int) -> tuple[float, float]:
+    def _largest_boxes(
+        self, heights: Tensor | int, widths: Tensor | int
+    ) -> tuple[Tensor | float, Tensor | float]:
+        if isinstance(heights, int) and isinstance(widths, int):
+            return self._largest_box(heights, widths)
+        assert isinstance(heights, Tensor)
+        assert isinstance(widths, Tensor)
+        sizes = zip(heights.tolist(), widths.tolist(), strict=True)
+        tallest, widest = zip(*(self._largest_box(*size) for size in sizes), strict=True)
+        return heights.new_tensor(tallest), widths.new_tensor(widest)
+
+    def _largest_box(self, height: float, width: float) -> tuple[float, float]:
         """Return height and width of the largest box within the ratios, as torchvision does."""
         ratio = min(max(width / height, self.ratio_min), self.ratio_max)
         return float(min(height, round(width / ratio))), float(min(width, round(height * ratio)))
@@ -160,6 +203,15 @@ class RandomFlip:
     def apply(self, images: Tensor, mirrored: Tensor) -> Tensor:
         """Return the chosen rows mirrored."""
         return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
+
+
+def _between(low: float, high: float, share: Tensor) -> Tensor:
+    return low + (high - low) * share
+
+
+def _column(sizes: Tensor | int) -> Tensor | int:
+    """Return sizes as what goes with one row of tries an image."""
+    return sizes.unsqueeze(1) if isinstance(sizes, Tensor) else sizes
 
 
 def _check_mirror(mirror: bool) -> None:

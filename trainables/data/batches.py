@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from typing import Protocol
 
 import torch
+from torch import Tensor
 
 from trainables import distributed
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet
+from trainables.data.pack.cutting import Draws
 from trainables.memory import send
 
 
@@ -17,8 +19,8 @@ class Batches(Protocol):
     def __len__(self) -> int:
         """Return the batches in an epoch."""
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield this rank's part of each batch of an epoch, counted from 0."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Yield this rank's part of each batch of an epoch, counted from 0, from `first` on."""
 
 
 class ShuffledBatches:
@@ -63,15 +65,31 @@ class ShuffledBatches:
         """Return the whole batches in an epoch."""
         return len(self._train) // self._batch_size
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield this rank's part of each batch of an epoch, counted from 0."""
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Yield this rank's part of each batch of an epoch, counted from 0, from `first` on."""
+        rows = self.rows(epoch)[first:]
+        draws = Draws(seed=self._seed, epoch=epoch, first=first)
+        yield from batches_of(self._train, rows, rows.shape[1] if self._labelled else 0, draws)
+
+    def rows(self, epoch: int) -> Tensor:
+        """Return this rank's rows of each batch of an epoch, shape (batches, rows of each)."""
         generator = torch.Generator().manual_seed((self._seed * 1_000_003 + epoch) % 2**63)
         order = torch.randperm(len(self._train), generator=generator)
         order = send(order, self._train.images.device)
         share = self._batch_size // distributed.world_size()
-        first = distributed.rank() * share
-        for index in range(len(self)):
-            start = index * self._batch_size + first
-            rows = order[start : start + share]
-            labels = self._train.labels[rows if self._labelled else rows[:0]]
-            yield Batch(self._train.pixels(rows), labels, rows)
+        whole = order[: len(self) * self._batch_size].view(len(self), self._batch_size)
+        return whole[:, distributed.rank() * share :][:, :share]
+
+
+def batches_of(train: ImageSet, rows: Tensor, labelled: int, draws: Draws) -> Iterator[Batch]:
+    """Yield batches of chosen images, the first `labelled` of each with their labels.
+
+    Parameters
+    ----------
+    train : ImageSet
+    rows : Tensor, shape (batches, rows of each), int64
+    labelled : int
+    draws : Draws
+    """
+    for each, images in zip(rows, train.batches(rows, draws), strict=True):
+        yield Batch(images, train.labels[each[:labelled]], each)

@@ -6,6 +6,7 @@ from weakref import WeakKeyDictionary
 from torch import Tensor
 
 from trainables.data.image_set import Splits
+from trainables.data.pack.images import PackedImages
 
 _known: WeakKeyDictionary[Splits, str] = WeakKeyDictionary()
 
@@ -19,8 +20,12 @@ def fingerprint(splits: Splits) -> str:
         digest = hashlib.sha256("\n".join(splits.classes).encode(errors="surrogateescape"))
         for part in (splits.train, splits.val, splits.test):
             for values in (part.images, part.labels):
-                digest.update(f"{values.dtype}{tuple(values.shape)}".encode())
-                digest.update(_bytes(values))
+                if isinstance(values, PackedImages):
+                    digest.update(f"packed{tuple(values.shape)}".encode())
+                    digest.update(values.digests().data.cast("B"))
+                else:
+                    digest.update(f"{values.dtype}{tuple(values.shape)}".encode())
+                    digest.update(_bytes(values))
         _known[splits] = digest.hexdigest()[:12]
     return _known[splits]
 

@@ -1,31 +1,42 @@
-"""Images held in memory, and their three splits."""
+"""Images and their labels, and the three splits of a data set."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from trainables.data.pack.cutting import Draws
+from trainables.data.pack.images import PackedImages
+
 
 @dataclass(frozen=True, eq=False)  # tensors have no single answer to ==
 class ImageSet:
-    """Decoded images and the labels of the first L of them, resident on one device.
+    """Images and the labels of the first L of them, for one device.
 
     Parameters
     ----------
-    images : Tensor, shape (N, C, H, W), uint8
-        Labelled images first.
+    images : Tensor, shape (N, C, H, W), uint8, or PackedImages
+        Resident on the device, or decoded when they are asked for; labelled images first.
     labels : Tensor, shape (L,), int64
         Classes of the first L <= N images. L = N, except where a data set is asked for its
         unlabelled part: an image without a label has no entry here, and whoever reads labels
         (evaluators, supervised batches) reads `labelled`.
     """
 
-    images: Tensor
+    images: Tensor | PackedImages
     labels: Tensor
 
     def __len__(self) -> int:
         """Return N."""
         return len(self.images)
+
+    @property
+    def resident(self) -> Tensor:
+        """The images themselves, of a set that is in memory."""
+        if isinstance(self.images, PackedImages):
+            raise ValueError("data=packed: images that are read one by one cannot be used here.")
+        return self.images
 
     @property
     def labelled(self) -> "ImageSet":
@@ -38,7 +49,21 @@ class ImageSet:
 
     def pixels(self, rows: Tensor | slice) -> Tensor:
         """Return the chosen images as float32 in [0, 1]."""
-        return self.images[rows].float() / 255
+        chosen = self.images[rows]
+        return chosen.float() / 255 if isinstance(chosen, Tensor) else chosen.pixels()
+
+    def batches(self, rows: Tensor, draws: Draws) -> Iterator[Tensor]:
+        """Yield the images of each batch of an epoch.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (batches, rows of each), int64
+        draws : Draws
+            What boxes follow from that are cut before images get to the device.
+        """
+        if isinstance(self.images, PackedImages):
+            return self.images.batches(rows, draws)
+        return (self.pixels(each) for each in rows)
 
     def rows(self, rows: Tensor | slice) -> "ImageSet":
         """Return the chosen rows, all labelled, as a set of their own."""

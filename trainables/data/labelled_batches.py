@@ -9,8 +9,9 @@ from torch import Tensor
 
 from trainables import distributed
 from trainables.batch import Batch
-from trainables.data.batches import ShuffledBatches
+from trainables.data.batches import ShuffledBatches, batches_of
 from trainables.data.image_set import ImageSet
+from trainables.data.pack.cutting import Draws
 from trainables.memory import send
 
 
@@ -119,19 +120,18 @@ class LabelledBatches:
         """Return the whole batches in an epoch."""
         return len(self._unlabelled)
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield this rank's part of each batch of an epoch, counted from 0."""
-        unlabelled = self._unlabelled.epoch(epoch)
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Yield this rank's part of each batch of an epoch, counted from 0, from `first` on."""
         if not self._labelled.is_on(epoch):
-            yield from unlabelled
+            yield from self._unlabelled.epoch(epoch, first)
             return
         stream = _stream("draw", self._seed, epoch)
         # All of an epoch at once: a copy to a GPU in every step would hold it up.
         drawn = torch.stack([self._draw(stream) for _ in range(len(self))])
         drawn = send(drawn, self._train.images.device)
-        for batch, rows in zip(unlabelled, drawn, strict=True):
-            images = torch.cat([self._train.pixels(rows), batch.images])
-            yield Batch(images, self._train.labels[rows], torch.cat([rows, batch.indices]))
+        rows = torch.cat([drawn, self._unlabelled.rows(epoch)], dim=1)[first:]
+        draws = Draws(seed=self._seed, epoch=epoch, first=first)
+        yield from batches_of(self._train, rows, drawn.shape[1], draws)
 
     def _draw(self, stream: torch.Generator) -> Tensor:
         """Return this rank's labelled rows of one step: whole rounds, each of every class."""

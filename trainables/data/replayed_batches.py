@@ -37,8 +37,10 @@ class ReplayedBatches:
         """Return the batches in an epoch, replays included."""
         return len(self._once) * self._replays
 
-    def epoch(self, epoch: int) -> Iterator[Batch]:
-        """Yield this rank's part of each batch of an epoch, counted from 0."""
-        for batch in self._once.epoch(epoch):
-            for _ in range(self._replays):
+    def epoch(self, epoch: int, first: int = 0) -> Iterator[Batch]:
+        """Yield this rank's part of each batch of an epoch, counted from 0, from `first` on."""
+        start, replayed = divmod(first, self._replays)
+        for batch in self._once.epoch(epoch, start):
+            for _ in range(replayed, self._replays):
                 yield batch
+            replayed = 0

@@ -28,7 +28,7 @@ def resized(*, source: Callable[..., Splits], size: int, **arguments: Any) -> Sp
         raise ValueError(f"data.image_size must be at least 1, got {size}.")
     splits = source(**arguments)
     train, val, test = (
-        ImageSet(_resize(part.images, size), part.labels)
+        ImageSet(_resize(part.resident, size), part.labels)
         for part in (splits.train, splits.val, splits.test)
     )
     return Splits(train, val, test, splits.classes)

@@ -102,7 +102,7 @@ def stl(
         for labels in [torch.from_numpy(part.labels)]
     )
     rest, val = cut_validation(train.labelled, val_share, seed=split_seed)
-    pool = torch.cat([rest.images, train.images[len(train.labels) :]])
+    pool = torch.cat([rest.resident, train.resident[len(train.labels) :]])
     return Splits(ImageSet(pool, rest.labels), val, test, tuple(parts[0].classes))
 
 

@@ -120,7 +120,7 @@ class FeatureSet(ImageSet):
 
     def pixels(self, rows: Tensor | slice) -> Tensor:
         """Return the chosen features as they are."""
-        return self.images[rows]
+        return self.resident[rows]
 
 
 class _LinearLayer(Method):

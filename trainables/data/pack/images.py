@@ -1,0 +1,173 @@
+"""Packed images in the place of a tensor of pixels."""
+
+import os
+from collections import deque
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import cast
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from trainables.data.jpeg import Pixels
+from trainables.data.pack.cutting import Bench, Draws, Request, WholeBatch
+from trainables.data.pack.layout import Part
+from trainables.data.pack.reader import Reader
+from trainables.data.pack.threads import pool
+from trainables.whole_images import WholeImages
+
+AHEAD = 2  # batches prepared while one is trained on
+
+
+class Pixelated:
+    """Where pixels come from: a pack's file, or memory.
+
+    Parameters
+    ----------
+    part : Part
+    where : str
+        What the sentence starts with if something is wrong.
+    size : int
+        Height and width of what training sees.
+    threads : int, optional
+        That decode; torch's number if left out.
+    in_memory : bool
+        Decode all of it now.
+    """
+
+    def __init__(
+        self, part: Part, where: str, *, size: int, threads: int | None, in_memory: bool
+    ) -> None:
+        self.rows = part.rows
+        self.size = size
+        # Nothing to cut from but what training sees: boxes are then cut on the device.
+        sides = np.stack([part.rows["height"], part.rows["width"]])
+        self.is_exact = bool((sides == size).all())
+        self._threads = threads
+        self._reader = Reader(part, where)
+        self._decoded: Sequence[Pixels] | None = None
+        if in_memory:
+            _refuse_too_many(part, where)
+            self._decoded = list(self.pool().map(self.read, range(len(part.rows))))
+
+    def pool(self) -> ThreadPoolExecutor:
+        """Return the threads."""
+        return pool(self._threads or torch.get_num_threads())
+
+    def read(self, row: int) -> Pixels:
+        """Return an image, shape (H, W, 3)."""
+        if self._decoded is not None:
+            return self._decoded[row]
+        return self._reader.pixels(row, fast=not self.is_exact)
+
+
+@dataclass(frozen=True, eq=False)
+class PackedImages:
+    """Images (N, C, H, W) that are decoded when they are asked for.
+
+    Parameters
+    ----------
+    source : Pixelated
+    members : ndarray, shape (N,)
+        Which images of the source these are.
+    device : torch.device
+        Where they are asked for.
+    """
+
+    source: Pixelated
+    members: npt.NDArray[np.int64]
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+
+    def __len__(self) -> int:
+        """Return N."""
+        return len(self.members)
+
+    @property
+    def shape(self) -> torch.Size:
+        """(N, C, H, W)."""
+        return torch.Size((len(self), 3, self.source.size, self.source.size))
+
+    def numel(self) -> int:
+        """Return the numbers in all images."""
+        return self.shape.numel()
+
+    def __getitem__(self, rows: Tensor | slice | int) -> "PackedImages":
+        """Return the chosen images, not decoded either."""
+        if isinstance(rows, int):
+            rows = slice(rows, rows + 1)
+        chosen = rows if isinstance(rows, slice) else rows.cpu().numpy()
+        return replace(self, members=self.members[chosen])
+
+    def to(self, device: torch.device | str) -> "PackedImages":
+        """Return the same images for another device."""
+        return replace(self, device=torch.device(device))
+
+    def pixels(self) -> Tensor:
+        """Return what an evaluation sees of all of them, float32 in [0, 1]."""
+        return WholeBatch(self._bench(), self.members, _no_numbers, ()).middle(0, len(self))
+
+    def batches(self, rows: Tensor, draws: Draws) -> Iterator[Tensor]:
+        """Yield the images of each batch, prepared while the ones before are trained on.
+
+        Parameters
+        ----------
+        rows : Tensor, shape (batches, rows of each)
+        draws : Draws
+        """
+        table, ahead = self.members[rows.cpu().numpy()], deque[WholeBatch]()
+        bench, whole = self._bench(), Request(None, 0, rows.shape[1])
+        expected: list[Request] = [whole] if self.source.is_exact else []
+
+        def start(batch: int) -> WholeBatch:
+            def numbers(request: int, count: int) -> Tensor:
+                return draws.numbers(batch, request, count)
+
+            return WholeBatch(bench, table[batch], numbers, expected)
+
+        try:
+            for batch in range(len(table)):
+                while len(ahead) <= AHEAD and batch + len(ahead) < len(table):
+                    ahead.append(start(batch + len(ahead)))
+                images = ahead.popleft()
+                if self.source.is_exact:
+                    yield images.middle(0, whole.last)
+                else:
+                    yield cast(Tensor, WholeImages(images, 0, whole.last))
+                    expected = images.asked or expected
+        finally:
+            for images in ahead:
+                images.cancel()
+
+    def digests(self) -> npt.NDArray[np.uint64]:
+        """Return what each image is."""
+        found: npt.NDArray[np.uint64] = self.source.rows["digest"][self.members]
+        return found
+
+    def _bench(self) -> Bench:
+        source = self.source
+        return Bench(
+            read=source.read,
+            heights=source.rows["height"],
+            widths=source.rows["width"],
+            size=source.size,
+            device=self.device,
+            pool=source.pool(),
+        )
+
+
+def _no_numbers(request: int, rows: int) -> Tensor:
+    raise NotImplementedError("evaluation cuts no random boxes")
+
+
+def _refuse_too_many(part: Part, where: str) -> None:
+    needed = int((part.rows["height"].astype(np.int64) * part.rows["width"]).sum()) * 3
+    if hasattr(os, "sysconf"):
+        there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+        if needed > there / 2:
+            raise ValueError(
+                f"{where}data.in_memory: the {part.folder.name} images take {needed / 1e9:.1f} GB "
+                f"and this machine has {there / 1e9:.1f} GB; leave it false."
+            )

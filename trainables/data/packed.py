@@ -1,0 +1,63 @@
+"""Images of a pack, of any number, read while they are trained on."""
+
+import numpy as np
+import torch
+
+from trainables.data.image_set import ImageSet, Splits
+from trainables.data.listing import find_folder
+from trainables.data.pack.images import PackedImages, Pixelated
+from trainables.data.pack.layout import Part, read_meta, read_parts
+from trainables.data.splitting import refuse_one_class
+
+
+def packed(
+    *, root: str | None, image_size: int, in_memory: bool = False, threads: int | None = None
+) -> Splits:
+    """Return the splits of what ``raystudy pack`` made.
+
+    Random resized crops are cut out of whole images and resized with antialiasing; everyone else
+    sees an image's middle, 7/8 of the shorter side, as the papers evaluate. Where all images have
+    `image_size` already they are what is seen, and boxes are cut on the device as they are of
+    images in memory.
+
+    Parameters
+    ----------
+    root : str
+        The folder.
+    image_size : int
+        Height and width in pixels of what training and evaluation see.
+    in_memory : bool
+        Decode all images once, at the start; the numbers are the same.
+    threads : int, optional
+        That decode; as many as torch computes with if left out. The numbers are the same.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, for whatever is wrong with the pack.
+    """
+    if image_size < 1:
+        raise ValueError(f"data.image_size must be at least 1, got {image_size}.")
+    if threads is not None and threads < 1:
+        raise ValueError(f"data.threads must be at least 1, or null, got {threads}.")
+    parts = read_parts(find_folder(root))
+
+    def images(part: Part) -> ImageSet:
+        source = Pixelated(
+            part, f"data.root={root}: ", size=image_size, threads=threads, in_memory=in_memory
+        )
+        labels = torch.from_numpy(part.rows["label"].astype(np.int64))
+        return ImageSet(PackedImages(source, np.arange(len(labels))), labels)
+
+    train, val, test = (images(parts[name]) for name in ("train", "val", "test"))
+    splits = Splits(train, val, test, tuple(parts["train"].meta.classes))
+    try:
+        refuse_one_class(splits)
+    except ValueError as error:
+        raise ValueError(f"data.root={root}: {error}") from None
+    return splits
+
+
+def packed_classes(root: str | None) -> tuple[str, ...]:
+    """Return the classes of a pack without a look at its images."""
+    return tuple(read_meta(find_folder(root), "train").classes)
