@@ -3,7 +3,7 @@
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from typing import Any, TypeVar
 
 import torch
@@ -143,6 +143,14 @@ class Cost:
     def metrics(self) -> dict[str, float]:
         """Return all counts by the names they are reported under."""
         return {f"cost/{name}": float(count) for name, count in self.state_dict().items()}
+
+    def known(self) -> list[list[int]]:
+        """Return what was counted of this epoch's updates of each size."""
+        return [[*size, *astuple(count)] for size, count in self._counts.items()]
+
+    def know(self, known: list[list[int]]) -> None:
+        """Take over what was counted."""
+        self._counts = {(one[0], one[1]): _Count(*one[2:]) for one in known}
 
     def state_dict(self) -> dict[str, int]:
         """Return all counts."""

@@ -18,10 +18,10 @@ from trainables.batch import Batch
 from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
-from trainables.means import Means
 from trainables.methods.base import Method
 from trainables.optim.rates import rates, refuse_momentum_too_small, set_rates
 from trainables.optim.schedules import Schedule
+from trainables.part_of_epoch import PartOfEpoch
 from trainables.preparation import OptimizerFactory, build_optimizer, prepare, spare_dynamo
 from trainables.progress import Progress
 from trainables.ranges import refuse_not_above_zero
@@ -159,6 +159,7 @@ class Trainer:
         self._batches = batches
         self._options = options
         self._cost = Cost()
+        self._within = PartOfEpoch()
         self.max_epochs = max_epochs
         self.epoch = 0
 
@@ -170,23 +171,60 @@ class Trainer:
         TrainingDivergedError
             If a scalar the method logs is not finite at the end of an epoch.
         """
-        while self.epoch < self.max_epochs:
-            started = time.perf_counter()
-            metrics = self._train_epoch()
-            self.epoch += 1
-            yield EpochResult(
-                epoch=self.epoch, metrics=metrics, seconds=time.perf_counter() - started
-            )
+        return (result for result in self.stretches() if result is not None)
 
-    def _train_epoch(self) -> dict[str, float]:
-        self.method.train()
-        with self._cost.preparing():
-            self.method.before_epoch(self._train, self._progress(0))
-        means = Means()
-        for index, batch in enumerate(self._batches.epoch(self.epoch)):
-            update = functools.partial(self._update, batch, self._progress(index))
-            means.add(self._cost.of_update(batch, update))
-        metrics = {f"train/{name}": value for name, value in means.over_ranks().items()}
+    def stretches(self, batches: int | None = None) -> Iterator[EpochResult | None]:
+        """Yield after every epoch, and None inside one wherever training could continue from.
+
+        Parameters
+        ----------
+        batches : int, optional
+            At least so many between two places inside an epoch; without it there are none.
+        """
+        while self.epoch < self.max_epochs:
+            for _ in self._train_epoch(batches):
+                yield None
+            with self._within.timed():
+                metrics = self._metrics()
+            seconds = self._within.seconds
+            self._within = PartOfEpoch()
+            self.epoch += 1
+            yield EpochResult(epoch=self.epoch, metrics=metrics, seconds=seconds)
+
+    def _train_epoch(self, stretch: int | None) -> Iterator[None]:
+        """Train what is left of an epoch; yield inside it."""
+        within = self._within
+        with within.timed():
+            self.method.train()
+            if not within.batch:
+                with self._cost.preparing():
+                    self.method.before_epoch(self._train, self._progress(0))
+        batches, before = self._batches_of_epoch(), within.batch
+        last: Batch | None = None
+        while True:
+            with within.timed():
+                batch = next(batches, None)
+            if batch is None:
+                return
+            # Between two replays of one batch there is more than a checkpoint holds: its views.
+            if stretch and within.batch - before >= stretch and batch is not last:
+                before = within.batch
+                within.kept = within.state(self._cost.known())
+                yield
+            with within.timed():
+                update = functools.partial(self._update, batch, self._progress(within.batch))
+                within.means.add(self._cost.of_update(batch, update))
+            within.batch += 1
+            last = batch
+
+    def _batches_of_epoch(self) -> Iterator[Batch]:
+        if not self._within.batch:  # batches of others may know of no other start
+            return self._batches.epoch(self.epoch)
+        return self._batches.epoch(self.epoch, self._within.batch)
+
+    def _metrics(self) -> dict[str, float]:
+        means = self._within.means.over_ranks()
+        metrics = {f"train/{name}": value for name, value in means.items()}
         for name, value in metrics.items():
             if not math.isfinite(value):
                 raise TrainingDivergedError(f"{name} became {value} in epoch {self.epoch + 1}.")
@@ -254,13 +292,14 @@ class Trainer:
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything training continues from, the random state included."""
-        return {
+        state = {
             "epoch": self.epoch,
             "method": self.method.state_dict(),
             "optimizer": self.optimizer.state_dict(),
             "cost": self._cost.state_dict(),
             "random": random_state.capture(),
         }
+        return state | ({"within": self._within.kept} if self._within.kept else {})
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state`, bit for bit on CPU."""
@@ -269,3 +308,7 @@ class Trainer:
         self.optimizer.load_state_dict(state["optimizer"])
         self._cost.load_state_dict(state["cost"])
         random_state.restore(state["random"])
+        self._within = PartOfEpoch()
+        if "within" in state:
+            self._within = PartOfEpoch.of(state["within"], self.device)
+            self._cost.know(state["within"]["known"])

@@ -48,6 +48,7 @@ TABLE = {
     "seed": Scope.SEED,
     "evaluate": Scope.MEASURING,
     "evaluate.*.batch_size": Scope.SPEED,
+    "checkpoint_batches": Scope.SPEED,
     "device": Scope.DEVICE,
     "data.root": Scope.IMAGES,
     "data.cache_dir": Scope.IMAGES,

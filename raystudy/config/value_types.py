@@ -28,6 +28,7 @@ OF_A_TRIAL: Mapping[str, Any] = {
     "batch_size": int,
     "min_epochs": int,
     "evaluate_every": int,
+    "checkpoint_batches": int | None,
     "device": Literal["auto", "cpu", "cuda"],
     "output_dir": str,
 }

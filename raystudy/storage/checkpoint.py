@@ -87,6 +87,16 @@ class TrialCheckpoint:
         save({"trainer": self.trainer, "metrics": dict(self.metrics), "best": self.best}, path)
 
     @property
+    def epoch(self) -> int:
+        """Epochs finished."""
+        return int(self.trainer["epoch"])
+
+    @property
+    def is_inside(self) -> bool:
+        """Whether part of another epoch is done."""
+        return "within" in self.trainer
+
+    @property
     def method(self) -> dict[str, Any]:
         """The state of what was trained."""
         weights: dict[str, Any] = self.trainer["method"]

@@ -81,6 +81,11 @@ class TrialFolder:
         return self.path / "last.ckpt"
 
     @property
+    def inner_checkpoint(self) -> Path:
+        """The same inside the epoch after it, if ``checkpoint_batches`` is set."""
+        return self.path / "inside.ckpt"
+
+    @property
     def best_weights(self) -> Path:
         """The method's weights at the best epoch of the first objective."""
         return self.path / "best.safetensors"

@@ -262,6 +262,7 @@ class Study:
         if state == "pruned":  # nothing resumes from it; its best weights stay
             folder = StudyFolder(self.info.folder).trial(record.number)
             folder.last_checkpoint.unlink(missing_ok=True)
+            folder.inner_checkpoint.unlink(missing_ok=True)
         del self._running[record.number]
         self._tally.add(summary, record.spent)
 

@@ -28,6 +28,10 @@ from trainables.trainer import Trainer
 def build_trainer(config: DictConfig, splits: Splits) -> Trainer:
     """Seed every random stream and build what trains."""
     method = build_method(config)
+    if config.checkpoint_batches is not None and config.checkpoint_batches < 1:
+        raise UserError(
+            f"checkpoint_batches must be at least 1, or null, got {config.checkpoint_batches}."
+        )
     with _settings_at_fault():
         return Trainer(
             method=method,

@@ -1,5 +1,7 @@
 """One trial, from a configuration to reported epochs."""
 
+from pathlib import Path
+
 from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config.spec import StudySpec
@@ -8,11 +10,12 @@ from raystudy.storage.folders import StudyFolder, TrialFolder, write_atomically
 from raystudy.trial import best_weights, images
 from raystudy.trial.best_weights import BestWeights
 from raystudy.trial.build import build_evaluators, build_trainer, load_splits
+from raystudy.trial.info import Metrics
 from raystudy.trial.session import Session
 from trainables import distributed
 from trainables.data.image_set import Splits
 from trainables.memory import keep_freed_memory
-from trainables.trainer import EpochResult
+from trainables.trainer import EpochResult, Trainer
 
 
 def run_trial(config: DictConfig, session: Session) -> None:
@@ -41,12 +44,16 @@ def run_trial(config: DictConfig, session: Session) -> None:
     if distributed.rank() == 0:
         session.folder.path.mkdir(parents=True, exist_ok=True)
         write_atomically(session.folder.config, OmegaConf.to_yaml(config, resolve=True))
-    if session.folder.last_checkpoint.exists():
-        left = TrialCheckpoint.load(session.folder.last_checkpoint)
+    metrics: Metrics = {}
+    if (left := _left(session.folder)) is not None:
         trainer.load_state_dict(left.trainer)
-        best.state = left.best
-        session.report(trainer.epoch, left.metrics)
-    for result in trainer.epochs():
+        best.state, metrics = left.best, left.metrics
+        if trainer.epoch:
+            session.report(trainer.epoch, metrics)
+    for result in trainer.stretches(config.checkpoint_batches):
+        if result is None:
+            _keep(session.folder.inner_checkpoint, trainer, metrics, best)
+            continue
         metrics = {**result.metrics, "time/epoch_seconds": result.seconds}
         if _is_evaluated(result, config):
             for evaluate in evaluators.values():
@@ -54,9 +61,25 @@ def run_trial(config: DictConfig, session: Session) -> None:
         improved = best.improved(result.epoch, metrics)
         if distributed.rank() == 0:
             best_weights.save(trainer.method, improved)
-            kept = TrialCheckpoint(trainer=trainer.state_dict(), metrics=metrics, best=best.state)
-            kept.save(session.folder.last_checkpoint)
+        _keep(session.folder.last_checkpoint, trainer, metrics, best)
+        session.folder.inner_checkpoint.unlink(missing_ok=True)
         session.report(result.epoch, metrics)
+
+
+def _left(folder: TrialFolder) -> TrialCheckpoint | None:
+    """Return what a trial continues from: after its last epoch, or inside the next one."""
+    found = [
+        TrialCheckpoint.load(path)
+        for path in (folder.last_checkpoint, folder.inner_checkpoint)
+        if path.exists()
+    ]
+    return max(found, key=lambda one: (one.epoch, one.is_inside), default=None)
+
+
+def _keep(path: Path, trainer: Trainer, metrics: Metrics, best: BestWeights) -> None:
+    if distributed.rank() == 0:
+        state = trainer.state_dict()
+        TrialCheckpoint(trainer=state, metrics=metrics, best=best.state).save(path)
 
 
 def _is_evaluated(result: EpochResult, config: DictConfig) -> bool:
