@@ -2,12 +2,12 @@
 
 import pytest
 import torch
+from few_images import of_few_images
+from packs import packed_folder
+from pictures import class_folders
 
 from raystudy.config import catalogue, compose
 from raystudy.trial.build import build_trainer, load_splits
-from tests.support.packs import packed_folder
-from tests.support.pictures import class_folders
-from tests.test_studies_on_a_folder import OWN
 
 SETTINGS = [
     *("data=packed", "data.image_size=8", "encoder=small_conv", "encoder.widths=[4,8]"),
@@ -25,9 +25,8 @@ def pack(tmp_path_factory):
 
 
 def trainer(study, pack, *overrides):
-    known = compose.settings(study)
-    own = [text for text, path in OWN.items() if path in known and path != "data"]
-    settings = compose.load(study, [*SETTINGS, f"data.root={pack}", *own, *overrides])
+    own = [f"data.root={pack}", *of_few_images(study), *overrides]
+    settings = compose.load(study, [*SETTINGS, *own])
     if "steps" in settings.attack:
         settings.attack.steps = min(settings.attack.steps, 2)
     return build_trainer(settings, load_splits(settings))

@@ -7,10 +7,10 @@ import tarfile
 
 import numpy as np
 import pytest
+from pictures import class_folders, jpeg, picture
 from PIL import Image
 
 from raystudy.cli import main
-from tests.support.pictures import class_folders, jpeg, picture
 from trainables.data.pack.layout import read_parts
 from trainables.data.pack.reader import Reader
 

@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 import torch
+from fake_ranks import fake_ranks
+from packs import packed_folder
+from pictures import class_folders
 from PIL import Image
 
-from tests.support.fake_ranks import fake_ranks
-from tests.support.packs import packed_folder
-from tests.support.pictures import class_folders
 from trainables.augment.crops import RandomCrop, RandomResizedCrop
 from trainables.augment.pipeline import Pipeline
 from trainables.data.batches import ShuffledBatches

@@ -41,7 +41,7 @@ class Pixelated:
     def __init__(
         self, part: Part, where: str, *, size: int, threads: int | None, in_memory: bool
     ) -> None:
-        self.rows = part.rows
+        self.part, self.rows = part, part.rows
         self.size = size
         # Nothing to cut from but what training sees: boxes are then cut on the device.
         sides = np.stack([part.rows["height"], part.rows["width"]])

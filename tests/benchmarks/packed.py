@@ -1,0 +1,190 @@
+"""Images a second on one core: two random resized crops of each, from JPEGs of short side 256.
+
+``python tests/benchmarks/packed.py [--images 256] [--rounds 5]``
+
+Side by side in one process, in turn, each round on the same files: ours, as training reads a pack;
+torchvision's pipeline (Pillow, ``RandomResizedCrop``, flip, ``ToTensor``) in a ``DataLoader``
+without worker processes; the same with torchvision's own decoder and transforms of bytes. All end
+in batches of float tensors. One thread each; the process is bound to one core. The files are made
+of the two photographs that scikit-learn brings: crops of all sizes, a landscape and a flower.
+
+CPU time is counted, so that a machine with other work compares alike.
+"""
+# ruff: noqa: T201  (what it prints is what it is for)
+
+import argparse
+import io
+import os
+import resource
+import statistics
+import tempfile
+import time
+import warnings
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision.transforms as pil
+import torchvision.transforms.v2 as v2
+from PIL import Image
+from sklearn.datasets import load_sample_images
+from torch.utils.data import DataLoader, Dataset
+from torchvision.io import ImageReadMode, decode_jpeg
+
+from trainables.augment.crops import RandomResizedCrop
+from trainables.data.batches import ShuffledBatches
+from trainables.data.pack.encoding import Encoding
+from trainables.data.pack.layouts import Cutting, arrange
+from trainables.data.pack.reader import Reader
+from trainables.data.pack.sources import open_source
+from trainables.data.pack.writing import pack
+from trainables.data.packed import packed
+
+SIZE, BATCH = 224, 64
+BAR, RATIO = 1500, 3.0  # images a second; times torchvision's pipeline
+
+
+def photographs(folder, count):
+    """Write crops of two photographs as JPEGs of classes."""
+    whole, generator = load_sample_images().images, np.random.default_rng(0)
+    for number in range(count):
+        picture = Image.fromarray(whole[number % 2])
+        share = generator.uniform(0.6, 1.0)
+        width, height = (int(side * share) for side in picture.size)
+        left, top = (
+            int(generator.integers(0, full - part + 1))
+            for full, part in zip(picture.size, (width, height), strict=True)
+        )
+        kind = folder / f"class{number % 2}"
+        kind.mkdir(exist_ok=True)
+        part = picture.crop((left, top, left + width, top + height))
+        part.save(kind / f"{number}.jpg", quality=95)
+
+
+class Files(Dataset):
+    """A pack's JPEGs, each with its two views."""
+
+    def __init__(self, part, view):
+        self._reader, self._count, self._view = Reader(part, ""), len(part.rows), view
+
+    def __len__(self):
+        return self._count
+
+    def __getitem__(self, row):
+        return self._view(self._reader.file(row))
+
+
+def with_pillow():
+    """Return two views by torchvision's classic transforms."""
+    transform = pil.Compose(
+        [pil.RandomResizedCrop(SIZE, (0.2, 1.0)), pil.RandomHorizontalFlip(), pil.ToTensor()]
+    )
+
+    def view(file):
+        picture = Image.open(io.BytesIO(file)).convert("RGB")
+        return transform(picture), transform(picture)
+
+    return view
+
+
+def with_tensors():
+    """Return two views by torchvision's decoder and its transforms of bytes."""
+    transform = v2.Compose(
+        [
+            v2.RandomResizedCrop(SIZE, (0.2, 1.0), antialias=True),
+            v2.RandomHorizontalFlip(),
+            v2.ToDtype(torch.float32, scale=True),
+        ]
+    )
+
+    def view(file):
+        content = torch.frombuffer(bytearray(file), dtype=torch.uint8)
+        picture = decode_jpeg(content, ImageReadMode.RGB)
+        return transform(picture), transform(picture)
+
+    return view
+
+
+def ours(train, epoch):
+    """Take two views of every batch of an epoch."""
+    crop = RandomResizedCrop(scale_min=0.2)
+    batches = ShuffledBatches(train, batch_size=BATCH, seed=0)
+    for batch in batches.epoch(epoch):
+        crop(batch.images), crop(batch.images)
+    return len(batches) * BATCH
+
+
+def theirs(files):
+    """Take two views of every image."""
+    for _ in DataLoader(files, BATCH, shuffle=True, drop_last=True):
+        pass
+    return len(files) // BATCH * BATCH
+
+
+def microseconds(run):
+    """Return the CPU time of an image, of all threads."""
+    start = time.process_time()
+    images = run()
+    return 1e6 * (time.process_time() - start) / images
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--images", type=int, default=320)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--chroma", choices=("420", "444"), default="420")
+    options = parser.parse_args()
+    warnings.simplefilter("ignore")
+    torch.set_num_threads(1)
+    os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
+    with tempfile.TemporaryDirectory() as folder:
+        source, out = Path(folder, "in"), Path(folder, "out")
+        source.mkdir()
+        photographs(source, options.images)
+        started = time.process_time()
+        with open_source(source, out) as found:
+            arrangement = arrange(found, Cutting(val_share=0.05, test_share=0.05))
+            made = {"source": "photographs", "made_by": "benchmark"}
+            encoding = Encoding(chroma=options.chroma)
+            pack(
+                found,
+                arrangement,
+                out,
+                encoding,
+                origin=made,
+                threads=1,
+                progress=lambda *_: None,
+            )
+        packing = 1e3 * (time.process_time() - started) / options.images
+        train = packed(root=str(out), image_size=SIZE).train
+        part = train.images.source.part
+        size = part.meta.size_in_bytes / part.meta.images
+        print(f"{options.images} JPEGs, {size / 1e3:.0f} kB each; packed in {packing:.1f} ms each")
+        epoch = iter(range(10**6))
+        runners = {
+            "ours": lambda: ours(train, next(epoch)),
+            "DataLoader, Pillow": lambda: theirs(Files(part, with_pillow())),
+            "DataLoader, tensors": lambda: theirs(Files(part, with_tensors())),
+        }
+        for run in runners.values():
+            run()
+        times = [
+            {name: microseconds(run) for name, run in runners.items()}
+            for _ in range(options.rounds)
+        ]
+    for name in runners:
+        taken = statistics.median(one[name] for one in times)
+        ratio = statistics.median(one[name] / one["ours"] for one in times)
+        print(f"{name:20s} {1e6 / taken:6,.0f} images/s  {taken:6.0f} us  {ratio:4.1f} x ours")
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    rate = 1e6 / statistics.median(one["ours"] for one in times)
+    ratio = statistics.median(one["DataLoader, Pillow"] / one["ours"] for one in times)
+    print(f"largest resident memory {peak:.2f} GB")
+    print(f"the bar of {BAR:,} images/s is {'met' if rate >= BAR else 'MISSED'}")
+    print(
+        f"the bar of {RATIO:g} times Pillow's pipeline is {'met' if ratio >= RATIO else 'MISSED'}"
+    )
+
+
+if __name__ == "__main__":
+    main()
