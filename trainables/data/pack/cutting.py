@@ -148,9 +148,7 @@ class WholeBatch:
             prepared = self._prepare({number: request})[number]
         for work in prepared.work:
             work.result()
-        # Pinned memory is torch's own ring: it is used anew once this copy has been made.
-        pixels = prepared.pixels.to(self.device, non_blocking=True).permute(0, 3, 1, 2)
-        return pixels.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+        return _floats(prepared.pixels, self.device)
 
     def _prepare(self, requests: Mapping[int, Request]) -> dict[int, _Prepared]:
         """Start to decode what these requests are about, each image once."""
@@ -194,6 +192,18 @@ class WholeBatch:
                 if request.first <= row < request.last:
                     place = row - request.first
                     views[place].copy_(_view(pixels, boxes[place], self._bench.size))
+
+
+def _floats(pixels: Tensor, device: torch.device) -> Tensor:
+    """Return images (N, H, W, C) of bytes as floats (N, C, H, W) on a device."""
+    if device.type != "cpu":
+        # Pinned memory is torch's own ring: it is used anew once this copy has been made.
+        there = pixels.to(device, non_blocking=True).permute(0, 3, 1, 2)
+        return there.to(torch.float32, memory_format=torch.contiguous_format).div_(255)
+    images = torch.empty(len(pixels), pixels.shape[3], *pixels.shape[1:3])
+    for image, source in zip(images, pixels.permute(0, 3, 1, 2), strict=True):
+        image.copy_(source).div_(255)  # one at a time, which a cache holds
+    return images
 
 
 def _middle(height: int, width: int, size: int) -> _Box:

@@ -43,6 +43,7 @@ class Pixelated:
     ) -> None:
         self.part, self.rows = part, part.rows
         self.size = size
+        self.usual: dict[int, list[Request]] = {}  # asked of the last batch of so many rows
         # Nothing to cut from but what training sees: boxes are then cut on the device.
         sides = np.stack([part.rows["height"], part.rows["width"]])
         self.is_exact = bool((sides == size).all())
@@ -119,24 +120,25 @@ class PackedImages:
         """
         table, ahead = self.members[rows.cpu().numpy()], deque[WholeBatch]()
         bench, whole = self._bench(), Request(None, 0, rows.shape[1])
-        expected: list[Request] = [whole] if self.source.is_exact else []
+        usual, exact = self.source.usual, self.source.is_exact
+        usual.setdefault(whole.last, [whole] if exact else [])
 
         def start(batch: int) -> WholeBatch:
             def numbers(request: int, count: int) -> Tensor:
                 return draws.numbers(batch, request, count)
 
-            return WholeBatch(bench, table[batch], numbers, expected)
+            return WholeBatch(bench, table[batch], numbers, usual[whole.last])
 
         try:
             for batch in range(len(table)):
                 while len(ahead) <= AHEAD and batch + len(ahead) < len(table):
                     ahead.append(start(batch + len(ahead)))
                 images = ahead.popleft()
-                if self.source.is_exact:
+                if exact:
                     yield images.middle(0, whole.last)
                 else:
                     yield cast(Tensor, WholeImages(images, 0, whole.last))
-                    expected = images.asked or expected
+                    usual[whole.last] = images.asked or usual[whole.last]
         finally:
             for images in ahead:
                 images.cancel()
