@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 import torch
 
 from trainables.data.image_set import ImageSet, Splits
+from trainables.data.pack.pace import speed
 from trainables.evaluate.base import Evaluator
 from trainables.trainer import Trainer
 
@@ -36,6 +37,8 @@ class Rehearsal:
     passes, images, flops : float
         Of an epoch on the average, as a trial reports them: images through encoders, forward and
         backward; images in batches; operations.
+    speed : dict of str to float
+        Of images that are read while they are trained on, how many a second.
     """
 
     preparation_s: float
@@ -46,6 +49,7 @@ class Rehearsal:
     passes: float
     images: float = 0.0
     flops: float = 0.0
+    speed: dict[str, float] = field(default_factory=dict)
 
     @property
     def epoch_s(self) -> float:
@@ -65,6 +69,9 @@ class _Epochs:
     firsts: list[float] = field(default_factory=list)
     others: list[float] = field(default_factory=list)
     costs: list[dict[str, float]] = field(default_factory=list)
+    steps: int = 0
+    taken_s: float = 0.0  # by the steps after each epoch's first
+    waited_s: float | None = None
 
 
 def rehearse(
@@ -103,6 +110,7 @@ def rehearse(
         passes=mean["cost/forward_passes"] + mean["cost/backward_passes"],
         images=mean["cost/images"],
         flops=mean["cost/flops"],
+        speed=_speed(measured, mean["cost/images"] / trainer.steps_per_epoch),
     )
 
 
@@ -126,7 +134,12 @@ def _try(trainer: Trainer, measured: _Epochs) -> None:
     prepared = trainer.cost()
     measured.firsts.append(next(trial))
     stepped = trainer.cost()
+    waited_s = trainer.waited_s
     others = [seconds for _, seconds in zip(range(STEPS), trial, strict=False)]
+    measured.taken_s += sum(others)
+    measured.steps += len(others)
+    if waited_s is not None:
+        measured.waited_s = (measured.waited_s or 0.0) + (trainer.waited_s or 0.0) - waited_s
     if others:
         measured.others.append(sorted(others)[len(others) // 2])
     steps = trainer.steps_per_epoch
@@ -136,6 +149,13 @@ def _try(trainer: Trainer, measured: _Epochs) -> None:
             for name in before
         }
     )
+
+
+def _speed(measured: _Epochs, images_per_step: float) -> dict[str, float]:
+    if measured.waited_s is None or not measured.others:
+        return {}
+    images = round(images_per_step * measured.steps)
+    return speed(images, measured.taken_s, measured.waited_s)
 
 
 def _mean(values: list[float]) -> float:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
@@ -18,6 +18,7 @@ from trainables.batch import Batch
 from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
+from trainables.data.pack.images import PackedImages
 from trainables.methods.base import Method
 from trainables.optim.rates import rates, refuse_momentum_too_small, set_rates
 from trainables.optim.schedules import Schedule
@@ -50,11 +51,15 @@ class EpochResult:
         cost so far, named ``cost/...``.
     seconds : float
         Wall-clock time of the epoch.
+    speed : dict of str to float
+        What else depends on the machine: of images that are read while they are trained on, how
+        many a second.
     """
 
     epoch: int
     metrics: dict[str, float]
     seconds: float
+    speed: dict[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,14 +187,15 @@ class Trainer:
             At least so many between two places inside an epoch; without it there are none.
         """
         while self.epoch < self.max_epochs:
+            before = self._within.seconds, self._cost.images, self.waited_s or 0.0
             for _ in self._train_epoch(batches):
                 yield None
             with self._within.timed():
                 metrics = self._metrics()
-            seconds = self._within.seconds
+            seconds, speed = self._within.seconds, self._speed(*before)
             self._within = PartOfEpoch()
             self.epoch += 1
-            yield EpochResult(epoch=self.epoch, metrics=metrics, seconds=seconds)
+            yield EpochResult(epoch=self.epoch, metrics=metrics, seconds=seconds, speed=speed)
 
     def _train_epoch(self, stretch: int | None) -> Iterator[None]:
         """Train what is left of an epoch; yield inside it."""
@@ -231,6 +237,22 @@ class Trainer:
         return metrics | rates(self.optimizer, self._lr_schedule) | self._cost.metrics()
 
     @property
+    def waited_s(self) -> float | None:
+        """How long training has waited for images that are read meanwhile; None if none are."""
+        images = self._train.images
+        return images.source.pace.waited_s if isinstance(images, PackedImages) else None
+
+    def _speed(self, seconds: float, images: int, waited_s: float) -> dict[str, float]:
+        """Return images per second since there were so many of each."""
+        if not isinstance(self._train.images, PackedImages):
+            return {}
+        return self._train.images.source.pace.of(
+            self._cost.images - images,
+            self._within.seconds - seconds,
+            (self.waited_s or 0.0) - waited_s,
+        )
+
+    @property
     def steps_per_epoch(self) -> int:
         """Updates in an epoch."""
         return len(self._batches)
@@ -246,11 +268,12 @@ class Trainer:
         with self._cost.preparing():
             self.method.before_epoch(self._train, self._progress(0))
         yield self._now() - started
+        started = self._now()
         for index, batch in enumerate(self._batches.epoch(self.epoch)):
-            started = self._now()
             update = functools.partial(self._update, batch, self._progress(index))
             self._cost.of_update(batch, update)
             yield self._now() - started
+            started = self._now()
 
     def _now(self) -> float:
         if self.device.type == "cuda":

@@ -109,6 +109,7 @@ def _write(
 
     from trainables.data.pack.writing import UnreadableImagesError, pack
 
+    _foresee(console, source, arrangement, out, encoding, cores)
     origin = {"source": path.name, "made_by": f"raystudy {version('raystudy')}"}
     try:
         with _progress(console, "packing") as report:
@@ -126,6 +127,32 @@ def _write(
             f"{path}: {error.found.counts.total():,} files are called images and are none: "
             f"{error.found}; repair or remove them and run this again, all others are packed."
         ) from None
+
+
+def _foresee(
+    console: Console,
+    source: "Source",
+    arrangement: "Arrangement",
+    out: Path,
+    encoding: "Encoding",
+    cores: int,
+) -> None:
+    """Print what it will take, and refuse what the disk has no room for."""
+    from trainables.data.pack.estimate import estimate
+
+    size, seconds = estimate(source, arrangement, encoding)
+    there = out if out.exists() else out.parent
+    packed = sum(file.stat().st_size for file in out.glob("*/images.bin"))
+    free = shutil.disk_usage(there).free
+    if size - packed > free:
+        raise UserError(
+            f"the pack will take about {terminal.size(size)} and {there} has "
+            f"{terminal.size(free)} free; choose another disk, or a smaller --size or --quality."
+        )
+    _say(
+        console,
+        f"about {terminal.size(size)} and {terminal.duration(seconds / cores)} on {cores} cores",
+    )
 
 
 def _announce(console: Console, path: Path, arrangement: "Arrangement") -> None:

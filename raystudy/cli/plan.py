@@ -136,6 +136,13 @@ def _rows(
         f"{recipe.step_s:.3g} s a step, {recipe.steps} steps and {recipe.preparation_s:.2g} s of "
         f"preparation an epoch, {recipe.evaluation_s:.2g} s an evaluation",
     )
+    if recipe.speed:
+        delivered, asked = recipe.speed.values()
+        yield (
+            "images",
+            f"read while they are trained on: {delivered:,.0f} a second arrive here and training "
+            f"would take {asked:,.0f}; more cores (scaling.cpus_per_worker) read more",
+        )
     others = f"; the others {_range(each[1:])}" if len(each) > 1 else ""
     yield "a trial", f"the recipe {duration(each[0])} for {_epochs(epochs)}{others}"
     yield "trials", _trials(spec, settings, estimate)

@@ -47,7 +47,10 @@ def section(study: StoredStudy) -> Section | None:
 def measures(trials: Sequence[StoredTrial]) -> list[str]:
     """Return what was counted, seconds first."""
     names = dict.fromkeys(
-        name for t in trials for name in t.summary.metrics if name.startswith("cost/")
+        name
+        for trial in trials
+        for name in trial.summary.metrics
+        if name.startswith("cost/") and not name.endswith("_per_second")  # sums mean nothing
     )
     return ["seconds", *names]
 

@@ -54,7 +54,7 @@ def run_trial(config: DictConfig, session: Session) -> None:
         if result is None:
             _keep(session.folder.inner_checkpoint, trainer, metrics, best)
             continue
-        metrics = {**result.metrics, "time/epoch_seconds": result.seconds}
+        metrics = {**result.metrics, **result.speed, "time/epoch_seconds": result.seconds}
         if _is_evaluated(result, config):
             for evaluate in evaluators.values():
                 metrics |= evaluate(trainer.method, splits)
@@ -62,7 +62,8 @@ def run_trial(config: DictConfig, session: Session) -> None:
         if distributed.rank() == 0:
             best_weights.save(trainer.method, improved)
         _keep(session.folder.last_checkpoint, trainer, metrics, best)
-        session.folder.inner_checkpoint.unlink(missing_ok=True)
+        if distributed.rank() == 0:
+            session.folder.inner_checkpoint.unlink(missing_ok=True)
         session.report(result.epoch, metrics)
 
 

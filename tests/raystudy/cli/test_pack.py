@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import shutil
 import tarfile
 
@@ -39,6 +40,14 @@ def test_a_jpeg_that_is_small_enough_is_kept_byte_for_byte(pack, tmp_path):
     part = opened(tmp_path / "out")["test"]
     files = {Reader(part, "").file(row) for row in range(len(part.rows))}
     assert files == {path.read_bytes() for path in (root / "test").rglob("*.jpg")}
+
+
+def test_it_says_beforehand_what_it_will_take(pack, tmp_path):
+    code, said = pack(class_folders(tmp_path / "in", splits=("",), each=40), "--threads", "2")
+    assert code == 0
+    sizes = sum(path.stat().st_size for path in (tmp_path / "out").glob("*/images.bin"))
+    foreseen = re.search(r"about ([\d.]+) KiB and .* on 2 cores", said)
+    assert float(foreseen[1]) == pytest.approx(sizes / 1024, rel=0.05)
 
 
 def test_a_large_image_is_shortened_and_stands_upright(pack, tmp_path):

@@ -15,6 +15,7 @@ from torch import Tensor
 from trainables import distributed
 from trainables.augment.crops import NUMBERS, Boxes
 from trainables.data.jpeg import Pixels
+from trainables.data.pack.pace import Pace
 
 GROUP = 4  # images decoded by a thread before it takes others
 SHARE = 224 / 256  # of the shorter side that an evaluation sees: the papers' resize and crop
@@ -80,6 +81,7 @@ class Bench:
         Height and width of what is cut out.
     device : torch.device
     pool : ThreadPoolExecutor
+    pace : Pace
     """
 
     read: Callable[[int], Pixels]
@@ -88,6 +90,7 @@ class Bench:
     size: int
     device: torch.device
     pool: ThreadPoolExecutor
+    pace: Pace
 
 
 class WholeBatch:
@@ -146,8 +149,9 @@ class WholeBatch:
         prepared = self._prepared.pop(number, None)
         if prepared is None or prepared.request != request:
             prepared = self._prepare({number: request})[number]
-        for work in prepared.work:
-            work.result()
+        with self._bench.pace.waiting():
+            for work in prepared.work:
+                work.result()
         return _floats(prepared.pixels, self.device)
 
     def _prepare(self, requests: Mapping[int, Request]) -> dict[int, _Prepared]:

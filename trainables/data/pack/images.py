@@ -15,6 +15,7 @@ from torch import Tensor
 from trainables.data.jpeg import Pixels
 from trainables.data.pack.cutting import Bench, Draws, Request, WholeBatch
 from trainables.data.pack.layout import Part
+from trainables.data.pack.pace import Pace
 from trainables.data.pack.reader import Reader
 from trainables.data.pack.threads import pool
 from trainables.whole_images import WholeImages
@@ -47,6 +48,7 @@ class Pixelated:
         # Nothing to cut from but what training sees: boxes are then cut on the device.
         sides = np.stack([part.rows["height"], part.rows["width"]])
         self.is_exact = bool((sides == size).all())
+        self.pace = Pace()
         self._threads = threads
         self._reader = Reader(part, where)
         self._decoded: Sequence[Pixels] | None = None
@@ -157,6 +159,7 @@ class PackedImages:
             size=source.size,
             device=self.device,
             pool=source.pool(),
+            pace=source.pace,
         )
 
 
