@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributed import draw_rows
+from trainables.whole_images import WholeImages
 
 Augmentation = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, C, H, W), in [0, 1]
 
@@ -39,6 +40,8 @@ class Pipeline:
         )  # colour reads channel by channel, at half the speed interleaved
         for transform in self.transforms.values():
             views = transform(views)
+        if isinstance(views, WholeImages):  # nothing was cut: encoders see tensors only
+            views = views.tensor()
         return views if planar else views.contiguous(memory_format=torch.channels_last)
 
 

@@ -1,12 +1,12 @@
 """JPEG in memory, by libjpeg-turbo; whoever calls it lets other threads work meanwhile."""
 
-from typing import Any, Literal, get_args
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 
 Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
-Chroma = Literal["420", "444"]
+Chroma = Literal["420", "444"]  # colours at half the resolution, or at all of it
 
 
 def encode(pixels: Pixels, *, quality: int, chroma: Chroma) -> bytes:
@@ -36,12 +36,6 @@ def decode(file: bytes, *, fast: bool) -> Pixels:
     except ValueError as error:
         raise ValueError(f"is no JPEG that can be decoded ({error})") from None
     return found
-
-
-def check_chroma(chroma: str) -> None:
-    """Refuse what is no subsampling of colours."""
-    if chroma not in get_args(Chroma):
-        raise ValueError(f"chroma must be one of {', '.join(get_args(Chroma))}, got {chroma!r}.")
 
 
 def _library() -> Any:

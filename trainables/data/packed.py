@@ -5,7 +5,7 @@ import torch
 
 from trainables.data.image_set import ImageSet, Splits
 from trainables.data.listing import find_folder
-from trainables.data.pack.images import PackedImages, Pixelated
+from trainables.data.pack.images import PackedImages, PixelSource
 from trainables.data.pack.layout import Part, read_meta, read_parts
 from trainables.data.splitting import refuse_one_class
 
@@ -43,7 +43,7 @@ def packed(
     parts = read_parts(find_folder(root))
 
     def images(part: Part) -> ImageSet:
-        source = Pixelated(
+        source = PixelSource(
             part, f"data.root={root}: ", size=image_size, threads=threads, in_memory=in_memory
         )
         labels = torch.from_numpy(part.rows["label"].astype(np.int64))

@@ -29,9 +29,10 @@ larger than --size is kept byte for byte.""",
             argument("--quality", type=int, default=90, help="of the JPEGs, 1 to 100 (90)"),
             argument(
                 "--chroma",
-                choices=("420", "444"),
-                default="420",
-                help="420: colours at half the resolution, read in two thirds of the time (420)",
+                choices=("auto", "420", "444"),
+                default="auto",
+                help="420: colours at half the resolution, read in two thirds of the time; 444: at "
+                "all of it (auto: 444 for images below 128 pixels)",
             ),
             argument(
                 "--val-share",

@@ -2,12 +2,14 @@
 
 import io
 import json
+import pickle
 import re
 import shutil
 import tarfile
 
 import numpy as np
 import pytest
+import torch
 from pictures import class_folders, jpeg, picture
 from PIL import Image
 
@@ -92,11 +94,7 @@ def test_a_tar_compressed_or_not_is_packed_as_its_folder(pack, tmp_path):
 def test_imagenets_flat_validation_images_get_the_devkits_labels(pack, tmp_path):
     from scipy.io import savemat
 
-    root = class_folders(tmp_path / "in", splits=("train",), classes=("n01", "n02"))
-    (root / "val").mkdir()
-    for number in range(1, 5):
-        name = f"ILSVRC2012_val_{number:08}.JPEG"
-        (root / "val" / name).write_bytes(jpeg(100 + number))
+    root = flat_validation(tmp_path / "in")
     data = root / "ILSVRC2012_devkit_t12" / "data"
     data.mkdir(parents=True)
     synsets = np.array(
@@ -111,6 +109,50 @@ def test_imagenets_flat_validation_images_get_the_devkits_labels(pack, tmp_path)
     part = opened(tmp_path / "out")["test"]
     found = {Reader(part, "").file(row): name for row, name in enumerate(labels(part))}
     assert [found[jpeg(100 + number)] for number in range(1, 5)] == ["n02", "n01", "n01", "n02"]
+
+
+def flat_validation(root):
+    """Return a train/ of two classes with a flat val/ of four images."""
+    class_folders(root, splits=("train",), classes=("n01", "n02"))
+    (root / "val").mkdir()
+    for number in range(1, 5):
+        name = f"ILSVRC2012_val_{number:08}.JPEG"
+        (root / "val" / name).write_bytes(jpeg(100 + number))
+    return root
+
+
+def as_torchvision_keeps_it(root):
+    torch.save(({"n01": ("a",), "n02": ("b",)}, ["n02", "n01", "n01", "n02"]), root / "meta.bin")
+
+
+def as_kaggle_gives_it(root):
+    kinds = enumerate(["n02", "n01", "n01", "n02"], 1)
+    lines = [f"ILSVRC2012_val_{number:08},{kind} 1 2 3 4 \n" for number, kind in kinds]
+    (root / "LOC_val_solution.csv").write_text("".join(["ImageId,PredictionString\n", *lines]))
+
+
+@pytest.mark.parametrize("write", [as_torchvision_keeps_it, as_kaggle_gives_it])
+def test_other_files_with_imagenets_labels_are_read_too(pack, tmp_path, write):
+    root = flat_validation(tmp_path / "in")
+    write(root)
+    code, said = pack(root)
+    assert code == 0, said
+    part = opened(tmp_path / "out")["test"]
+    found = {Reader(part, "").file(row): name for row, name in enumerate(labels(part))}
+    assert [found[jpeg(100 + number)] for number in range(1, 5)] == ["n02", "n01", "n01", "n02"]
+
+
+def test_flat_validation_images_without_labels_are_refused(pack, tmp_path):
+    root = flat_validation(tmp_path / "in")
+    code, said = pack(root)
+    assert code == 2
+    assert "keep the file with their labels" in said
+    torch.save(({}, ["n01"]), root / "meta.bin")
+    assert "4 validation images and labels of 1 in 'meta.bin'" in pack(root)[1]
+    (root / "meta.bin").write_bytes(pickle.dumps(Harm()))
+    code, said = pack(root)
+    assert code == 2
+    assert "'meta.bin', which cannot be read" in said
 
 
 def test_tiny_imagenet_is_read_with_its_annotations(pack, tmp_path):

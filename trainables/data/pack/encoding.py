@@ -3,7 +3,7 @@
 import io
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Literal, NamedTuple, get_args
 
 import numpy as np
 from PIL import Image
@@ -12,6 +12,8 @@ from trainables.data import jpeg
 from trainables.data.decoder import Decoder
 
 ORIENTATION = 274  # of Exif
+SMALL = 128  # pixels; what is smaller has no colours to spare
+Chroma = Literal["auto", "420", "444"]
 LONGEST = 65500  # pixels a side of a JPEG
 
 
@@ -25,20 +27,23 @@ class Encoding:
         Pixels; an image whose shorter side has fewer keeps them, and a JPEG among those its bytes.
     quality : int
         Of the JPEG, 1 to 100.
-    chroma : {"420", "444"}
-        Colours at half the resolution or at all of it.
+    chroma : {"auto", "420", "444"}
+        Colours at half the resolution or at all of it, or at all of it in small images only.
     """
 
     short_side: int = 256
     quality: int = 90
-    chroma: jpeg.Chroma = "420"
+    chroma: Chroma = "auto"
 
     def __post_init__(self) -> None:
         if not 1 <= self.short_side <= 8192:
             raise ValueError(f"--size must be between 1 and 8192 pixels, got {self.short_side}.")
         if not 1 <= self.quality <= 100:
             raise ValueError(f"--quality must be between 1 and 100, got {self.quality}.")
-        jpeg.check_chroma(self.chroma)
+        if self.chroma not in get_args(Chroma):
+            raise ValueError(
+                f"--chroma must be one of {', '.join(get_args(Chroma))}, got {self.chroma!r}."
+            )
 
     def __call__(self, file: bytes) -> "Encoded":
         """Return the JPEG of an image of any format.
@@ -58,7 +63,9 @@ class Encoding:
             raise ValueError(
                 f"has {width}x{height} pixels, and a JPEG no more than {LONGEST} a side"
             )
-        return Encoded(jpeg.encode(pixels, quality=self.quality, chroma=self.chroma), height, width)
+        small = min(height, width) < SMALL
+        chroma = ("444" if small else "420") if self.chroma == "auto" else self.chroma
+        return Encoded(jpeg.encode(pixels, quality=self.quality, chroma=chroma), height, width)
 
 
 class Encoded(NamedTuple):

@@ -23,7 +23,7 @@ from trainables.whole_images import WholeImages
 AHEAD = 2  # batches prepared while one is trained on
 
 
-class Pixelated:
+class PixelSource:
     """Where pixels come from: a pack's file, or memory.
 
     Parameters
@@ -73,14 +73,14 @@ class PackedImages:
 
     Parameters
     ----------
-    source : Pixelated
+    source : PixelSource
     members : ndarray, shape (N,)
         Which images of the source these are.
     device : torch.device
         Where they are asked for.
     """
 
-    source: Pixelated
+    source: PixelSource
     members: npt.NDArray[np.int64]
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
 
