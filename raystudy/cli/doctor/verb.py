@@ -6,7 +6,7 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from raystudy import terminal
-from raystudy.cli.doctor import machine, results, services, versions
+from raystudy.cli.doctor import images, machine, results, services, versions
 from raystudy.cli.doctor.check import Probe, run_all, show
 from raystudy.config import compose
 from raystudy.config.import_path import PATIENCE_S
@@ -66,6 +66,8 @@ def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
         "all-reduce": machine.check_all_reduce,
         "ray": lambda: services.check_ray(scaling),
     }
+    if images.is_packed(settings):
+        probes["images"] = lambda: images.check_pack(settings)
     if study:
         probes["disk"] = lambda: results.check_disk_for(settings, study, output_dir)
     return probes

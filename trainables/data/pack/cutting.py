@@ -2,7 +2,7 @@
 
 import zlib
 from collections.abc import Callable, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Executor, Future
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -80,7 +80,7 @@ class Bench:
     size : int
         Height and width of what is cut out.
     device : torch.device
-    pool : ThreadPoolExecutor
+    pool : Executor
     pace : Pace
     """
 
@@ -89,7 +89,7 @@ class Bench:
     widths: npt.NDArray[np.int32]
     size: int
     device: torch.device
-    pool: ThreadPoolExecutor
+    pool: Executor
     pace: Pace
 
 

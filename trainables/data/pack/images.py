@@ -110,7 +110,7 @@ class PackedImages:
 
     def pixels(self) -> Tensor:
         """Return what an evaluation sees of all of them, float32 in [0, 1]."""
-        return WholeBatch(self._bench(), self.members, _no_numbers, ()).middle(0, len(self))
+        return WholeBatch(self.bench(), self.members, _no_numbers, ()).middle(0, len(self))
 
     def batches(self, rows: Tensor, draws: Draws) -> Iterator[Tensor]:
         """Yield the images of each batch, prepared while the ones before are trained on.
@@ -121,7 +121,7 @@ class PackedImages:
         draws : Draws
         """
         table, ahead = self.members[rows.cpu().numpy()], deque[WholeBatch]()
-        bench, whole = self._bench(), Request(None, 0, rows.shape[1])
+        bench, whole = self.bench(), Request(None, 0, rows.shape[1])
         usual, exact = self.source.usual, self.source.is_exact
         usual.setdefault(whole.last, [whole] if exact else [])
 
@@ -150,7 +150,8 @@ class PackedImages:
         found: npt.NDArray[np.uint64] = self.source.rows["digest"][self.members]
         return found
 
-    def _bench(self) -> Bench:
+    def bench(self) -> Bench:
+        """Return what batches of these images share."""
         source = self.source
         return Bench(
             read=source.read,
