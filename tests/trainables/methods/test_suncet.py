@@ -84,9 +84,8 @@ def test_labelled_images_take_one_view_of_one_forward_pass_and_none_once_they_ar
     trainer = trainer_of(study, "labels.switch_off=1")
     seen = outputs_of(trainer.method.encoder)
     steps = len(trainer._batches)
-    for _ in range(2):
-        trainer._train_epoch()
-        trainer.epoch += 1
+    epochs = trainer.epochs()
+    next(epochs), next(epochs)
     assert list(map(len, seen)) == [OFF + ON] * steps + [OFF] * steps
 
 
