@@ -5,12 +5,12 @@ import logging
 from trainables.data.pack.pace import Pace
 
 
-def test_images_a_second_are_told_as_delivered_and_as_asked_for():
+def test_images_a_second_are_reported_as_delivered_and_as_asked_for():
     found = Pace().of(images=1000, seconds=10.0, waited_s=6.0)
     assert found == {"cost/images_per_second": 100.0, "cost/images_asked_per_second": 250.0}
 
 
-def test_training_that_waits_is_told_so_once(caplog):
+def test_training_that_waits_is_warned_once(caplog):
     pace = Pace()
     with caplog.at_level(logging.WARNING):
         pace.of(images=1000, seconds=10.0, waited_s=6.0)  # the first batches of all

@@ -5,7 +5,7 @@ torchvision keeps it, its validation images in class folders or flat beside the 
 ImageNet with its file of annotations.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -221,8 +221,3 @@ def _mixed(part: Classes, root: str, seed: int) -> Classes:
 
 def _below(name: str, root: str) -> str:
     return name.removeprefix(root).removeprefix("train/")
-
-
-def by_split(images: Mapping[str, Iterable[Image]]) -> list[tuple[str, Image]]:
-    """Return all images with their split, in the order they are packed."""
-    return [(split, image) for split, part in images.items() for image in part]

@@ -41,7 +41,7 @@ class Pace:
     def of(self, images: int, seconds: float, waited_s: float) -> dict[str, float]:
         """Return images per second, delivered and as training would take them without waiting.
 
-        Training that waits much is told once, at level WARNING.
+        That training waits much is said once, at level WARNING.
 
         Parameters
         ----------

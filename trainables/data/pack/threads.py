@@ -12,7 +12,7 @@ def pool(threads: int) -> ThreadPoolExecutor:
     """Return so many threads, the same ones for whoever asks in this process.
 
     Each works on an image of its own: torch must not spread that over further threads. What
-    torch is told in one thread also holds for all that first use it later, so this thread's own
+    torch is set to in one thread also holds for all that first use it later, so this thread's own
     number is set again once all have started.
     """
     own, started = torch.get_num_threads(), threading.Barrier(threads + 1)

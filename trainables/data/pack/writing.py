@@ -85,22 +85,8 @@ def pack(
     ValueError
         If `out` is being packed by another process, or was with other settings.
     """
-    unreadable, done = Tally(), 0
-    total = sum(map(len, arrangement.images.values()))
     with _marked(out, encoding):
-        for split in SPLITS:
-            names = [image.name for image in arrangement.images[split]]
-            with Journal.opened(out / split) as journal:
-                todo = [name for name in names if _key(source, name) not in journal.rows]
-                done += len(names) - len(todo)
-                progress(done, total)
-                for name, found in _encoded(source, todo, encoding, threads):
-                    if isinstance(found, Encoded):
-                        journal.add(_key(source, name), found)
-                    else:
-                        unreadable.add(found, name)
-                    done += 1
-                    progress(done, total)
+        unreadable = _add_all(source, arrangement, out, encoding, threads, progress)
         if unreadable.counts:
             raise UnreadableImagesError(unreadable)
         print_of = fingerprint(source, sorted(_names(arrangement)))
@@ -109,6 +95,33 @@ def pack(
             _finish(source, arrangement, out / split, encoding, made)
     for split in SPLITS:
         (out / split / JOURNAL).unlink(missing_ok=True)
+
+
+def _add_all(
+    source: Source,
+    arrangement: Arrangement,
+    out: Path,
+    encoding: Encoding,
+    threads: int,
+    progress: Progress,
+) -> Tally:
+    """Add the images that are not there yet; return those that cannot be read."""
+    unreadable, done = Tally(), 0
+    total = sum(map(len, arrangement.images.values()))
+    for split in SPLITS:
+        names = [image.name for image in arrangement.images[split]]
+        with Journal.opened(out / split) as journal:
+            todo = [name for name in names if _key(source, name) not in journal.rows]
+            done += len(names) - len(todo)
+            progress(done, total)
+            for name, found in _encoded(source, todo, encoding, threads):
+                if isinstance(found, Encoded):
+                    journal.add(_key(source, name), found)
+                else:
+                    unreadable.add(found, name)
+                done += 1
+                progress(done, total)
+    return unreadable
 
 
 def verify(out: Path, *, threads: int, progress: Progress) -> None:

@@ -18,7 +18,7 @@ def settings(root):
     return compose.load("simclr", ["data=packed", f"data.root={root}", "data.image_size=8"])
 
 
-def test_a_pack_is_opened_and_its_pace_is_told(pack):
+def test_a_pack_is_opened_and_its_pace_is_reported(pack):
     (check,) = images.check_pack(settings(pack))
     assert check.verdict == "note"
     assert check.found.startswith("32 train images; a core reads ")
