@@ -44,6 +44,18 @@ def test_a_jpeg_that_is_small_enough_is_kept_byte_for_byte(pack, tmp_path):
     assert files == {path.read_bytes() for path in (root / "test").rglob("*.jpg")}
 
 
+def test_a_jpeg_that_only_pillow_reads_is_encoded_anew(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    file = root / "test" / "cat" / "0.jpg"
+    whole = file.read_bytes()
+    table = whole.index(b"\xff\xdb")
+    file.write_bytes(whole[:table] + b"\x00\x00" + whole[table:])  # libjpeg warns of these bytes
+    code, said = pack(root)
+    assert code == 0, said
+    part = opened(tmp_path / "out")["test"]
+    assert all(Reader(part, "").pixels(row, fast=True).shape == (8, 8, 3) for row in range(20))
+
+
 def test_it_says_beforehand_what_it_will_take(pack, tmp_path):
     code, said = pack(class_folders(tmp_path / "in", splits=("",), each=40), "--threads", "2")
     assert code == 0

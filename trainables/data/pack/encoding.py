@@ -54,8 +54,9 @@ class Encoding:
             With the end of a sentence that starts with the file's name.
         """
         if _is_kept(file, self.short_side):
-            height, width, _ = jpeg.decode(file, fast=False).shape  # read to its end
-            return Encoded(file, height, width)
+            with suppress(ValueError):  # what only Pillow reads is encoded anew
+                height, width, _ = jpeg.decode(file, fast=False).shape
+                return Encoded(file, height, width)
         decoder = Decoder(image_size=None, channels=3, convert=True, short_side=self.short_side)
         pixels = np.ascontiguousarray(decoder.read(io.BytesIO(file))[0].transpose(1, 2, 0))
         height, width, _ = pixels.shape
