@@ -91,12 +91,14 @@ def cut_off_in_second_epoch(home, cut_off, *arguments):
         stderr=subprocess.STDOUT,
         text=True,
     )
+    said = []
     for line in driver.stdout:
+        said.append(line)
         if "epoch   2/3" in line:
             break
     cut_off(driver)
-    said = driver.stdout.read()
-    return driver.wait(PATIENCE_S), said
+    said.append(driver.stdout.read())
+    return driver.wait(PATIENCE_S), "".join(said)
 
 
 def assert_trained_alike(home, *studies):
