@@ -67,7 +67,7 @@ def _pack(
     source_path: Path, out: Path, encoding: "Encoding", cutting: "Cutting", cores: int
 ) -> int:
     from trainables.data.pack import writing
-    from trainables.data.pack.layout import UNFINISHED
+    from trainables.data.pack.layout import META, UNFINISHED
     from trainables.data.pack.layouts import arrange
     from trainables.data.pack.sources import open_source
 
@@ -80,7 +80,7 @@ def _pack(
             raise UserError(f"{source_path} {error}") from None
         _announce(console, source_path, arrangement)
         started = time.monotonic()
-        if any(out.glob("*/meta.json")) and not (out / UNFINISHED).exists():
+        if any(out.glob(f"*/{META}")) and not (out / UNFINISHED).exists():
             if not writing.is_of(out, source, arrangement, encoding):
                 raise UserError(
                     f"{out} is a pack of other images or with other settings; choose another "
@@ -139,10 +139,11 @@ def _foresee(
 ) -> None:
     """Print what it will take, and refuse what the disk has no room for."""
     from trainables.data.pack.estimate import estimate
+    from trainables.data.pack.layout import IMAGES
 
     size, seconds = estimate(source, arrangement, encoding)
     there = out if out.exists() else out.parent
-    packed = sum(file.stat().st_size for file in out.glob("*/images.bin"))
+    packed = sum(file.stat().st_size for file in out.glob(f"*/{IMAGES}"))
     free = shutil.disk_usage(there).free
     if size - packed > free:
         raise UserError(
@@ -198,16 +199,17 @@ def _progress(console: Console, verb: str) -> Iterator[Report]:
 
 def _refuse_folder(source: Path, out: Path) -> None:
     """Refuse to write where something else is, or among the images themselves."""
+    from trainables.data.pack.layout import META, SPLITS, UNFINISHED
+
     if not source.exists():
         raise UserError(f"{source} is neither a folder nor a tar file.")
     if out == source or source in out.parents:
         raise UserError(f"{out} is inside {source}; choose a folder outside of the images.")
     if out.exists() and not out.is_dir():
         raise UserError(f"{out} is a file; name a folder for the packed images.")
-    known = {"unfinished.json", "train", "val", "test", "source.tar"}
     others = [entry.name for entry in out.iterdir()] if out.exists() else []
-    odd = sorted(set(others) - known)
-    of_a_pack = (out / "unfinished.json").exists() or (out / "train" / "meta.json").exists()
+    odd = sorted(set(others) - {UNFINISHED, *SPLITS})
+    of_a_pack = (out / UNFINISHED).exists() or (out / SPLITS[0] / META).exists()
     if odd or (others and not of_a_pack):
         raise UserError(
             f"{out} is not empty and no pack (it holds {(odd or sorted(others))[0]!r}); choose "

@@ -18,7 +18,7 @@ from omegaconf.errors import (
 from raystudy.config import hydra_files, library_errors, override
 from raystudy.config.catalogue import GROUPS, MEASURING, options, refuse_ending, study_names
 from raystudy.config.composition_errors import explained, nearest
-from raystudy.config.hydra_files import Composed as Composed
+from raystudy.config.hydra_files import Composed
 from raystudy.errors import UserError
 
 UNKNOWN = "???"  # what has no value yet

@@ -131,7 +131,7 @@ class Capacity:
             yields = (is_unmet and live <= room) or live < min(room, wanted)
             most = max(room, 1) if self._most is None else self._most
             self._demand.ask(0 if yields else max(0, min(wanted, most) - max(room, live)))
-        self._tell(
+        self._show(
             tuple(unplaced) if is_unmet else (), nothing_fits=room == 0 and live + outstanding > 0
         )
 
@@ -144,7 +144,7 @@ class Capacity:
     def _capped(self, trials: int) -> int:
         return min(trials, self._scaling.max_concurrent or trials)
 
-    def _tell(self, unplaced: tuple[int, ...], *, nothing_fits: bool) -> None:
+    def _show(self, unplaced: tuple[int, ...], *, nothing_fits: bool) -> None:
         now = self._clock()
         if not (nothing_fits or unplaced):
             self._waits_since = None

@@ -4,7 +4,7 @@ import json
 from collections.abc import Mapping
 
 from raystudy.config import catalogue, compose, override, scopes, sources
-from raystudy.config.compose import Composed
+from raystudy.config.hydra_files import Composed
 from raystudy.report import rung_audit
 from raystudy.report.section import Cell, Section, Table, counted
 from raystudy.search.search_space import SearchSpace

@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 from optuna.distributions import BaseDistribution
 
 from raystudy.config import compose, override, scopes, value_types
-from raystudy.config.compose import Composed
+from raystudy.config.hydra_files import Composed
 from raystudy.errors import UserError
 from raystudy.search import axes, points, sweep_syntax
 from raystudy.search.axes import Value

@@ -6,6 +6,8 @@ import time
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+from raystudy.storage import disk
+
 
 @dataclass(frozen=True, kw_only=True)
 class Waiting:
@@ -38,9 +40,8 @@ def keep(path: Path, waiting: Waiting | None) -> None:
         if waiting is None:
             path.unlink(missing_ok=True)
         else:
-            new = path.with_suffix(".new")
-            new.write_text(json.dumps(asdict(waiting)))
-            new.replace(path)
+            with disk.replacing(path) as file:
+                file.write(json.dumps(asdict(waiting)).encode())
 
 
 def read(path: Path) -> Waiting | None:

@@ -141,24 +141,8 @@ def main():
     keep_freed_memory()  # as a trial does; it serves all three
     os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})
     with tempfile.TemporaryDirectory() as folder:
-        source, out = Path(folder, "in"), Path(folder, "out")
-        source.mkdir()
-        photographs(source, options.images)
-        started = time.process_time()
-        with open_source(source, out) as found:
-            arrangement = arrange(found, Cutting(val_share=0.05, test_share=0.05))
-            made = {"source": "photographs", "made_by": "benchmark"}
-            encoding = Encoding(chroma=options.chroma)
-            pack(
-                found,
-                arrangement,
-                out,
-                encoding,
-                origin=made,
-                threads=1,
-                progress=lambda *_: None,
-            )
-        packing = 1e3 * (time.process_time() - started) / options.images
+        out = Path(folder, "out")
+        packing = pack_photographs(Path(folder, "in"), out, options)
         train = packed(root=str(out), image_size=SIZE).train
         part = train.images.source.part
         size = part.meta.size_in_bytes / part.meta.images
@@ -176,7 +160,29 @@ def main():
             {name: microseconds(run) for name, run in runners.items()}
             for _ in range(options.rounds)
         ]
-    for name in runners:
+    report(times)
+
+
+def pack_photographs(source, out, options):
+    """Make a pack and return the milliseconds an image took."""
+    source.mkdir()
+    photographs(source, options.images)
+    started = time.process_time()
+    with open_source(source, out) as found:
+        pack(
+            found,
+            arrange(found, Cutting(val_share=0.05, test_share=0.05)),
+            out,
+            Encoding(chroma=options.chroma),
+            origin={"source": "photographs", "made_by": "benchmark"},
+            threads=1,
+            progress=lambda *_: None,
+        )
+    return 1e3 * (time.process_time() - started) / options.images
+
+
+def report(times):
+    for name in times[0]:
         taken = statistics.median(one[name] for one in times)
         ratio = statistics.median(one[name] / one["ours, bytes"] for one in times)
         print(

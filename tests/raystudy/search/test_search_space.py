@@ -8,7 +8,7 @@ from omegaconf import OmegaConf
 from optuna.distributions import CategoricalDistribution, FloatDistribution, IntDistribution
 
 from raystudy.config import compose
-from raystudy.config.compose import Composed
+from raystudy.config.hydra_files import Composed
 from raystudy.errors import UserError
 from raystudy.search import axes, sweep_syntax
 from raystudy.search.search_space import SearchSpace, literal

@@ -8,6 +8,7 @@ import sys
 
 import pytest
 from busy import PATIENCE_S
+from study_holder import HOLDER
 
 from raystudy.cli import main, stop
 from raystudy.errors import UserError
@@ -15,17 +16,6 @@ from raystudy.storage import lock
 from raystudy.storage.folders import create_study_folder, is_locked
 from raystudy.storage.manifest import Manifest
 
-HOLDER = """
-import signal, sys
-from pathlib import Path
-from raystudy.study.interrupt import pausable
-from raystudy.storage.folders import StudyFolder
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-with pausable(lambda: print("paused", flush=True)), StudyFolder(Path(sys.argv[1])).locked():
-    print("held", flush=True)
-    while True:
-        signal.pause()
-"""
 RANGE_HOLDER = """
 import fcntl, sys
 from pathlib import Path

@@ -10,6 +10,7 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 from busy import PATIENCE_S
+from study_holder import HOLDER
 
 from raystudy.cli import main
 from raystudy.config.spec import StudySpec
@@ -316,19 +317,6 @@ def test_rm_wants_to_be_sure(home, capsys):
     assert "add --yes" in err
     assert run(capsys, "rm", "mine", "--yes")[0] == 0
     assert not (home / "studies" / "mine").exists()
-
-
-HOLDER = """
-import signal, sys
-from pathlib import Path
-from raystudy.study.interrupt import pausable
-from raystudy.storage.folders import StudyFolder
-signal.signal(signal.SIGTERM, lambda *_: sys.exit(0))
-with pausable(lambda: print("paused", flush=True)), StudyFolder(Path(sys.argv[1])).locked():
-    print("held", flush=True)
-    while True:
-        signal.pause()
-"""
 
 
 def test_pause_and_stop_reach_the_driver_and_rm_refuses_before(home, capsys):
