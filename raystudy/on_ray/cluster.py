@@ -46,8 +46,11 @@ DRIVER_ENVIRONMENT = {
     "TUNE_WARN_THRESHOLD_S": "1000000000",
     "TUNE_WARN_INSUFFICENT_RESOURCE_THRESHOLD_S": "0",
 }
-
-
+# For a Ray that is started here.
+LOCAL_ENVIRONMENT = patience.LOCAL_ENVIRONMENT | {
+    # Tune's actors have variables of their own: what Ray starts ahead of them is never used.
+    "RAY_prestart_worker_first_driver": "0",
+}
 ABANDONED_AFTER_S = 60.0
 
 
@@ -75,8 +78,7 @@ def usable_cpus(scaling: Scaling) -> int:
 @contextlib.contextmanager
 def _local(scaling: Scaling) -> Iterator[None]:
     with _temporary_folder() as temporary, _local_token(), ending_orphans(temporary):
-        marked = {MARK: str(temporary), **_preloading(scaling)}
-        marked |= patience.unless_set(patience.LOCAL_ENVIRONMENT)
+        marked = {MARK: str(temporary), **patience.unless_set(LOCAL_ENVIRONMENT)}
         with (
             _signal_handlers_kept(),
             _loopback(),
@@ -151,13 +153,6 @@ def _temporary_folder() -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-
-
-def _preloading(scaling: Scaling) -> dict[str, str]:
-    # The processes Ray starts ahead import what a trial needs while the driver is still busy.
-    # With several workers most processes are Ray's own helpers, which need none of it.
-    modules = "ray.tune,raystudy.trial.run,raystudy.on_ray.worker"
-    return {"RAY_preload_python_modules": modules} if scaling.num_workers == 1 else {}
 
 
 @contextlib.contextmanager

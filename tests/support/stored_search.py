@@ -9,11 +9,17 @@ from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 
 
-def search(output_dir, values, *overrides, name="simclr"):
+def search(output_dir, values, *overrides, name="simclr", search_path=()):
     """Store a search whose trials end with these objective values; None: it diverges."""
-    space, composed = SearchSpace.load(name, overrides)
+    space, composed = SearchSpace.load(name, overrides, search_path)
     folder = create_study_folder(output_dir, name, f"{name}-1")
-    manifest = Manifest(kind="sweep", name=name, overrides=tuple(overrides), data="digits")
+    manifest = Manifest(
+        kind="sweep",
+        name=name,
+        overrides=tuple(overrides),
+        data="digits",
+        search_path=tuple(search_path),
+    )
     folder.write_manifest(manifest)
     info = StudyInfo.of(
         folder, space, StudySpec.read(composed.config.study), manifest, resumed=False

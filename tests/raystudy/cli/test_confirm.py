@@ -4,9 +4,12 @@ import json
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
-from busy import PATIENCE_S
+from busy import PATIENCE_S, unhurried
+from readme_examples import write_examples
+from shadows import shadow_modules
 from stored_search import search
 
 from raystudy.cli.confirm import confirm
@@ -44,9 +47,9 @@ def test_wrong_input_is_refused_in_a_sentence_and_nothing_is_made(tmp_path, sett
     assert [path.name for path in (tmp_path / "studies").iterdir()] == ["cross_entropy-1"]
 
 
-def epochs_told(home):
+def epochs_told(folder):
     """How often each epoch of each run is in the journal."""
-    journal = Journal(home / "studies" / "cross_entropy-1-confirm" / "journal.log")
+    journal = Journal(folder / "journal.log")
     told = {}
     for log in journal.read_logs(0):
         for key in log.get("user_attr", {}):
@@ -57,12 +60,17 @@ def epochs_told(home):
 
 
 @pytest.mark.ray
-def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path, capsys):
-    search(tmp_path, [0.5, 0.6, 0.55], *TINY, name="cross_entropy")
-    words = ["confirm", "cross_entropy-1", "--top", "1", "--seeds", "2"]
+def test_a_method_from_outside_is_raced_on_ray_where_no_process_imports_from_where_it_was_typed(
+    tmp_path, capsys
+):
+    mine = str(write_examples(tmp_path / "mine"))
+    searched = search(tmp_path, [0.5, 0.6, 0.55], *TINY, name="align", search_path=[mine]).folder
+    shadow_modules(tmp_path)
+    words = ["confirm", "align-1", "--top", "1", "--seeds", "2", "scaling.num_cpus=2"]
     race = subprocess.run(
-        [sys.executable, "-m", "raystudy.cli.main", *words, "scaling.num_cpus=2", "tracker=none"],
-        env={**os.environ, "RAYSTUDY_HOME": str(tmp_path)},
+        [Path(sys.executable).with_name("raystudy"), *words, "tracker=none"],
+        env={**os.environ, "RAYSTUDY_HOME": str(tmp_path), "PYTHONPATH": ":nowhere"},
+        cwd=tmp_path,
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -70,21 +78,21 @@ def test_a_confirm_races_on_ray_reads_the_test_split_once_and_concludes(tmp_path
     )
     said = race.stdout
     assert race.returncode == 0, said + race.stderr
-    folder = tmp_path / "studies" / "cross_entropy-1-confirm"
+    assert unhurried(race.stderr) == ""
+    confirmed = tmp_path / "studies" / "align-1-confirm"
     assert "conclusion: " in said
     assert "trial 1" in said
-    assert epochs_told(tmp_path) == {number: [1, 2] for number in range(4)}
-    assert len(json.loads((folder / "test.json").read_text())) == 4
-    (touch,) = split_readings.touches(tmp_path / "studies" / "cross_entropy-1")
+    assert epochs_told(confirmed) == {number: [1, 2] for number in range(4)}
+    assert len(json.loads((confirmed / "test.json").read_text())) == 4
+    (touch,) = split_readings.touches(searched.path)
     assert (touch["configurations"], touch["seeds"], touch["count"]) == ([0, 1], [1, 2], 4)
-    summary = json.loads((tmp_path / "studies" / "cross_entropy-1" / "confirm.json").read_text())
+    summary = json.loads((searched.path / "confirm.json").read_text())
     assert [entry["trial"] for entry in summary["finalists"]] == [0, 1]
     assert all(len(entry["test"]["test/accuracy"]["values"]) == 2 for entry in summary["finalists"])
     capsys.readouterr()
-    code = confirm(
-        "cross_entropy-1", [f"output_dir={tmp_path}"], top=1, seeds=2, as_json=True
-    )  # all is done: nothing runs, nothing is read
+    # All is done: nothing runs, nothing is read.
+    code = confirm("align-1", [f"output_dir={tmp_path}"], top=1, seeds=2, as_json=True)
     assert (code, json.loads(capsys.readouterr().out)) == (0, summary)
-    assert resume("cross_entropy-1-confirm", [f"output_dir={tmp_path}"]) == 0
+    assert resume("align-1-confirm", [f"output_dir={tmp_path}"]) == 0
     assert "conclusion: " in capsys.readouterr().out
-    assert split_readings.count(tmp_path / "studies" / "cross_entropy-1") == 1
+    assert split_readings.count(searched.path) == 1

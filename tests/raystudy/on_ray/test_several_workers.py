@@ -25,6 +25,7 @@ def scaling():
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("PYTHONPATH", f"{ROOT}:{ROOT / 'tests' / 'support'}")
         patch.setenv("RAY_AUTH_MODE", "disabled")
+        patch.setenv("RAY_prestart_worker_first_driver", "0")
         node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
         cluster = Cluster(initialize_head=True, head_node_args=node)
         cluster.add_node(**node)
