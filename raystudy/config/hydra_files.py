@@ -3,11 +3,12 @@
 Errors are Hydra's own here; `raystudy.config.compose` puts them into a sentence.
 """
 
+import contextlib
 import copy
 import functools
+import os
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,6 +26,8 @@ from raystudy.config.catalogue import GROUPS, MEASURING, find_yaml
 from raystudy.errors import UserError
 from raystudy.storage import output_dir
 
+MOST_FOLDERS = 100  # in which changes are looked for: 1 ms
+
 
 @dataclass(frozen=True)
 class Composed:
@@ -37,17 +40,18 @@ class Composed:
 def read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     """Return the configuration of a YAML under overrides; the caller may change it.
 
-    Of what ships with raystudy, what decides which YAML is read is composed once (0.2 s), and
-    settings are put into a copy (5 ms). A user's folders are read anew each time: they may be
-    being edited.
+    What decides which YAML is read is composed once (0.2 s), and settings are put into a copy
+    (5 ms); anew when a file of a user's folders has changed.
     """
-    if folders:
+    state = _state(folders)
+    if state is None:
         return _compose(name, overrides, folders)
     parsed = [override.parse(text) for text in overrides]
     # What adds or removes a setting takes effect after those to its left.
     first = max((i + 1 for i, one in enumerate(parsed) if not _is_plain(one)), default=0)
     late = [i for i, one in enumerate(parsed) if i >= first and not _is_choice(one)]
-    known = _compose_shipped(name, tuple(t for i, t in enumerate(overrides) if i not in late))
+    choices = tuple(text for i, text in enumerate(overrides) if i not in late)
+    known = _compose_once(name, choices, folders, state)
     config = copy.deepcopy(known.config)
     try:
         for one in (parsed[i] for i in late):
@@ -73,9 +77,28 @@ def _is_choice(one: Override) -> bool:
     return "/" in one.key_or_group or one.key_or_group in (*GROUPS, *MEASURING)
 
 
+def _state(folders: tuple[str, ...]) -> tuple[tuple[str, int, int], ...] | None:
+    """Return which YAML is in these folders and when each was changed; None in a large tree."""
+    left, found = MOST_FOLDERS, []
+    for parent, _, names in (
+        each for folder in folders for each in os.walk(folder, followlinks=True)
+    ):
+        left -= 1
+        if left < 0:
+            return None
+        for name in names:
+            if name.endswith((".yaml", ".yml")):
+                with contextlib.suppress(OSError):
+                    about = Path(parent, name).stat()
+                    found.append((f"{parent}/{name}", about.st_mtime_ns, about.st_size))
+    return tuple(found)
+
+
 @functools.lru_cache(maxsize=512)
-def _compose_shipped(name: str, choices: tuple[str, ...]) -> Composed:
-    return _compose(name, choices, ())
+def _compose_once(
+    name: str, choices: tuple[str, ...], folders: tuple[str, ...], _state: object
+) -> Composed:
+    return _compose(name, choices, folders)
 
 
 def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
@@ -96,7 +119,7 @@ def _compose(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) ->
     return Composed(config, choices)
 
 
-@contextmanager
+@contextlib.contextmanager
 def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
     # The setting hydra.searchpath would do for groups, but not for the study's own file.
     path = create_config_search_path("pkg://search_spaces")
@@ -133,7 +156,6 @@ def recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> t
     return (f"+recipe/{name}={data}", *groups)
 
 
-@functools.lru_cache(maxsize=64)
 def _chosen_data(name: str, typed: tuple[str, ...], folders: tuple[str, ...]) -> str:
     if typed and (last := override.parse(typed[-1])).type is OverrideType.CHANGE:
         return str(last.value())

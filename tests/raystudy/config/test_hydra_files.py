@@ -34,6 +34,28 @@ def test_what_is_kept_is_what_hydra_composes(overrides):
     assert outcome(hydra_files.read) == outcome(hydra_files._compose)
 
 
+def test_a_file_of_the_users_that_changed_is_read_anew(tmp_path):
+    (tmp_path / "own").mkdir()
+    linked = tmp_path / "linked"
+    linked.symlink_to(tmp_path / "own")
+    file = tmp_path / "own" / "mine.yaml"
+    found = []
+    for epochs, data in ((3, "digits"), (31, "digits"), (31, "cifar10")):
+        file.write_text(
+            f"defaults: [base, {{override data: {data}}}, _self_]\nmax_epochs: {epochs}"
+        )
+        composed = compose.compose("mine", [], [str(linked)])
+        found.append((composed.config.max_epochs, composed.choices["data"]))
+    assert found == [(3, "digits"), (31, "digits"), (31, "cifar10")]
+
+
+def test_of_a_large_tree_nothing_is_kept(tmp_path):
+    for number in range(hydra_files.MOST_FOLDERS):
+        (tmp_path / str(number)).mkdir()
+    assert hydra_files._state((str(tmp_path),)) is None
+    assert hydra_files._state((str(tmp_path / "0"),)) == ()
+
+
 def test_what_a_caller_changes_stays_with_the_caller():
     compose.load("swaro", ["seed=1"]).max_epochs = 7
     assert compose.load("swaro", ["seed=2"]).max_epochs != 7
