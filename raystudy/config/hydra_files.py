@@ -191,6 +191,7 @@ def _register_resolvers() -> None:
     OmegaConf.register_new_resolver("times", lambda a, b: float(a) * float(b))
     OmegaConf.register_new_resolver("count_classes", _classes_in)
     OmegaConf.register_new_resolver("count_packed_classes", _classes_packed_in)
+    OmegaConf.register_new_resolver("count_listed_classes", _classes_listed_in)
     adversaries.register()
 
 
@@ -200,7 +201,13 @@ def _classes_in(root: str | None) -> int:
     return len(class_names(root))
 
 
-def _classes_packed_in(root: str | None) -> int:
+def _classes_packed_in(root: str | None, without: int | None = None) -> int:
     from trainables.data.packed import packed_classes
 
-    return len(packed_classes(root))
+    return without if root is None and without else len(packed_classes(root))
+
+
+def _classes_listed_in(class_list: str | None) -> int:
+    from trainables.data.imagenet import listed_classes
+
+    return len(listed_classes(class_list))

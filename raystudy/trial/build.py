@@ -4,7 +4,7 @@ import functools
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -79,8 +79,9 @@ def load_splits(config: DictConfig) -> Splits:
     """Return the data set on the trial's device, from this process's memory if it is there."""
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
     with _settings_at_fault():
-        device, root = pick_device(config.device), config.data.splits.get("root")
-        splits = _splits(json.dumps(recipe, sort_keys=True), device, _files_in(root))
+        device = pick_device(config.device)
+        places = [config.data.splits.get(name) for name in ("root", "class_list")]
+        splits = _splits(json.dumps(recipe, sort_keys=True), device, _files_in(places))
     if OmegaConf.is_missing(config.data, "num_classes"):  # of a data set of the user's own
         config.data.num_classes = splits.num_classes
     found = {"num_classes": splits.num_classes, "channels": splits.train.images.shape[1]}
@@ -100,16 +101,21 @@ def _splits(recipe: str, device: str, _files: str) -> Splits:
     return splits.to(device)
 
 
-def _files_in(root: str | None) -> str:
-    """Return what is another one once a file under `root` came, went or changed."""
+def _files_in(places: Sequence[str | None]) -> str:
+    """Return what is another one once a file there, or below, came, went or changed."""
     digest = hashlib.sha256()
-    for folder, folders, files in os.walk(Path(root).expanduser()) if root else ():
-        folders.sort()
-        for name in sorted(files):
+    for path in (Path(place).expanduser() for place in places if place):
+        for file in [path] if path.is_file() else _files_below(path):
             with suppress(OSError):  # a link that leads nowhere
-                stat = Path(folder, name).stat()
-                digest.update(ascii((folder, name, stat.st_size, stat.st_mtime_ns)).encode())
+                stat = file.stat()
+                digest.update(ascii((str(file), stat.st_size, stat.st_mtime_ns)).encode())
     return digest.hexdigest()
+
+
+def _files_below(root: Path) -> Iterator[Path]:
+    for folder, folders, files in os.walk(root):
+        folders.sort()
+        yield from (Path(folder, name) for name in sorted(files))
 
 
 def _build(node: Any) -> Any:

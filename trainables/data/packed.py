@@ -1,5 +1,7 @@
 """Images of a pack, of any number, read while they are trained on."""
 
+from collections.abc import Callable, Mapping, Sequence
+
 import numpy as np
 import torch
 
@@ -8,6 +10,8 @@ from trainables.data.listing import find_folder
 from trainables.data.pack.images import PackedImages, PixelSource
 from trainables.data.pack.layout import Part, read_meta, read_parts
 from trainables.data.splitting import refuse_one_class
+
+Groups = Mapping[str, Sequence[str]]  # classes, each of some classes of a pack
 
 
 def packed(
@@ -36,21 +40,63 @@ def packed(
     ValueError
         In one sentence, for whatever is wrong with the pack.
     """
+    return classes_of_pack(
+        lambda classes: {name: [name] for name in classes},
+        root=root,
+        image_size=image_size,
+        in_memory=in_memory,
+        threads=threads,
+    )
+
+
+def classes_of_pack(
+    choose: Callable[[Sequence[str]], Groups],
+    *,
+    root: str | None,
+    image_size: int,
+    in_memory: bool = False,
+    threads: int | None = None,
+) -> Splits:
+    """Return the images of some classes of a pack, under other names where they are grouped.
+
+    Parameters
+    ----------
+    choose : callable
+        Gets the pack's classes, by label; returns the new ones, each with those it is made of.
+    root, image_size, in_memory, threads
+        As in `packed`.
+
+    Raises
+    ------
+    ValueError
+        In one sentence, for whatever is wrong with the pack, or by `choose`.
+    """
     if image_size < 1:
         raise ValueError(f"data.image_size must be at least 1, got {image_size}.")
     if threads is not None and threads < 1:
         raise ValueError(f"data.threads must be at least 1, or null, got {threads}.")
     parts = read_parts(find_folder(root))
+    known = parts["train"].meta.classes
+    groups = choose(known)
+    label_of = np.full(len(known), -1)
+    for label, members in enumerate(groups.values()):
+        label_of[[known.index(name) for name in members]] = label
 
     def images(part: Part) -> ImageSet:
+        labels = label_of[part.rows["label"]]
+        members = np.flatnonzero(labels >= 0)
         source = PixelSource(
-            part, f"data.root={root}: ", size=image_size, threads=threads, in_memory=in_memory
+            part,
+            f"data.root={root}: ",
+            members,
+            size=image_size,
+            threads=threads,
+            in_memory=in_memory,
         )
-        labels = torch.from_numpy(part.rows["label"].astype(np.int64))
-        return ImageSet(PackedImages(source, np.arange(len(labels))), labels)
+        return ImageSet(PackedImages(source, members), torch.from_numpy(labels[members]))
 
     train, val, test = (images(parts[name]) for name in ("train", "val", "test"))
-    splits = Splits(train, val, test, tuple(parts["train"].meta.classes))
+    splits = Splits(train, val, test, tuple(groups))
     try:
         refuse_one_class(splits)
     except ValueError as error:

@@ -6,12 +6,12 @@ from raystudy.cli.doctor.check import Check
 from raystudy.config.scaling import read_scaling
 from raystudy.errors import UserError
 
-PACKED = "trainables.data.packed.packed"
+PACKED = ("trainables.data.packed.", "trainables.data.imagenet.")
 
 
 def is_packed(settings: DictConfig) -> bool:
     """Return whether the data are a pack."""
-    return bool(settings.data.splits._target_ == PACKED)
+    return str(settings.data.splits._target_).startswith(PACKED)
 
 
 def check_pack(settings: DictConfig) -> list[Check]:

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -14,7 +14,7 @@ from torch import Tensor
 
 from trainables.data.jpeg import Pixels
 from trainables.data.pack.cutting import Bench, Draws, Request, WholeBatch
-from trainables.data.pack.layout import Part
+from trainables.data.pack.layout import Part, Rows
 from trainables.data.pack.pace import Pace
 from trainables.data.pack.reader import Reader
 from trainables.data.pack.threads import pool
@@ -31,30 +31,40 @@ class PixelSource:
     part : Part
     where : str
         What the sentence starts with if something is wrong.
+    members : ndarray
+        The images that will be asked for.
     size : int
         Height and width of what training sees.
     threads : int, optional
         That decode; torch's number if left out.
     in_memory : bool
-        Decode all of it now.
+        Decode them now.
     """
 
     def __init__(
-        self, part: Part, where: str, *, size: int, threads: int | None, in_memory: bool
+        self,
+        part: Part,
+        where: str,
+        members: npt.NDArray[np.int64],
+        *,
+        size: int,
+        threads: int | None,
+        in_memory: bool,
     ) -> None:
         self.part, self.rows = part, part.rows
         self.size = size
         self.usual: dict[int, list[Request]] = {}  # asked of the last batch of so many rows
         # Nothing to cut from but what training sees: boxes are then cut on the device.
-        sides = np.stack([part.rows["height"], part.rows["width"]])
+        sides = np.stack([part.rows["height"][members], part.rows["width"][members]])
         self.is_exact = bool((sides == size).all())
         self.pace = Pace()
         self._threads = threads
         self._reader = Reader(part, where)
-        self._decoded: Sequence[Pixels] | None = None
+        self._decoded: dict[int, Pixels] = {}
         if in_memory:
-            _refuse_too_many(part, where)
-            self._decoded = list(self.pool().map(self.read, range(len(part.rows))))
+            _refuse_too_many(part.folder.name, part.rows[members], where)
+            rows = members.tolist()
+            self._decoded = dict(zip(rows, self.pool().map(self.read, rows), strict=True))
 
     def pool(self) -> ThreadPoolExecutor:
         """Return the threads."""
@@ -62,8 +72,8 @@ class PixelSource:
 
     def read(self, row: int) -> Pixels:
         """Return an image, shape (H, W, 3)."""
-        if self._decoded is not None:
-            return self._decoded[row]
+        if (known := self._decoded.get(int(row))) is not None:
+            return known
         return self._reader.pixels(row, fast=not self.is_exact)
 
 
@@ -168,12 +178,12 @@ def _no_numbers(request: int, rows: int) -> Tensor:
     raise NotImplementedError("evaluation cuts no random boxes")
 
 
-def _refuse_too_many(part: Part, where: str) -> None:
-    needed = int((part.rows["height"].astype(np.int64) * part.rows["width"]).sum()) * 3
+def _refuse_too_many(split: str, rows: Rows, where: str) -> None:
+    needed = int((rows["height"].astype(np.int64) * rows["width"]).sum()) * 3
     if hasattr(os, "sysconf"):
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > there / 2:
             raise ValueError(
-                f"{where}data.in_memory: the {part.folder.name} images take {needed / 1e9:.1f} GB "
+                f"{where}data.in_memory: the {split} images take {needed / 1e9:.1f} GB "
                 f"and this machine has {there / 1e9:.1f} GB; leave it false."
             )

@@ -32,6 +32,11 @@ def test_a_damaged_pack_is_wrong(pack):
     assert "is being packed, or was interrupted" in check.found
 
 
+@pytest.mark.parametrize("name", ["imagenet", "imagenet100", "tiny_imagenet"])
+def test_data_that_are_a_pack_are_asked_as_well(name):
+    assert images.is_packed(compose.load("simclr", [f"data={name}"]))
+
+
 def test_other_data_are_not_asked():
     other = compose.load("simclr", ["data=digits"])
     assert "images" not in verb.all_probes(other, None)
