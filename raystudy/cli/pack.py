@@ -66,7 +66,7 @@ def pack_images(
 def _pack(
     source_path: Path, out: Path, encoding: "Encoding", cutting: "Cutting", cores: int
 ) -> int:
-    from trainables.data.pack import writing
+    from trainables.data.pack import checking
     from trainables.data.pack.layout import META, UNFINISHED
     from trainables.data.pack.layouts import arrange
     from trainables.data.pack.sources import open_source
@@ -81,17 +81,18 @@ def _pack(
         _announce(console, source_path, arrangement)
         started = time.monotonic()
         if any(out.glob(f"*/{META}")) and not (out / UNFINISHED).exists():
-            if not writing.is_of(out, source, arrangement, encoding):
+            if not checking.is_of(out, source, arrangement, encoding):
                 raise UserError(
                     f"{out} is a pack of other images or with other settings; choose another "
                     f"folder, or remove it."
                 )
+            checking.add_names(out, arrangement)
             verb = "was packed before; verified"
         else:
             _write(console, source, source_path, arrangement, out, encoding, cores)
             verb = "packed and verified"
     with _progress(console, "verifying") as report:
-        writing.verify(out, threads=cores, progress=report)
+        checking.verify(out, threads=cores, progress=report)
     _conclude(console, out, verb, time.monotonic() - started)
     return EXIT_DONE
 

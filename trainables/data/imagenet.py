@@ -7,6 +7,7 @@ from pathlib import Path
 
 from trainables.data.image_set import Splits
 from trainables.data.listing import find_folder
+from trainables.data.lists import read_lines
 from trainables.data.pack.layout import META, UNFINISHED
 from trainables.data.packed import Groups, classes_of_pack
 
@@ -159,21 +160,10 @@ def listed_classes(class_list: str | None) -> tuple[str, ...]:
     ValueError
         If there is no such file, or it lists fewer than two, or one twice.
     """
-    where = f"data.class_list={class_list}"
-    try:
-        text = Path(class_list or IMAGENET100).expanduser().read_text(encoding="utf-8")
-    except (OSError, ValueError, RuntimeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise ValueError(
-            f"{where} cannot be read ({reason}); name a file with one class a line, such as "
-            f"n01558993, or null for ImageNet-100's own."
-        ) from None
-    names = [line.strip() for line in text.splitlines() if line.strip()]
-    twice = sorted({name for name in names if names.count(name) > 1})
-    if twice:
-        raise ValueError(f"{where} lists {twice[0]!r} twice; keep one.")
+    path = str(IMAGENET100) if class_list is None else class_list
+    names = read_lines(path, "data.class_list", "one class a line, such as n01558993")
     if len(names) < 2:
-        raise ValueError(f"{where} lists {len(names)} classes; list at least two, one a line.")
+        raise ValueError(f"data.class_list={path} lists one class; list at least two, one a line.")
     return tuple(sorted(names))
 
 

@@ -11,8 +11,11 @@ from trainables import distributed
 from trainables.batch import Batch
 from trainables.data.batches import ShuffledBatches, batches_of
 from trainables.data.image_set import ImageSet
+from trainables.data.lists import read_lines
 from trainables.data.pack.cutting import Draws
+from trainables.data.pack.images import PackedImages
 from trainables.memory import send
+from trainables.ranges import refuse_not_whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,14 @@ class Supervision:
         Epochs with labels; if left out, labels stay to the end.
     seed : int
         Of the draw of who keeps a label; not the training's.
+    classes_per_batch : int, optional
+        Classes that a batch has labelled images of, drawn anew every step; all if left out.
+    draws : int
+        Times that a batch draws its images of its classes, each time distinct ones: as many GPUs
+        as draw by themselves in the paper's code.
+    files : str, optional
+        A file that lists the images of a pack that keep their label, one name a line; then
+        neither `fraction` nor `seed` counts.
 
     References
     ----------
@@ -42,6 +53,9 @@ class Supervision:
     images_per_class: int
     switch_off: int | None = None
     seed: int = 0
+    classes_per_batch: int | None = None
+    draws: int = 1
+    files: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
@@ -55,39 +69,65 @@ class Supervision:
                 f"labels.switch_off must be at least 0 epochs, or null for never, got "
                 f"{self.switch_off}."
             )
+        if self.classes_per_batch is not None:
+            refuse_not_whole(
+                "labels.classes_per_batch, if not null,", self.classes_per_batch, least=2
+            )
+        refuse_not_whole("labels.draws", self.draws)
 
     def is_on(self, epoch: int) -> bool:
         """Return whether batches of an epoch, counted from 0, have labelled images."""
         return self.switch_off is None or epoch < self.switch_off
 
-    def members(self, labels: Tensor) -> list[Tensor]:
+    def members(self, labels: Tensor, images: Tensor | PackedImages | None = None) -> list[Tensor]:
         """Return, class by class, the rows that keep their label.
+
+        Parameters
+        ----------
+        labels : Tensor, shape (L,)
+        images : PackedImages, optional
+            Where `files` chooses among them.
 
         Raises
         ------
         ValueError
-            If a class keeps fewer than a batch wants.
+            If a class keeps fewer than a batch wants, or the list is none of these images.
         """
-        labels = labels.cpu()
-        keeps = torch.rand(len(labels), generator=_stream("keep", self.seed)) < self.fraction
+        labels, keeps = labels.cpu(), self._keeps(len(labels), images)
         members = [(keeps & (labels == one)).nonzero().flatten() for one in torch.unique(labels)]
         fewest = min(len(rows) for rows in members)
         if fewest < self.images_per_class:
+            chosen = f"files={self.files}" if self.files else f"fraction={self.fraction}"
             raise ValueError(
                 f"labels.images_per_class must be at most {fewest}, the labelled images of the "
-                f"class that has fewest with labels.fraction={self.fraction}, got "
-                f"{self.images_per_class}."
+                f"class that has fewest with labels.{chosen}, got {self.images_per_class}."
+            )
+        if (self.classes_per_batch or 0) > len(members):
+            raise ValueError(
+                f"labels.classes_per_batch must be at most {len(members)}, the classes there are, "
+                f"got {self.classes_per_batch}."
             )
         return members
+
+    def _keeps(self, count: int, images: Tensor | PackedImages | None) -> Tensor:
+        if self.files is None:
+            return torch.rand(count, generator=_stream("keep", self.seed)) < self.fraction
+        if not isinstance(images, PackedImages):
+            raise ValueError(
+                f"labels.files={self.files} lists images of a pack (data=packed, data=imagenet, "
+                f"...), and these data are none; use labels.fraction, or pack them."
+            )
+        listed = read_lines(self.files, "labels.files", "the names of image files, one a line")
+        return torch.from_numpy(images.listed(listed, f"labels.files={self.files}")[:count])
 
 
 class LabelledBatches:
     """Shuffled batches of all images without labels, after a class-balanced labelled draw.
 
-    The labelled images of a step are distinct, and drawn anew every step from those that keep
-    their label; they come in rounds of one image of each class. From the switch-off on a batch is
-    the unlabelled part alone, so that no labelled image is computed. An epoch is one pass over the
-    unlabelled images, among which are the labelled ones.
+    The labelled images of a draw are distinct, and drawn anew every step from those that keep
+    their label; they come in rounds of one image of each class of the step. From the switch-off
+    on a batch is the unlabelled part alone, so that no labelled image is computed. An epoch is one
+    pass over the unlabelled images, among which are the labelled ones.
 
     Parameters
     ----------
@@ -103,10 +143,11 @@ class LabelledBatches:
         self, train: ImageSet, *, batch_size: int, seed: int, labelled: Supervision
     ) -> None:
         ranks = distributed.world_size()
-        if labelled.images_per_class % ranks:
+        if labelled.images_per_class * labelled.draws % ranks:
+            times = f" times labels.draws={labelled.draws}" if labelled.draws > 1 else ""
             raise ValueError(
-                f"labels.images_per_class is shared by scaling.num_workers={ranks} workers and "
-                f"must be a multiple of it, got {labelled.images_per_class}."
+                f"labels.images_per_class{times} is shared by scaling.num_workers={ranks} workers "
+                f"and must be a multiple of it, got {labelled.images_per_class}."
             )
         if not len(train.labels):
             raise ValueError("labels.fraction needs training images with labels, got none.")
@@ -114,7 +155,7 @@ class LabelledBatches:
         self._train = train
         self._seed = seed
         self._labelled = labelled
-        self._members = labelled.members(train.labels)
+        self._members = labelled.members(train.labels, train.images)
 
     def __len__(self) -> int:
         """Return the whole batches in an epoch."""
@@ -135,13 +176,24 @@ class LabelledBatches:
 
     def _draw(self, stream: torch.Generator) -> Tensor:
         """Return this rank's labelled rows of one step: whole rounds, each of every class."""
-        wanted = self._labelled.images_per_class
-        chosen = [
-            rows[torch.randperm(len(rows), generator=stream)[:wanted]] for rows in self._members
-        ]
-        share = wanted // distributed.world_size()
+        classes, wanted = self._members, self._labelled.images_per_class
+        if self._labelled.classes_per_batch is not None:
+            order = torch.randperm(len(classes), generator=stream)
+            chosen = order[: self._labelled.classes_per_batch].sort().values
+            classes = [classes[one] for one in chosen.tolist()]
+        rounds = torch.cat(
+            [
+                torch.stack([_some(rows, wanted, stream) for rows in classes], dim=1)
+                for _ in range(self._labelled.draws)
+            ]
+        )
+        share = len(rounds) // distributed.world_size()
         first = distributed.rank() * share
-        return torch.stack(chosen, dim=1)[first : first + share].flatten()
+        return rounds[first : first + share].flatten()
+
+
+def _some(rows: Tensor, count: int, stream: torch.Generator) -> Tensor:
+    return rows[torch.randperm(len(rows), generator=stream)[:count]]
 
 
 def _stream(*what: object) -> torch.Generator:

@@ -21,10 +21,13 @@ class LabelShare:
         Chance in (0, 1] of each image.
     seed : int
         Of the draw.
+    files : str, optional
+        A list of the images instead, as `Supervision` reads it.
     """
 
     fraction: float = 1.0
     seed: int = 0
+    files: str | None = None
 
     def __post_init__(self) -> None:
         if not 0 < self.fraction <= 1:
@@ -39,12 +42,16 @@ class LabelShare:
             If a class keeps fewer than two.
         """
         labelled = train.labelled
-        if self.fraction == 1:
+        if self.fraction == 1 and self.files is None:
             return labelled
-        draw = Supervision(fraction=self.fraction, images_per_class=2, seed=self.seed)
+        draw = Supervision(
+            fraction=self.fraction, images_per_class=2, seed=self.seed, files=self.files
+        )
         try:
-            members = draw.members(labelled.labels)
+            members = draw.members(labelled.labels, labelled.images)
         except ValueError as error:
+            if self.files is not None:
+                raise
             raise ValueError(
                 f"labels.fraction={self.fraction} of {len(labelled)} images leaves a class fewer "
                 f"than two; raise it, or leave the protocol out: '~suite.protocols.NAME'."

@@ -15,6 +15,7 @@ from PIL import Image
 
 from raystudy.cli import main
 from trainables.data.pack.layout import read_parts
+from trainables.data.pack.names import read_names
 from trainables.data.pack.reader import Reader
 
 
@@ -253,6 +254,32 @@ def test_a_folder_that_cannot_be_packed_is_said_in_a_sentence(pack, tmp_path, sp
     assert code == 2
     assert says in said
     assert "Traceback" not in said
+
+
+def test_another_cut_is_another_pack(pack, tmp_path):
+    root = class_folders(tmp_path / "in", splits=("",), each=20)
+    assert pack(root)[0] == 0
+    for other in (("--val-share", "0.2"), ("--seed", "1")):
+        code, said = pack(root, *other)
+        assert code == 2
+        assert "is a pack of other images or with other settings" in said
+
+
+def test_a_pack_of_a_version_that_kept_no_names_gets_them(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    assert pack(root)[0] == 0
+    before = {
+        part.folder: read_names(part.folder, part.meta)
+        for part in opened(tmp_path / "out").values()
+    }
+    for folder in before:
+        (folder / "names.json").unlink()
+        said = json.loads((folder / "meta.json").read_text())
+        del said["names_sha256"]
+        (folder / "meta.json").write_text(json.dumps(said))
+    assert pack(root)[0] == 0
+    for part in opened(tmp_path / "out").values():
+        assert read_names(part.folder, part.meta) == before[part.folder]
 
 
 def test_another_folder_or_other_settings_do_not_overwrite_a_pack(pack, tmp_path):

@@ -91,10 +91,10 @@ def test_a_file_chooses_other_classes_of_the_same_pack(few, tmp_path):
         (None, r"ImageNet-100's list names 97 of 100 classes that are not in data\.root=.*'n0"),
         ("n99999999\nn99999998\n", r"class_list=.* names 1 of 2 .* such as 'n99999998'"),
         ("n99999999\nn99999999\n", r"class_list=.* lists 'n99999999' twice"),
-        ("n99999999\n", r"class_list=.* lists 1 classes; list at least two"),
-        ("\n", r"class_list=.* lists 0 classes"),
+        ("n99999999\n", r"class_list=.* lists one class; list at least two"),
+        ("\n", r"class_list=.* is empty; name a file with one class a line"),
         ("\xff", r"class_list=.* cannot be read"),
-        ("", r"class_list=.* lists 0 classes"),
+        ("", r"class_list=.* is empty; name a file with one class a line"),
     ],
 )
 def test_a_class_list_that_does_not_match_is_said(few, tmp_path, listed, says):

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+from fake_ranks import fake_ranks
 
 from trainables.data.batches import ShuffledBatches
 from trainables.data.image_set import ImageSet
@@ -194,3 +195,52 @@ def test_refuses_more_images_of_a_class_than_keep_a_label():
 def test_refuses_a_training_set_without_labels():
     with pytest.raises(ValueError, match="needs training images with labels, got none"):
         batches_of(numbered(num_labelled=0))
+
+
+def test_a_step_draws_its_classes_anew_and_every_draw_the_same_ones():
+    train, found = numbered(), []
+    for batch in batches_of(train, classes_per_batch=2, draws=4, images_per_class=3).epoch(0):
+        labels, rows = batch.labels.view(4, 3, 2), batch.indices[:24].view(4, 3, 2)
+        assert (labels == labels[0, 0]).all()
+        assert labels[0, 0].unique().numel() == 2
+        for draw in rows:
+            assert draw.unique().numel() == 6
+        found.append(tuple(labels[0, 0].tolist()))
+    assert len(set(found)) > 3
+
+
+def test_more_draws_than_a_class_has_images_repeat_some():
+    train = numbered(30)
+    batch = next(batches_of(train, fraction=1.0, draws=20, images_per_class=4).epoch(0))
+    assert len(batch.labels) == 20 * 4 * CLASSES
+    assert batch.indices[: len(batch.labels)].unique().numel() == 30
+
+
+def test_ranks_share_a_batch_of_several_draws():
+    train = numbered(128)
+    changes = {"classes_per_batch": 3, "draws": 4, "images_per_class": 2}
+    alone = drawn(batches_of(train, **changes), 1)
+    parts = []
+    for rank in range(4):
+        with fake_ranks(4, rank=rank):
+            parts.append(drawn(batches_of(train, **changes), 1))
+    assert torch.equal(torch.cat(parts, dim=1), alone)
+    with (
+        fake_ranks(4),
+        pytest.raises(ValueError, match=r"times labels\.draws=3 is shared .* got 3"),
+    ):
+        batches_of(train, images_per_class=3, draws=3)
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"draws": 0}, r"labels\.draws must be a whole number of at least 1, got 0"),
+        ({"classes_per_batch": 1}, r"labels\.classes_per_batch, .* at least 2, got 1"),
+        ({"classes_per_batch": 6}, r"labels\.classes_per_batch must be at most 5, .* got 6"),
+        ({"files": "/none"}, r"labels\.files=/none lists images of a pack .* these data are none"),
+    ],
+)
+def test_draws_that_cannot_be_made_are_said(changes, says):
+    with pytest.raises(ValueError, match=says):
+        batches_of(numbered(), **changes)

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -15,6 +15,7 @@ from torch import Tensor
 from trainables.data.jpeg import Pixels
 from trainables.data.pack.cutting import Bench, Draws, Request, WholeBatch
 from trainables.data.pack.layout import Part, Rows
+from trainables.data.pack.names import find
 from trainables.data.pack.pace import Pace
 from trainables.data.pack.reader import Reader
 from trainables.data.pack.threads import pool
@@ -159,6 +160,11 @@ class PackedImages:
         """Return what each image is."""
         found: npt.NDArray[np.uint64] = self.source.rows["digest"][self.members]
         return found
+
+    def listed(self, names: Collection[str], where: str) -> npt.NDArray[np.bool_]:
+        """Return which of these images are listed; see `trainables.data.pack.names.find`."""
+        rows = find(self.source.part.folder, names, where)
+        return np.isin(self.members, rows)
 
     def bench(self) -> Bench:
         """Return what batches of these images share."""

@@ -1,8 +1,8 @@
 """The files of a pack, and what is checked before any of it is used.
 
 A pack is a folder with a folder for each split, in it ``images.bin`` (JPEGs end to end),
-``index.npy`` (where each is) and ``meta.json`` (what they are and how they were made). While it is
-being made there is ``unfinished.json`` beside the splits.
+``index.npy`` (where each is), ``names.json`` (what they were called) and ``meta.json`` (what they
+are and how they were made). While it is being made there is ``unfinished.json`` beside the splits.
 """
 
 import hashlib
@@ -53,6 +53,8 @@ class Meta:
     source_fingerprint : str
         Of the names, sizes and times of change of all its files.
     made_by : str
+    names_sha256 : str
+        Of the names of the files; empty in packs of versions that kept none.
     """
 
     format: int
@@ -66,6 +68,7 @@ class Meta:
     source: str
     source_fingerprint: str
     made_by: str
+    names_sha256: str = ""
 
     def write(self, folder: Path) -> None:
         """Write ``meta.json``."""
@@ -135,6 +138,7 @@ def read_meta(root: Path, name: str) -> Meta:
             f"{where} is of format {version}, and this raystudy reads format {VERSION}; pack the "
             f"images anew."
         )
+    found.setdefault("names_sha256", "")
     kinds = {field.name: KINDS.get(str(field.type), int) for field in fields(Meta)}
     if set(found) != set(kinds) or not all(isinstance(found[name], kinds[name]) for name in kinds):
         raise ValueError(f"{where} lacks what belongs there; pack the images anew.")

@@ -22,11 +22,10 @@ from trainables.data.pack.layout import (
     VERSION,
     Meta,
     digest_of,
-    read_parts,
     sha256_of,
 )
 from trainables.data.pack.layouts import Arrangement
-from trainables.data.pack.reader import Reader
+from trainables.data.pack.names import write_names
 from trainables.data.pack.sources import Source, fingerprint
 from trainables.data.tally import Tally
 
@@ -36,7 +35,6 @@ except ImportError:  # Windows has no such lock
     fcntl = None  # type: ignore[assignment]
 
 AHEAD = 4  # images read for each thread before they are wanted
-VERIFIED = 1024  # images between two reports of progress
 Progress = Callable[[int, int], None]  # done, of all
 
 
@@ -124,37 +122,6 @@ def _add_all(
     return unreadable
 
 
-def verify(out: Path, *, threads: int, progress: Progress) -> None:
-    """Read a whole pack and compare each image with what was written.
-
-    Raises
-    ------
-    ValueError
-        Naming the first image that is another one.
-    """
-    parts = read_parts(out)
-    total, done = sum(len(part.rows) for part in parts.values()), 0
-    for part in parts.values():
-        reader = Reader(part, "")
-        with ThreadPoolExecutor(threads) as pool:
-            for first in range(0, len(part.rows), VERIFIED):
-                rows = range(first, min(first + VERIFIED, len(part.rows)))
-                deque(pool.map(reader.file, rows), maxlen=0)
-                done += len(rows)
-                progress(done, total)
-
-
-def is_of(out: Path, source: Source, arrangement: Arrangement, encoding: Encoding) -> bool:
-    """Return whether a finished pack is what packing these images would give."""
-    part = read_parts(out)["train"].meta
-    same = fingerprint(source, sorted(_names(arrangement))) == part.source_fingerprint
-    return same and encoding == Encoding(
-        short_side=part.short_side,
-        quality=part.quality,
-        chroma=part.chroma,  # type: ignore[arg-type]
-    )
-
-
 def _names(arrangement: Arrangement) -> Iterator[str]:
     return (image.name for part in arrangement.images.values() for image in part)
 
@@ -196,7 +163,7 @@ def _finish(
     encoding: Encoding,
     made: Mapping[str, Any],
 ) -> None:
-    """Write the index of a split's images, in their order, and what they are."""
+    """Write the index of a split's images, in their order, what they are and were called."""
     images = arrangement.images[folder.name]
     with Journal.opened(folder) as journal:
         entries = [journal.rows[_key(source, image.name)] for image in images]
@@ -211,6 +178,7 @@ def _finish(
         size_in_bytes=(folder / IMAGES).stat().st_size,
         index_sha256=sha256_of(folder / INDEX),
         classes=arrangement.classes,
+        names_sha256=write_names(folder, [image.name for image in images]),
         **asdict(encoding),
         **made,
     ).write(folder)
