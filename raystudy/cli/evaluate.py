@@ -22,7 +22,7 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.study.interrupt import graceful
 from raystudy.study.open_tracker import tracker_of_study
 from raystudy.study.tracker import Tracker
-from trainables.suite.suite import Step
+from trainables.suite.step import Step
 
 DEFAULT_SUITE = "quick"
 

@@ -103,6 +103,18 @@ def _protocol(
         },
         "robust": rows,
         "worst": _worst(found, recipe),
+        "corrupted": [
+            {
+                "corruption": corruption,
+                "severity": severity,
+                **_share(right),
+                "fingerprint": evaluated.fingerprint(
+                    recipe, {**context, "corruption": corruption}, name, epsilon=severity
+                ),
+            }
+            for corruption, rights in found["corrupted"].items()
+            for severity, right in enumerate(rights, start=1)
+        ],
         "warnings": dict(found["warnings"]),
         "evidence": _finite(found["evidence"]),
         "batch_size": found["batch_size"],

@@ -27,7 +27,8 @@ from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import Splits
 from trainables.data.splitting import is_one_class
 from trainables.protocols.transfer import Transfer
-from trainables.suite.suite import Measurement, Step, Suite
+from trainables.suite.step import Step
+from trainables.suite.suite import Measurement, Suite
 
 SAVE_EVERY_S = 2.0
 SAVE_SHARE = 20  # of the time a saving takes, at least between two: a large network's takes long

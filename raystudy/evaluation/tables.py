@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from raystudy.evaluation import corruptions
 from raystudy.storage.file_names import readable
 from raystudy.study.tracker import Attachment
 from trainables.evaluate.ball_name import ball_name
@@ -47,6 +48,7 @@ def show(console: Console, records: Sequence[Record]) -> None:
             cells.append(_mean([entry["accuracy"] for entry in entries if entry]))
         table.add_row(*name, *cells)
     console.print(table)
+    corruptions.show(console, records)
     _show_published(console, records)
     _show_warnings(console, records)
 
@@ -69,6 +71,12 @@ def _entries(record: Record) -> Iterator[tuple[tuple[str, str, str], Mapping[str
                 (protocol, f"all {row['attacks']}", ball_name(row["norm"], row["epsilon"])),
                 row,
             )
+
+
+def _corrupted(record: Record) -> Iterator[tuple[tuple[str, str, str], Mapping[str, Any]]]:
+    for protocol, found in record["protocols"].items():
+        for row in found.get("corrupted", ()):
+            yield (protocol, row["corruption"], f"severity {row['severity']}"), row
 
 
 def _cell(entry: Mapping[str, Any] | None) -> str:
@@ -136,6 +144,7 @@ def attachment(record: Record, suite: str, document: bytes) -> Attachment:
             if "fingerprint" in row:
                 curve = curves.setdefault(f"{name} by epsilon x 1000", {})
                 curve[round(CURVE_UNIT * row["epsilon"])] = row["accuracy"]
+    metrics |= corruptions.metrics(record)
     words = [f"{where}: {warning}" for where, warning in warnings_of(record)]
     files: dict[str, Any] = {
         f"{suite}.json": document,
@@ -160,7 +169,7 @@ def as_csv(records: Sequence[Record]) -> str:
     writer = csv.writer(text)
     writer.writerow(["network", "protocol", "attack", "ball", *columns, *given])
     for record in records:
-        for (protocol, attack, ball), entry in _entries(record):
+        for (protocol, attack, ball), entry in (*_entries(record), *_corrupted(record)):
             values = [entry[column] for column in columns]
             more = [entry.get(column, "") for column in given]
             writer.writerow([record["label"], protocol, attack, ball, *values, *more])

@@ -24,7 +24,8 @@ from trainables.data.image_set import ImageSet
 from trainables.evaluate.ball_name import ball_name
 from trainables.modes import isolated_rng
 from trainables.suite.masking import black_box_beats_white_box, chance
-from trainables.suite.suite import Step, Suite, norm_of
+from trainables.suite.step import Step
+from trainables.suite.suite import Suite, norm_of
 
 BATCH_SIZE = 256
 Found = Mapping[str, Any]

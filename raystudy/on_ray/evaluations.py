@@ -11,7 +11,7 @@ from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.following import following
 from raystudy.on_ray.resources import selector
-from trainables.suite.suite import Step
+from trainables.suite.step import Step
 
 POLL_EVERY_S = 0.3
 Record = dict[str, Any]

@@ -64,6 +64,9 @@ def _rows(record: Record) -> Iterator[list[Cell]]:
         for row in found["worst"]:
             attack = f"worst of {row['attacks']}"
             yield _row(label, split, protocol, attack, _ball(row), row)
+        for row in found.get("corrupted", ()):
+            severity = f"severity {row['severity']}"
+            yield _row(label, split, protocol, row["corruption"], severity, row)
 
 
 def _row(

@@ -80,7 +80,7 @@ def load_splits(config: DictConfig) -> Splits:
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
     with _settings_at_fault():
         device = pick_device(config.device)
-        places = [config.data.splits.get(name) for name in ("root", "class_list")]
+        places = [config.data.splits.get(name) for name in ("root", "class_list", "corrupted")]
         splits = _splits(json.dumps(recipe, sort_keys=True), device, _files_in(places))
     if OmegaConf.is_missing(config.data, "num_classes"):  # of a data set of the user's own
         config.data.num_classes = splits.num_classes

@@ -26,6 +26,10 @@ def fingerprint(splits: Splits) -> str:
                 else:
                     digest.update(f"{values.dtype}{tuple(values.shape)}".encode())
                     digest.update(_bytes(values))
+        for name, severities in splits.corrupted.items():
+            for part in severities:
+                digest.update(f"{name}{tuple(part.images.shape)}".encode())
+                digest.update(_bytes(part.resident))
         _known[splits] = digest.hexdigest()[:12]
     return _known[splits]
 

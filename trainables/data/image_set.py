@@ -1,7 +1,7 @@
 """Images and their labels, and the three splits of a data set."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -81,13 +81,16 @@ class ImageSet:
 class Splits:
     """Training, validation and test images, cut once with the data set's own seed.
 
-    A search reads `train` and `val` only. Only `train` may hold images without labels.
+    A search reads `train` and `val` only. Only `train` may hold images without labels. A data set
+    may have its test images under corruptions besides: by name, one set for each severity. They
+    stay where they are.
     """
 
     train: ImageSet
     val: ImageSet
     test: ImageSet
     classes: tuple[str, ...]
+    corrupted: Mapping[str, Sequence[ImageSet]] = field(default_factory=dict)
 
     @property
     def num_classes(self) -> int:
@@ -96,6 +99,5 @@ class Splits:
 
     def to(self, device: torch.device | str) -> "Splits":
         """Return the splits on `device`."""
-        return Splits(
-            self.train.to(device), self.val.to(device), self.test.to(device), self.classes
-        )
+        there = {name: getattr(self, name).to(device) for name in ("train", "val", "test")}
+        return replace(self, **there)

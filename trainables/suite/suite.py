@@ -3,7 +3,7 @@
 import time
 from collections.abc import Generator, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from trainables.ranges import refuse_not_whole
 from trainables.suite.masking import Evidence, signs_of_masking
 from trainables.suite.masking_checks import MaskingChecks
 from trainables.suite.robustness import RobustnessCurve
+from trainables.suite.step import Step
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,21 +70,6 @@ class Suite:
         return whole.labelled.rows(slice(self.max_images))
 
 
-class Step(NamedTuple):
-    """A piece of work that is done.
-
-    Parameters
-    ----------
-    task : str
-        What it belongs to, in words.
-    share : float
-        How much of that is done now, in [0, 1].
-    """
-
-    task: str
-    share: float
-
-
 class Measurement:
     """The measuring of one encoder.
 
@@ -126,6 +112,7 @@ class Measurement:
             classifier = yield from self._fit(name, done)
             if "clean" not in done:
                 done["clean"] = is_right(classifier, self._images).cpu()
+            yield from self._corrupt(name, classifier, done)
             size = done.setdefault(
                 "batch_size",
                 self._suite.batch_size
@@ -155,6 +142,18 @@ class Measurement:
             _add_seconds(done, "fit", result.seconds)
             yield Step(f"{name}: fitting", result.epoch / fitting.max_epochs)
         return fitting.classifier
+
+    def _corrupt(
+        self, protocol: str, classifier: nn.Module, done: dict[str, Any]
+    ) -> Iterator[Step]:
+        """Measure on the test images' corrupted versions, where the data have such."""
+        sets = self._splits.corrupted if self._suite.split == "test" else {}
+        found: dict[str, Tensor] = done.setdefault("corrupted", {})
+        for name in [one for one in sets if one not in found]:
+            parts = [part.rows(slice(self._suite.max_images)) for part in sets[name]]
+            device = self._images.labels.device
+            found[name] = torch.stack([is_right(classifier, p.to(device)).cpu() for p in parts])
+            yield Step(f"{protocol}: corruptions", len(found) / len(sets))
 
     def _attack(
         self, protocol: str, classifier: nn.Module, done: dict[str, Any], size: int
@@ -205,7 +204,8 @@ class Measurement:
     def results(self) -> dict[str, Any]:
         """Return what is measured so far, as plain values.
 
-        By protocol: which images are right, clean and by attack; how many were attacked at once,
+        By protocol: which images are right, clean, by attack and, for each severity, by
+        corruption; how many were attacked at once,
         for each batch has random starts of its own; the seconds each took; evidence of masked
         gradients by ball, and what it says in words.
         """
@@ -222,6 +222,7 @@ class Measurement:
             "clean": done.get("clean"),
             "batch_size": done.get("batch_size"),
             "attacks": attacks,
+            "corrupted": dict(done.get("corrupted", {})),
             "seconds": dict(done["seconds"]),
             "flattering": dict(done.get("flattering", {})),
             "evidence": done["evidence"],

@@ -4,10 +4,12 @@ import csv
 import io
 import json
 import pickle
+import re
 
 import pytest
 import torch
 import torchvision
+from corruptions import write_corruptions
 from PIL import Image
 from safetensors.torch import load_file
 
@@ -16,6 +18,7 @@ from raystudy.evaluation import published, tables
 from raystudy.evaluation.locate import find
 from raystudy.evaluation.published import Published
 from raystudy.evaluation.runner import Order, measure
+from trainables.data.digits import digits
 from trainables.networks.interchange import save_torchvision
 from trainables.networks.resnet import ResNet
 
@@ -237,6 +240,35 @@ def test_a_table_of_ones_own_is_printed_with_ones_own_study(home, capsys, tmp_pa
     assert main.main([*words, "--search-path", str(tmp_path)]) == 0
     assert run(capsys, "own", *CLEAN)[0] == 0
     assert record_of(home, "own")["protocols"]["quick"]["clean"]["published"] == 0.1234
+
+
+@pytest.fixture
+def digits_c(tmp_path, monkeypatch):
+    """Settings for digits whose test images are there corrupted, too."""
+    (tmp_path / "digits_c.py").write_text(
+        "from trainables.data.corrupted import with_corruptions\n"
+        "from trainables.data.digits import digits\n"
+        "def digits_c(*, folder, **cut):\n"
+        "    return with_corruptions(digits(**cut), folder, ['dark', 'none'])\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = write_corruptions(tmp_path / "c", digits().test)
+    return ["data.splits._target_=digits_c.digits_c", f"+data.splits.folder={folder}"]
+
+
+def test_corrupted_test_images_are_measured_by_corruption_and_severity(home, capsys, digits_c):
+    code, said, err = run(capsys, "train-fast_at-1", "suite=corruptions", *digits_c)
+    assert code == 0, err
+    found = record_of(home, "train-fast_at-1", "corruptions")["protocols"]["quick"]
+    rows = {(row["corruption"], row["severity"]): row for row in found["corrupted"]}
+    assert len(rows) == 10
+    for severity in range(1, 6):
+        assert rows["none", severity]["right"] == found["clean"]["right"]
+    assert rows["dark", 5]["accuracy"] < 0.2 < rows["dark", 1]["accuracy"]
+    error = 1 - sum(row["accuracy"] for row in rows.values()) / 10
+    assert f"mean corruption error {error:.4f}" in said
+    assert len({row["fingerprint"] for row in rows.values()}) == 10
+    assert re.search(rf"none +{' +'.join(6 * [format(found['clean']['accuracy'], '.4f')])}", said)
 
 
 def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
