@@ -96,8 +96,13 @@ class Supervision:
         labels, keeps = labels.cpu(), self._keeps(len(labels), images)
         members = [(keeps & (labels == one)).nonzero().flatten() for one in torch.unique(labels)]
         fewest = min(len(rows) for rows in members)
+        chosen = f"files={self.files}" if self.files else f"fraction={self.fraction}"
+        if fewest < 2:
+            raise ValueError(
+                f"labels.{chosen} must leave every class two labelled images or more, and leaves "
+                f"one {fewest} of {len(labels):,} images in {len(members):,} classes."
+            )
         if fewest < self.images_per_class:
-            chosen = f"files={self.files}" if self.files else f"fraction={self.fraction}"
             raise ValueError(
                 f"labels.images_per_class must be at most {fewest}, the labelled images of the "
                 f"class that has fewest with labels.{chosen}, got {self.images_per_class}."

@@ -72,7 +72,7 @@ def test_a_list_of_the_whole_serves_some_of_its_classes(pack, write, tmp_path):
         (["n1_train0.JPEG", "n1_train0.JPEG"], r"lists 'n1_train0.JPEG' twice"),
         (
             ["n1_train0.JPEG", "n1_train1.JPEG"],
-            r"images_per_class must be at most 0, .*labels\.files",
+            r"labels\.files=.* must leave every class two .* leaves one 0 of 12 images",
         ),
         ([""], r"labels\.files=.* is empty; name a file with the names of image files"),
     ],
@@ -96,6 +96,17 @@ def test_a_name_of_several_images_is_written_with_its_folders(tmp_path, write):
     )
 
 
+def test_a_name_is_meant_of_train_where_the_splits_have_folders(tmp_path, write):
+    names = ("n1/1.JPEG", "n1/2.JPEG", "n2/3.JPEG", "n2/4.JPEG")
+    images = {
+        split: [(f"{split}/{name}", n // 2, jpeg(n)) for n, name in enumerate(names)]
+        for split in ("train", "val", "test")
+    }
+    pack = packed_images(images, ["n1", "n2"], tmp_path / "pack")
+    train = packed(root=str(pack), image_size=8).train
+    assert kept(train, write("1.JPEG", "2.JPEG", "n2/3.JPEG", "train/n2/4.JPEG")) == [0, 1, 2, 3]
+
+
 def test_names_that_were_changed_or_never_kept_are_said(pack, write):
     train = packed(root=str(pack), image_size=8).train
     path = write("n1_train0.JPEG")
@@ -110,5 +121,5 @@ def test_names_that_were_changed_or_never_kept_are_said(pack, write):
     del said["names_sha256"]  # as packs of the first version are
     meta.write_text(json.dumps(said))
     assert len(packed(root=str(pack), image_size=8).train) == 12
-    with pytest.raises(ValueError, match=r"kept no names of files; run the 'raystudy pack'"):
+    with pytest.raises(ValueError, match=r"kept no names of files, .* run the 'raystudy pack'"):
         kept(train, path)

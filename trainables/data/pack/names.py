@@ -5,8 +5,9 @@ import logging
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from pathlib import Path
+from typing import NamedTuple
 
-from trainables.data.pack.layout import META, SPLITS, Meta, read_meta, sha256_of
+from trainables.data.pack.layout import SPLITS, Meta, read_meta, sha256_of
 
 logger = logging.getLogger(__name__)
 
@@ -27,15 +28,15 @@ def read_names(folder: Path, meta: Meta) -> list[str]:
     ValueError
         With a sentence, if the pack has no names or other ones.
     """
-    path = folder / NAMES
+    path, where = folder / NAMES, f"data.root={folder.parent}"
     if not meta.names_sha256:
         raise ValueError(
-            f"{folder.parent} was packed by a version that kept no names of files; run the "
-            f"'raystudy pack' that made it again, which adds them."
+            f"{where} was packed by a version that kept no names of files, which lists of files "
+            f"need; run the 'raystudy pack' that made it again, which adds them."
         )
     if not path.is_file() or sha256_of(path) != meta.names_sha256:
         raise ValueError(
-            f"{path} is missing or was changed after packing ({META} has another hash); copy it "
+            f"{where}: {folder.name}/{NAMES} is missing or was changed after packing; copy it "
             f"again, or pack the images anew."
         )
     names: list[str] = json.loads(path.read_text())
@@ -50,9 +51,9 @@ def find(folder: Path, listed: Collection[str], where: str) -> list[int]:
     folder : Path
         Of the split.
     listed : collection of str
-        Names of files, each with as many of its folders as it takes to tell it from others. Those
-        of other splits of the pack, such as of validation images cut out of the training images,
-        are let through.
+        Names of files, each with as many of its folders as it takes to tell it from others; where
+        there is ``train/``, from others in it. Those of other splits of the pack, such as of
+        validation images cut out of the training images, are let through.
     where : str
         What the sentence starts with if something is wrong, such as ``labels.files=/tenth.txt``.
 
@@ -64,20 +65,27 @@ def find(folder: Path, listed: Collection[str], where: str) -> list[int]:
     ends = defaultdict(list)
     for name in listed:
         ends[name.rpartition("/")[2]].append(name)
-    images: dict[str, list[tuple[str, int]]] = {name: [] for name in listed}
+    images: dict[str, list[_Place]] = {name: [] for name in listed}
     root = folder.parent
     for split in SPLITS:
         for row, path in enumerate(read_names(root / split, read_meta(root, split))):
             for name in ends.get(path.rpartition("/")[2], ()):
                 if f"/{path}".endswith(f"/{name}"):
-                    images[name].append((split, row))
+                    images[name].append(_Place(split, row, "train" in path.split("/")))
+    images = {name: [p for p in found if p.in_train] or found for name, found in images.items()}
     _refuse_no_one(images, where, root)
-    rows = [row for found in images.values() for split, row in found if split == folder.name]
+    rows = [one.row for found in images.values() for one in found if one.split == folder.name]
     logger.info(f"{where}: {len(rows):,} of {len(images):,} are {folder.name} images.")
     return rows
 
 
-def _refuse_no_one(images: dict[str, list[tuple[str, int]]], where: str, root: Path) -> None:
+class _Place(NamedTuple):
+    split: str
+    row: int
+    in_train: bool
+
+
+def _refuse_no_one(images: dict[str, list[_Place]], where: str, root: Path) -> None:
     nobody = [name for name, found in images.items() if not found]
     if nobody:
         raise ValueError(
