@@ -19,7 +19,7 @@ SHOWN = 3
 IMAGENET100 = Path(__file__).with_name("imagenet100.txt")
 IMAGENET_LAYOUT = (
     "train/<class>/*.JPEG and val/<class>/*.JPEG, or val/*.JPEG beside the devkit's labels, with "
-    "classes such as n01440764"
+    "classes such as n01440764, or the published ILSVRC2012_*.tar"
 )
 TINY_LAYOUT = (
     "train/<class>/images/*.JPEG, val/images/*.JPEG and val/val_annotations.txt, as in "

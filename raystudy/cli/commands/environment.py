@@ -19,7 +19,8 @@ ENVIRONMENT = (
         summary="Pack a folder of images, of any number, for training with data=packed.",
         details="""\
 FOLDER (or a tar of it) has <class>/*, or train/<class>/* with val/ and test/; ImageNet as
-torchvision keeps it and Tiny ImageNet are known too. OUT gets one file of JPEGs for each split.
+torchvision keeps it, a folder of ImageNet's published tars, and Tiny ImageNet are known too. OUT
+gets one file of JPEGs for each split.
 Interrupted, it continues when run again; of a finished pack it verifies every image. A JPEG no
 larger than --size is kept byte for byte.""",
         arguments=(

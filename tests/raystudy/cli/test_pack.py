@@ -105,9 +105,40 @@ def test_a_tar_compressed_or_not_is_packed_as_its_folder(pack, tmp_path):
 
 
 def test_imagenets_flat_validation_images_get_the_devkits_labels(pack, tmp_path):
+    root = flat_validation(tmp_path / "in")
+    as_published_devkit(root)
+    code, said = pack(root)
+    assert code == 0, said
+    assert "val/ becomes the test split" in said
+    part = opened(tmp_path / "out")["test"]
+    found = {Reader(part, "").file(row): name for row, name in enumerate(labels(part))}
+    assert [found[jpeg(100 + number)] for number in range(1, 5)] == ["n02", "n01", "n01", "n02"]
+
+
+def tar_of(folder, path, mode="w"):
+    with tarfile.open(path, mode) as tar:
+        for file in sorted(folder.rglob("*")):
+            tar.add(file, file.relative_to(folder), recursive=False)
+
+
+def as_published(root):
+    """Return ImageNet's tars: of tars of training images, of validation images, the devkit."""
+    folder = flat_validation(root / "unpacked")
+    as_published_devkit(folder / "kit")
+    tars, out = root / "tars", root / "published"
+    tars.mkdir()
+    out.mkdir()
+    for name in ("n01", "n02"):
+        tar_of(folder / "train" / name, tars / f"{name}.tar")
+    tar_of(tars, out / "ILSVRC2012_img_train.tar")
+    tar_of(folder / "val", out / "ILSVRC2012_img_val.tar")
+    tar_of(folder / "kit", out / "ILSVRC2012_devkit_t12.tar.gz", "w:gz")
+    return folder, out
+
+
+def as_published_devkit(root):
     from scipy.io import savemat
 
-    root = flat_validation(tmp_path / "in")
     data = root / "ILSVRC2012_devkit_t12" / "data"
     data.mkdir(parents=True)
     synsets = np.array(
@@ -116,12 +147,41 @@ def test_imagenets_flat_validation_images_get_the_devkits_labels(pack, tmp_path)
     )
     savemat(data / "meta.mat", {"synsets": synsets})
     (data / "ILSVRC2012_validation_ground_truth.txt").write_text("1\n2\n2\n1\n")
-    code, said = pack(root)
+
+
+def contents(out):
+    return {
+        split: {Reader(part, "").file(row): name for row, name in enumerate(labels(part))}
+        for split, part in opened(out).items()
+    }
+
+
+def test_imagenets_tars_are_packed_as_what_they_unpack_to(pack, tmp_path):
+    folder, published = as_published(tmp_path / "in")
+    code, said = pack(folder, out=tmp_path / "plain")
     assert code == 0, said
-    assert "val/ becomes the test split" in said
-    part = opened(tmp_path / "out")["test"]
-    found = {Reader(part, "").file(row): name for row, name in enumerate(labels(part))}
-    assert [found[jpeg(100 + number)] for number in range(1, 5)] == ["n02", "n01", "n01", "n02"]
+    code, said = pack(published)
+    assert code == 0, said
+    assert "left out 2: 1 x .txt file ('devkit/" in said
+    assert contents(tmp_path / "out") == contents(tmp_path / "plain")
+    code, said = pack(published / "ILSVRC2012_img_train.tar", out=tmp_path / "train")
+    assert code == 0, said
+    assert opened(tmp_path / "train")["train"].meta.classes == ["n01", "n02"]
+    (published / "ILSVRC2012_img_val.tar").unlink()
+    shutil.copytree(folder / "val", published / "val")
+    code, said = pack(published, out=tmp_path / "half")
+    assert code == 0, said
+    assert contents(tmp_path / "half") == contents(tmp_path / "plain")
+
+
+def test_a_damaged_tar_in_a_tar_is_named(pack, tmp_path):
+    _, published = as_published(tmp_path / "in")
+    train = tmp_path / "in" / "tars"
+    (train / "n02.tar").write_bytes(b"no tar at all" * 99)
+    tar_of(train, published / "ILSVRC2012_img_train.tar")
+    code, said = pack(published)
+    assert code == 2
+    assert "ILSVRC2012_img_train.tar is no tar file that can be read ('n02.tar' inside it: " in said
 
 
 def flat_validation(root):

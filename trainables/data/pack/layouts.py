@@ -1,8 +1,8 @@
 """Which files of a source are images of which split and class.
 
 Read are class folders, with ``train/``, ``val/`` and ``test/`` above them or without; ImageNet as
-torchvision keeps it, its validation images in class folders or flat beside the devkit; Tiny
-ImageNet with its file of annotations.
+torchvision keeps it, its validation images in class folders or flat beside the devkit, or its
+published tars; Tiny ImageNet with its file of annotations.
 """
 
 from collections.abc import Mapping

@@ -4,18 +4,25 @@ import bz2
 import contextlib
 import gzip
 import hashlib
+import io
 import lzma
 import os
 import shutil
 import stat
 import tarfile
 import zlib
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 Opener = Callable[[Path], Any]
+# ImageNet as it is published, and where torchvision unpacks it to.
+PUBLISHED = {
+    "ILSVRC2012_img_train.tar": "train",  # of 1,000 tars
+    "ILSVRC2012_img_val.tar": "val",
+    "ILSVRC2012_devkit_t12.tar.gz": "devkit",  # with the labels of val
+}
 OPENERS: dict[bytes, Opener] = {
     b"\x1f\x8b": gzip.open,
     b"BZh": bz2.open,
@@ -51,7 +58,7 @@ def fingerprint(source: Source, names: Iterable[str]) -> str:
 
 @contextmanager
 def open_source(path: Path, scratch: Path) -> Iterator[Source]:
-    """Open a folder or a tar.
+    """Open a folder or a tar; tars in a tar are folders, and so are ImageNet's tars in a folder.
 
     Parameters
     ----------
@@ -65,7 +72,14 @@ def open_source(path: Path, scratch: Path) -> Iterator[Source]:
         If it is neither.
     """
     if path.is_dir():
-        yield _Folder(path)
+        with ExitStack() as tars:
+            named = {name: where for name, where in PUBLISHED.items() if (path / name).is_file()}
+            found = {
+                where: tars.enter_context(open_source(path / name, scratch))
+                for name, where in named.items()
+                if not (path / where).exists()  # unpacked beside
+            }
+            yield _Several(_Folder(path), named, found) if found else _Folder(path)
     elif path.is_file():
         with _expanded(path, scratch) as plain, _Tar.opened(plain, path) as source:
             yield source
@@ -100,15 +114,69 @@ class _Folder:
         return (self._root / name).read_bytes()
 
 
+class _Several:
+    """A folder with tars in the place of some of its folders."""
+
+    def __init__(self, folder: Source, tars: Collection[str], parts: Mapping[str, Source]) -> None:
+        self._parts = {"": folder, **parts}
+        own = {name: stamp for name, stamp in folder.files.items() if name not in tars}
+        self._places = {name: ("", name) for name in own}
+        self.files = own
+        for where, part in parts.items():
+            for name, stamp in part.files.items():
+                self.files[f"{where}/{name}"] = stamp
+                self._places[f"{where}/{name}"] = (where, name)
+
+    def read(self, name: str) -> bytes:
+        where, own = self._places[name]
+        return self._parts[where].read(own)
+
+
+class _Section(io.RawIOBase):
+    """Part of an open file."""
+
+    def __init__(self, file: int, start: int, size: int) -> None:
+        self._file, self._start, self._size, self._place = file, start, size, 0
+
+    def readable(self) -> bool:
+        return True
+
+    def seekable(self) -> bool:
+        return True
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._place = offset + (0, self._place, self._size)[whence]
+        return self._place
+
+    def read(self, size: int = -1) -> bytes:
+        left = max(self._size - self._place, 0)
+        content = os.pread(
+            self._file, left if size < 0 else min(size, left), self._start + self._place
+        )
+        self._place += len(content)
+        return content
+
+
 class _Tar:
-    def __init__(self, file: int, members: Iterable[tarfile.TarInfo]) -> None:
+    def __init__(self, file: int, tar: tarfile.TarFile) -> None:
         self._file = file
         self._places: dict[str, int] = {}
         self.files: dict[str, Stamp] = {}
-        for member in members:
-            if member.isreg():
-                name = member.name.removeprefix("./").lstrip("/")
-                self._places[name] = member.offset_data
+        self._add(tar, "", 0)
+
+    def _add(self, tar: tarfile.TarFile, below: str, start: int) -> None:
+        for member in tar:
+            name = below + member.name.removeprefix("./").lstrip("/")
+            place = start + member.offset_data
+            if member.isreg() and name.endswith(".tar"):
+                inside: Any = _Section(self._file, place, member.size)
+                try:
+                    with tarfile.open(fileobj=inside, mode="r:") as inner:
+                        self._add(inner, f"{name.removesuffix('.tar')}/", place)
+                except tarfile.TarError as error:
+                    raise tarfile.TarError(f"{name!r} inside it: {error}") from None
+            elif member.isreg():
+                self._places[name] = place
                 self.files[name] = Stamp(member.size, int(member.mtime * 1e9))
 
     @classmethod
@@ -135,7 +203,7 @@ def _expanded(path: Path, scratch: Path) -> Iterator[Path]:
     if opener is None:
         yield path
         return
-    plain = scratch / "source.tar"
+    plain = scratch / f"{path.name}.tar"
     try:
         _expand(path, opener, plain)
         yield plain
