@@ -93,8 +93,11 @@ class Supervision:
         ValueError
             If a class keeps fewer than a batch wants, or the list is none of these images.
         """
-        labels, keeps = labels.cpu(), self._keeps(len(labels), images)
-        members = [(keeps & (labels == one)).nonzero().flatten() for one in torch.unique(labels)]
+        labels = labels.cpu()
+        rows = self._keeps(len(labels), images).nonzero().flatten()
+        rows = rows[labels[rows].argsort(stable=True)]
+        counts = labels[rows].bincount(minlength=int(labels.max()) + 1)
+        members = list(torch.split(rows, counts[torch.unique(labels)].tolist()))
         fewest = min(len(rows) for rows in members)
         chosen = f"files={self.files}" if self.files else f"fraction={self.fraction}"
         if fewest < 2:
@@ -186,19 +189,33 @@ class LabelledBatches:
             order = torch.randperm(len(classes), generator=stream)
             chosen = order[: self._labelled.classes_per_batch].sort().values
             classes = [classes[one] for one in chosen.tolist()]
-        rounds = torch.cat(
-            [
-                torch.stack([_some(rows, wanted, stream) for rows in classes], dim=1)
-                for _ in range(self._labelled.draws)
-            ]
-        )
+        rounds = self._rounds(classes, wanted, stream)
         share = len(rounds) // distributed.world_size()
         first = distributed.rank() * share
         return rounds[first : first + share].flatten()
 
+    def _rounds(self, classes: list[Tensor], wanted: int, stream: torch.Generator) -> Tensor:
+        """Return rows of all draws, shape (draws x wanted, classes)."""
+        draws = self._labelled.draws
+        if draws == 1:
+            orders = [torch.randperm(len(rows), generator=stream)[:wanted] for rows in classes]
+            return torch.stack([r[o] for r, o in zip(classes, orders, strict=True)], dim=1)
+        # All at once: one by one, 64 draws of 20 classes take seconds an epoch.
+        sizes = torch.tensor([len(rows) for rows in classes])
+        places = _distinct(sizes.expand(draws, -1), wanted, stream) + sizes.cumsum(0) - sizes
+        return torch.cat(classes)[places].flatten(0, 1)
 
-def _some(rows: Tensor, count: int, stream: torch.Generator) -> Tensor:
-    return rows[torch.randperm(len(rows), generator=stream)[:count]]
+
+def _distinct(sizes: Tensor, wanted: int, stream: torch.Generator) -> Tensor:
+    """Return different whole numbers below each size, shape (draws, wanted, classes)."""
+    found = sizes.new_empty(len(sizes), 0, sizes.shape[1])
+    for taken in range(wanted):
+        lots = torch.rand(sizes.shape, generator=stream, dtype=torch.float64)
+        number = (lots * (sizes - taken)).long()  # among those not taken
+        for before in found.sort(dim=1).values.unbind(1):
+            number += number >= before
+        found = torch.cat([found, number[:, None]], dim=1)
+    return found
 
 
 def _stream(*what: object) -> torch.Generator:

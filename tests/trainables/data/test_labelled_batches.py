@@ -244,3 +244,12 @@ def test_ranks_share_a_batch_of_several_draws():
 def test_draws_that_cannot_be_made_are_said(changes, says):
     with pytest.raises(ValueError, match=says):
         batches_of(numbered(), **changes)
+
+
+def test_every_image_of_a_class_is_drawn_as_often_as_another():
+    train = numbered(25)
+    batch = next(batches_of(train, fraction=1.0, draws=4000, images_per_class=3).epoch(0))
+    counts = batch.indices[: len(batch.labels)].bincount(minlength=25).double()
+    shares = counts / (4000 * 3) * train.labels.bincount()[train.labels]  # of its class
+    assert shares.min() > 0.95
+    assert shares.max() < 1.05
