@@ -162,6 +162,11 @@ def build(order: Order, settings: DictConfig, splits: Splits) -> tuple[Measureme
             f"suite.max_images={suite.max_images}: the first {suite.split} images are all of one "
             f"class, with nothing to distinguish; raise it."
         )
+    if suite.corrupted and not splits.corrupted:
+        raise UserError(
+            f"suite={order.suite} is of corrupted test images, and data={settings.data.name} has "
+            f"none; add data=cifar10_c, or data of your own that have."
+        )
     channels, needed = splits.train.images.shape[1], network.splits.train.images.shape[1]
     transfers = all(isinstance(p, Transfer) and p.channels for p in suite.protocols.values())
     if channels != needed and not transfers:

@@ -43,6 +43,8 @@ class Suite:
         Images attacked at once; as many as fit if left out.
     seed : int
         Of starts and targets.
+    corrupted : bool
+        Whether it is about corrupted images, which the data then must have.
     """
 
     protocols: Mapping[str, EvaluationProtocol]
@@ -53,6 +55,7 @@ class Suite:
     max_images: int | None = None
     batch_size: int | None = None
     seed: int = 0
+    corrupted: bool = False
 
     def __post_init__(self) -> None:
         if not self.protocols:
@@ -82,7 +85,6 @@ class Measurement:
         On the device where to measure.
     head : nn.Module, optional
         Of methods that train one.
-
     """
 
     def __init__(

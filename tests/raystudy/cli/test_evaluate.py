@@ -271,6 +271,12 @@ def test_corrupted_test_images_are_measured_by_corruption_and_severity(home, cap
     assert re.search(rf"none +{' +'.join(6 * [format(found['clean']['accuracy'], '.4f')])}", said)
 
 
+def test_a_suite_of_corruptions_wants_data_that_have_some(capsys):
+    code, _, err = run(capsys, "train-fast_at-1", "suite=corruptions")
+    assert code == 2
+    assert "suite=corruptions is of corrupted test images, and data=digits has none" in err
+
+
 def test_a_run_in_mlflow_gets_metrics_curves_and_files(home):
     record = measure(an_order(home), lambda _: True)
     added = tables.attachment(record, "quick", b"{}")

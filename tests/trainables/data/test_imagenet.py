@@ -1,5 +1,7 @@
 """ImageNet's relatives: which classes of a pack they are, and what is said where they are not."""
 
+import shutil
+
 import pytest
 import torch
 from packs import packed_folder, packed_images
@@ -127,6 +129,14 @@ def test_restricted_imagenet_wants_all_classes(few):
 def test_a_pack_of_part_of_the_classes_is_used_and_said(few, caplog):
     assert tiny_imagenet(root=str(few), image_size=8).num_classes == 4
     assert "has 4 classes and Tiny ImageNet has 200" in caplog.text
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_a_pack_being_written_is_not_read(few, tmp_path, name):
+    shutil.copytree(few, tmp_path / "pack")
+    (tmp_path / "pack" / "unfinished.json").touch()
+    with pytest.raises(ValueError, match="is being packed, or was interrupted"):
+        SETS[name](root=str(tmp_path / "pack"), image_size=8)
 
 
 @pytest.mark.parametrize("name", SETS)
