@@ -15,11 +15,13 @@ from hydra.utils import instantiate
 from omegaconf import DictConfig, OmegaConf
 
 from raystudy.errors import UserError
+from trainables.data.annotated.images import DATA_OF, AnnotatedData, AnnotatedSplits
 from trainables.data.image_set import Splits
 from trainables.data.splitting import refuse_one_class
 from trainables.evaluate.base import Evaluator
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
+from trainables.protocols.downstream.base import DownstreamTask
 from trainables.random_state import seed_everything
 from trainables.suite.suite import Suite
 from trainables.trainer import Trainer
@@ -75,6 +77,32 @@ def build_suite(config: DictConfig) -> Suite:
     return suite
 
 
+def build_downstream(config: DictConfig, name: str) -> DownstreamTask:
+    """Build the downstream task that `name`, an option of `protocol`, stands for."""
+    with _settings_at_fault():
+        protocol: DownstreamTask = _build(config.protocol)
+    if not isinstance(protocol, DownstreamTask):
+        raise UserError(
+            f"protocol={name} makes a classifier, which a suite measures; choose suite=NAME "
+            f"('raystudy list' shows the suites)."
+        )
+    return protocol
+
+
+def load_annotated(config: DictConfig, task: str) -> AnnotatedSplits:
+    """Return what is annotated for a downstream task in the images of ``data``."""
+    recipe = OmegaConf.to_container(config.data.splits, resolve=True)
+    with _settings_at_fault():
+        data = _build(recipe)
+        if not isinstance(data, AnnotatedData):
+            raise ValueError(
+                f"data={config.data.name} has no annotated {task}; choose data={DATA_OF[task]} and "
+                f"data.root=FOLDER."
+            )
+        splits: AnnotatedSplits = data.of(task)
+    return splits
+
+
 def load_splits(config: DictConfig) -> Splits:
     """Return the data set on the trial's device, from this process's memory if it is there."""
     recipe = OmegaConf.to_container(config.data.splits, resolve=True)
@@ -96,7 +124,13 @@ def load_splits(config: DictConfig) -> Splits:
 
 @functools.lru_cache(maxsize=1)  # a warm worker's next trial has the same data
 def _splits(recipe: str, device: str, _files: str) -> Splits:
-    splits: Splits = _build(json.loads(recipe))
+    splits: Splits | AnnotatedData = _build(json.loads(recipe))
+    if isinstance(splits, AnnotatedData):
+        raise ValueError(
+            f"data={splits.name} is for downstream tasks, not for training: its images have no one "
+            f"class but {' and '.join(splits.tasks)}; measure a trained encoder on it with "
+            f"'raystudy evaluate RUN protocol=NAME data={splits.name}'."
+        )
     refuse_one_class(splits)
     return splits.to(device)
 
