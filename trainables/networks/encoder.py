@@ -51,3 +51,13 @@ class Encoder(nn.Module):
     def forward(self, images: Tensor) -> Tensor:
         """Return features, shape (N, num_features), for images in [0, 1]."""
         raise NotImplementedError
+
+    def stages(self, standardised: Tensor) -> list[Tensor]:
+        """Return feature maps (N, C', H', W') of standardised images, from fine to coarse.
+
+        Segmentation and detection stand on them; each is half as large as the one before.
+        """
+        raise ValueError(
+            f"the encoder {type(self).__name__} has no `stages`, the feature maps that "
+            f"segmentation and detection need; ResNet and SmallConv have them."
+        )

@@ -64,6 +64,14 @@ class ResNet(Encoder):
         features: Tensor = self.body(self.normalise(images))
         return features
 
+    def stages(self, standardised: Tensor) -> list[Tensor]:
+        """Return the maps of the four stages."""
+        body = self.body
+        maps = [body.maxpool(body.relu(body.bn1(body.conv1(standardised))))]
+        for stage in (body.layer1, body.layer2, body.layer3, body.layer4):
+            maps.append(stage(maps[-1]))
+        return maps[1:]
+
 
 def _first_convolution(channels: int, size: int, *, stride: int) -> nn.Conv2d:
     convolution = nn.Conv2d(channels, 64, size, stride=stride, padding=size // 2, bias=False)

@@ -6,6 +6,9 @@ from torch import Tensor, nn
 
 from trainables.networks.encoder import Encoder
 
+BLOCK, LAST = 3, 2  # layers of a block, and those after all blocks
+STAGES = 4
+
 
 class SmallConv(Encoder):
     """Conv-BN-ReLU blocks, every one but the first halving the image, then global average.
@@ -48,3 +51,10 @@ class SmallConv(Encoder):
         """Return features, shape (N, num_features)."""
         features: Tensor = self.body(self.normalise(images))
         return features
+
+    def stages(self, standardised: Tensor) -> list[Tensor]:
+        """Return the maps of the last four blocks, of all where there are fewer."""
+        maps = [standardised]
+        for start in range(0, len(self.body) - LAST, BLOCK):
+            maps.append(self.body[start : start + BLOCK](maps[-1]))
+        return maps[1:][-STAGES:]
