@@ -16,7 +16,7 @@ class GlooSyncBatchNorm(_BatchNorm):
     """What ``torch.nn.SyncBatchNorm`` does, for the CPU tensors it refuses.
 
     Statistics are sums over all ranks through a differentiable all-reduce, so value, gradient
-    and running statistics are those of one large batch. Every rank must hold equally many rows.
+    and running statistics are those of one large batch, whatever share of it each rank holds.
     """
 
     def _check_input_dim(self, rows: Tensor) -> None:
@@ -32,7 +32,8 @@ class GlooSyncBatchNorm(_BatchNorm):
         wide = rows.float() if rows.dtype in (torch.bfloat16, torch.float16) else rows
         dims = [0, *range(2, rows.dim())]
         shape = [1, -1, *[1] * (rows.dim() - 2)]
-        count = rows.numel() // rows.shape[1] * distributed.world_size()
+        # Ranks that detect objects in images of several sizes have maps of several sizes.
+        count = int(distributed.sum_over_ranks(torch.tensor(rows.numel() // rows.shape[1])))
         mean = distributed.sum_with_gradient(wide.sum(dims)) / count
         centred = wide - mean.view(shape)
         variance = distributed.sum_with_gradient((centred**2).sum(dims)) / count

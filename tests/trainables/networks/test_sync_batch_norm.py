@@ -29,16 +29,18 @@ def layer_and_rows(kind):
     return layer, 5 + 3 * torch.randn(ROWS, 3, *([] if kind == "1d" else [2, 2])).double()
 
 
-def own_rows(rows):
-    count = ROWS // distributed.world_size()
-    return rows.narrow(0, distributed.rank() * count, count)
+def own_rows(rows, first_rank=None):
+    """Return this rank's part of the rows: half, or `first_rank` rows on rank 0 of two."""
+    if distributed.world_size() == 1:
+        return rows
+    return rows.tensor_split([first_rank or ROWS // 2])[distributed.rank()]
 
 
-def two_steps(layer, rows):
+def two_steps(layer, rows, first_rank=None):
     """Return outputs, input gradients, parameter gradients and statistics after two batches."""
     results = []
     for scale in (1.0, 2.0):
-        batch = (scale * own_rows(rows)).requires_grad_()
+        batch = (scale * own_rows(rows, first_rank)).requires_grad_()
         out = layer(batch)
         loss = ((out + batch) ** 3).sum() / ROWS
         loss.backward()
@@ -47,15 +49,16 @@ def two_steps(layer, rows):
     return results, weights, dict(layer.named_buffers())
 
 
-def two_steps_of_a_rank(kind):
+def two_steps_of_a_rank(kind, first_rank):
     layer, rows = layer_and_rows(kind)
-    return two_steps(convert(layer), rows)
+    return two_steps(convert(layer), rows, first_rank)
 
 
-@pytest.mark.parametrize("kind", list(LAYERS))
-def test_values_gradients_and_statistics_are_those_of_one_large_batch(run_ranks, kind):
+@pytest.mark.parametrize(("kind", "first_rank"), [*((kind, 4) for kind in LAYERS), ("2d", 3)])
+def test_values_gradients_and_statistics_are_those_of_one_large_batch(run_ranks, kind, first_rank):
     results, weights, statistics = two_steps(*layer_and_rows(kind))
-    (first, *first_rest), (second, *second_rest) = run_ranks(two_steps_of_a_rank, kind)
+    ranks = run_ranks(two_steps_of_a_rank, kind, first_rank)
+    (first, *first_rest), (second, *second_rest) = ranks
     joined = [torch.cat(pair) for pair in zip(first, second, strict=True)]
     torch.testing.assert_close(joined, results, atol=1e-12, rtol=1e-12)
     for rest in (first_rest, second_rest):
