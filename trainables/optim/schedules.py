@@ -155,12 +155,20 @@ class Steps:
         Shares of training, ascending, each in (0, 1).
     gamma : float
         What the learning rate is multiplied with.
+    warmup : float
+        Length of a linear warm-up as a share of training, in [0, 1).
+    start : float
+        Factor at the very beginning of the warm-up.
     """
 
     milestones: Sequence[float]
     gamma: float = 0.1
+    warmup: float = 0.0
+    start: float = 0.0
 
     def __post_init__(self) -> None:
+        _refuse_no_warmup(self.warmup)
+        refuse_below_zero("lr_schedule", start=self.start)
         inside = all(0 < share < 1 for share in self.milestones)
         if not inside or any(a >= b for a, b in pairwise(self.milestones)):
             raise ValueError(
@@ -170,7 +178,9 @@ class Steps:
 
     def __call__(self, epoch: float, max_epochs: int) -> float:
         """Return the factor."""
-        done = epoch + ROUNDING
+        done, warmup = epoch + ROUNDING, self.warmup * max_epochs
+        if done < warmup:
+            return self.start + (1 - self.start) * epoch / warmup
         return float(self.gamma ** sum(done >= share * max_epochs for share in self.milestones))
 
 

@@ -97,6 +97,12 @@ def test_steps_fall_to_a_tenth_every_50_of_150_epochs(epoch, rate):
     assert 0.1 * Steps(milestones=[1 / 3, 2 / 3])(epoch, 150) == pytest.approx(rate)
 
 
+def test_steps_can_start_with_a_linear_warmup():
+    schedule = Steps(milestones=[2 / 3, 8 / 9], warmup=1 / 90, start=0.001)  # detectron2's 1x
+    factors = [schedule(update, 90_000) for update in (0, 500, 1000, 59_999, 60_000, 80_000)]
+    assert factors == pytest.approx([0.001, 0.5005, 1, 1, 0.1, 0.01])
+
+
 def test_steps_of_a_linear_evaluation_fall_at_30_50_and_100_of_150_epochs():
     schedule = Steps(milestones=[30 / 150, 50 / 150, 100 / 150], gamma=0.1)
     rates = [round(-math.log10(schedule(epoch, 150))) for epoch in (29, 30, 49, 50, 99, 100)]
@@ -126,6 +132,8 @@ def test_constant_is_one():
         (WarmupCosine, {"warmup": -0.1}),
         (Steps, {"milestones": [0.5, 0.2]}),
         (Steps, {"milestones": [30, 60]}),
+        (Steps, {"warmup": 1.0, "milestones": [0.5]}),
+        (Steps, {"start": -0.1, "milestones": [0.5]}),
         (Triangular, {"top": 1.0}),
     ],
 )
