@@ -97,6 +97,15 @@ def broadcast_from_first(values: Tensor) -> Tensor:
     return shared
 
 
+def gather_objects(values: list[Any]) -> list[Any]:
+    """Concatenate every rank's list of plain values, in rank order, on every rank."""
+    if not is_distributed():
+        return values
+    everyone: list[list[Any]] = [[] for _ in range(world_size())]
+    dist.all_gather_object(everyone, values)
+    return [value for each in everyone for value in each]
+
+
 def draw_rows(sample: Callable[[int], Tensor], rows: int) -> Tensor:
     """Return this rank's `rows` rows of ``sample(rows of all ranks together)``."""
     first = rank() * rows

@@ -15,8 +15,9 @@ from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
 from raystudy.config.scopes import Scope
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.evaluation import locate, network, tables, transfers
-from raystudy.evaluation.runner import Order, measure
+from raystudy.evaluation import downstream, locate, network, runner, scores, tables, transfers
+from raystudy.evaluation.downstream import DownstreamOrder
+from raystudy.evaluation.runner import Order
 from raystudy.storage import split_readings
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.interrupt import graceful
@@ -37,7 +38,8 @@ def evaluate(
     runs : sequence of str
         See `locate.find`; settings among them are overrides.
     overrides : sequence of str
-        ``suite=NAME``, settings of the suite (``suite.max_images=200``), of the data, the device.
+        ``suite=NAME``, settings of the suite (``suite.max_images=200``), of the data, the device;
+        ``protocol=NAME`` for a downstream task.
     search_path : sequence of str
     as_json : bool
         Print the records instead of a table.
@@ -46,11 +48,11 @@ def evaluate(
     runs = [word for word in runs if locate.is_network(word)]
     if not runs:
         raise UserError("evaluate needs a study, STUDY/TRIAL, a run in MLflow or a file.")
-    suite, own = _suite([*settings, *overrides], search_path)
+    kind, suite, own = _what([*settings, *overrides], search_path)
     shared = compose.load_shared(scopes.select(own, scopes.SHARED))
     output_dir = folder_of(shared)
     orders = [
-        Order(
+        kind(
             origin=locate.find(one, own, search_path),
             suite=suite,
             overrides=tuple(scopes.without(own, [Scope.TRACKER])),
@@ -74,9 +76,10 @@ def evaluate(
         with graceful(interrupt) as interruption:
             records = _measure_all(orders, report)
             matrix = None
-            if records is not None and transfers.asked_for(orders):
+            wants_matrix = kind is Order and transfers.asked_for(orders)
+            if records is not None and wants_matrix:
                 matrix = transfers.measure(orders, lambda step: report(orders[0], step))
-    if interrupted and (records is None or (matrix is None and transfers.asked_for(orders))):
+    if interrupted and (records is None or (matrix is None and wants_matrix)):
         console.print("interrupted. Rerun the same command to continue.")
         return interruption.exit_code
     assert records is not None
@@ -94,12 +97,14 @@ def _show_results(
     records: Sequence[dict[str, Any]],
     matrix: dict[str, Any] | None,
 ) -> None:
-    tables.show(console, records)
+    is_downstream = isinstance(orders[0], DownstreamOrder)
+    (scores if is_downstream else tables).show(console, records)
     if matrix:
         transfers.show(console, matrix)
     for order in orders:
         console.print(str(order.results), style="dim")
-    _show_readings(console, orders, records[0]["split"])
+    if not is_downstream:  # whose test images are no study's own
+        _show_readings(console, orders, records[0]["split"])
 
 
 def _refuse_duplicates(orders: Sequence[Order]) -> None:
@@ -126,25 +131,40 @@ def _show_readings(console: Console, orders: Sequence[Order], split: str) -> Non
         console.print(f"the test images of {name} have been read {_times(times)}", style="dim")
 
 
-def _suite(overrides: Sequence[str], search_path: Sequence[str]) -> tuple[str, list[str]]:
-    """Return the chosen suite, and the other overrides."""
-    asked = [override.value_of(text) for text in override.named(overrides, "suite")]
-    suite = asked[-1] if asked else DEFAULT_SUITE
-    known = catalogue.options("suite", search_path)
-    if suite not in known:
-        raise UserError(f"no suite '{suite}'; choose from {', '.join(known)}.")
-    return suite, [text for text in overrides if override.path_of(text) != "suite"]
+def _what(
+    overrides: Sequence[str], search_path: Sequence[str]
+) -> tuple[type[Order], str, list[str]]:
+    """Return whether a suite or a downstream task is chosen, which, and the other overrides."""
+    asked = {
+        group: [override.value_of(text) for text in override.named(overrides, group)]
+        for group in ("suite", "protocol")
+    }
+    if asked["suite"] and asked["protocol"]:
+        raise UserError(
+            f"suite={asked['suite'][-1]} and protocol={asked['protocol'][-1]}: a suite has its own "
+            f"protocols, and protocol= stands for a downstream task; leave one out."
+        )
+    group = "protocol" if asked["protocol"] else "suite"
+    name = [DEFAULT_SUITE, *asked[group]][-1]
+    known = catalogue.options(group, search_path)
+    if name not in known:
+        raise UserError(f"no {group} '{name}'; choose from {', '.join(known)}.")
+    kind = DownstreamOrder if group == "protocol" else Order
+    return kind, name, [text for text in overrides if override.path_of(text) != group]
 
 
 def _measure_all(
     orders: Sequence[Order], report: Callable[[Order, Step], bool]
 ) -> list[dict[str, Any]] | None:
+    measure: Any = runner.measure
+    if isinstance(orders[0], DownstreamOrder):
+        measure = downstream.measure
     if len(orders) > 1:
         from raystudy.on_ray.evaluations import measure_on_ray
 
         return measure_on_ray(orders, measure, report, read_scaling(orders[0].settings()))
     network.use_threads(orders[0].settings())
-    record = measure(orders[0], lambda step: report(orders[0], step))
+    record: dict[str, Any] | None = measure(orders[0], lambda step: report(orders[0], step))
     return None if record is None else [record]
 
 
@@ -163,7 +183,11 @@ def _attach(
         if study not in trackers:
             trackers[study] = tracker_of_study(study, overrides, terminal.warn)
         document = json.dumps(record, indent=2).encode()
-        trackers[study].attach(study, number, tables.attachment(record, order.suite, document))
+        if isinstance(order, DownstreamOrder):
+            found = scores.attachment(record, document)
+        else:
+            found = tables.attachment(record, order.suite, document)
+        trackers[study].attach(study, number, found)
         if matrix is not None:
             found = transfers.attachment(matrix, order.suite, place)
             trackers[study].attach(study, number, found)

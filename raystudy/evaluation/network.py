@@ -98,13 +98,10 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
     splits = load_splits(settings)
     where = splits.train.images.device
     if origin.study is None:
-        encoder = build_encoder(settings)
-        prefix = origin.prefix
-        _put_in(lambda: load_encoder(encoder, read_weights(origin.weights), prefix=prefix), origin)
         return Trained(
             origin=origin,
             config=settings,
-            encoder=encoder.to(where).eval(),
+            encoder=_from_elsewhere(origin, settings).to(where),
             head=None,
             method=None,
             splits=splits,
@@ -123,6 +120,23 @@ def load(origin: Origin, overrides: Sequence[str] = ()) -> Trained:
         method=method,
         splits=splits,
     )
+
+
+def load_for_other_images(origin: Origin, overrides: Sequence[str]) -> Encoder:
+    """Load an encoder to be measured on images that are none of a training set's.
+
+    A trial's own images are needed even so: a network may be built by them.
+    """
+    if origin.study is not None:
+        return load(origin, overrides).encoder
+    return _from_elsewhere(origin, origin.settings(overrides))
+
+
+def _from_elsewhere(origin: Origin, settings: DictConfig) -> Encoder:
+    encoder = build_encoder(settings)
+    prefix = origin.prefix
+    _put_in(lambda: load_encoder(encoder, read_weights(origin.weights), prefix=prefix), origin)
+    return encoder.eval()
 
 
 def _is_other_data(overrides: Sequence[str]) -> bool:

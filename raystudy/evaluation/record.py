@@ -51,12 +51,7 @@ def make_record(
     return {
         "format": evaluated.FORMAT,
         "key": key,
-        "label": origin.label,
-        "study": origin.study.id if origin.study else None,
-        "trial": origin.number if origin.study else None,
-        "weights": origin.weights.name,
-        "config_id": _without_seed(origin),
-        "command": _command(origin),
+        **of_origin(origin),
         **context,
         "protocols": {
             name: _protocol(found, recipe, context, name) for name, found in results.items()
@@ -64,6 +59,18 @@ def make_record(
         "suite": recipe,
         "seconds": round(seconds, 2),
         "provenance": asdict(provenance),
+    }
+
+
+def of_origin(origin: Origin) -> dict[str, Any]:
+    """Return what a record says of the network."""
+    return {
+        "label": origin.label,
+        "study": origin.study.id if origin.study else None,
+        "trial": origin.number if origin.study else None,
+        "weights": origin.weights.name,
+        "config_id": _without_seed(origin),
+        "command": _command(origin),
     }
 
 

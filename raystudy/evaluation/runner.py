@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 from omegaconf import DictConfig, OmegaConf
 
@@ -29,6 +29,14 @@ from trainables.data.splitting import is_one_class
 from trainables.protocols.transfer import Transfer
 from trainables.suite.step import Step
 from trainables.suite.suite import Measurement, Suite
+
+
+class Resumable(Protocol):
+    """What continues from a state."""
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """Continue from `state`."""
+
 
 SAVE_EVERY_S = 2.0
 SAVE_SHARE = 20  # of the time a saving takes, at least between two: a large network's takes long
@@ -105,7 +113,7 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
     if study := order.origin.study:
         images.refuse_trained_on(study, order.origin.label, suite.images(splits), splits)
     order.folder.mkdir(parents=True, exist_ok=True)
-    before = _restore(measurement, order, order.state_key(splits))
+    before = restore(measurement, order, order.state_key(splits))
     if before is None:
         note_reading(order, suite, f"evaluate suite={order.suite}")
     seconds = before or 0.0
@@ -192,14 +200,15 @@ def _key(order: Order, settings: DictConfig) -> str:
 
     Whether the images of the data are the same, too, their fingerprint says.
     """
-    return _hash(order, evaluated.class_names(_plain(settings)))
+    return hash_of(order, evaluated.class_names(_plain(settings)))
 
 
 def _key_of_format_1(order: Order) -> str:
-    return _hash(order, evaluated.paths_of_format_1(_plain(order.settings())))
+    return hash_of(order, evaluated.paths_of_format_1(_plain(order.settings())))
 
 
-def _hash(order: Order, plain: list[Any]) -> str:
+def hash_of(order: Order, plain: list[Any]) -> str:
+    """Return a hash of plain settings and of the very weights."""
     text = json.dumps([plain, order.origin.prefix, _digest(order.origin.weights)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -208,16 +217,16 @@ def _plain(settings: DictConfig) -> list[Any]:
     """Return what decides what is measured: suite, data, encoder."""
     parts = ("suite", "data", "encoder")
     plain: list[Any] = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
-    return [_without_places(section, name) for section, name in zip(plain, parts, strict=True)]
+    return [without_places(section, name) for section, name in zip(plain, parts, strict=True)]
 
 
-def _without_places(section: Any, path: str) -> Any:
+def without_places(section: Any, path: str) -> Any:
     """Return a section without where the images are, which their fingerprint identifies."""
     if not isinstance(section, dict):
         return section
     inside = {key: f"{path}.{key}" for key in section}
     return {
-        key: _without_places(section[key], inside[key])
+        key: without_places(section[key], inside[key])
         for key in section
         if scopes.of(inside[key]) is not Scope.IMAGES
     }
@@ -237,7 +246,7 @@ def finished_measurement(order: Order) -> tuple[Measurement, Suite, Splits]:
     settings = order.settings()
     splits = load_splits(settings)
     measurement, suite = build(order, settings, splits)
-    _restore(measurement, order, order.state_key(splits))
+    restore(measurement, order, order.state_key(splits))
     return measurement, suite, splits
 
 
@@ -280,7 +289,7 @@ def _finished(order: Order, key: str, splits: Splits) -> dict[str, Any] | None:
     return known if same else None
 
 
-def _restore(measurement: Measurement, order: Order, key: str) -> float | None:
+def restore(measurement: Resumable, order: Order, key: str) -> float | None:
     """Take over what an interrupted measuring left; return the seconds it took, None if nothing."""
     if not order.state.is_file():
         return None

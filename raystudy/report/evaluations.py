@@ -15,21 +15,27 @@ Record = Mapping[str, Any]
 def section(study: StoredStudy) -> Section | None:
     """Return every number `raystudy evaluate` left in a trial's folder."""
     records = list(stored_evaluations(study.folder.path))
-    if not records:
+    tasks = [record for record in _stored(study.folder.path) if "scores" in record]
+    if not records and not tasks:
         return None
     rows = [row for record in records for row in _rows(record)]
+    scores = [row for record in tasks for row in _scores(record)]
     warnings = [words for record in records for words in _warnings(record)]
     return Section(
         title="Evaluations",
-        words=f"{counted(len(records), 'trained network')} measured after the search; intervals "
-        "are exact 95% ones over images. Numbers are comparable only if attack, "
+        words=f"{counted(len(records) + len(tasks), 'trained network')} measured after the search; "
+        "intervals are exact 95% ones over images. Numbers are comparable only if attack, "
         "budget, steps, images and split are the same. They then share a fingerprint.",
-        tables=[Table(header=HEADER, rows=rows)],
+        tables=[
+            *([Table(header=HEADER, rows=rows)] if rows else []),
+            *([Table(header=SCORES, rows=scores)] if scores else []),
+        ],
         warning=" ".join(warnings),
         source="trials/*/evaluations/*.json in the study's folder.",
     )
 
 
+SCORES = ("network", "data", "protocol", "score", "value", "images", "fingerprint")
 HEADER = (
     "network",
     "split",
@@ -45,14 +51,24 @@ HEADER = (
 
 
 def stored_evaluations(folder: Path) -> Iterator[Record]:
-    """Yield the evaluations in order of trials; torn files and others are skipped."""
+    """Yield the evaluations by suites in order of trials; torn files and others are skipped."""
+    return (record for record in _stored(folder) if "protocols" in record)
+
+
+def _stored(folder: Path) -> Iterator[Record]:
     for path in sorted(folder.glob("trials/*/evaluations/*.json")):
         try:
             found = evaluated.read(path)
         except (OSError, ValueError, KeyError, TypeError):
             continue
-        if "protocols" in found:
-            yield found
+        yield found
+
+
+def _scores(record: Record) -> Iterator[list[Cell]]:
+    """Yield what a downstream task came to."""
+    for name, value in record["scores"].items():
+        last = (value, record["images"], record["fingerprint"])
+        yield [record["label"], record["data"], record["protocol"], name, *last]
 
 
 def _rows(record: Record) -> Iterator[list[Cell]]:

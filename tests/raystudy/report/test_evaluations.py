@@ -45,6 +45,31 @@ def test_every_number_comes_with_its_fingerprint_and_warnings(study_of):
     assert section.warning == "mine/0, quick, linf 0.1: More restarts still win much."
 
 
+SCORED = {
+    "format": 2,
+    "label": "mine/0",
+    "data": "voc07",
+    "protocol": "voc07_svm",
+    "images": 4952,
+    "scores": {"mAP": 0.5, "AP/bird": 0.25},
+    "fingerprint": "ccc",
+}
+
+
+def test_a_downstream_tasks_scores_have_a_table_of_their_own(study_of):
+    study = study_of([[{ROBUST: 0.5}]])
+    folder = study.trial_folder(0).path / "evaluations"
+    folder.mkdir(parents=True)
+    (folder / "voc07_svm.json").write_text(json.dumps(SCORED))
+    (table,) = evaluations.section(study).tables
+    assert table.rows == [
+        ["mine/0", "voc07", "voc07_svm", "mAP", 0.5, 4952, "ccc"],
+        ["mine/0", "voc07", "voc07_svm", "AP/bird", 0.25, 4952, "ccc"],
+    ]
+    (folder / "quick.json").write_text(json.dumps(RECORD))
+    assert len(evaluations.section(study).tables) == 2
+
+
 def test_each_reading_of_the_test_split_is_shown(study_of):
     study = study_of([[{ROBUST: 0.5}]])
     assert reproduce.section(study).facts["test split"] == "never read"
