@@ -129,7 +129,7 @@ def load_for_other_images(origin: Origin, overrides: Sequence[str]) -> Encoder:
     """
     if origin.study is not None:
         return load(origin, overrides).encoder
-    return _from_elsewhere(origin, origin.settings(overrides))
+    return _from_elsewhere(origin, origin.settings())
 
 
 def _from_elsewhere(origin: Origin, settings: DictConfig) -> Encoder:

@@ -24,7 +24,8 @@ CONCLUDE = (
         details="""\
 RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
 (then also give encoder=... and data=...; FILE:PREFIX if it holds several encoders).
-Several networks are evaluated in parallel on Ray.""",
+Several networks are evaluated in parallel on Ray. protocol=voc07_svm, voc12_segments,
+coco_maskrcnn or coco_keypoints in the place of a suite measures by a downstream task.""",
         arguments=(
             argument(
                 "runs",
@@ -35,7 +36,7 @@ Several networks are evaluated in parallel on Ray.""",
             ),
             JSON,
             settings(
-                "suite=NAME, and settings of the suite, the data and the device",
+                "suite=NAME or protocol=NAME, and settings of it, the data and the device",
                 completer=completers.suites,
             ),
             SEARCH_PATH,
@@ -44,7 +45,8 @@ Several networks are evaluated in parallel on Ray.""",
 raystudy evaluate swaro-1                             # its best trial, with the suite 'quick'
 raystudy evaluate swaro-1/3 suite=swaro_table1        # one trial, by the protocol of a table
 raystudy evaluate swaro-1 rocl-1 suite=swaro_table4   # several in parallel, and transfer
-raystudy evaluate theirs.pt encoder=resnet18 data=cifar10 suite=full""",
+raystudy evaluate theirs.pt encoder=resnet18 data=cifar10 suite=full
+raystudy evaluate theirs.pt encoder=resnet50 protocol=voc07_svm data=voc07 data.root=/data""",
     ),
     Command(
         name="look",

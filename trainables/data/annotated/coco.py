@@ -20,6 +20,7 @@ from trainables.data.listing import find_folder
 
 KEYPOINTS = 17  # of a person
 SHORTEST = 0.01  # pixels; a thinner box has no area in float32
+FARTHEST = 1e5  # pixels; faster-coco-eval takes minutes to draw a polygon that leaves far
 FILES = {"instances": "instances", "keypoints": "person_keypoints"}
 ADVICE = (
     "unpack train2017.zip, val2017.zip and annotations_trainval2017.zip anew in one folder, which "
@@ -147,6 +148,7 @@ def _scenes(described: Mapping[str, Any], categories: list[Any], task: str) -> I
     """Yield what is annotated in each image, in the order they are listed."""
     labels = {int(one["id"]): label for label, one in enumerate(categories, start=1)}
     found: dict[int, list[Instance]] = {int(one["id"]): [] for one in described["images"]}
+    sizes = {one["id"]: [int(one["height"]), int(one["width"])] for one in described["images"]}
     if len(found) < len(described["images"]):
         raise ValueError("two images have the same id")
     for one in described["annotations"]:
@@ -156,10 +158,14 @@ def _scenes(described: Mapping[str, Any], categories: list[Any], task: str) -> I
         if one["category_id"] not in labels:
             raise ValueError(f"{name} is of category {one['category_id']}, which is not listed")
         instance = _instance(one, labels[one["category_id"]], name)
+        runs, size = one["segmentation"], sizes[one["image_id"]]
+        if isinstance(runs, dict) and runs["size"] != size:
+            raise ValueError(f"{name} has runs of {runs['size']}, its image is of {size}")
         if _counts(one, instance, task):
             found[one["image_id"]].append(instance)
     for one in described["images"]:
-        yield Scene(one["id"], int(one["height"]), int(one["width"]), tuple(found[one["id"]]))
+        height, width = sizes[one["id"]]
+        yield Scene(one["id"], height, width, tuple(found[one["id"]]))
 
 
 def _counts(one: Mapping[str, Any], instance: Instance, task: str) -> bool:
@@ -172,10 +178,10 @@ def _counts(one: Mapping[str, Any], instance: Instance, task: str) -> bool:
 
 def _instance(one: Mapping[str, Any], label: int, name: str) -> Instance:
     box = [float(number) for number in one["bbox"]]
-    if len(box) != 4 or not all(map(math.isfinite, box)):
+    if len(box) != 4 or not all(map(_is_near, box)):
         raise ValueError(f"{name} has the box {one['bbox']}, not left, top, width and height")
     keypoints = tuple(float(number) for number in one.get("keypoints", ()))
-    if len(keypoints) not in (0, 3 * KEYPOINTS) or not all(map(math.isfinite, keypoints)):
+    if len(keypoints) not in (0, 3 * KEYPOINTS) or not all(map(_is_near, keypoints)):
         raise ValueError(f"{name} has {len(keypoints)} numbers of keypoints, not {3 * KEYPOINTS}")
     left, top, width, height = box
     corners = (left, top, left + width, top + height)
@@ -189,9 +195,13 @@ def _segments(given: Any, name: str) -> Any:
     if not isinstance(given, list) or not all(isinstance(polygon, list) for polygon in given):
         raise ValueError(f"{name} has a segmentation that is neither polygons nor runs")
     whole = [[float(number) for number in polygon] for polygon in given]
-    if not all(math.isfinite(number) for polygon in whole for number in polygon):
-        raise ValueError(f"{name} has a polygon of numbers that are not finite")
+    if not all(_is_near(number) for polygon in whole for number in polygon):
+        raise ValueError(f"{name} has a polygon with a point that is no place near an image")
     return [polygon for polygon in whole if len(polygon) >= 6 and len(polygon) % 2 == 0]
+
+
+def _is_near(number: float) -> bool:
+    return math.isfinite(number) and abs(number) < FARTHEST
 
 
 def category_ids(file: Path) -> list[int]:

@@ -130,7 +130,8 @@ def build_detector(
         pyramid, keypoint_roi_pool=pooler(14), num_keypoints=KEYPOINTS, **shared
     )
     # torchvision's loss takes a view of them that channels-last maps do not have.
-    persons.roi_heads.keypoint_predictor.register_forward_hook(_contiguous)
+    predictor = persons.get_submodule("roi_heads.keypoint_predictor")
+    predictor.register_forward_hook(_contiguous)
     return persons
 
 

@@ -59,6 +59,11 @@ def set_first(**values):
         (set_first(bbox=None), r"does not annotate instances"),
         (set_first(segmentation="abc"), r"annotation 1 has a segmentation that is neither"),
         (set_first(segmentation=[[1, 2, float("inf"), 3, 4, 5]]), r"annotation 1 has a polygon"),
+        (set_first(segmentation=[[1, 2, 1e9, 3, 4, 5]]), r"annotation 1 has a polygon"),
+        (
+            set_first(segmentation={"counts": [4], "size": [1000000, 1000000]}),
+            r"annotation 1 has runs of \[1000000, 1000000\], its image is of \[64, 64\]",
+        ),
         (set_first(keypoints=[1, 2, 3]), r"annotation 1 has 3 numbers of keypoints"),
         (lambda c: c.pop("categories"), r"'categories' is missing"),
         (lambda c: c["annotations"].insert(0, 5), r"does not annotate instances"),

@@ -3,6 +3,7 @@
 import functools
 import itertools
 import sys
+from dataclasses import replace
 
 import pytest
 import torch
@@ -130,6 +131,16 @@ def test_an_image_of_another_size_than_annotated_is_named(root):
             images.files[0],
             mirror=False,
         )
+
+
+def test_runs_that_are_no_mask_are_refused_with_the_images_name(root):
+    images = splits_of(root, "instances").train
+    scene, file = images.annotations[0], images.files[0]
+    for counts in ([0, 4], [0, 10**7], [0, 4, -5], "zzz~~~", None):
+        runs = {"counts": counts, "size": [64, 64]}
+        broken = replace(scene, instances=(replace(scene.instances[0], segments=runs),))
+        with pytest.raises(ValueError, match=r"a mask of .*000000000001.jpg"):
+            targets_of(broken, "instances", images.image(0), file, mirror=False)
 
 
 def test_interrupted_is_uninterrupted_bit_for_bit(root):
