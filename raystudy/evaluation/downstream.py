@@ -3,6 +3,8 @@
 import hashlib
 import json
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -22,6 +24,7 @@ from raystudy.trial.build import build_downstream, load_annotated, pick_device
 from trainables.data.annotated.images import AnnotatedSplits
 from trainables.networks.encoder import Encoder
 from trainables.protocols.base import Fitting
+from trainables.protocols.downstream.base import DownstreamTask
 from trainables.suite.suite import Step
 from trainables.trainer import TrainingDivergedError
 
@@ -53,38 +56,58 @@ def measure(order: DownstreamOrder, progress: Progress) -> dict[str, Any] | None
         known = evaluated.read(order.results)
         if known.get("key") == key:
             return known
-    device = torch.device(pick_device(settings.device))
-    encoder = network.load_for_other_images(order.origin, order.overrides)
-    _refuse_other_channels(order, encoder, splits)
-    try:
-        fitting = task(encoder, splits, device)
-        spent = runner.restore(fitting, order, key) or 0.0
-        order.folder.mkdir(parents=True, exist_ok=True)
-        started = time.monotonic()
-        found = _fit(order, fitting, key, spent, progress)
-        if found is None:
-            return None
-        scores = task.scores(fitting.classifier, splits, device)
-    except (ValueError, TrainingDivergedError) as error:  # of a file that is read now, or a rate
-        raise UserError(f"protocol={order.suite}: {' '.join(str(error).split())}") from error
-    progress(Step(f"{order.suite}: measuring", 1.0))
-    seconds = spent + time.monotonic() - started
+    started = time.monotonic()
+    with _faults_of(order):
+        reached = _reached(order, task, splits, key, progress)
+    if reached is None:
+        return None
+    scores, spent = reached
     made = _record(order, settings, splits, key) | {
         "scores": scores,
-        "fitting": found,
-        "seconds": round(seconds, 2),
+        "seconds": round(spent + time.monotonic() - started, 2),
     }
     write_atomically(order.results, f"{json.dumps(made, indent=2)}\n")
     order.state.unlink(missing_ok=True)
     return made
 
 
-def _fit(
-    order: Order, fitting: Fitting, key: str, spent: float, progress: Progress
-) -> dict[str, float] | None:
-    """Do the epochs that are left and return the last one's metrics; None if interrupted."""
+def _reached(
+    order: DownstreamOrder,
+    task: DownstreamTask,
+    splits: AnnotatedSplits,
+    key: str,
+    progress: Progress,
+) -> tuple[dict[str, float], float] | None:
+    """Return the scores, and the seconds spent before this call; None if interrupted."""
+    device = torch.device(pick_device(order.settings().device))
+    encoder = network.load_for_other_images(order.origin, order.overrides)
+    _refuse_other_channels(order, encoder, splits)
+    fitting = task(encoder, splits, device)
+    spent = runner.restore(fitting, order, key) or 0.0
+    order.folder.mkdir(parents=True, exist_ok=True)
+    if not _fit(order, fitting, key, spent, progress):
+        return None
+    scores = task.scores(fitting.classifier, splits, device)
+    progress(Step(f"{order.suite}: measuring", 1.0))
+    return scores, spent
+
+
+@contextmanager
+def _faults_of(order: Order) -> Iterator[None]:
+    """Turn what a file that is read only now, or a learning rate, is to blame for into words."""
+    try:
+        yield
+    except TrainingDivergedError as error:
+        raise UserError(
+            f"protocol={order.suite}: {str(error).rstrip('.')}; lower protocol.fit.optimizer.lr."
+        ) from error
+    except ValueError as error:
+        raise UserError(f"protocol={order.suite}: {' '.join(str(error).split())}") from error
+
+
+def _fit(order: Order, fitting: Fitting, key: str, spent: float, progress: Progress) -> bool:
+    """Do the epochs that are left and return whether none was interrupted."""
     started = time.monotonic()
-    metrics: dict[str, float] = {}
 
     def save() -> None:
         seconds = spent + time.monotonic() - started
@@ -93,13 +116,12 @@ def _fit(
 
     saving = Saving(save)
     for result in fitting.epochs():
-        metrics = result.metrics
         proceed = progress(Step(f"{order.suite}: fitting", result.epoch / fitting.max_epochs))
         is_last = result.epoch == fitting.max_epochs  # measuring takes long, too
         saving.now_and_then(at_once=not proceed or is_last)
         if not proceed:
-            return None
-    return metrics
+            return False
+    return True
 
 
 def _key(order: Order, settings: DictConfig) -> str:

@@ -144,6 +144,14 @@ def test_a_broken_image_is_named_and_what_is_done_is_kept(home, capsys, tmp_path
     assert (home / "studies/train-simclr-1/trials/0000/evaluations/voc12_segments.ckpt").exists()
 
 
+def test_a_fitting_that_diverges_is_one_sentence(capsys):
+    words = [*words_for("voc12_segments"), "protocol.fit.optimizer.lr=1e38"]
+    code, _, err = run(capsys, "train-simclr-1", *words)
+    assert code == 2
+    assert "became nan" in err or "became inf" in err
+    assert "lower protocol.fit.optimizer.lr" in err
+
+
 @pytest.mark.parametrize("data", ["voc07", "voc12", "coco"])
 def test_nothing_is_trained_on_them(capsys, data):
     assert main.main(["train", "simclr", f"data={data}", "max_epochs=1", "tracker=none"]) == 2

@@ -21,6 +21,7 @@ from trainables.protocols.fitting import Fit, TrainedFitting
 from trainables.trainer import Trainer
 
 SCHEDULES = {"1x": 1, "2x": 2}
+SEEDS = 2**32  # that numpy takes
 STRIDE = 1_000_003  # between the random streams of two seeds: more than there are steps and ranks
 
 
@@ -30,12 +31,12 @@ class Detection:
 
     Departures from the papers, which use detectron2 [2]_: the models are torchvision's. Their box
     head has two linear layers instead of four convolutions and one linear layer, and neither it
-    nor the mask head has batch norm; regions are pooled without the half-pixel shift; the stride
-    of a bottleneck is in its 3 x 3 convolution, as in their configuration for such encoders.
-    Training lasts whole epochs (12 for 90,000 updates of 16 images, which are 12.3), the order is
-    new in each, and images of like shapes are not grouped. Statistics of the batch norms are the
-    running ones, not recomputed in the end. Absolute figures are therefore not promised; encoders
-    measured alike can be compared.
+    nor the mask head has batch norm; the encoder and the pyramid do, over all ranks. Regions are
+    pooled without the half-pixel shift, from two samples a bin instead of as many as fit. Training
+    lasts whole epochs (12 for 90,000 updates of 16 images, which are 12.3), images of like shapes
+    are not grouped, and the warm-up of the 2x schedule is twice as long. The statistics of the
+    batch norms are the running ones, not computed anew in the end. Absolute figures are therefore
+    not promised; encoders measured alike can be compared.
 
     Parameters
     ----------
@@ -118,7 +119,7 @@ class _Detecting(Method):
         """
         rows, device = batch.indices.tolist(), batch.indices.device
         step = progress.step * distributed.world_size() + distributed.rank()
-        with isolated_rng(self.seed * STRIDE + step):
+        with isolated_rng((self.seed * STRIDE + step) % SEEDS):
             mirrored = (torch.rand(len(rows)) < 0.5).tolist()
             images, targets = [], []
             for row, image, mirror in zip(rows, self.images.read(rows), mirrored, strict=True):
