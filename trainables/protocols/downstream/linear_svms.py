@@ -227,23 +227,21 @@ class _Fitting:
         x, labels = features.cpu().numpy(), _labels(train)
         while self.epoch < self.max_epochs:
             started = time.perf_counter()
-            metrics = self._fit_next(x, labels)
+            self._fit_next(x, labels)
             self.epoch += 1
             seconds = time.perf_counter() - started
-            yield EpochResult(epoch=self.epoch, metrics=metrics, seconds=seconds)
+            yield EpochResult(epoch=self.epoch, metrics={}, seconds=seconds)
 
     @torch.no_grad()
-    def _fit_next(self, features: Numbers, labels: Numbers) -> dict[str, float]:
+    def _fit_next(self, features: Numbers, labels: Numbers) -> None:
         ranks, last = distributed.world_size(), labels.shape[1] - 1
         # The last classes of all may be fitted twice, to the same machine.
         mine = min(self.epoch * ranks + distributed.rank(), last)
-        weights, cost = self._settings.chosen_machine(features, labels[:, mine])
-        row = torch.from_numpy(np.append(weights, cost)).to(self._device)[None]
+        weights, _ = self._settings.chosen_machine(features, labels[:, mine])
+        row = torch.from_numpy(weights).to(self._device)[None]
         for place, found in enumerate(distributed.gather(row), start=self.epoch * ranks):
-            self._network.head.weight[min(place, last)] = found[:-2]
-            self._network.head.bias[min(place, last)] = found[-2]
-        name = self._splits.classes[mine]
-        return {f"cost/{name}": float(cost)}
+            self._network.head.weight[min(place, last)] = found[:-1]
+            self._network.head.bias[min(place, last)] = found[-1]
 
     def state_dict(self) -> dict[str, Any]:
         return {"epoch": self.epoch, "head": self._network.head.state_dict()}
