@@ -25,7 +25,7 @@ from trainables.data.annotated.images import AnnotatedSplits
 from trainables.networks.encoder import Encoder
 from trainables.protocols.base import Fitting
 from trainables.protocols.downstream.base import DownstreamTask
-from trainables.suite.suite import Step
+from trainables.suite.step import Step
 from trainables.trainer import TrainingDivergedError
 
 
