@@ -12,10 +12,14 @@ OPEN = 60  # rows that are shown unasked
 
 
 def section(study: StoredStudy) -> Section:
-    """Return one row per trial."""
+    """Return one row per trial, with its host where there was more than one."""
     trials = study.trials
     columns = _columns(study, len(trials))
     rows = [_row(trial, columns) for trial in trials[: CELLS // (len(columns) + 5)]]
+    hosts = [study.trial_folder(trial.summary.number).hosts for trial in trials]
+    several = len({name for words in hosts for name in words.split(", ") if name}) > 1
+    if several:
+        rows = [[*row, host] for row, host in zip(rows, hosts, strict=False)]
     best = {summary.number for summary in study.best}
     left_out = len(trials) - len(rows)
     export = study.folder.command("export", "--format", "csv")
@@ -25,7 +29,7 @@ def section(study: StoredStudy) -> Section:
         words="Measures are of each trial's last epoch; the best are in bold.",
         tables=[
             Table(
-                header=["trial", "state", "epochs", "seconds", *columns],
+                header=["trial", "state", "epochs", "seconds", *columns, *["host"] * several],
                 rows=rows,
                 caption=caption,
                 strong=frozenset(i for i, row in enumerate(rows) if row[0] in best),

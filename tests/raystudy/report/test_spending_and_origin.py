@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from raystudy.report import cost, curves, reproduce, slices
+from raystudy.report import cost, curves, reproduce, slices, trial_table
 from raystudy.study.study import Outcome
 
 ROBUST = "val/robust_accuracy"
@@ -39,6 +39,25 @@ def test_costs_add_up(study_of):
         flops: 5e9,
     }
     assert row_of(table, "per trial")[flops] == pytest.approx(5e9 / 3)
+
+
+@pytest.mark.parametrize(
+    ("hosts", "shown"),
+    [
+        (("n1", "n2", ""), ["n1", "n2", ""]),
+        (("n1", "n1", ""), None),
+        (("n1, n2", "n1, n2", "n1, n2"), ["n1, n2"] * 3),
+        ((), None),
+    ],
+)
+def test_trials_name_their_hosts_where_more_than_one_took_part(study_of, hosts, shown):
+    study = study_of([robust(0.1), robust(0.2), robust(0.3)])
+    for number, host in enumerate(hosts):
+        study.trial_folder(number).path.mkdir(parents=True, exist_ok=True)
+        study.trial_folder(number).host.write_text(host)
+    (table,) = trial_table.section(study).tables
+    rows = [row_of(table, number) for number in range(3)]
+    assert [row.get("host") for row in rows] == (shown or [None] * 3)
 
 
 @given(st.integers(1, 300), st.integers(2, 50))
