@@ -6,7 +6,7 @@ this file.
 """
 
 from argparse import Namespace
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterable
 from pathlib import Path
 
 Completer = Callable[..., Collection[str]]
@@ -19,27 +19,27 @@ def study_names(parsed_args: Namespace, **_: object) -> list[str]:
     return catalogue.study_names(parsed_args.search_path)
 
 
-def study_ids(**_: object) -> list[str]:
+def study_ids(parsed_args: Namespace, **_: object) -> list[str]:
     """Return the ids of the studies in the results folder."""
-    return sorted(path.parent.name for path in _results().glob("studies/*/study.json"))
+    return sorted(path.parent.name for path in _results(parsed_args, "*/study.json"))
 
 
 def trial_numbers(parsed_args: Namespace, **_: object) -> list[str]:
     """Return the numbers of the trials of the study named before."""
-    return _trial_numbers(parsed_args.study_id)
+    return _trial_numbers(parsed_args, parsed_args.study_id)
 
 
-def runs(prefix: str, **_: object) -> list[str]:
+def runs(prefix: str, parsed_args: Namespace, **_: object) -> list[str]:
     """Return ids of studies, and STUDY/TRIAL once the study is typed."""
     study_id, slash, _trial = prefix.partition("/")
     if not slash:
-        return study_ids()
-    return [f"{study_id}/{number}" for number in _trial_numbers(study_id)]
+        return study_ids(parsed_args)
+    return [f"{study_id}/{number}" for number in _trial_numbers(parsed_args, study_id)]
 
 
 def runs_and_suites(prefix: str, parsed_args: Namespace, **_: object) -> list[str]:
     """Return what `runs` returns, and the suites of ``raystudy evaluate``."""
-    return [*runs(prefix), *suites(parsed_args)]
+    return [*runs(prefix, parsed_args), *suites(parsed_args)]
 
 
 def suites(parsed_args: Namespace, **_: object) -> list[str]:
@@ -107,12 +107,15 @@ def _search_path(parsed_args: Namespace) -> list[str]:
     return getattr(parsed_args, "search_path", None) or []
 
 
-def _trial_numbers(study_id: str) -> list[str]:
-    folders = _results().glob(f"studies/{study_id}/trials/[0-9]*")
+def _trial_numbers(parsed_args: Namespace, study_id: str) -> list[str]:
+    folders = _results(parsed_args, f"{study_id}/trials/[0-9]*")
     return [str(number) for number in sorted(int(folder.name) for folder in folders)]
 
 
-def _results() -> Path:
+def _results(parsed_args: Namespace, pattern: str) -> Iterable[Path]:
+    """Return files of studies, none for a cluster: ssh is too slow for a key press."""
+    if getattr(parsed_args, "cluster", None):
+        return ()
     from raystudy.storage import output_dir
 
-    return output_dir.resolve(output_dir.default())
+    return output_dir.resolve(output_dir.default()).glob(f"studies/{pattern}")

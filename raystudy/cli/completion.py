@@ -3,12 +3,16 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from typing import Any
 
 from argcomplete.finders import CompletionFinder
 from argcomplete.shell_integration import shellcode
 
 from raystudy.cli.commands.command import Command
+from raystudy.cli.parser import split_cluster
 from raystudy.errors import EXIT_DONE, UserError
+
+CLUSTER = "--cluster"
 
 
 def completion(shell: str) -> int:
@@ -18,7 +22,20 @@ def completion(shell: str) -> int:
 
 
 class Finder(CompletionFinder):
-    """Completes settings after options, too, where argparse itself expects no more of them."""
+    """Completes settings after options, too, where argparse itself expects no more of them.
+
+    ``--cluster FILE`` may be anywhere, as when it is run.
+    """
+
+    _cluster: str | None = None
+
+    def _get_completions(self, comp_words: list[str], *word: Any) -> list[str]:
+        if comp_words[-1] == CLUSTER:  # its value follows
+            comp_words = [comp_words[0], CLUSTER]
+        else:
+            self._cluster, comp_words = split_cluster(comp_words)
+        found: list[str] = super()._get_completions(comp_words, *word)  # type: ignore[no-untyped-call]
+        return found
 
     def collect_completions(
         self,
@@ -27,6 +44,7 @@ class Finder(CompletionFinder):
         cword_prefix: str,
     ) -> list[str]:
         """Return all completions of the word that is being typed."""
+        parsed_args.cluster = self._cluster
         try:
             found = super().collect_completions(active_parsers, parsed_args, cword_prefix)
             return found or _settings(active_parsers[-1], parsed_args, cword_prefix)

@@ -68,6 +68,21 @@ def test_trials():
     assert complete("diff", "swaro-1/0", "swaro-1/") == ["swaro-1/0", "swaro-1/12"]
 
 
+@pytest.mark.usefixtures("home")
+def test_studies_here_are_not_offered_as_those_of_a_cluster(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rack.yaml").write_text("")
+    assert complete("--cluster", "rack.yaml", "statu") == ["status"]
+    assert complete("--cluster", "rack.yaml", "status", "--fol") == ["--follow"]
+    for given in (["--cluster", "rack.yaml"], ["--cluster=rack.yaml"]):
+        for verb in ("status", "best", "stop", "evaluate", "diff"):
+            assert complete(*given, verb, "sw") == []
+            assert complete(verb, *given, "sw") == []
+        assert complete("logs", "swaro-1", *given, "1") == []
+    assert complete("--cluster", "rac") == ["rack.yaml"]
+    assert complete("status", "--cluster", "rac") == ["rack.yaml"]
+
+
 def test_settings():
     assert complete("train", "swaro", "optimizer.l") == ["optimizer.lr="]
     assert complete("doctor", "scaling.use") == ["scaling.use_gpu="]
