@@ -135,11 +135,14 @@ unless_running() {
 }
 
 patiently() {
-  # Ray waits 30 s for its helpers, without a setting, and its launcher starts no node twice.
-  local try
-  for try in 1 2 3 4 5; do
+  # Ray waits 30 s for its helpers, without a setting, and its launcher starts no node twice. What
+  # fails at once does not fail because the machine is busy.
+  local failed_at_once=0 start
+  while [ $failed_at_once -lt 5 ] && [ $SECONDS -lt 3600 ]; do
+    start=$SECONDS
     if "$@"; then return; fi
-    echo "raystudy: ${*:1:2} failed on $(hostname) (try $try of 5)" >&2
+    [ $((SECONDS - start)) -ge 20 ] || failed_at_once=$((failed_at_once + 1))
+    echo "raystudy: ${*:1:2} failed on $(hostname) after $((SECONDS - start)) s" >&2
     $venv/bin/ray stop --force > /dev/null 2>&1 || true
     sleep 10
   done

@@ -68,16 +68,26 @@ def test_ray_is_restarted_when_no_study_runs(home):
     assert node(home, "unless_running", "echo", "restarted") == "restarted\n"
 
 
-def test_a_start_that_fails_on_a_busy_machine_is_tried_again(home):
-    (home / "bin").mkdir()
-    for name, text in (
-        ("sleep", "exit 0"),
-        ("start", "echo >> ~/tries; [ $(wc -l < ~/tries) = 3 ]"),
-    ):
-        (home / "bin" / name).write_text(f"#!/bin/bash\n{text}\n")
-        (home / "bin" / name).chmod(0o755)
+def start_of(home, seconds, succeeds_at):
+    """Define ``start``, which takes so long by the script's clock, and have no sleep take long."""
+    start = f"SECONDS=$((SECONDS + {seconds})); echo >> ~/tries; "
+    start += f"[ $(wc -l < ~/tries) = {succeeds_at} ]"
+    with (home / "raystudy-env.sh").open("a") as settings:
+        settings.write(f"start() {{ {start}; }}\nsleep() {{ :; }}\n")
+
+
+def test_a_start_that_fails_on_a_busy_machine_is_tried_again_for_an_hour(home):
+    start_of(home, seconds=40, succeeds_at=30)
     node(home, "patiently", "start")
-    assert (home / "tries").read_text() == "\n" * 3
+    assert (home / "tries").read_text() == "\n" * 30
+
+
+@pytest.mark.parametrize(("seconds", "tries"), [(0, 5), (600, 6)])
+def test_a_start_that_cannot_succeed_is_given_up(home, seconds, tries):
+    start_of(home, seconds, succeeds_at=30)
+    with pytest.raises(AssertionError, match=r"start failed on .* after"):
+        node(home, "patiently", "start")
+    assert (home / "tries").read_text() == "\n" * tries
 
 
 def test_a_folder_that_is_not_the_heads_is_refused(home):
