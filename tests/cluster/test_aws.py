@@ -14,10 +14,11 @@ KEYS = (
     "export AWS_ENDPOINT_URL=http://10.77.0.254:5555 AWS_ACCESS_KEY_ID=x AWS_SECRET_ACCESS_KEY=x "
     "MOTO_IAM_LOAD_MANAGED_POLICIES=true RAY_enable_worker_prestart=0\n"
 )
-NODES = "w3", "w4"  # the first two addresses of the subnet
+NODES = "w3", "w4", "w5"  # the first addresses of the subnet, each given once
 SMALL = (
     "s/type: aws/type: aws\\n  use_internal_ips: true/; s/g5.12xlarge/g5.xlarge/; "
-    "s/--object-manager-port=8076/& --memory=3000000000 --object-store-memory=200000000/"
+    "s/--object-manager-port=8076/& --memory=3000000000 --object-store-memory=200000000/; "
+    "s/idle_timeout_minutes: 5/idle_timeout_minutes: 1/"
 )
 
 
@@ -70,16 +71,27 @@ def test_doctor_says_that_the_image_is_not_known_here(hosts):
         ask(hosts, "doctor")
 
 
-def test_from_no_node_to_a_finished_study_and_nothing_left(hosts):
-    assert instances(hosts) == ["running"]
-    hosts.on(
+@pytest.mark.parametrize(
+    "scaling", ["cluster_ddp scaling.num_workers=2", "cluster"], ids=["ddp", "one worker"]
+)
+def test_from_no_node_to_a_finished_study_and_to_no_node(hosts, scaling):
+    assert instances(hosts).count("running") == 1
+    printed = hosts.on(
         "w3",
-        "raystudy sweep swaro study.num_trials=2 max_epochs=3 scaling=cluster "
+        f"raystudy sweep swaro study.num_trials=2 max_epochs=3 scaling={scaling} "
         "scaling.use_gpu=false scaling.cpus_per_worker=1",
         user="ubuntu",
         patience_s=1200,
     )
-    trials = json.loads(ask(hosts, "status swaro-1 --json"))["trials"]
+    assert "waiting since" in printed
+    assert "the autoscaler has been asked" in printed
+    (study, *_) = json.loads(ask(hosts, "studies --json"))
+    trials = json.loads(ask(hosts, f"status {study['study']} --json"))["trials"]
     assert [trial["state"] for trial in trials] == ["complete"] * 2
+    assert "w3" not in {trial["host"] for trial in trials}
+    hosts.wait_until(lambda: instances(hosts).count("running") == 1)
+
+
+def test_ray_down_leaves_no_instance(hosts):
     hosts.on("lap", "cd checkout && ray down -y cluster.yaml")
     hosts.wait_until(lambda: set(instances(hosts)) == {"terminated"})
