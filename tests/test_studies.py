@@ -85,9 +85,8 @@ def has_its_own_recipe(study, data):
 @pytest.mark.parametrize("study", STUDIES)
 def test_it_composes_at_full_scale(study):
     for data in catalogue.options("data"):
-        if data in ("cifar10", "image_folder") or has_its_own_recipe(study, data):
-            root = ["data.root=/data"] if data == "image_folder" else []
-            space, _ = SearchSpace.load(study, [f"data={data}", *root])
+        if data == "cifar10" or has_its_own_recipe(study, data):
+            space, _ = SearchSpace.load(study, [f"data={data}"])
             assert space.published
 
 

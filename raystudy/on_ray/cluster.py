@@ -66,6 +66,8 @@ def connected(scaling: Scaling) -> Iterator[None]:
                 yield
         else:
             with _existing(scaling.address):
+                if scaling.num_workers > 1 and "://" not in scaling.address:
+                    _keep_coordinator_here()
                 yield
 
 
@@ -208,6 +210,17 @@ def _existing(address: str) -> Iterator[None]:
         yield
     finally:
         ray.shutdown()
+
+
+def _keep_coordinator_here() -> None:
+    """Start Ray Train's coordinator of requests for nodes on the node of this driver.
+
+    It is started once for a cluster, by whoever needs it first, and never ends. By a trial, it
+    would be on that trial's node, which the autoscaler could then never take for idle.
+    """
+    from ray.data._internal.cluster_autoscaler import default_autoscaling_coordinator
+
+    default_autoscaling_coordinator.get_or_create_autoscaling_coordinator()
 
 
 @contextlib.contextmanager

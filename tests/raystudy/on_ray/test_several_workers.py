@@ -27,7 +27,9 @@ def scaling():
         patch.setenv("RAY_AUTH_MODE", "disabled")
         patch.setenv("RAY_prestart_worker_first_driver", "0")
         node = {"num_cpus": 1, "object_store_memory": 80 * 2**20, "include_dashboard": False}
-        cluster = Cluster(initialize_head=True, head_node_args=node)
+        # The head has no room for the trials' drivers, of 300 MiB each.
+        head = node | {"memory": 100 * 2**20}
+        cluster = Cluster(initialize_head=True, head_node_args=head)
         cluster.add_node(**node)
         cluster.add_node(**node)
         scaling = Scaling(num_workers=2, address=cluster.address)
@@ -42,6 +44,18 @@ def run(folder, scaling, *, name, ends=None, **settings):
         object.__setattr__(study.info, "name", name)
         RayExecutor(scaling, curve).run(study)
     return study, events.of("trial_reported")
+
+
+def nodes_kept_busy():
+    """Return the nodes of the named actors that outlive the study, for which no node goes."""
+    return {
+        ray.get(ray.get_actor(**name).__ray_call__.remote(node_of_actor))
+        for name in ray.util.list_named_actors(all_namespaces=True)
+    }
+
+
+def node_of_actor(_):
+    return ray.get_runtime_context().get_node_id()
 
 
 def assert_nothing_is_held():
@@ -63,6 +77,7 @@ def test_a_lost_rank_costs_no_epoch_and_a_pruned_trial_stops_on_all_nodes(tmp_pa
     assert (worse.state, worse.epoch) == ("pruned", 2)
     assert sorted(reports) == [(0, epoch) for epoch in range(1, EPOCHS + 1)] + [(1, 1), (1, 2)]
     assert_nothing_is_held()
+    assert nodes_kept_busy() <= {ray.get_runtime_context().get_node_id()}
 
 
 @pytest.mark.slow
