@@ -21,7 +21,8 @@ def show(console: Console, study: Study, tracker: Tracker) -> None:
     ended = study.summaries()
     counts = {state: sum(s.state == state for s in ended) for state in {s.state for s in ended}}
     words = ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
-    _say(console, f"\n{study.info.id}: {len(ended)} trials ended ({words or 'none'})")
+    trials = "1 trial" if len(ended) == 1 else f"{len(ended)} trials"
+    _say(console, f"\n{study.info.id}: {trials} ended ({words or 'none'})")
     if study.ended_early:
         _say(console, study.ended_early)
     if study.prior:
