@@ -1,7 +1,6 @@
 """Fixtures for every test."""
 
 import os
-from collections import Counter
 
 # Before torch is imported: tests run side by side, and what is exact to the last bit is so on CPUs.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -15,13 +14,6 @@ from expected_skips import pytest_runtest_makereport as pytest_runtest_makerepor
 # The first example of a test pays for imports, and machines are shared: time decides nothing.
 hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("raystudy")
-
-
-def pytest_collection_modifyitems(items):
-    """Hand out the files that start a Ray first, then the longer ones: short ones fill the end."""
-    tests = Counter(item.path for item in items)
-    on_ray = {item.path for item in items if item.get_closest_marker("ray")}
-    items.sort(key=lambda item: (item.path not in on_ray, -tests[item.path]))
 
 
 @pytest.fixture(scope="session")

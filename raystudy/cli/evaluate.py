@@ -48,7 +48,7 @@ def evaluate(
     runs = [word for word in runs if locate.is_network(word)]
     if not runs:
         raise UserError("evaluate needs a study, STUDY/TRIAL, a run in MLflow or a file.")
-    kind, suite, own = _what([*settings, *overrides], search_path)
+    kind, suite, own = _chosen([*settings, *overrides], search_path)
     shared = compose.load_shared(scopes.select(own, scopes.SHARED))
     output_dir = folder_of(shared)
     orders = [
@@ -131,7 +131,7 @@ def _show_readings(console: Console, orders: Sequence[Order], split: str) -> Non
         console.print(f"the test images of {name} have been read {_times(times)}", style="dim")
 
 
-def _what(
+def _chosen(
     overrides: Sequence[str], search_path: Sequence[str]
 ) -> tuple[type[Order], str, list[str]]:
     """Return whether a suite or a downstream task is chosen, which, and the other overrides."""

@@ -218,9 +218,10 @@ def _keep_coordinator_here() -> None:
     It is started once for a cluster, by whoever needs it first, and never ends. By a trial, it
     would be on that trial's node, which the autoscaler could then never take for idle.
     """
-    from ray.data._internal.cluster_autoscaler import default_autoscaling_coordinator
+    with contextlib.suppress(ImportError):  # a Ray that has moved it: studies run all the same
+        from ray.data._internal.cluster_autoscaler import default_autoscaling_coordinator as ray_s
 
-    default_autoscaling_coordinator.get_or_create_autoscaling_coordinator()
+        ray_s.get_or_create_autoscaling_coordinator()
 
 
 @contextlib.contextmanager
