@@ -7,6 +7,7 @@ from pathlib import Path
 import torch
 from torch import distributed as dist
 
+from raystudy.storage import disk
 from trainables import distributed
 from trainables.trainer import TrainingCollapsedError
 
@@ -26,7 +27,8 @@ def curve(name, _overrides, _search_path, session):
         if distributed.is_distributed():
             dist.all_reduce(torch.ones(1))
         if distributed.rank() == 0:
-            checkpoint.write_text(str(epoch))
+            with disk.replacing(checkpoint) as file:  # it may be killed at any moment
+                file.write(str(epoch).encode())
         session.report(epoch, measures(number, epoch))
         accident(name, number, epoch, resumed=done > 0)
 

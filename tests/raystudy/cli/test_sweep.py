@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ import torch
 from busy import PATIENCE_S, unhurried
 
 from raystudy.cli import main
-from raystudy.storage.journal import Journal
+from raystudy.storage.journal import Snapshot
 
 pytestmark = pytest.mark.ray
 
@@ -46,15 +47,17 @@ def method_state(folder):
 
 
 def epochs_told(home, study):
-    """How often each epoch of each trial is in the journal."""
-    journal = Journal(home / "studies" / study / "journal.log")
+    """Each epoch of each trial, as often as it is in the journal; also of a running study."""
     told = {}
-    for log in journal.read_logs(0):
+    for log in Snapshot(home / "studies" / study / "journal.log").read_logs(0):
         for key in log.get("user_attr", {}):
             if key.startswith("epoch:"):
                 told.setdefault(log["trial_id"], []).append(int(key.removeprefix("epoch:")))
-    journal.close()
     return told
+
+
+def num_epochs(home, study):
+    return sum(map(len, epochs_told(home, study).values()))
 
 
 def interrupt(driver):
@@ -83,7 +86,8 @@ CUTS = [
 
 
 def cut_off_in_second_epoch(home, cut_off, *arguments):
-    """Run until a trial has told its second epoch (the first is kept by then); cut off."""
+    """Run until a trial's second epoch is shown and, a moment later, in the journal; cut off."""
+    before = num_epochs(home, "swaro-1")
     driver = subprocess.Popen(
         command(*arguments),
         env={**os.environ, "RAYSTUDY_HOME": str(home)},
@@ -96,6 +100,9 @@ def cut_off_in_second_epoch(home, cut_off, *arguments):
         said.append(line)
         if "epoch   2/3" in line:
             break
+    patience = time.monotonic() + PATIENCE_S
+    while num_epochs(home, "swaro-1") == before and time.monotonic() < patience:
+        time.sleep(0.01)
     cut_off(driver)
     said.append(driver.stdout.read())
     return driver.wait(PATIENCE_S), "".join(said)
@@ -114,14 +121,14 @@ def assert_trained_alike(home, *studies):
 
 def test_a_sweep_cut_off_again_and_again_loses_nothing_and_concludes(home, monkeypatch):
     sweep = ["sweep", "swaro", "study.num_trials=4", *SHORT, *SMALL]
-    arguments, before = sweep, {}
+    arguments, before = sweep, 0
     for cut_off, code, word in CUTS:
         ended, said = cut_off_in_second_epoch(home, cut_off, *arguments)
         assert ended == code, said
         assert word in said
         assert "clusters.num_clusters" in said
-        told = epochs_told(home, "swaro-1")
-        assert sum(map(len, told.values())) > sum(map(len, before.values())), said
+        told = num_epochs(home, "swaro-1")
+        assert told > before, said
         arguments, before = ["resume", "swaro-1"], told
     resumed = run(home, *arguments)
     assert resumed.returncode == 0, resumed.stdout + resumed.stderr
