@@ -7,6 +7,7 @@ from pathlib import Path
 from raystudy.config import adversaries
 from raystudy.errors import UserError
 
+PACKAGED = Path(str(resources.files("search_spaces")))
 GROUPS = (
     "data",
     "encoder",
@@ -48,7 +49,7 @@ def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:
 
 
 def _roots(search_path: Sequence[str]) -> list[Path]:
-    return [Path(str(resources.files("search_spaces"))), *map(Path, search_path)]
+    return [PACKAGED, *map(Path, search_path)]
 
 
 def refuse_ending(relative: str, search_path: Sequence[str]) -> None:

@@ -3,7 +3,7 @@
 import pytest
 from omegaconf import OmegaConf
 
-from raystudy.config import compose, hydra_files
+from raystudy.config import compose, hydra_files, yaml_source
 
 OVERRIDES = {
     "none": (),
@@ -64,3 +64,11 @@ def test_what_a_caller_changes_stays_with_the_caller():
 def test_settings_that_are_not_there_cannot_be_set_by_a_typing_mistake():
     with pytest.raises(Exception, match="no_such"):
         compose.load("swaro", ["seed=1"]).no_such = 7
+
+
+def test_another_composition_of_the_same_files_parses_none_of_them_again():
+    hydra_files.read("swaro", ("encoder=resnet18",), ())
+    before = yaml_source.parsed.cache_info().misses
+    composed = hydra_files.read("swaro", ("encoder=resnet50", "encoder=resnet18"), ())
+    assert composed.choices["encoder"] == "resnet18"
+    assert yaml_source.parsed.cache_info().misses == before
