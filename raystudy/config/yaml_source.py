@@ -1,13 +1,13 @@
 """Where Hydra gets YAML from: each file is parsed once, and anew when it has changed."""
 
-import copy
 import functools
+import pickle
 from pathlib import Path
 
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
 from hydra.plugins.config_source import ConfigResult, ConfigSource
-from omegaconf import DictConfig, ListConfig, OmegaConf
+from omegaconf import OmegaConf
 
 
 class YamlSource(ConfigSource):
@@ -25,11 +25,11 @@ class YamlSource(ConfigSource):
         """Return a file; the caller may change it."""
         path = self._file(config_path)
         about = path.stat()
-        text, config = parsed(path, about.st_mtime_ns, about.st_size)
+        text, kept = parsed(path, about.st_mtime_ns, about.st_size)
         return ConfigResult(
             provider=self.provider,
             path=self.full_path(),
-            config=copy.deepcopy(config),
+            config=pickle.loads(kept),
             header=self._get_header_dict(text),
         )
 
@@ -59,9 +59,9 @@ class YamlSource(ConfigSource):
 
 
 @functools.lru_cache(maxsize=4096)
-def parsed(path: Path, *_state: int) -> tuple[str, DictConfig | ListConfig]:
-    """Return a file and what is in it."""
-    return path.read_text(encoding="utf-8"), OmegaConf.load(path)
+def parsed(path: Path, *_state: int) -> tuple[str, bytes]:
+    """Return a file and what is in it, pickled."""
+    return path.read_text(encoding="utf-8"), pickle.dumps(OmegaConf.load(path))
 
 
 def register() -> None:
