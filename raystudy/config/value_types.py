@@ -13,7 +13,6 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from hydra._internal.utils import _locate
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from torch import Tensor
 
 from raystudy.config import library_errors, scopes
 from raystudy.config.compose import require_resolvable
@@ -148,12 +147,12 @@ def _fits(value: Any, wanted: Any) -> bool:
         kind = (*get_args(wanted), Any)[0]
         return isinstance(value, list) and all(_fits(one, kind) for one in value)
     # What YAML can say of a tensor is nothing; other objects are known by their _target_.
-    return wanted is not Tensor
+    return not _is_tensor(wanted)
 
 
 def _words(wanted: Any) -> str:
     if get_origin(wanted) in (Union, types.UnionType):
-        return " or ".join(_words(one) for one in get_args(wanted) if one is not Tensor)
+        return " or ".join(_words(one) for one in get_args(wanted) if not _is_tensor(one))
     if get_origin(wanted) is Literal:
         return "one of " + ", ".join(str(choice) for choice in get_args(wanted))
     if get_origin(wanted) in LISTS:
@@ -163,3 +162,8 @@ def _words(wanted: Any) -> str:
 
 def _shown(value: Any) -> str:
     return f"'{value}'" if isinstance(value, str) else "null" if value is None else str(value)
+
+
+def _is_tensor(wanted: Any) -> bool:
+    """Return whether it is `torch.Tensor`, without torch: who uploads to MLflow needs none."""
+    return isinstance(wanted, type) and (wanted.__module__, wanted.__name__) == ("torch", "Tensor")

@@ -3,10 +3,12 @@
 import argparse
 import importlib
 import inspect
+import os
 import re
 import shlex
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -37,6 +39,21 @@ def test_help_imports_nothing_heavy(words):
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip().endswith("[]")
     assert "raystudy sweep swaro" in done.stdout
+
+
+def test_a_study_is_looked_at_and_uploaded_without_torch():
+    fixtures = Path(__file__).parents[2] / "fixtures" / "format_1"
+    code = (
+        "import sys; from raystudy.cli import main, export, logs\n"
+        "from raystudy.trackers.mlflow import upload_process\n"
+        "codes = [main.main([*words, 'old-sweep']) for words in (['status'], ['best'])]\n"
+        "print(codes, 'torch' in sys.modules)"
+    )
+    environment = {**os.environ, "RAYSTUDY_HOME": str(fixtures)}
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment
+    )
+    assert done.stdout.splitlines()[-1] == "[0, 0] False"
 
 
 def test_help_lists_all_verbs_by_groups(capsys):

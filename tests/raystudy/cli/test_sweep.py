@@ -78,13 +78,6 @@ def kill_child(driver, name):
                     os.kill(int(command_line.parent.name), signal.SIGKILL)
 
 
-CUTS = [
-    (interrupt, 130, "raystudy resume swaro-1"),
-    (kill_node, 1, "Ray has died (its node"),
-    (subprocess.Popen.kill, -9, ""),
-]
-
-
 def cut_off_in_second_epoch(home, cut_off, *arguments):
     """Run until a trial's second epoch is shown and, a moment later, in the journal; cut off."""
     before = num_epochs(home, "swaro-1")
@@ -119,10 +112,11 @@ def assert_trained_alike(home, *studies):
                 assert torch.equal(tensor, other[name]), name
 
 
-def test_a_sweep_cut_off_again_and_again_loses_nothing_and_concludes(home, monkeypatch):
-    sweep = ["sweep", "swaro", "study.num_trials=4", *SHORT, *SMALL]
+def cut_and_resume(home, cuts, num_trials):
+    """Cut a sweep off again and again, then let it finish; return its overrides."""
+    sweep = ["sweep", "swaro", f"study.num_trials={num_trials}", *SHORT, *SMALL]
     arguments, before = sweep, 0
-    for cut_off, code, word in CUTS:
+    for cut_off, code, word in cuts:
         ended, said = cut_off_in_second_epoch(home, cut_off, *arguments)
         assert ended == code, said
         assert word in said
@@ -135,10 +129,21 @@ def test_a_sweep_cut_off_again_and_again_loses_nothing_and_concludes(home, monke
     assert unhurried(resumed.stderr) == ""
     assert "best trial:" in resumed.stdout
     assert "raystudy confirm" in resumed.stdout
-    assert epochs_told(home, "swaro-1") == {number: [1, 2, 3] for number in range(4)}
+    assert epochs_told(home, "swaro-1") == {number: [1, 2, 3] for number in range(num_trials)}
+    return sweep[2:]
+
+
+def test_a_sweep_cut_off_again_and_again_loses_nothing_and_concludes(home, monkeypatch):
+    cuts = [(interrupt, 130, "raystudy resume swaro-1"), (subprocess.Popen.kill, -9, "")]
+    overrides = cut_and_resume(home, cuts, num_trials=3)
     manifest = json.loads((home / "studies" / "swaro-1" / "study.json").read_text())
-    assert manifest["overrides"] == sweep[2:]
+    assert manifest["overrides"] == overrides
     monkeypatch.setenv("RAYSTUDY_HOME", str(home))
     assert main.main(["train", "swaro", *SHORT, *SMALL]) == 0
     assert main.main(["replay", "swaro-1/0", "study.id=again", "tracker=none"]) == 0
     assert_trained_alike(home, "swaro-1", "train-swaro-1", "again")
+
+
+@pytest.mark.slow
+def test_a_sweep_whose_node_dies_says_so_and_loses_nothing(home):
+    cut_and_resume(home, [(kill_node, 1, "Ray has died (its node")], num_trials=2)

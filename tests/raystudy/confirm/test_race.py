@@ -134,26 +134,26 @@ def simulate(means, sds, *, repeats, seeds=4, quantum=None):
     return left / repeats, false_claims / repeats, better_left / repeats
 
 
-# Of 600 repeats 5 % have a standard error of 0.9 %: the bound is 5 % and two of them.
-BOUND = 0.068
+# Of 300 repeats 5 % have a standard error of 1.3 %: the bound is 5 % and two of them.
+BOUND = 0.075
 
 
 @pytest.mark.parametrize(("finalists", "seeds", "quantum"), [(2, 6, None), (4, 4, 1.0)])
 def test_a_race_of_equals_seldom_loses_anyone_and_seldom_claims_anything(finalists, seeds, quantum):
     left, false_claims, _ = simulate(
-        np.zeros(finalists + 1), np.ones(finalists + 1), repeats=600, seeds=seeds, quantum=quantum
+        np.zeros(finalists + 1), np.ones(finalists + 1), repeats=300, seeds=seeds, quantum=quantum
     )
     assert left <= 0.05
     assert false_claims <= BOUND
 
 
 def test_claims_stay_rare_where_some_are_worse_and_leave():
-    _, false_claims, better_left = simulate([0, 0, 0, -5, -6], np.ones(5), repeats=400)
-    assert false_claims <= 0.072  # two standard errors of 400 repeats
+    _, false_claims, better_left = simulate([0, 0, 0, -5, -6], np.ones(5), repeats=200)
+    assert false_claims <= 0.08  # two standard errors of 200 repeats
     assert better_left == 0
 
 
 def test_one_that_varies_ten_times_as_much_does_not_clear_the_field():
-    left, false_claims, _ = simulate(np.zeros(6), [1, 1, 1, 1, 1, 10], repeats=400)
+    left, false_claims, _ = simulate(np.zeros(6), [1, 1, 1, 1, 1, 10], repeats=200)
     assert left <= 0.12  # 0.09 of 1000 nine-runner races: the bound is of equal scatter
-    assert false_claims <= 0.072
+    assert false_claims <= 0.08

@@ -62,7 +62,11 @@ def seen(scaling):
 
 @pytest.mark.parametrize(
     ("gpus", "visible", "trials", "head"),
-    [(2, ["0,1"], 1, True), (1, ["0", "1"], 1, False), (0.5, ["0", "1"], 2, False)],
+    [
+        (2, ["0,1"], 1, True),
+        pytest.param(1, ["0", "1"], 1, False, marks=pytest.mark.slow),
+        (0.5, ["0", "1"], 2, False),
+    ],
 )
 @pytest.mark.usefixtures("two_nodes")
 def test_each_trial_sees_its_own_gpus_of_a_node_that_takes_trials_and_fractions_share_one(

@@ -26,7 +26,7 @@ HOSTILE = '<script>alert("1")</script>&amp;\x1b[31m\'"'
 
 
 def write(study):
-    assert report(study.id, []) == 0
+    assert report(study.id, ["tracker=none"]) == 0
     return (study.folder.path / "report.html").read_text()
 
 
@@ -181,6 +181,7 @@ def test_cells_have_six_digits():
     ]
 
 
+@pytest.mark.slow
 def test_the_report_of_a_thousand_long_trials_is_below_a_megabyte(study_of, page_in):
     study = study_of([trial(n, epochs=3) for n in range(4)], f"study.objectives=[{CLEAN},{ROBUST}]")
     first = study.trials[0]
