@@ -117,9 +117,10 @@ def test_an_unknown_precision_is_refused():
         TrainerOptions(precision="int8")
 
 
-def test_no_optimizer_imports_the_compiler():
+def test_neither_optimizers_nor_counting_import_the_compiler():
     code = (
         "import sys; import torch; from functools import partial; from torch import nn, optim\n"
+        "from trainables.batch import Batch; from trainables.cost import Cost\n"
         "from trainables.optim.lars import LARS\n"
         "from trainables.preparation import build_optimizer, spare_dynamo\n"
         "spare_dynamo()\n"
@@ -131,6 +132,8 @@ def test_no_optimizer_imports_the_compiler():
         "    optimizer.step(); optimizer.zero_grad()\n"
         "    assert not torch.equal(layer.weight, before)\n"
         "    optimizer.load_state_dict(optimizer.state_dict())\n"
+        "rows = torch.ones(3, 3)\n"
+        "Cost().of_update(Batch(rows, rows, rows), lambda: rows @ rows)\n"
         "print('torch._dynamo' in sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
