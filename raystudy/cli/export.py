@@ -28,7 +28,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
     study = StoredStudy.open(results_folder(overrides), study_id)
     race = _race(study) if study.manifest.kind == "confirm" else None
     table = pd.DataFrame(
-        [_row(trial) for trial in study.trials] if race is None else [*latex.rows(race)]
+        [_row(study, trial) for trial in study.trials] if race is None else [*latex.rows(race)]
     )
     table = table.map(lambda cell: readable(cell) if isinstance(cell, str) else cell)
     if file_format == "parquet":
@@ -66,13 +66,14 @@ def _as_text(
     return str(_for_paper(table).to_latex(index=False, escape=True, na_rep="-"))
 
 
-def _row(trial: StoredTrial) -> dict[str, Any]:
+def _row(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:
     summary = trial.summary
     return {
         "trial": summary.number,
         "state": summary.state,
         "epochs": summary.epoch,
         "seconds": round(summary.seconds, 3),
+        "host": study.trial_folder(summary.number).hosts,
         **trial.params,
         **summary.metrics,
         "reason": summary.reason,
@@ -81,7 +82,8 @@ def _row(trial: StoredTrial) -> dict[str, Any]:
 
 def _for_paper(table: "pd.DataFrame") -> "pd.DataFrame":
     """Drop the columns that papers do not print, and round the rest."""
-    shown = [c for c in table if not c.startswith(("train/", "cost/", "time/")) and c != "reason"]
+    left_out = ("train/", "cost/", "time/", "reason", "host")
+    shown = [name for name in table if not name.startswith(left_out)]
     return table[shown].apply(
         lambda column: column.map("{:.4g}".format) if column.dtype.kind == "f" else column
     )

@@ -1,8 +1,11 @@
 """``raystudy --cluster FILE VERB``: a verb answered by a cluster's head, through ssh."""
 
+import contextlib
 import shlex
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -77,12 +80,19 @@ def _forward(head: "Head", host: str, port: int) -> int:
     tunnel = head.ssh(
         "-N", "-oExitOnForwardFailure=yes", f"-L{host}:{port}:127.0.0.1:{MLFLOW_PORT}"
     )
-    print(  # noqa: T201
-        f"MLflow of the cluster, by: {shlex.join(tunnel)}\n"
-        f"open http://{host}:{port}   (Ctrl-C ends it)",
-        flush=True,
-    )
-    return _code(head, subprocess.call(tunnel))
+    print(f"MLflow of the cluster, by: {shlex.join(tunnel)}", flush=True)  # noqa: T201
+    with subprocess.Popen(tunnel) as process:
+        while process.poll() is None and not _listens(host, port):
+            time.sleep(0.1)
+        if process.poll() is None:
+            print(f"open http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
+    return _code(head, process.returncode)
+
+
+def _listens(host: str, port: int) -> bool:
+    with contextlib.suppress(OSError), socket.create_connection((host, port), timeout=1):
+        return True
+    return False
 
 
 def _fetch(head: "Head", options: Mapping[str, Any], words: Sequence[str]) -> int:

@@ -15,7 +15,11 @@ def section(study: StoredStudy) -> Section:
     """Return one row per trial, with its host where there was more than one."""
     trials = study.trials
     columns = _columns(study, len(trials))
-    rows = [_row(trial, columns) for trial in trials[: CELLS // (len(columns) + 5)]]
+    waiting = study.waiting.trials if study.waiting else ()
+    rows = [
+        _row(trial, columns, waits=trial.summary.number in waiting)
+        for trial in trials[: CELLS // (len(columns) + 5)]
+    ]
     hosts = [study.trial_folder(trial.summary.number).hosts for trial in trials]
     several = len({name for words in hosts for name in words.split(", ") if name}) > 1
     if several:
@@ -53,7 +57,8 @@ def _columns(study: StoredStudy, num_trials: int) -> list[str]:
     return [c for c in (*objectives, *others, *space.distributions, *costs) if c in kept]
 
 
-def _row(trial: StoredTrial, columns: Sequence[str]) -> list[Cell]:
+def _row(trial: StoredTrial, columns: Sequence[str], *, waits: bool) -> list[Cell]:
     summary = trial.summary
+    state = "waiting" if waits else marks.kind(summary)
     values = [trial.params.get(c, summary.metrics.get(c)) for c in columns]
-    return [summary.number, marks.kind(summary), summary.epoch, summary.seconds, *values]
+    return [summary.number, state, summary.epoch, summary.seconds, *values]

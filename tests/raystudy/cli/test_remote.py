@@ -1,5 +1,7 @@
 """Verbs with ``--cluster``; an ``ssh`` that stays on this machine stands in the path."""
 
+import socket
+import sys
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,14 @@ SSH = """#!/bin/sh
 echo "$@" >> $HOME/ssh.log
 for word; do last=$word; done
 exec sh -c "$last"
+"""
+TUNNEL = f"""#!{sys.executable}
+import socket, sys
+at = next(word for word in sys.argv if word.startswith("-L"))[2:].split(":")
+if at[1] == "$CLOSED":
+    sys.exit(255)
+with socket.create_server((at[0], int(at[1]))) as server:
+    server.accept()
 """
 RAYSTUDY = """#!/bin/sh
 for word; do last=$word; done
@@ -75,6 +85,16 @@ def test_a_report_that_cannot_be_written_leaves_no_file(file, capfd):
 def test_wrong_words_end_in_one_sentence(words, wrong, capfd):
     assert main.main(words) == 2
     assert wrong in capfd.readouterr().err
+
+
+@pytest.mark.parametrize(("opens", "code"), [(True, 0), (False, 2)])
+def test_the_address_of_mlflow_is_printed_once_it_answers(file, capfd, opens, code):
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = str(server.getsockname()[1])
+    ssh = file.parent / "bin" / "ssh"
+    ssh.write_text(TUNNEL.replace("$CLOSED", "" if opens else port))
+    assert main.main(["--cluster", str(file), "ui", "--port", port]) == code
+    assert (f"open http://127.0.0.1:{port}" in capfd.readouterr().out) == opens
 
 
 def gone(name):

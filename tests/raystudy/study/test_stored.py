@@ -14,6 +14,7 @@ from study_holder import HOLDER
 
 from raystudy.cli import main
 from raystudy.config.spec import StudySpec
+from raystudy.report import trial_table
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import waiting
 from raystudy.storage.folders import StudyFolder, create_study_folder
@@ -299,6 +300,10 @@ def test_views_show_where_a_trial_runs_and_what_it_waits_for(home, capsys):
         assert [trial["host"] for trial in told["trials"]] == ["worker-1", None]
         assert "is running on worker-1 after" in run(capsys, "logs", "other", "0")[1]
         assert "for 1 GPU; ask me" in run(capsys, "logs", "other", "1")[1]
+        (table,) = trial_table.section(StoredStudy(folder)).tables
+        assert [row[1] for row in table.rows] == ["running", "waiting"]
+        exported = run(capsys, "export", "other")[1].splitlines()
+        assert [line.split(",")[4] for line in exported] == ["host", "worker-1", ""]
     _, out, _ = run(capsys, "status", "other")
     assert "waiting" not in out  # nobody runs it now
 
