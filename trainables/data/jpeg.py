@@ -5,24 +5,26 @@ from typing import Any, Literal
 import numpy as np
 import numpy.typing as npt
 
-Pixels = npt.NDArray[np.uint8]  # (H, W, 3)
+Pixels = npt.NDArray[np.uint8]
 Chroma = Literal["420", "444"]  # colours at half the resolution, or at all of it
 
 
 def encode(pixels: Pixels, *, quality: int, chroma: Chroma) -> bytes:
-    """Return the file of an image."""
+    """Return the file of an image, whose shape is (H, W, 3)."""
     return bytes(_library().encode_jpeg(pixels, quality=quality, colorsubsampling=chroma))
 
 
 def decode(file: bytes, *, fast: bool) -> Pixels:
-    """Return the image of a file in colour.
+    """Return the image of a file in colour, shape (H, W, 4); the last channel means nothing.
+
+    What has four bytes a pixel is resized in three quarters of the time that three take.
 
     Parameters
     ----------
     file : bytes
     fast : bool
         A quicker transform, and colours of half the resolution repeated instead of interpolated:
-        two thirds of the time. Otherwise the pixels are those that Pillow reads.
+        0.93 of the time. Otherwise the pixels are those that Pillow reads.
 
     Raises
     ------
@@ -31,7 +33,7 @@ def decode(file: bytes, *, fast: bool) -> Pixels:
     """
     try:
         found: Pixels = _library().decode_jpeg(
-            file, colorspace="RGB", fastdct=fast, fastupsample=fast, strict=True
+            file, colorspace="RGBX", fastdct=fast, fastupsample=fast, strict=True
         )
     except ValueError as error:
         raise ValueError(f"is no JPEG that can be decoded ({error})") from None

@@ -109,7 +109,7 @@ def test_a_crop_is_pillows(large):
         top, left, height, width = (
             int(getattr(boxes, side)[row]) for side in ("top", "left", "height", "width")
         )
-        whole = Image.fromarray(train.images.source.read(row))
+        whole = Image.fromarray(train.images.source.read(row)[..., :3])
         part = whole.crop((left, top, left + width, top + height))
         theirs = np.asarray(part.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
         theirs = theirs[:, ::-1] if boxes.mirrored[row] else theirs
@@ -118,7 +118,7 @@ def test_a_crop_is_pillows(large):
 
 def test_an_evaluation_sees_the_middle(large):
     val = packed(root=str(large), image_size=14).val
-    whole = val.images.source.read(0)
+    whole = val.images.source.read(0)[..., :3]
     middle = torch.from_numpy(whole[1:15, 5:19].copy()).permute(2, 0, 1)  # 14 of 16, as 224 of 256
     assert torch.equal(val.pixels(slice(1))[0], middle.float() / 255)
 

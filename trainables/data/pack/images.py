@@ -72,7 +72,7 @@ class PixelSource:
         return pool(self._threads or torch.get_num_threads())
 
     def read(self, row: int) -> Pixels:
-        """Return an image, shape (H, W, 3)."""
+        """Return an image, shape (H, W, 4); see `jpeg.decode`."""
         if (known := self._decoded.get(int(row))) is not None:
             return known
         return self._reader.pixels(row, fast=not self.is_exact)
@@ -185,7 +185,7 @@ def _no_numbers(request: int, rows: int) -> Tensor:
 
 
 def _refuse_too_many(split: str, rows: Rows, where: str) -> None:
-    needed = int((rows["height"].astype(np.int64) * rows["width"]).sum()) * 3
+    needed = int((rows["height"].astype(np.int64) * rows["width"]).sum()) * 4
     if hasattr(os, "sysconf"):
         there = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
         if needed > there / 2:

@@ -56,7 +56,7 @@ class Reader:
         return content
 
     def pixels(self, row: int, *, fast: bool) -> npt.NDArray[np.uint8]:
-        """Return an image, shape (H, W, 3); see `jpeg.decode`."""
+        """Return an image, shape (H, W, 4); see `jpeg.decode`."""
         try:
             found = jpeg.decode(self.file(row), fast=fast)
         except DamagedPackError:
