@@ -1,7 +1,7 @@
 """Images of a batch from which nothing is cut yet."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from torch import Tensor
@@ -23,6 +23,14 @@ class Origin(Protocol):
 
     def middle(self, first: int, last: int) -> Tensor:
         """Return what an evaluation would see of the rows, in the same shape."""
+
+
+@runtime_checkable
+class BoxCrop(Protocol):
+    """What cuts boxes out of images of any size; see `trainables.augment.crops`."""
+
+    def boxes(self, numbers: Tensor, heights: Tensor, widths: Tensor) -> Any:
+        """Return a box for each image."""
 
 
 class WholeImages:

@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributed import draw_rows
-from trainables.whole_images import WholeImages
+from trainables.whole_images import BoxCrop, WholeImages
 
 Augmentation = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, C, H, W), in [0, 1]
 
@@ -20,6 +20,11 @@ Augmentation = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, C, H, W), in [0
 @dataclass(frozen=True, kw_only=True)
 class Pipeline:
     """Transforms one after the other; none at all is the identity.
+
+    From images of a pack that are larger than what training sees, boxes are cut first, wherever
+    that stands: a crop after the colours (RoCL's) would else see the middles alone. What changes
+    each pixel by itself is the same before and after; contrast takes the mean grey of the box in
+    the place of the image's, as where the crop comes first (SimCLR's).
 
     Parameters
     ----------
@@ -38,11 +43,17 @@ class Pipeline:
         views = (
             images.contiguous()
         )  # colour reads channel by channel, at half the speed interleaved
-        for transform in self.transforms.values():
+        for transform in self._in_order(views):
             views = transform(views)
         if isinstance(views, WholeImages):  # nothing was cut: encoders see tensors only
             views = views.tensor()
         return views if planar else views.contiguous(memory_format=torch.channels_last)
+
+    def _in_order(self, images: Tensor) -> list[Augmentation]:
+        transforms = list(self.transforms.values())
+        if isinstance(images, WholeImages):
+            transforms.sort(key=lambda transform: not isinstance(transform, BoxCrop))
+        return transforms
 
 
 def uniform(images: Tensor, low: float, high: float, *shape: int) -> Tensor:

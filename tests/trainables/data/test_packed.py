@@ -8,6 +8,7 @@ from packs import packed_folder
 from pictures import class_folders
 from PIL import Image
 
+from trainables.augment.colours import RandomGrey
 from trainables.augment.crops import RandomCrop, RandomResizedCrop
 from trainables.augment.pipeline import Pipeline
 from trainables.data.batches import ShuffledBatches
@@ -121,6 +122,14 @@ def test_an_evaluation_sees_the_middle(large):
     whole = val.images.source.read(0)[..., :3]
     middle = torch.from_numpy(whole[1:15, 5:19].copy()).permute(2, 0, 1)  # 14 of 16, as 224 of 256
     assert torch.equal(val.pixels(slice(1))[0], middle.float() / 255)
+
+
+def test_a_crop_after_colours_sees_whole_images_as_well(large):
+    train = packed(root=str(large), image_size=SIZE).train
+    grey = RandomGrey(probability=1.0)
+    first = views(train, Pipeline(transforms={"crop": CROP, "grey": grey}))
+    last = views(train, Pipeline(transforms={"grey": grey, "crop": CROP}))
+    assert all(map(torch.equal, first, last))
 
 
 def test_who_cuts_nothing_sees_a_tensor(large):
