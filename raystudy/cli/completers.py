@@ -70,6 +70,13 @@ def store_settings(**_: object) -> list[str]:
     return ["tracker.uri=", "output_dir="]
 
 
+def scaling(**_: object) -> list[str]:
+    """Return the options of ``scaling``."""
+    from raystudy.config import catalogue
+
+    return [f"scaling={name}" for name in catalogue.options("scaling")]
+
+
 def output_dir(**_: object) -> list[str]:
     """Return the setting of where results are."""
     return ["output_dir="]

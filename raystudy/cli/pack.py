@@ -3,10 +3,10 @@
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
@@ -26,6 +26,7 @@ Report = Callable[[int, int], None]
 def pack_images(
     folder: str,
     out: str,
+    overrides: Sequence[str] = (),
     *,
     size: int,
     quality: int,
@@ -40,6 +41,8 @@ def pack_images(
     Parameters
     ----------
     folder, out : str
+    overrides : sequence of str
+        Settings of ``scaling``; if there are any, images are encoded by Ray's tasks.
     size, quality : int
         Of the JPEGs.
     chroma : str
@@ -58,21 +61,37 @@ def pack_images(
     try:
         encoding = Encoding(short_side=size, quality=quality, chroma=chroma)  # type: ignore[arg-type]
         cutting = Cutting(val_share=val_share, test_share=test_share, seed=seed)
-        return _pack(_path(folder), _path(out), encoding, cutting, threads or _cores())
+        on_ray = _on_ray(encoding, overrides)
+        return _pack(_path(folder), _path(out), encoding, cutting, threads or _cores(), on_ray)
     except ValueError as error:
         raise UserError(" ".join(str(error).split())) from None
 
 
+def _on_ray(encoding: "Encoding", overrides: Sequence[str]) -> AbstractContextManager[Any]:
+    """Return what encodes by Ray's tasks; of nothing where no `scaling` is asked for."""
+    if not overrides:
+        return nullcontext()
+    from raystudy.config.scaling import scaling_alone
+    from raystudy.on_ray.packing import encoding_on_ray
+
+    return encoding_on_ray(encoding, scaling_alone(overrides))
+
+
 def _pack(
-    source_path: Path, out: Path, encoding: "Encoding", cutting: "Cutting", cores: int
+    source_path: Path,
+    out: Path,
+    encoding: "Encoding",
+    cutting: "Cutting",
+    cores: int,
+    on_ray: AbstractContextManager[Any],
 ) -> int:
     from trainables.data.pack import checking
-    from trainables.data.pack.layout import META, UNFINISHED
+    from trainables.data.pack.layout import META, UNFINISHED, refuse_target
     from trainables.data.pack.layouts import arrange
     from trainables.data.pack.sources import open_source
 
     console = terminal.console(stderr=True)
-    _refuse_folder(source_path, out)
+    refuse_target(out, source_path)
     with _scratch(out) as scratch, open_source(source_path, scratch) as source:
         try:
             arrangement = arrange(source, cutting)
@@ -89,7 +108,7 @@ def _pack(
             checking.add_names(out, arrangement)
             verb = "was packed before; verified"
         else:
-            _write(console, source, source_path, arrangement, out, encoding, cores)
+            _write(console, source, source_path, arrangement, out, encoding, cores, on_ray)
             verb = "packed and verified"
     with _progress(console, "verifying") as report:
         checking.verify(out, threads=cores, progress=report)
@@ -105,6 +124,7 @@ def _write(
     out: Path,
     encoding: "Encoding",
     cores: int,
+    on_ray: AbstractContextManager[Any],
 ) -> None:
     from importlib.metadata import version
 
@@ -113,7 +133,7 @@ def _write(
     _foresee(console, source, arrangement, out, encoding, cores)
     origin = {"source": path.name, "made_by": f"raystudy {version('raystudy')}"}
     try:
-        with _progress(console, "packing") as report:
+        with on_ray as elsewhere, _progress(console, "packing") as report:
             pack(
                 source,
                 arrangement,
@@ -122,6 +142,7 @@ def _write(
                 origin=origin,
                 threads=cores,
                 progress=report,
+                elsewhere=elsewhere,
             )
     except UnreadableImagesError as error:
         raise UserError(
@@ -196,26 +217,6 @@ def _progress(console: Console, verb: str) -> Iterator[Report]:
     ) as bar:
         task = bar.add_task(verb, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
-
-
-def _refuse_folder(source: Path, out: Path) -> None:
-    """Refuse to write where something else is, or among the images themselves."""
-    from trainables.data.pack.layout import META, SPLITS, UNFINISHED
-
-    if not source.exists():
-        raise UserError(f"{source} is neither a folder nor a tar file.")
-    if out == source or source in out.parents:
-        raise UserError(f"{out} is inside {source}; choose a folder outside of the images.")
-    if out.exists() and not out.is_dir():
-        raise UserError(f"{out} is a file; name a folder for the packed images.")
-    others = [entry.name for entry in out.iterdir()] if out.exists() else []
-    odd = sorted(set(others) - {UNFINISHED, *SPLITS})
-    of_a_pack = (out / UNFINISHED).exists() or (out / SPLITS[0] / META).exists()
-    if odd or (others and not of_a_pack):
-        raise UserError(
-            f"{out} is not empty and no pack (it holds {(odd or sorted(others))[0]!r}); choose "
-            f"another folder."
-        )
 
 
 @contextmanager

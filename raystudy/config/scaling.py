@@ -1,10 +1,12 @@
 """The resources of each trial; read by the command line without Ray."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from raystudy.config import compose, override
 from raystudy.errors import UserError
 
 
@@ -90,3 +92,20 @@ def read_scaling(config: DictConfig) -> Scaling:
     """Return the `scaling:` section, checked."""
     section: dict[str, Any] = OmegaConf.to_container(config.scaling, resolve=True)  # type: ignore[assignment]
     return Scaling(**section)
+
+
+def scaling_alone(overrides: Sequence[str]) -> Scaling:
+    """Return the section that overrides make, of a command for which nothing else is set.
+
+    Raises
+    ------
+    UserError
+        If something else is.
+    """
+    for text in overrides:
+        if override.path_of(text).partition(".")[0] != "scaling":
+            raise UserError(
+                f"{text} is no setting of this command; it takes those of scaling, such as "
+                f"scaling=cluster."
+            )
+    return read_scaling(compose.load_shared(overrides))

@@ -32,7 +32,7 @@ larger than --size is kept byte for byte.""",
                 "--chroma",
                 choices=("auto", "420", "444"),
                 default="auto",
-                help="420: colours at half the resolution, read in two thirds of the time; 444: at "
+                help="420: colours at half the resolution, read in 0.7 of the time; 444: at "
                 "all of it (auto: 444 for images below 128 pixels)",
             ),
             argument(
@@ -49,11 +49,16 @@ larger than --size is kept byte for byte.""",
             ),
             argument("--seed", type=int, default=0, help="of that cut (0)"),
             argument("--threads", type=int, default=None, help="as many as cores if left out"),
+            settings(
+                "scaling=cluster: encode by Ray's tasks; files are read and written here",
+                completer=completers.scaling,
+            ),
         ),
         examples="""\
 raystudy pack ~/imagenet /data/imagenet-256           # torchvision's layout, val/ becomes the test
 raystudy pack tiny-imagenet-200 /data/tiny --size 64
-raystudy pack ~/photos /data/photos --val-share 0.05""",
+raystudy pack ~/photos /data/photos --val-share 0.05
+raystudy pack ~/imagenet /shared/imagenet scaling=cluster   # encoded by all nodes of its Ray""",
     ),
     Command(
         name="show",

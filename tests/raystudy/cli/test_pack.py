@@ -423,3 +423,32 @@ def _index(out, field, value):
         rows[field][3] = value
         np.save(path, rows)
     _say(out, index_sha256=sha256_of(path))
+
+
+@pytest.mark.ray
+def test_tasks_of_ray_pack_the_same_bytes_and_others_finish_what_they_left(pack, tmp_path):
+    root = class_folders(tmp_path / "in", splits=("",))
+    assert pack(root, out=tmp_path / "here")[0] == 0
+    last = sorted(root.rglob("*.jpg"))[-1]
+    whole = last.read_bytes()
+    last.write_bytes(b"no image")
+    code, said = pack(root, "scaling=local", "scaling.num_cpus=1")
+    assert code == 2
+    assert f"(of no known format) ('{last.relative_to(root)}'); repair or remove them" in said
+    last.write_bytes(whole)
+    assert pack(root)[0] == 0
+    for name, part in opened(tmp_path / "here").items():
+        theirs = opened(tmp_path / "out")[name]
+        assert (theirs.folder / "images.bin").stat().st_size == part.meta.size_in_bytes
+        files = [
+            [Reader(one, "").file(row) for row in range(len(one.rows))] for one in (part, theirs)
+        ]
+        assert files[0] == files[1]
+
+
+def test_settings_are_those_of_scaling(pack, tmp_path):
+    root = class_folders(tmp_path / "in")
+    code, said = pack(root, "max_epochs=3")
+    assert code == 2
+    assert "max_epochs=3 is no setting of this command; it takes those of scaling" in said
+    assert not (tmp_path / "out").exists()

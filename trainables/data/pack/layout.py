@@ -94,6 +94,30 @@ def sha256_of(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
+def refuse_target(out: Path, source: Path) -> None:
+    """Refuse to pack to where something else is, or among the images themselves.
+
+    Raises
+    ------
+    ValueError
+        With what is there.
+    """
+    if not source.exists():
+        raise ValueError(f"{source} is neither a folder nor a tar file.")
+    if out == source or source in out.parents:
+        raise ValueError(f"{out} is inside {source}; choose a folder outside of the images.")
+    if out.exists() and not out.is_dir():
+        raise ValueError(f"{out} is a file; name a folder for the packed images.")
+    others = [entry.name for entry in out.iterdir()] if out.exists() else []
+    odd = sorted(set(others) - {UNFINISHED, *SPLITS})
+    of_a_pack = (out / UNFINISHED).exists() or (out / SPLITS[0] / META).exists()
+    if odd or (others and not of_a_pack):
+        raise ValueError(
+            f"{out} is not empty and no pack (it holds {(odd or sorted(others))[0]!r}); choose "
+            f"another folder."
+        )
+
+
 def read_parts(root: Path) -> dict[str, Part]:
     """Return the three splits of a pack.
 

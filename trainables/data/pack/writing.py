@@ -2,12 +2,12 @@
 
 import json
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -36,6 +36,9 @@ except ImportError:  # Windows has no such lock
 
 AHEAD = 4  # images read for each thread before they are wanted
 Progress = Callable[[int, int], None]  # done, of all
+T = TypeVar("T")
+Done = tuple[str, T | str]  # a name with what became of its file, or with what is wrong with it
+Elsewhere = Callable[[Iterable[Done[bytes]]], Iterable[Done[Encoded]]]  # in the same order
 
 
 class UnreadableImagesError(ValueError):
@@ -60,6 +63,7 @@ def pack(
     origin: Mapping[str, str],
     threads: int,
     progress: Progress,
+    elsewhere: Elsewhere | None = None,
 ) -> None:
     """Pack all images; what an earlier call with the same settings packed is kept.
 
@@ -72,9 +76,11 @@ def pack(
     origin : mapping of str to str
         ``source`` and ``made_by`` of `Meta`.
     threads : int
-        That decode and encode.
+        That read, decode and encode.
     progress : callable
         Gets how many images are done, and how many there are.
+    elsewhere : callable, optional
+        Encodes what the threads then only read.
 
     Raises
     ------
@@ -84,7 +90,13 @@ def pack(
         If `out` is being packed by another process, or was with other settings.
     """
     with _marked(out, encoding):
-        unreadable = _add_all(source, arrangement, out, encoding, threads, progress)
+
+        def encoded(names: Sequence[str]) -> Iterable[Done[Encoded]]:
+            if elsewhere is None:
+                return _each(source, names, encoding, threads)
+            return elsewhere(_each(source, names, bytes, threads))
+
+        unreadable = _add_all(source, arrangement, out, encoded, progress)
         if unreadable.counts:
             raise UnreadableImagesError(unreadable)
         print_of = fingerprint(source, sorted(_names(arrangement)))
@@ -99,8 +111,7 @@ def _add_all(
     source: Source,
     arrangement: Arrangement,
     out: Path,
-    encoding: Encoding,
-    threads: int,
+    encoded: Callable[[Sequence[str]], Iterable[Done[Encoded]]],
     progress: Progress,
 ) -> Tally:
     """Add the images that are not there yet; return those that cannot be read."""
@@ -112,7 +123,7 @@ def _add_all(
             todo = [name for name in names if _key(source, name) not in journal.rows]
             done += len(names) - len(todo)
             progress(done, total)
-            for name, found in _encoded(source, todo, encoding, threads):
+            for name, found in encoded(todo):
                 if isinstance(found, Encoded):
                     journal.add(_key(source, name), found)
                 else:
@@ -126,22 +137,27 @@ def _names(arrangement: Arrangement) -> Iterator[str]:
     return (image.name for part in arrangement.images.values() for image in part)
 
 
-def _encoded(
-    source: Source, names: Sequence[str], encoding: Encoding, threads: int
-) -> Iterator[tuple[str, Encoded | str]]:
-    """Yield each name, in order, with its JPEG or with what is wrong with it."""
+def attempt(work: Callable[[], T]) -> T | str:
+    """Return what comes of it, or what is wrong with the file it is about."""
+    try:
+        return work()
+    except (ValueError, OSError) as error:
+        return getattr(error, "strerror", None) or str(error)
 
-    def work(name: str) -> Encoded | str:
-        try:
-            return encoding(source.read(name))
-        except (ValueError, OSError) as error:
-            return getattr(error, "strerror", None) or str(error)
 
-    waiting: deque[tuple[str, Future[Encoded | str]]] = deque()
+def _each(
+    source: Source, names: Sequence[str], work: Callable[[bytes], T], threads: int
+) -> Iterator[Done[T]]:
+    """Yield each name, in order, with what becomes of its file."""
+
+    def one(name: str) -> T | str:
+        return attempt(lambda: work(source.read(name)))
+
+    waiting: deque[tuple[str, Future[T | str]]] = deque()
     with ThreadPoolExecutor(threads) as pool:  # Pillow and libjpeg let others work
         try:
             for name in names:
-                waiting.append((name, pool.submit(work, name)))
+                waiting.append((name, pool.submit(one, name)))
                 if len(waiting) > AHEAD * threads:
                     first, future = waiting.popleft()
                     yield first, future.result()
