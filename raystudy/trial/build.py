@@ -127,9 +127,9 @@ def _splits(recipe: str, device: str, _files: str) -> Splits:
     splits: Splits | AnnotatedData = _build(json.loads(recipe))
     if isinstance(splits, AnnotatedData):
         raise ValueError(
-            f"data={splits.name} is for downstream tasks, not for training: its images have no one "
-            f"class but {' and '.join(splits.tasks)}; measure a trained encoder on it with "
-            f"'raystudy evaluate RUN protocol=NAME data={splits.name}'."
+            f"data={splits.name} is for downstream tasks, not for training: each of its images "
+            f"has {' and '.join(splits.tasks)}, not one class; measure a trained encoder on it "
+            f"with 'raystudy evaluate RUN protocol=NAME data={splits.name}'."
         )
     refuse_one_class(splits)
     return splits.to(device)

@@ -17,6 +17,7 @@ from trainables.data.decoding import Decoded, decode, remarks
 from trainables.data.disk_cache import kept
 from trainables.data.image_set import ImageSet, Splits
 from trainables.data.listing import (
+    LAYOUT,
     File,
     find_folder,
     find_parts,
@@ -80,7 +81,7 @@ def image_folder(
     if cut not in get_args(Cut):
         raise ValueError(f"data.splits.cut must be name or order, got '{cut}'.")
     decoder = Decoder(image_size=image_size, channels=channels, convert=convert)
-    folder, left_out = find_folder(root), Tally()
+    folder, left_out = find_folder(root, LAYOUT), Tally()
     parts = {name: list_part(folder, name, left_out) for name in find_parts(folder, left_out)}
     classes = shared_classes(folder, parts)
     if left_out.counts:

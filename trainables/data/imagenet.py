@@ -184,7 +184,7 @@ def _warn(sentence: str) -> None:
 def _refuse_no_pack(root: str | None, title: str, layout: str) -> None:
     """Say what is packed how, where there is no pack."""
     try:
-        folder = find_folder(root)
+        folder = find_folder(root, layout)
     except ValueError:
         folder = None
     if folder and any((folder / name).exists() for name in (UNFINISHED, f"train/{META}")):

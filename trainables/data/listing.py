@@ -29,6 +29,7 @@ UNDECODED = frozenset(  # images all the same
         *(".arw", ".orf", ".rw2", ".raf", ".dcm", ".exr", ".hdr"),
     }
 )
+LAYOUT = "a folder of images for each class, or train/ and test/ with such folders"
 FOLDER, IMAGE = "folder", "image"
 HIDDEN = "hidden or an operating system's own"
 
@@ -51,19 +52,17 @@ class Part:
     labels: Tensor
 
 
-def find_folder(root: str | None) -> Path:
-    """Return the folder that `data.root` names."""
+def find_folder(root: str | None, layout: str) -> Path:
+    """Return the folder that `data.root` names; refuse another by the layout it should have."""
     if root is None:
-        raise ValueError(
-            "data.root is not set; name the folder of images, as in data.root=~/pictures."
-        )
+        raise ValueError(f"data.root is not set; name a folder that holds {layout}.")
     try:
         folder = Path(root).expanduser().resolve()
         there = folder.is_dir()
     except (RuntimeError, OSError, ValueError):  # nobody's home, links in a circle, no name at all
         there = False
     if not there:
-        raise ValueError(f"data.root={root} is not a folder.")
+        raise ValueError(f"data.root={root} is not a folder; name one that holds {layout}.")
     return folder
 
 
@@ -75,7 +74,7 @@ def class_names(root: str | None) -> tuple[str, ...]:
     ValueError
         As by `image_folder`, if there is no such folder or it is not laid out so.
     """
-    folder = find_folder(root)
+    folder = find_folder(root, LAYOUT)
     return tuple(_class_folders(folder, find_parts(folder, Tally())[0]))
 
 

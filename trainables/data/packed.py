@@ -11,6 +11,7 @@ from trainables.data.pack.images import PackedImages, PixelSource
 from trainables.data.pack.layout import Part, read_meta, read_parts
 from trainables.data.splitting import refuse_one_class
 
+LAYOUT = "what 'raystudy pack FOLDER OUT' made"
 Groups = Mapping[str, Sequence[str]]  # classes, each of some classes of a pack
 
 
@@ -75,7 +76,7 @@ def classes_of_pack(
         raise ValueError(f"data.image_size must be at least 1, got {image_size}.")
     if threads is not None and threads < 1:
         raise ValueError(f"data.threads must be at least 1, or null, got {threads}.")
-    parts = read_parts(find_folder(root))
+    parts = read_parts(find_folder(root, LAYOUT))
     known = parts["train"].meta.classes
     groups = choose(known)
     label_of = np.full(len(known), -1)
@@ -106,4 +107,4 @@ def classes_of_pack(
 
 def packed_classes(root: str | None) -> tuple[str, ...]:
     """Return the classes of a pack without a look at its images."""
-    return tuple(read_meta(find_folder(root), "train").classes)
+    return tuple(read_meta(find_folder(root, LAYOUT), "train").classes)

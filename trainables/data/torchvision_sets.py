@@ -121,7 +121,9 @@ def _open(source: Source, root: str, download: bool, **part: Any) -> Any:
     try:
         return source(root=str(folder), download=False, **part)
     except RuntimeError:  # whose sentence names no folder and no setting
+        inside, archive = (getattr(source, name, "") for name in ("base_folder", "filename"))
+        layout = f" ({inside}/, as {archive} unpacks)" if inside and archive else ""
         raise ValueError(
-            f"data.root={root} holds no intact copy of {title}; set data.root to a folder that "
-            f"does, or data.download=true to download it there."
+            f"data.root={root} holds no intact copy of {title}{layout}; set data.root to a folder "
+            f"that does, or data.download=true to download it there."
         ) from None

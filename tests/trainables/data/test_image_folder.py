@@ -6,6 +6,7 @@ import torch
 from PIL import Image
 
 from trainables.data.image_folder import image_folder
+from trainables.data.listing import LAYOUT
 
 
 def colour(seed, width=8, height=8):
@@ -134,12 +135,13 @@ def test_a_change_of_the_folder_or_of_the_settings_is_noticed(tree, tmp_path):
 
 
 def test_a_missing_folder(tmp_path):
-    assert sentence(tmp_path / "x") == f"data.root={tmp_path / 'x'} is not a folder."
+    assert sentence(tmp_path / "x") == (
+        f"data.root={tmp_path / 'x'} is not a folder; name one that holds {LAYOUT}."
+    )
 
 
 def test_no_folder_named():
-    expected = "data.root is not set; name the folder of images, as in data.root=~/pictures."
-    assert sentence(None) == expected
+    assert sentence(None) == f"data.root is not set; name a folder that holds {LAYOUT}."
 
 
 def test_no_class_folders(tmp_path):

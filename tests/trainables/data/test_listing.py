@@ -34,7 +34,7 @@ def tree(tmp_path):
 def listed(root):
     """Return the files that are read and what is left out."""
     left_out = Tally()
-    folder = find_folder(str(root))
+    folder = find_folder(str(root), "")
     parts = [list_part(folder, name, left_out) for name in find_parts(folder, left_out)]
     return [file.name for part in parts for file in part.files], left_out
 
@@ -154,7 +154,7 @@ def test_splits_without_class_folders_are_no_classes(tree):
 def test_what_is_no_path_is_no_folder(tmp_path, monkeypatch, root):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "loop").symlink_to("loop")
-    with pytest.raises(ValueError, match=r"^data.root=.* is not a folder\.$"):
+    with pytest.raises(ValueError, match=r"^data.root=.* is not a folder; name one that holds"):
         image_folder(root=root)
 
 

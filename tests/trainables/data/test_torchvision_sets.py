@@ -95,7 +95,7 @@ def test_a_damaged_copy_is_refused(small_cifar):
     source, root, _ = small_cifar
     file = root / "cifar-10-batches-py" / "data_batch_1"
     file.write_bytes(file.read_bytes()[:-1] + b"x")
-    with pytest.raises(ValueError, match=f"data.root={root} holds no intact copy of SmallCIFAR;"):
+    with pytest.raises(ValueError, match=f"data.root={root} holds no intact copy of SmallCIFAR "):
         cifar(source, str(root), download=False, val_share=0.2, split_seed=0)
 
 
@@ -134,12 +134,17 @@ def test_without_unlabelled_images_the_labelled_splits_are_the_same(small_stl):
 
 
 @pytest.mark.parametrize(
-    ("factory", "title"), [(cifar10, "CIFAR10"), (cifar100, "CIFAR100"), (stl10, "STL10")]
+    ("factory", "title", "layout"),
+    [
+        (cifar10, "CIFAR10", "cifar-10-batches-py/, as cifar-10-python.tar.gz"),
+        (cifar100, "CIFAR100", "cifar-100-python/, as cifar-100-python.tar.gz"),
+        (stl10, "STL10", "stl10_binary/, as stl10_binary.tar.gz"),
+    ],
 )
-def test_absent_files_name_the_two_settings(factory, title, tmp_path):
+def test_absent_files_name_the_layout_and_the_settings(factory, title, layout, tmp_path):
     with pytest.raises(ValueError) as refusal:  # noqa: PT011
         factory(root=str(tmp_path))
     assert str(refusal.value) == (
-        f"data.root={tmp_path} holds no intact copy of {title}; set data.root to a folder that "
-        f"does, or data.download=true to download it there."
+        f"data.root={tmp_path} holds no intact copy of {title} ({layout} unpacks); set data.root "
+        f"to a folder that does, or data.download=true to download it there."
     )

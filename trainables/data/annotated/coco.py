@@ -22,10 +22,8 @@ KEYPOINTS = 17  # of a person
 SHORTEST = 0.01  # pixels; a thinner box has no area in float32
 FARTHEST = 1e5  # pixels; faster-coco-eval takes minutes to draw a polygon that leaves far
 FILES = {"instances": "instances", "keypoints": "person_keypoints"}
-ADVICE = (
-    "unpack train2017.zip, val2017.zip and annotations_trainval2017.zip anew in one folder, which "
-    "data.root names"
-)
+ARCHIVES = "train2017.zip, val2017.zip and annotations_trainval2017.zip"
+ADVICE = f"unpack {ARCHIVES} anew in one folder, which data.root names"
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +88,7 @@ def coco(*, root: str | None, channels: int = 3) -> AnnotatedData:
 
 
 def _splits(root: str | None, channels: int, task: str) -> AnnotatedSplits:
-    folder = find_folder(root)
+    folder = find_folder(root, f"train2017/, val2017/ and annotations/ ({ARCHIVES}, unpacked)")
     known = [_File.read(folder, part, task) for part in ("train2017", "val2017")]
     if known[0].classes != known[1].classes:
         raise ValueError(f"data.root={root}: train2017 and val2017 have other classes; {ADVICE}.")

@@ -98,15 +98,13 @@ def _splits(parts: Sequence[AnnotatedImages], said: str) -> AnnotatedSplits:
 
 def _find(root: str | None, year: int, *inside: str) -> Path:
     """Return the folder of a year: where the archives put it, or `root` itself."""
-    start = find_folder(root)
     parts = ("JPEGImages", *inside)
+    layout = f"VOCdevkit/VOC{year} with {', '.join(parts)}"
+    start = find_folder(root, f"{layout} ({ARCHIVES[year]}, unpacked)")
     for folder in (start / "VOCdevkit" / f"VOC{year}", start / f"VOC{year}", start):
         if all((folder / part).is_dir() for part in parts):
             return folder
-    raise ValueError(
-        f"data.root={root} does not hold VOCdevkit/VOC{year} with {', '.join(parts)}; unpack "
-        f"{ARCHIVES[year]} there."
-    )
+    raise ValueError(f"data.root={root} does not hold {layout}; unpack {ARCHIVES[year]} there.")
 
 
 def _listed(folder: Path, file: str, year: int) -> list[str]:

@@ -99,3 +99,5 @@ def test_instances_without_an_area_are_left_out(tmp_path):
 def test_another_layout_is_explained(tmp_path):
     with pytest.raises(ValueError, match=r"train2017/ and annotations/.*; unpack train2017.zip"):
         coco(root=str(tmp_path)).of("instances")
+    with pytest.raises(ValueError, match=r"not a folder; .* train2017/, val2017/ and annotations/"):
+        coco(root=str(tmp_path / "nowhere")).of("instances")

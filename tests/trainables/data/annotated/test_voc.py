@@ -89,7 +89,7 @@ def test_entities_that_grow_without_end_are_no_xml(root):
 def test_another_layout_is_explained(tmp_path):
     with pytest.raises(ValueError, match=r"VOCdevkit/VOC2007 .* unpack VOCtrainval_06-Nov-2007"):
         voc07(root=str(tmp_path)).of("classes")
-    with pytest.raises(ValueError, match=r"is not a folder"):
+    with pytest.raises(ValueError, match=r"not a folder; .* VOCdevkit/VOC2012 .*VOCtrainval_11"):
         voc12(root=str(tmp_path / "nowhere")).of("segments")
     with pytest.raises(ValueError, match=r"data=voc07 has classes, not instances; .* data=coco"):
         voc07(root=str(tmp_path)).of("instances")
