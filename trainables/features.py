@@ -21,7 +21,8 @@ def encode(encoder: Encoder, images: ImageSet, *, batch_size: int = 1024) -> Ten
     mine = rows[distributed.rank() * share :][:share]
     batch_size = _fitting(batch_size, images.images.shape)
     with in_mode(encoder, "eval"):
-        parts = [encoder(images.pixels(chunk)).float() for chunk in torch.split(mine, batch_size)]
+        chunks = torch.split(mine, batch_size)
+        parts = [encoder(pixels).float() for pixels in images.in_turn(chunks)]
     return distributed.gather(torch.cat(parts))[: len(images)]
 
 

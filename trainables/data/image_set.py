@@ -52,6 +52,12 @@ class ImageSet:
         chosen = self.images[rows]
         return chosen.float() / 255 if isinstance(chosen, Tensor) else chosen.pixels()
 
+    def in_turn(self, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield the pixels of some rows, then of others; a pack's are decoded meanwhile."""
+        if isinstance(self.images, PackedImages):
+            return self.images.in_turn(chunks)
+        return (self.pixels(rows) for rows in chunks)
+
     def batches(self, rows: Tensor, draws: Draws) -> Iterator[Tensor]:
         """Yield the images of each batch of an epoch.
 

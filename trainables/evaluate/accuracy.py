@@ -32,11 +32,13 @@ def accuracy(
     """
     device, ranks = images.images.device, distributed.world_size()
     right = torch.zeros((), device=device)
-    for rows in torch.split(torch.arange(len(images), device=device), batch_size):
-        share = -(-len(rows) // ranks)
-        places = distributed.rank() * share + torch.arange(share, device=device)
-        mine = rows[places.clamp(max=len(rows) - 1)]
-        x, labels = images.pixels(mine), images.labels[mine]
+    chunks = torch.split(torch.arange(len(images), device=device), batch_size)
+    shares = [torch.arange(-(-len(rows) // ranks), device=device) for rows in chunks]
+    shares = [distributed.rank() * len(share) + share for share in shares]
+    pairs = list(zip(chunks, shares, strict=True))
+    mine = [rows[places.clamp(max=len(rows) - 1)] for rows, places in pairs]
+    for x, own, (rows, places) in zip(images.in_turn(mine), mine, pairs, strict=True):
+        labels = images.labels[own]
 
         def misfit(perturbed: Tensor, labels: Tensor = labels) -> Tensor:
             return F.cross_entropy(logits_of(perturbed), labels, reduction="none")

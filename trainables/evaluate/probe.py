@@ -103,8 +103,9 @@ class FrozenProbe:
     def _robust_accuracy(self, encoder: Encoder, head: nn.Linear, val: ImageSet) -> float:
         correct = torch.zeros((), device=val.images.device)
         mine = torch.arange(distributed.rank(), len(val), distributed.world_size())
-        for rows in torch.split(mine.to(val.images.device), self.batch_size):
-            images, labels = val.pixels(rows), val.labels[rows]
+        chunks = torch.split(mine.to(val.images.device), self.batch_size)
+        for rows, images in zip(chunks, val.in_turn(chunks), strict=True):
+            labels = val.labels[rows]
 
             def misfit(perturbed: Tensor, labels: Tensor = labels) -> Tensor:
                 return F.cross_entropy(head(encoder(perturbed)), labels, reduction="none")

@@ -107,8 +107,8 @@ class LinearEvaluation:
         mine = rows.clamp(max=len(train) - 1).chunk(ranks)[distributed.rank()]
         parts = []
         with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
-            for chunk in torch.split(mine, size):
-                images = self.augment(train.pixels(chunk))
+            for pixels in train.in_turn(torch.split(mine, size)):
+                images = self.augment(pixels)
                 if options.channels_last:
                     images = images.contiguous(memory_format=torch.channels_last)
                 parts.append(frozen(images).float())

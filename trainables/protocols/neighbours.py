@@ -1,5 +1,6 @@
 """Non-parametric classifiers: nearest neighbours, SuNCEt's non-parametric inference."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -142,7 +143,7 @@ class NonParametric:
 
 @dataclass(frozen=True, eq=False)
 class Views(ImageSet):
-    """Images that look different every time.
+    """Images that look different every time; those of a pack are views of their middles.
 
     Parameters
     ----------
@@ -151,9 +152,9 @@ class Views(ImageSet):
 
     augment: Augmentation
 
-    def pixels(self, rows: Tensor | slice) -> Tensor:
-        """Return a new view of each chosen image."""
-        return self.augment(super().pixels(rows))
+    def in_turn(self, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield new views of some rows, then of others."""
+        return map(self.augment, super().in_turn(chunks))
 
 
 class _Similar(nn.Module):

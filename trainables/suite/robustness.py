@@ -75,11 +75,13 @@ class RobustnessCurve:
         Tensor, shape (E, n), bool
             On the CPU, a row for each of the `radii`.
         """
-        rows = torch.split(torch.arange(len(images), device=images.images.device), batch_size)
+        rows = torch.arange(len(images), device=images.images.device)
+        chunks = torch.split(rows, batch_size)[done:]
         logits_of = with_slope(classifier)
-        for number, chunk in list(enumerate(rows))[done:]:
+        pairs = zip(chunks, images.in_turn(chunks), strict=True)
+        for number, (chunk, pixels) in enumerate(pairs, start=done):
             with isolated_rng(seed + number), torch.no_grad():
-                right = self._verdicts(logits_of, images.pixels(chunk), images.labels[chunk])
+                right = self._verdicts(logits_of, pixels, images.labels[chunk])
             yield right.cpu()
 
     def _verdicts(self, classifier: LogitsOf, images: Tensor, labels: Tensor) -> Tensor:

@@ -164,6 +164,18 @@ def test_a_row_is_decoded_once_for_all_its_views(large):
     assert len(read) == len(set(read)) == 32
 
 
+def test_what_is_measured_next_is_decoded_meanwhile(large):
+    train = packed(root=str(large), image_size=SIZE, threads=1).train
+    read, source = [], train.images.source
+    source.read = lambda row: read.append(row) or type(source).read(source, row)
+    chunks = torch.split(torch.arange(12), 4)
+    pixels = train.in_turn(chunks)
+    first = next(pixels)
+    source.pool().submit(int).result()  # after all that was asked of the one thread
+    assert len(read) == 12
+    assert torch.equal(torch.cat([first, *pixels]), train.pixels(torch.arange(12)))
+
+
 def test_the_set_is_chosen_from_like_one_in_memory(large):
     train = packed(root=str(large), image_size=SIZE).train
     whole = ImageSet((255 * train.pixels(slice(None))).round().to(torch.uint8), train.labels)

@@ -2,7 +2,7 @@
 
 import os
 from collections import deque
-from collections.abc import Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import cast
@@ -131,7 +131,7 @@ class PackedImages:
         rows : Tensor, shape (batches, rows of each)
         draws : Draws
         """
-        table, ahead = self.members[rows.cpu().numpy()], deque[WholeBatch]()
+        table = self.members[rows.cpu().numpy()]
         bench, whole = self.bench(), Request(None, 0, rows.shape[1])
         usual, exact = self.source.usual, self.source.is_exact
         usual.setdefault(whole.last, [whole] if exact else [])
@@ -142,19 +142,23 @@ class PackedImages:
 
             return WholeBatch(bench, table[batch], numbers, usual[whole.last])
 
-        try:
-            for batch in range(len(table)):
-                while len(ahead) <= AHEAD and batch + len(ahead) < len(table):
-                    ahead.append(start(batch + len(ahead)))
-                images = ahead.popleft()
-                if exact:
-                    yield images.middle(0, whole.last)
-                else:
-                    yield cast(Tensor, WholeImages(images, 0, whole.last))
-                    usual[whole.last] = images.asked or usual[whole.last]
-        finally:
-            for images in ahead:
-                images.cancel()
+        for images in _ahead(start, len(table)):
+            if exact:
+                yield images.middle(0, whole.last)
+            else:
+                yield cast(Tensor, WholeImages(images, 0, whole.last))
+                usual[whole.last] = images.asked or usual[whole.last]
+
+    def in_turn(self, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
+        """Yield what an evaluation sees of some rows, and then of others, as `batches` does."""
+        bench = self.bench()
+
+        def start(place: int) -> WholeBatch:
+            rows = self.members[chunks[place].cpu().numpy()]
+            return WholeBatch(bench, rows, _no_numbers, [Request(None, 0, len(rows))])
+
+        for images, chunk in zip(_ahead(start, len(chunks)), chunks, strict=True):
+            yield images.middle(0, len(chunk))
 
     def digests(self) -> npt.NDArray[np.uint64]:
         """Return what each image is."""
@@ -178,6 +182,19 @@ class PackedImages:
             pool=source.pool(),
             pace=source.pace,
         )
+
+
+def _ahead(start: Callable[[int], WholeBatch], count: int) -> Iterator[WholeBatch]:
+    """Yield what is started in turn, while the next ones are prepared."""
+    ahead = deque[WholeBatch]()
+    try:
+        for place in range(count):
+            while len(ahead) <= AHEAD and place + len(ahead) < count:
+                ahead.append(start(place + len(ahead)))
+            yield ahead.popleft()
+    finally:
+        for images in ahead:
+            images.cancel()
 
 
 def _no_numbers(request: int, rows: int) -> Tensor:
