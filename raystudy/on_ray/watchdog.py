@@ -1,7 +1,8 @@
 """Tune's stopper: ends the run on an interruption, or when it has stalled."""
 
+import contextlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ray
@@ -16,6 +17,46 @@ from raystudy.storage.folders import StudyFolder
 
 POLL_EVERY_S = 1.0
 LONGEST_EPOCHS = 3
+
+
+class Stillness:
+    """Since when no trial has moved: reported an epoch, or kept a place inside one.
+
+    Parameters
+    ----------
+    folder : StudyFolder
+    clock : callable () -> float
+        Seconds.
+
+    Attributes
+    ----------
+    longest_s : float
+        Between two moves.
+    """
+
+    def __init__(self, folder: StudyFolder, clock: Callable[[], float] = time.monotonic) -> None:
+        self.longest_s = 0.0
+        self._folder, self._clock = folder, clock
+        self._moved_at = clock()
+        self._places: dict[int, int] = {}
+
+    def moved(self) -> None:
+        """Note that a trial moved."""
+        now = self._clock()
+        self.longest_s = max(self.longest_s, now - self._moved_at)
+        self._moved_at = now
+
+    def seconds(self, live: Sequence[int]) -> float:
+        """Return how long none has, of the running ones."""
+        places = {}
+        for number in live:
+            with contextlib.suppress(OSError):  # no such place, or gone with its epoch
+                found = self._folder.trial(number).inner_checkpoint.stat()
+                places[number] = found.st_mtime_ns
+        if places.items() - self._places.items():
+            self.moved()
+        self._places = places
+        return self._clock() - self._moved_at
 
 
 class Watchdog(Stopper):  # type: ignore[misc]
@@ -58,14 +99,12 @@ class Watchdog(Stopper):  # type: ignore[misc]
         self._cut = cut
         self._grace_s = grace_s
         self._interrupted_at: float | None = None
-        self._moved_at = self._looked_at = time.monotonic()
-        self._longest_s = 0.0
+        self._looked_at = time.monotonic()
+        self._stillness = Stillness(StudyFolder(study.info.folder))
 
     def __call__(self, trial_id: str, result: dict[str, Any]) -> bool:
         """Note that a trial reported; ending single trials is the scheduler's."""
-        now = time.monotonic()
-        self._longest_s = max(self._longest_s, now - self._moved_at)
-        self._moved_at = now
+        self._stillness.moved()
         return False
 
     def stop_all(self) -> bool:
@@ -79,7 +118,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
             now = time.monotonic()
             if now - self._looked_at >= POLL_EVERY_S:
                 self._looked_at = now
-                self._look(now - self._moved_at)
+                self._look(self._stillness.seconds(self._searcher.live))
             ends = bool(self.finding)
         if ends:
             self._cut()
@@ -99,7 +138,7 @@ class Watchdog(Stopper):  # type: ignore[misc]
 
     def _look(self, still_s: float) -> None:
         patience_s = self._study.info.spec.stall_minutes * 60
-        if still_s < max(patience_s, LONGEST_EPOCHS * self._longest_s):
+        if still_s < max(patience_s, LONGEST_EPOCHS * self._stillness.longest_s):
             return
         waits = self._searcher.unplaced == self._searcher.live
         if waits and self._capacity.may_grow:
@@ -121,7 +160,8 @@ class Watchdog(Stopper):  # type: ignore[misc]
             f"running: {trials}; a trial needs {self._scaling.words}; in use: "
             f"{held or 'nothing'} on {len(node_totals(self._scaling))} nodes. Look into the "
             f"trials' log.txt, then continue with '{resume}'; where an epoch takes longer than "
-            f"this, raise study.stall_minutes={self._study.info.spec.stall_minutes:g}."
+            f"this, raise study.stall_minutes={self._study.info.spec.stall_minutes:g}, or set "
+            f"checkpoint_batches, which counts as progress."
         )
 
     def __getstate__(self) -> dict[str, object]:

@@ -113,15 +113,21 @@ def foresee(
         passes=span(lambda one: one.spent.passes),
         images=span(lambda one: one.spent.images),
         flops=span(lambda one: one.spent.flops),
-        disk=span(lambda one: _bytes(settings, sizes, one.trials, one.complete, one.epochs)),
+        disk=span(
+            lambda one: (
+                _bytes(settings, sizes, one.trials, one.complete, one.epochs)
+                + _bytes_inside(settings, sizes, min(one.trials, calibration.at_a_time or 1))
+            )
+        ),
         ends_by=max(ends, key=ends.count),
     )
 
 
 def most_bytes(settings: DictConfig, sizes: Sizes) -> float:
     """Return what a study writes if every trial is run to its end."""
-    trials = settings.study.num_trials
-    return _bytes(settings, sizes, trials, trials, trials * settings.max_epochs)
+    trials, at_a_time = settings.study.num_trials, read_scaling(settings).max_concurrent or 1
+    kept = _bytes(settings, sizes, trials, trials, trials * settings.max_epochs)
+    return kept + _bytes_inside(settings, sizes, min(trials, at_a_time))
 
 
 def _bytes(settings: DictConfig, sizes: Sizes, trials: int, complete: int, epochs: int) -> float:
@@ -129,6 +135,11 @@ def _bytes(settings: DictConfig, sizes: Sizes, trials: int, complete: int, epoch
     tracked = open_tracker(settings).bytes_on_disk(trials=trials, epochs=epochs, weights=weights)
     kept = complete * sizes.checkpoint + trials * (weights + TRIAL_BYTES)
     return kept + epochs * EPOCH_BYTES + tracked
+
+
+def _bytes_inside(settings: DictConfig, sizes: Sizes, at_a_time: int) -> float:
+    """Return what trials keep beside that until their epoch ends."""
+    return at_a_time * sizes.checkpoint if settings.checkpoint_batches is not None else 0
 
 
 def _make_up(

@@ -60,6 +60,15 @@ def test_without_a_scheduler_all_trials_run_to_their_end():
     assert told.disk.mean == 12 * of_each
 
 
+def test_a_checkpoint_inside_an_epoch_takes_room_in_each_trial_that_runs():
+    words = ["study.num_trials=12", "trial_scheduler=none"]
+    without, beside = (
+        foresee(*words, f"checkpoint_batches={often}", at_a_time=5).disk.mean
+        for often in ("null", "100")
+    )
+    assert beside - without == 5 * SIZES.checkpoint
+
+
 def test_a_busy_machine_also_starts_more_slowly():
     words = ["study.num_trials=1", "trial_scheduler=none"]
     idle, busy = (foresee(*words, slowness=times).seconds.mean for times in (1.0, 3.0))
