@@ -18,6 +18,9 @@ if TYPE_CHECKING:  # torch takes its time
     from trainables.evaluate.base import Evaluator
 
 
+LARGEST_OF_CIFAR_STEM = 96  # pixels: STL-10's, the largest that a paper shows it
+
+
 @dataclass(frozen=True)
 class Findings:
     """What a trial run of the published recipe found.
@@ -70,6 +73,7 @@ def check_plan(config: DictConfig) -> Findings:
     read_trial_scheduler(config, spec)
     warm_start.check(config, spec, splits)
     channels, height, width = splits.train.images.shape[1:]
+    stem = config.encoder.get("stem", "")
     images = (
         f"{len(splits.train):,} train, {len(splits.val):,} val, {len(splits.test):,} test; "
         f"{splits.num_classes} classes, {channels}x{height}x{width}"
@@ -78,9 +82,19 @@ def check_plan(config: DictConfig) -> Findings:
         images=images,
         parameters=sum(p.numel() for p in trainer.method.parameters() if p.requires_grad),
         splits=splits,
-        notes=tuple(missing_classes(splits)),
+        notes=(*missing_classes(splits), *_stem_notes(stem, min(height, width))),
         measured_on=images_of(evaluators.values(), splits),
     )
+
+
+def _stem_notes(stem: str, size: int) -> list[str]:
+    """Return what to know of an encoder made for images of another size."""
+    if stem == "cifar" and size > LARGEST_OF_CIFAR_STEM:
+        return [
+            f"encoder.stem=cifar is for images of 32 to 64 pixels and keeps all {size}: a step "
+            f"takes about 16 times the time and memory that it does with encoder.stem=imagenet"
+        ]
+    return []
 
 
 def _refuse_few(evaluators: Mapping[str, "Evaluator"], splits: "Splits") -> None:
