@@ -4,12 +4,16 @@ from pathlib import Path
 
 import pytest
 import torch
+from fake_ranks import fake_ranks
 from few_images import of_few_images
+from hydra.utils import instantiate
+from omegaconf import OmegaConf
 from packs import packed_folder
 from pictures import class_folders
 
 from raystudy.config import catalogue, compose
 from raystudy.trial.build import build_trainer, load_splits
+from trainables.augment.crops import RandomResizedCrop
 
 SETTINGS = [
     *("data=packed", "data.image_size=8", "encoder=small_conv", "encoder.widths=[4,8]"),
@@ -64,6 +68,32 @@ def test_it_continues_inside_an_epoch_to_the_bit(study, pack, tmp_path):
 
 def test_places_to_continue_from_change_nothing(pack, tmp_path):
     assert curve(trainer("suncet", pack), keep=tmp_path / "state") == curve(trainer("suncet", pack))
+
+
+def data_inside_an_epoch(study, pack, *, threads=2):
+    """Return rows and boxes of the labelled and of the other images of each batch left."""
+    loaded = compose.load(study, [*SETTINGS, f"data.root={pack}", *of_few_images(study)])
+    loaded.data.threads = threads
+    batches = instantiate(OmegaConf.to_container(loaded.batches, resolve=True))
+    crop, found = RandomResizedCrop(scale_min=0.2), []
+    for batch in batches(load_splits(loaded).train).epoch(1, first=1):
+        labelled = len(batch.labels)
+        rows = batch.indices[:labelled], batch.indices[labelled:]
+        images = batch.images[:labelled], batch.images[labelled:]
+        found.append([*rows, *(crop(part) for part in images if len(part))])
+    return found
+
+
+@pytest.mark.parametrize("study", ["simclr", "at", "free_at", "suncet"])
+def test_other_numbers_of_ranks_and_threads_see_the_same_rows_and_boxes(study, pack):
+    """Sums over a batch are another matter: their order is another with other ranks."""
+    alone, ranks = data_inside_an_epoch(study, pack), []
+    for rank in range(2):
+        with fake_ranks(2, rank=rank):
+            ranks.append(data_inside_an_epoch(study, pack, threads=1 + 2 * rank))
+    for whole, *halves in zip(alone, *ranks, strict=True):
+        joined = [torch.cat(parts) for parts in zip(*halves, strict=True)]
+        assert all(map(torch.equal, whole, joined))
 
 
 def resumed_on_ranks(pack, folder):
