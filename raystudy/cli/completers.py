@@ -43,8 +43,11 @@ def runs_and_suites(prefix: str, parsed_args: Namespace, **_: object) -> list[st
 
 
 def suites(parsed_args: Namespace, **_: object) -> list[str]:
-    """Return the suites of ``raystudy evaluate``, as settings."""
-    return _options("suite", parsed_args)
+    """Return the suites and downstream tasks of ``raystudy evaluate``, as settings."""
+    from raystudy.config import catalogue
+
+    tasks = catalogue.downstream_tasks(_search_path(parsed_args))
+    return [*_options("suite", parsed_args), *(f"protocol={name}" for name in tasks)]
 
 
 def settings(prefix: str, parsed_args: Namespace, **_: object) -> list[str]:
@@ -70,11 +73,9 @@ def store_settings(**_: object) -> list[str]:
     return ["tracker.uri=", "output_dir="]
 
 
-def scaling(**_: object) -> list[str]:
-    """Return the options of ``scaling``."""
-    from raystudy.config import catalogue
-
-    return [f"scaling={name}" for name in catalogue.options("scaling")]
+def scaling(parsed_args: Namespace, **_: object) -> list[str]:
+    """Return the options of ``scaling``, as settings."""
+    return _options("scaling", parsed_args)
 
 
 def output_dir(**_: object) -> list[str]:

@@ -148,6 +148,8 @@ def _chosen(
     name = [DEFAULT_SUITE, *asked[group]][-1]
     known = catalogue.options(group, search_path)
     if name not in known:
+        if group == "protocol":
+            known = catalogue.downstream_tasks(search_path)
         raise UserError(f"no {group} '{name}'; choose from {', '.join(known)}.")
     kind = DownstreamOrder if group == "protocol" else Order
     return kind, name, [text for text in overrides if override.path_of(text) != group]

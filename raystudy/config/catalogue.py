@@ -23,6 +23,7 @@ GROUPS = (
 )
 
 
+DOWNSTREAM = "trainables.protocols.downstream."
 MEASURING = ("suite", "protocol", "adversary")  # of `raystudy evaluate`, not of a trial
 
 
@@ -37,6 +38,15 @@ def options(group: str, search_path: Sequence[str] = ()) -> list[str]:
     """Return the choices of a group, such as ``attack``."""
     files = {path.stem for root in _roots(search_path) for path in (root / group).glob("*.yaml")}
     return sorted(files.union(adversaries.composed() if group == adversaries.GROUP else ()))
+
+
+def downstream_tasks(search_path: Sequence[str] = ()) -> list[str]:
+    """Return the options of ``protocol`` that ``raystudy evaluate`` takes in a suite's place."""
+    paths = {
+        name: find_yaml(f"protocol/{name}", search_path)
+        for name in options("protocol", search_path)
+    }
+    return [name for name, path in paths.items() if path and DOWNSTREAM in path.read_text()]
 
 
 def find_yaml(relative: str, search_path: Sequence[str] = ()) -> Path | None:

@@ -114,6 +114,17 @@ def test_suites():
     assert complete("evaluate", "swaro-1", "--json", "suite=") == expected
 
 
+def test_downstream_tasks_and_no_other_protocols():
+    expected = ["protocol=coco_keypoints", "protocol=coco_maskrcnn"]
+    assert complete("evaluate", "swaro-1", "protocol=c") == expected
+    assert complete("evaluate", "swaro-1", "protocol=le") == []
+
+
+def test_scaling_of_a_pack():
+    expected = ["scaling=cluster", "scaling=cluster_ddp", "scaling=local"]
+    assert complete("pack", "in", "out", "scaling=") == expected
+
+
 def test_options_and_their_values():
     assert complete("status", "--f") == ["--follow"]
     assert complete("export", "swaro-1", "--format", "l") == ["latex"]
