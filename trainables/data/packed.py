@@ -11,6 +11,7 @@ from trainables.data.pack.images import PackedImages, PixelSource
 from trainables.data.pack.layout import Part, read_meta, read_parts
 from trainables.data.splitting import refuse_one_class
 
+LARGEST = 8192  # pixels a side, as of what is packed
 LAYOUT = "what 'raystudy pack FOLDER OUT' made"
 Groups = Mapping[str, Sequence[str]]  # classes, each of some classes of a pack
 
@@ -72,8 +73,8 @@ def classes_of_pack(
     ValueError
         In one sentence, for whatever is wrong with the pack, or by `choose`.
     """
-    if image_size < 1:
-        raise ValueError(f"data.image_size must be at least 1, got {image_size}.")
+    if not 1 <= image_size <= LARGEST:
+        raise ValueError(f"data.image_size must be between 1 and {LARGEST}, got {image_size}.")
     if threads is not None and threads < 1:
         raise ValueError(f"data.threads must be at least 1, or null, got {threads}.")
     parts = read_parts(find_folder(root, LAYOUT))

@@ -203,7 +203,8 @@ def test_a_file_cut_short_while_it_is_read_is_said(large, tmp_path):
 
 def test_nonsense_is_refused(large):
     for settings, says in (
-        ({"image_size": 0}, "data.image_size must be at least 1"),
+        ({"image_size": 0}, "data.image_size must be between 1 and 8192"),
+        ({"image_size": 10**9}, "data.image_size must be between 1 and 8192"),
         ({"threads": 0}, "data.threads must be at least 1"),
         ({"root": None}, "data.root is not set"),
         ({"root": str(large / "train")}, "is no pack"),

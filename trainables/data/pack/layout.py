@@ -166,6 +166,9 @@ def read_meta(root: Path, name: str) -> Meta:
     kinds = {field.name: KINDS.get(str(field.type), int) for field in fields(Meta)}
     if set(found) != set(kinds) or not all(isinstance(found[name], kinds[name]) for name in kinds):
         raise ValueError(f"{where} lacks what belongs there; pack the images anew.")
+    names = found["classes"]
+    if not all(isinstance(name, str) for name in names) or len(set(names)) < len(names):
+        raise ValueError(f"{where} has classes that are no different names; pack the images anew.")
     return Meta(**found)
 
 
@@ -195,8 +198,8 @@ def _refuse_rows(where: str, rows: Rows, meta: Meta) -> None:
     """Refuse an index that says what cannot be."""
     if rows.dtype != ROW or rows.ndim != 1 or len(rows) != meta.images:
         raise ValueError(f"{where} is no index of {meta.images:,} images; pack them anew.")
-    ends = rows["offset"] + rows["length"]
-    within = (rows["offset"] >= 0) & (rows["length"] > 0) & (ends <= meta.size_in_bytes)
+    room = meta.size_in_bytes - rows["length"].astype(np.int64)  # where a sum might overflow
+    within = (rows["offset"] >= 0) & (rows["length"] > 0) & (rows["offset"] <= room)
     if not within.all():
         raise ValueError(
             f"{where} points outside {IMAGES} (image {int(np.argmin(within))}); pack the images "
