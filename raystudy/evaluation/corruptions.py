@@ -7,6 +7,8 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from raystudy.study.evaluated import mean_corruption_error
+
 Record = Mapping[str, Any]
 Row = Mapping[str, Any]
 
@@ -18,14 +20,9 @@ def show(console: Console, records: Sequence[Record]) -> None:
             if rows := found.get("corrupted"):
                 console.print(
                     f"{record['label']}, {protocol}: accuracy under corruptions; mean corruption "
-                    f"error {mean_error(rows):.4f}, not divided by another network's"
+                    f"error {mean_corruption_error(rows):.4f}, not divided by another network's"
                 )
                 console.print(_table(rows))
-
-
-def mean_error(rows: Sequence[Row]) -> float:
-    """Return the share of images classified wrong, a mean over corruptions and severities."""
-    return 1 - fmean(row["accuracy"] for row in rows)
 
 
 def metrics(record: Record) -> Iterator[tuple[str, float]]:
@@ -33,7 +30,7 @@ def metrics(record: Record) -> Iterator[tuple[str, float]]:
     for protocol, found in record["protocols"].items():
         if rows := found.get("corrupted"):
             where = f"{record['split']}/{protocol}"
-            yield f"{where}/mean_corruption_error", mean_error(rows)
+            yield f"{where}/mean_corruption_error", mean_corruption_error(rows)
             for corruption, part in _by_corruption(rows).items():
                 yield f"{where}/{corruption}", fmean(row["accuracy"] for row in part)
 

@@ -20,6 +20,7 @@ def section(study: StoredStudy) -> Section | None:
         return None
     rows = [row for record in records for row in _rows(record)]
     scores = [row for record in tasks for row in _scores(record)]
+    scores += [row for record in records for row in _corruption_errors(record)]
     warnings = [words for record in records for words in _warnings(record)]
     return Section(
         title="Evaluations",
@@ -69,6 +70,14 @@ def _scores(record: Record) -> Iterator[list[Cell]]:
     for name, value in record["scores"].items():
         last = (value, record["images"], record["fingerprint"])
         yield [record["label"], record["data"], record["protocol"], name, *last]
+
+
+def _corruption_errors(record: Record) -> Iterator[list[Cell]]:
+    for protocol, found in record["protocols"].items():
+        if rows := found.get("corrupted"):
+            error = ("mean corruption error", evaluated.mean_corruption_error(rows))
+            last = (sum(row["images"] for row in rows), "")
+            yield [str(record["label"]), str(record.get("data", "")), protocol, *error, *last]
 
 
 def _rows(record: Record) -> Iterator[list[Cell]]:

@@ -2,8 +2,9 @@
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import fmean
 from typing import Any
 
 FORMAT = 2  # 1 hashed whole paths of classes, 2 hashes their names: a class may move
@@ -42,6 +43,11 @@ def fingerprint(
     settings = [recipe["protocols"][protocol], recipe["attacks"][attack] if attack else None]
     text = json.dumps([class_names(settings), epsilon, dict(context)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def mean_corruption_error(rows: Sequence[Mapping[str, Any]]) -> float:
+    """Return the share of images classified wrong, a mean over corruptions and severities."""
+    return 1 - fmean(row["accuracy"] for row in rows)
 
 
 def class_names(plain: Any) -> Any:

@@ -45,6 +45,24 @@ def test_every_number_comes_with_its_fingerprint_and_warnings(study_of):
     assert section.warning == "mine/0, quick, linf 0.1: More restarts still win much."
 
 
+def test_corruptions_have_their_mean_error(study_of):
+    study = study_of([[{ROBUST: 0.5}]])
+    folder = study.trial_folder(0).path / "evaluations"
+    folder.mkdir(parents=True)
+    fog = [share(0.75, corruption="fog", severity=1), share(0.25, corruption="fog", severity=2)]
+    quick = RECORD["protocols"]["quick"] | {"corrupted": fog}
+    record = RECORD | {"data": "cifar10_c", "protocols": {"quick": quick}}
+    (folder / "corruptions.json").write_text(json.dumps(record))
+    numbers, errors = evaluations.section(study).tables
+    assert errors.rows == [
+        ["mine/0", "cifar10_c", "quick", "mean corruption error", 0.5, 2 * 359, ""]
+    ]
+    assert [row[3:6] for row in numbers.rows[-2:]] == [
+        ["fog", "severity 1", 0.75],
+        ["fog", "severity 2", 0.25],
+    ]
+
+
 SCORED = {
     "format": 2,
     "label": "mine/0",
