@@ -25,8 +25,11 @@ from trainables.data.annotated.images import AnnotatedSplits
 from trainables.networks.encoder import Encoder
 from trainables.protocols.base import Fitting
 from trainables.protocols.downstream.base import DownstreamTask
+from trainables.protocols.fitting import TrainedFitting
 from trainables.suite.step import Step
 from trainables.trainer import TrainingDivergedError
+
+BATCHES = 50  # between two places inside an epoch where a fitting may be saved or end
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +118,11 @@ def _fit(order: Order, fitting: Fitting, key: str, spent: float, progress: Progr
         checkpoint.save(state, order.state)
 
     saving = Saving(save)
-    for result in fitting.epochs():
-        proceed = progress(Step(f"{order.suite}: fitting", result.epoch / fitting.max_epochs))
-        is_last = result.epoch == fitting.max_epochs  # measuring takes long, too
+    # An epoch of detection takes hours.
+    inside = fitting.stretches(BATCHES) if isinstance(fitting, TrainedFitting) else None
+    for result in fitting.epochs() if inside is None else inside:
+        proceed = progress(Step(f"{order.suite}: fitting", fitting.epoch / fitting.max_epochs))
+        is_last = result is not None and result.epoch == fitting.max_epochs  # measuring is long
         saving.now_and_then(at_once=not proceed or is_last)
         if not proceed:
             return False

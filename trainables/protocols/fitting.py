@@ -125,11 +125,15 @@ class TrainedFitting:
 
     def epochs(self) -> Iterator[EpochResult]:
         """Yield after every epoch still to do."""
-        epochs = self._trainer.epochs()
+        return (result for result in self.stretches(None) if result is not None)
+
+    def stretches(self, batches: int | None) -> Iterator[EpochResult | None]:
+        """Yield after every epoch still to do, and None inside it after so many batches."""
+        stretches = self._trainer.stretches(batches)
         while self.epoch < self.max_epochs:
             # Not across the yield: the caller's random streams are the caller's.
             with self._stream.flowing(), torch.enable_grad():
-                result = next(epochs)
+                result = next(stretches)
             yield result
 
     def state_dict(self) -> dict[str, Any]:

@@ -33,12 +33,12 @@ def encoder():
     return SmallConv(channels=3, widths=[8, 16], mean=[0.5] * 3, std=[0.25] * 3)
 
 
-def probe(epochs=2):
+def probe(epochs=2, batch_size=4):
     fit = Fit(
         optimizer=functools.partial(torch.optim.SGD, lr=1.0, momentum=0.9),
         lr_schedule=Constant(),
         max_epochs=epochs,
-        batch_size=4,
+        batch_size=batch_size,
     )
     return SegmentationProbe(fit=fit, image_size=32, scales=(0.8, 1.2))
 
@@ -76,12 +76,14 @@ def test_it_learns_what_the_features_tell_and_the_encoder_stays(root):
         assert all(torch.equal(state[name], value) for name, value in before.items())
 
 
-def test_interrupted_is_uninterrupted_bit_for_bit(root):
+@pytest.mark.parametrize("places", [1, 2, 3])  # inside the first epoch, after it, in the second
+def test_interrupted_is_uninterrupted_bit_for_bit(root, places):
     splits = splits_of(root)
-    straight = finish(probe()(encoder(), splits, CPU))
-    first = probe()(encoder(), splits, CPU)
-    list(itertools.islice(first.epochs(), 1))
-    second = probe()(encoder(), splits, CPU)
+    straight = finish(probe(batch_size=2)(encoder(), splits, CPU))
+    first = probe(batch_size=2)(encoder(), splits, CPU)
+    found = list(itertools.islice(first.stretches(1), places))
+    assert [result is None for result in found] == [True, False, True][:places]
+    second = probe(batch_size=2)(encoder(), splits, CPU)
     second.load_state_dict(first.state_dict())
     for name, value in straight.state_dict().items():
         assert torch.equal(finish(second).state_dict()[name], value), name
