@@ -149,6 +149,9 @@ def _write(
             f"{path}: {error.found.counts.total():,} files are called images and are none: "
             f"{error.found}; repair or remove them and run this again, all others are packed."
         ) from None
+    except KeyboardInterrupt:
+        _say(console, "interrupted; what is packed is kept. Rerun the same command to continue.")
+        raise
 
 
 def _foresee(

@@ -77,10 +77,11 @@ def test_a_large_image_is_shortened_and_stands_upright(pack, tmp_path):
     assert sizes == {(8, 8), (30, 20), (20, 30)}
 
 
-def test_images_are_cut_as_a_folder_of_images_is(pack, tmp_path):
+@pytest.mark.parametrize("splits", [("",), ("train", "test"), ("train", "val", "test")])
+def test_images_are_cut_and_mixed_as_a_folder_of_images_is(pack, tmp_path, splits):
     from trainables.data.image_folder import image_folder
 
-    root = class_folders(tmp_path / "in", splits=("",), each=20)
+    root = class_folders(tmp_path / "in", splits=splits, each=20)
     assert pack(root)[0] == 0
     theirs = image_folder(root=str(root))
     for name, part in opened(tmp_path / "out").items():

@@ -59,11 +59,12 @@ def add_names(out: Path, arrangement: Arrangement) -> None:
 
 
 def _has(part: Part, images: list[Image]) -> bool:
-    if part.meta.names_sha256 and read_names(part.folder, part.meta) != [
-        one.name for one in images
-    ]:
-        return False
-    return [one.label for one in images] == list(part.rows["label"])
+    labels = part.rows["label"].tolist()
+    if part.meta.names_sha256:  # in whatever order they were mixed
+        names = read_names(part.folder, part.meta)
+        known: dict[str, int] = dict(zip(names, labels, strict=True))
+        return known == dict(images)
+    return [one.label for one in images] == labels
 
 
 def _encoding_of(meta: Meta) -> Encoding:

@@ -220,4 +220,7 @@ def _mixed(part: Classes, root: str, seed: int) -> Classes:
 
 
 def _below(name: str, root: str) -> str:
-    return name.removeprefix(root).removeprefix("train/")
+    """Return the name under the folder of its split, by which `image_folder` mixes and cuts."""
+    rest = name.removeprefix(root)
+    top, _, below = rest.partition("/")
+    return below if top in ALIASES else rest
