@@ -59,10 +59,10 @@ def add_names(out: Path, arrangement: Arrangement) -> None:
 
 
 def _has(part: Part, images: list[Image]) -> bool:
-    labels = part.rows["label"].tolist()
+    labels: list[int] = part.rows["label"].tolist()
     if part.meta.names_sha256:  # in whatever order they were mixed
         names = read_names(part.folder, part.meta)
-        known: dict[str, int] = dict(zip(names, labels, strict=True))
+        known = dict(zip(names, labels, strict=True))
         return known == dict(images)
     return [one.label for one in images] == labels
 
