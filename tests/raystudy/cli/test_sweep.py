@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import pytest
 import torch
@@ -31,10 +32,10 @@ def command(*arguments):
     return [sys.executable, "-m", "raystudy.cli.main", *arguments]
 
 
-def run(home, *arguments):
+def run(home, *arguments, **environment):
     return subprocess.run(
         command(*arguments),
-        env={**os.environ, "RAYSTUDY_HOME": str(home)},
+        env={**os.environ, "RAYSTUDY_HOME": str(home), **environment},
         capture_output=True,
         text=True,
         timeout=PATIENCE_S,
@@ -124,8 +125,10 @@ def cut_and_resume(home, cuts, num_trials):
         told = num_epochs(home, "swaro-1")
         assert told > before, said
         arguments, before = ["resume", "swaro-1"], told
-    resumed = run(home, *arguments)
-    assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+    with TemporaryDirectory() as short:  # for the paths of Ray's sockets
+        resumed = run(home, *arguments, TMPDIR=short, HOME=short)
+        assert resumed.returncode == 0, resumed.stdout + resumed.stderr
+        assert list(Path(short).glob("raystudy-*")) == list(Path(short).glob(".ray")) == []
     assert unhurried(resumed.stderr) == ""
     assert "best trial:" in resumed.stdout
     assert "raystudy confirm" in resumed.stdout
