@@ -27,14 +27,15 @@ PRIVATE = (
 # The rooms of raystudy/: a file imports from its own room and from rooms of a larger rank.
 RANKS = {
     "cli": 0,
-    **dict.fromkeys(("report", "confirm", "evaluation"), 1),
-    **dict.fromkeys(("on_ray", "trackers"), 2),
-    "study": 3,
-    "search": 4,
-    "trial": 5,
-    "config": 6,
-    "storage": 7,
-    **dict.fromkeys(("terminal", "errors"), 8),
+    "reproduce": 1,
+    **dict.fromkeys(("report", "confirm", "evaluation"), 2),
+    **dict.fromkeys(("on_ray", "trackers"), 3),
+    "study": 4,
+    "search": 5,
+    "trial": 6,
+    "config": 7,
+    "storage": 8,
+    **dict.fromkeys(("terminal", "errors"), 9),
 }
 
 

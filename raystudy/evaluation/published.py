@@ -7,9 +7,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.config import catalogue, compose
-
-CLEAN = ("none", 0.0)
+from raystudy.evaluation import register
+from raystudy.evaluation.published_table import CLEAN, PERCENT, Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,7 +48,7 @@ def find_table(
     Parameters
     ----------
     suite : str
-        ``published/SUITE.yaml`` is the table.
+        Of the same name as its table, if it has one of its own.
     study : str
         Name of the method's YAML.
     trained : DictConfig
@@ -58,26 +57,36 @@ def find_table(
         Name of the data set.
     search_path : sequence of str
     """
-    table = read_table(suite, search_path)
-    accuracies = {}
-    for row in table.get("rows", ()):
-        row = {"data": table.get("data"), "where": {}, **row}
-        if row["study"] != study or row["data"] != measured_on:
+    paper = f"{suite.partition('_')[0]}_"  # other tables of it may be measured by the same suite
+    names = [n for n in register.names(search_path) if n.replace("/", "_").startswith(paper)]
+    own = [name for name in names if name.replace("/", "_") == suite]
+    for name in [*own, *(name for name in names if name not in own)]:
+        table = register.read(name, search_path)
+        if accuracies := _accuracies(table, suite, study, trained, measured_on):
+            return Published(
+                source=table.source,
+                setup=table.setup,
+                caution=table.caution,
+                accuracies=accuracies,
+            )
+    return None
+
+
+def _accuracies(
+    table: Table, suite: str, study: str, trained: DictConfig, measured_on: str
+) -> dict[tuple[str, str, float], float]:
+    found = {}
+    for cell in table.cells:
+        printed, protocol, row = cell.printed, cell.protocol, cell.row
+        if printed is None or protocol is None or cell.column.unit != PERCENT:
             continue
-        where = {"data.name": row.get("trained_on", row["data"]), **row["where"]}
-        if all(OmegaConf.select(trained, path) == value for path, value in where.items()):
-            columns = [CLEAN, *map(tuple, table["attacks"])]
-            for (attack, epsilon), percent in zip(columns, row["percent"], strict=True):
-                if percent is not None:
-                    accuracies[row["protocol"], attack, float(epsilon)] = percent / 100
-    if not accuracies:
-        return None
-    return Published(
-        source=table["source"],
-        setup=table["setup"],
-        caution=table.get("caution", ""),
-        accuracies=accuracies,
-    )
+        if cell.column.source or row.options or (cell.suite, row.study) != (suite, study):
+            continue
+        where = {"data.name": cell.data, **cell.where}
+        same = all(OmegaConf.select(trained, path) == value for path, value in where.items())
+        if same and measured_on == (cell.column.measured_on or cell.data):
+            found[protocol, cell.column.attack, cell.column.epsilon] = printed.value / 100
+    return found
 
 
 def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, Any]:
@@ -91,17 +100,7 @@ def beside(record: Mapping[str, Any], published: Published | None) -> dict[str, 
     protocols = {}
     for protocol, found in record["protocols"].items():
         robust = [with_published(row, (row["attack"], row["epsilon"])) for row in found["robust"]]
-        clean = with_published(found["clean"], CLEAN)
+        clean = with_published(found["clean"], (CLEAN, 0.0))
         protocols[protocol] = {**found, "clean": clean, "robust": robust}
     where = {key: getattr(published, key) for key in ("source", "setup", "caution")}
     return {**record, "protocols": protocols, "published": where}
-
-
-def read_table(name: str, search_path: Sequence[str]) -> dict[str, Any]:
-    """Return a table, over the one it is `like`; empty if there is none."""
-    path = catalogue.find_yaml(f"published/{name}", search_path)
-    if path is None:
-        return {}
-    table = compose.read_yaml(path)
-    like = table.get("like")
-    return {**read_table(like, search_path), **table} if like else table

@@ -1,70 +1,143 @@
-"""Every table of published figures there is; a new one is enrolled by existing."""
+"""The register: every table and figure of the papers, and what `evaluate` finds in it."""
 
 import pytest
 from omegaconf import OmegaConf
 
 from raystudy.config import catalogue, compose
-from raystudy.evaluation import published
+from raystudy.errors import UserError
+from raystudy.evaluation import published, register
 from raystudy.trial.build import build_suite
 
-TABLES = catalogue.options("published")
+TABLES = register.names()
+CLEAN = ("none", 0.0)
+THERE = {
+    "fast_at": ["figure1", "figure2", "figure3", "figure4", "figure5", "table1"],
+    "msr": ["figure3", *(f"table{n}" for n in range(1, 9))],
+    "suncet": [*(f"figure{n}" for n in range(1, 9)), *(f"table{n}" for n in range(1, 6))],
+    "swaro": ["figure3", *(f"table{n}" for n in range(1, 9)), "time"],
+}
+PUBLISHED = {  # the sums of all printed numbers, added up apart from these files
+    "fast_at/table1": 346.4,
+    "msr/table1": 1536.9,
+    "msr/table2": 2949.6,
+    "msr/table3": 822.3,
+    "msr/table4": 1107.4,
+    "msr/table5": 1061.3,
+    "msr/table6": 532.0,
+    "msr/table7": 199.9,
+    "msr/table8": 462.2,
+    "suncet/figure1": 257.4,
+    "swaro/table1": 3720.44,
+    "swaro/table2": 744.74,
+    "swaro/table3": 1044.22,
+    "swaro/table4": 1880.62,
+    "swaro/table5": 353.67,
+    "swaro/table6": 2135.1,
+    "swaro/table7": 4023.59,
+    "swaro/table8": 3792.47,
+}
 
 
-def rows(name):
-    table = published.read_table(name, ())
-    return [{"data": table.get("data"), "where": {}, **row} for row in table["rows"]]
+@pytest.fixture(name="table", params=TABLES)
+def read_table(request):
+    return register.read(request.param)
 
 
-def figures(name, row):
-    """What is found for a trial that is as the row says."""
-    trained = OmegaConf.create({"data": {"name": row.get("trained_on", row["data"])}})
-    for path, value in row["where"].items():
-        OmegaConf.update(trained, path, value)
-    found = published.find_table(name, row["study"], trained, row["data"])
-    assert found is not None, row
-    return found
+def test_every_table_and_figure_is_there():
+    assert [f"{paper}/{what}" for paper, found in THERE.items() for what in found] == TABLES
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_its_rows_are_of_what_the_suite_of_its_name_measures(name):
-    data = rows(name)[0]["data"]
-    suite = build_suite(compose.load("swaro", [f"data={data}", f"+suite={name}"]))
-    columns = {(name, r) for name, attack in suite.attacks.items() for r in attack.radii}
-    for row in rows(name):
-        assert row["study"] in catalogue.study_names()
-        assert row["data"] in catalogue.options("data")
-        table = figures(name, row)
-        assert table.source
-        assert table.setup
-        for protocol, *column in table.accuracies:
-            assert protocol in suite.protocols
-            assert tuple(column) in {published.CLEAN, *columns}
+def test_it_can_be_run_or_says_why_not(table):
+    assert table.unavailable or set(table.tiers) == {"smoke", "reduced", "full"}
+    assert table.title
+    assert table.source
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_its_rows_hold_for_settings_that_there_are(name):
-    for study in {row["study"] for row in rows(name) if row["where"]}:
+def test_its_rows_and_columns_name_studies_data_and_suites_that_there_are(table):
+    for cell in table.cells:
+        if cell.row.study is None or table.unavailable:
+            continue
+        assert cell.row.study in catalogue.study_names()
+        assert {cell.data, cell.column.measured_on} <= {None, *catalogue.options("data")}
+        assert cell.column.measure or cell.column.unavailable or cell.suite
+        assert {cell.suite} <= {None, *catalogue.options("suite")}
+
+
+def test_its_columns_are_what_its_suites_measure(table):
+    cells = [c for c in table.cells if c.suite and c.protocol and c.row.study]
+    for suite_name in {cell.suite for cell in cells}:
+        suite = build_suite(compose.load("swaro", ["data=digits", f"+suite={suite_name}"]))
+        attacks = {**suite.attacks, **suite.transfers}
+        radii = {(name, r) for name, attack in attacks.items() for r in attack.radii}
+        for cell in (cell for cell in cells if cell.suite == suite_name):
+            assert cell.protocol in suite.protocols
+            assert (cell.column.attack, cell.column.epsilon) in {CLEAN, *radii}
+
+
+def test_its_rows_hold_for_settings_that_there_are(table):
+    for study in {row.study for row in table.rows.values() if row.where and row.study}:
         trained = compose.load(study, ["data=cifar10"])
-        for row in rows(name):
-            for path in row["where"] if row["study"] == study else ():
-                assert OmegaConf.select(trained, path) is not None, path
+        known = compose.flatten(trained)
+        for row in table.rows.values():
+            assert set(row.where) <= set(known) or row.study != study
 
 
-@pytest.mark.parametrize("name", TABLES)
-def test_accuracy_is_a_share_and_in_linf_never_above_the_clean_one(name):
-    for row in rows(name):
-        table = figures(name, row)
-        assert all(0 <= accuracy <= 1 for accuracy in table.accuracies.values())
-        clean = table.accuracy_of(row["protocol"], *published.CLEAN)
-        for (protocol, attack, _), accuracy in table.accuracies.items():
-            if clean is not None and protocol == row["protocol"] and attack.endswith("linf"):
-                assert accuracy <= clean
+def test_accuracy_is_a_share_and_in_linf_never_above_the_clean_one(table):
+    for name, row in table.rows.items():
+        numbers = dict(zip(table.columns, row.printed, strict=False))
+        clean = numbers.get("clean")
+        for column, number in numbers.items():
+            if number is not None and table.columns[column].unit == "percent":
+                assert 0 <= number.value <= 100
+                if clean is not None and column.startswith("linf"):
+                    assert number.value <= clean.value, name
+
+
+@pytest.mark.parametrize(("name", "total"), PUBLISHED.items())
+def test_its_digits_are_the_papers(name, total):
+    table = register.read(name)
+    numbers = [n.value for row in table.rows.values() for n in row.printed if n is not None]
+    assert sum(numbers) == pytest.approx(total)
+
+
+def test_a_key_that_is_unknown_is_named_with_the_nearest(tmp_path):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    text = "title: t\nsource: s\nrows:\n  a: {study: swaro, printd: '1.0'}\n"
+    (folder / "mine_table1.yaml").write_text(text)
+    with pytest.raises(UserError, match=r"mine_table1.yaml: rows.a: unknown key 'printd'; did you"):
+        register.read("mine/table1", [str(tmp_path)])
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("rows: {a: {study: swaro, printed: 1.0}}", "quote it"),
+        ("rows: {a: {study: swaro, printed: '1 2'}}", "2 printed numbers for 1 columns"),
+        ("rows: {a: {study: swaro, printed: '1,0'}}", "no printed number"),
+        ("rows: {a: {}}", "neither a study nor unavailable"),
+        ("claims: {c: {words: w, kind: gretaer, rows: [], columns: []}}", "did you mean 'greater'"),
+        ("claims: {c: {words: w, kind: flat, rows: [a], columns: [c]}}", "there is no 'a'"),
+        ("tiers: {tiny: {}}", "there is no 'tiny'"),
+    ],
+)
+def test_what_does_not_fit_the_rest_is_refused(tmp_path, text, wrong):
+    folder = tmp_path / "published"
+    folder.mkdir()
+    (folder / "mine_table1.yaml").write_text(f"title: t\nsource: s\ncolumns: {{c: {{}}}}\n{text}\n")
+    with pytest.raises(UserError, match=wrong):
+        register.read("mine/table1", [str(tmp_path)])
+
+
+def test_a_misspelt_table_gets_the_nearest():
+    with pytest.raises(UserError, match="no table 'swaro/tabel8'; did you mean 'swaro/table8'"):
+        register.read("swaro/tabel8")
 
 
 def test_swaros_recipe_has_the_figures_of_its_first_table():
     trained = compose.load("swaro", ["data=cifar10"])
     found = published.find_table("swaro_table1", "swaro", trained, "cifar10")
-    assert found.accuracy_of("le_swaro", *published.CLEAN) == pytest.approx(0.8738)
+    assert found.accuracy_of("le_swaro", *CLEAN) == pytest.approx(0.8738)
     assert found.accuracy_of("le_swaro", "pgd20_linf", 8 / 255) == pytest.approx(0.3733)
     assert found.accuracy_of("rle_swaro", "slide20_l1", 12.0) == pytest.approx(0.8379)
     assert found.accuracy_of("le_swaro", "pgd20_linf", 0.1) is None
@@ -76,6 +149,12 @@ def test_a_row_that_holds_for_a_setting_is_found_under_it_alone():
         found = published.find_table("swaro_table6", "swaro", trained, "cifar10")
         accuracy = found and found.accuracy_of("le_swaro", "pgd20_linf", 8 / 255)
         assert accuracy == (robust and pytest.approx(robust))
+
+
+def test_a_suite_of_several_tables_finds_the_one_that_has_the_trial():
+    trained = OmegaConf.create({"data": {"name": "cifar100"}, "max_epochs": 800})
+    found = published.find_table("msr_table1", "msr", trained, "cifar100")
+    assert (found.source, found.accuracy_of("le_msr", *CLEAN)) == ("MSR Table 2", 0.713)
 
 
 def test_nothing_was_published_for_other_data_and_suites():

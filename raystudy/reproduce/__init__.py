@@ -1,0 +1,1 @@
+"""Papers' tables as studies, with verdicts: `raystudy reproduce`."""
