@@ -18,7 +18,7 @@ from raystudy.confirm import across_studies
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.search import pareto
 from raystudy.study import comparability, confirmed
-from raystudy.study.replay import trial_overrides
+from raystudy.study.replay import trial_name, trial_overrides
 from raystudy.study.stored import StoredStudy, find_run
 from raystudy.trial.info import TrialSummary
 
@@ -101,6 +101,12 @@ def _search(output_dir: Path, study_id: str) -> StoredStudy:
         raise UserError(
             f"{study.id} is a confirm, whose runs are one seed each; compare takes searches. "
             f"'{study.folder.command('best')}' shows its conclusion."
+        )
+    if study.manifest.reproduce is not None:
+        raise UserError(
+            f"{study.id} is a reproduction of {study.manifest.reproduce.table}; compare takes "
+            f"searches. 'raystudy reproduce {study.manifest.reproduce.table} --from {study.id}' "
+            f"shows its verdicts."
         )
     return study
 
@@ -212,7 +218,8 @@ def _settings_and_measures(
 ) -> tuple[dict[str, object], Mapping[str, float]]:
     study, trial = find_run(output_dir, run)
     manifest = study.manifest
-    settings = compose.load(manifest.name, trial_overrides(study, trial), manifest.search_path)
+    name = trial_name(study, trial)
+    settings = compose.load(name, trial_overrides(study, trial), manifest.search_path)
     leaves = compose.flatten(settings)
     # Parts of the method are also settings of their own.
     twice = {f"method.{path}" for path in leaves}

@@ -19,6 +19,13 @@ def study_names(parsed_args: Namespace, **_: object) -> list[str]:
     return catalogue.study_names(parsed_args.search_path)
 
 
+def tables(parsed_args: Namespace, **_: object) -> list[str]:
+    """Return the tables and figures of ``raystudy reproduce``."""
+    from raystudy.evaluation import register
+
+    return register.names(_search_path(parsed_args))
+
+
 def study_ids(parsed_args: Namespace, **_: object) -> list[str]:
     """Return the ids of the studies in the results folder."""
     return sorted(path.parent.name for path in _results(parsed_args, "*/study.json"))

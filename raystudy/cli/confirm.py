@@ -133,6 +133,11 @@ def _open_search(output_dir: Path, study_id: str) -> StoredStudy:
             f"{study_id} is itself the confirm of {searched}; give the search: "
             f"'{study.folder.command('confirm', of=searched)}'."
         )
+    if study.manifest.reproduce is not None:
+        raise UserError(
+            f"{study_id} is a reproduction of {study.manifest.reproduce.table}, which has no "
+            f"finalists; give a search."
+        )
     if study.state == "running":
         raise UserError(
             f"{study_id} is still running; wait for it, or stop it with "

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.cli import conclusion, confirm, plan, plan_table, train
+from raystudy.cli import conclusion, confirm, plan, plan_table, reproduce, train
 from raystudy.config import compose, override, recipe, scaling, scopes
 from raystudy.config.output_dir import folder_of, results_folder_among
 from raystudy.config.spec import StudySpec
@@ -63,7 +63,7 @@ def sweep(
 
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:
-    """Continue what `sweep`, `train` or `confirm` left unfinished."""
+    """Continue what `sweep`, `train`, `confirm` or `reproduce` left unfinished."""
     if fixed := scopes.without(overrides, scopes.CHANGEABLE):
         raise UserError(
             f"resume {study_id}: '{override.path_of(fixed[0])}' cannot change within a study; only "
@@ -73,6 +73,8 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     manifest = folder.read_manifest()
     if manifest.kind == "confirm":
         return confirm.resume(folder, overrides)
+    if manifest.kind == "reproduce":
+        return reproduce.resume(folder, overrides)
     if manifest.kind == "train":
         return train.resume(folder, manifest, overrides)
     everything = [*manifest.overrides, *overrides]

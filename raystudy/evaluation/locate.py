@@ -21,7 +21,7 @@ from raystudy.storage.folders import (
 )
 from raystudy.storage.manifest import Manifest
 from raystudy.study.open_tracker import open_tracker
-from raystudy.study.replay import trial_overrides
+from raystudy.study.replay import trial_name, trial_overrides
 from raystudy.study.stored import StoredStudy
 from raystudy.study.tracker import Tracker
 
@@ -166,7 +166,7 @@ def _of_trial(
         if number not in (None, RECIPE):
             raise UserError(f"{folder.id} is a single trial; there is no {folder.id}/{number}.")
         number, overrides = RECIPE, list(manifest.overrides)
-        label = folder.id
+        name, label = manifest.name, folder.id
     else:
         study = StoredStudy(folder)
         if number is None:
@@ -174,13 +174,14 @@ def _of_trial(
                 raise UserError(f"{folder.id} has no complete trial yet; name one: {folder.id}/0.")
             number = study.best[0].number
         overrides = trial_overrides(study, study.trial(number))
+        name = trial_name(study, study.trial(number))
         label = f"{folder.id}/{number}"
     _refuse_another_network(folder, manifest, label)
     kept = weights or _kept(folder.trial(number), label)
     usual = kept == _usual(folder.trial(number))
     return Origin(
         label=label if usual else f"{label} {kept.name}",
-        name=manifest.name,
+        name=name,
         overrides=tuple(scopes.select(overrides, scopes.OF_A_TRIAL)),
         search_path=manifest.search_path,
         weights=kept,

@@ -72,6 +72,7 @@ class StudySearcher(Searcher):  # type: ignore[misc]
             "number": info.number,
             "folder": str(info.folder),
             "overrides": list(info.overrides),
+            "name": info.name,
         }
 
     def on_trial_complete(

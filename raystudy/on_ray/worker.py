@@ -6,7 +6,7 @@ import os
 import socket
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -38,7 +38,7 @@ def one_worker(job: Job) -> Callable[[dict[str, Any]], None]:
         with _full_disk_reported() as ending:
             _prepare(folder)
             session = TuneSession(folder, tune.report)
-            ending |= _ending(job, config["overrides"], session, folder)
+            ending |= _ending(job, config, session, folder)
         _forget()
         if ending["outcome"] == "stopped":
             sys.exit()  # as Tune wanted, which waits for no further report
@@ -101,7 +101,7 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
         if train.get_context().get_world_rank() == 0:
             note_placement_group(job.group_file(config["number"]))
         session = TrainSession(folder, lambda report: bool(ray.get(mailbox.ask.remote(report))))
-        ending = _ending(job, config["overrides"], session, folder)
+        ending = _ending(job, config, session, folder)
         if ending["outcome"] == "failed":  # perhaps on this rank alone: end the others
             raise RuntimeError(ending["reason"])
         return ending
@@ -120,14 +120,14 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
 
 
 def _ending(
-    job: Job, overrides: Sequence[str], session: Session, folder: TrialFolder
+    job: Job, config: dict[str, Any], session: Session, folder: TrialFolder
 ) -> dict[str, str]:
     """Run a trial; every ending is a result, so that Tune never sees an error."""
     try:
         with _printing_to(folder.log):
             use_devices(job.scaling)
             _note_hosts(folder)
-            job.run(job.name, overrides, job.search_path, session)
+            job.run(config["name"] or job.name, config["overrides"], job.search_path, session)
     except TrialStoppedError:
         return {"outcome": "stopped", "reason": ""}
     except Exception as error:

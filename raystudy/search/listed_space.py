@@ -7,8 +7,9 @@ from optuna.distributions import CategoricalDistribution
 
 from raystudy.search.axes import Value
 from raystudy.search.search_space import SearchSpace
+from raystudy.storage.manifest import Arm
 
-FINALIST, SEED = "finalist", "seed"
+FINALIST, ARM, SEED = "finalist", "arm", "seed"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,3 +42,35 @@ class ListedSpace(SearchSpace):
     def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
         """Return the finalist's own overrides under the seed."""
         return [*self.configurations[int(params[FINALIST])], f"seed={params[SEED]}"]  # type: ignore[arg-type]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArmSpace(SearchSpace):
+    """Two axes: a training of a reproduction, and a seed.
+
+    Parameters
+    ----------
+    arms : mapping of str to Arm
+    """
+
+    arms: Mapping[str, Arm]
+
+    @classmethod
+    def of(cls, arms: Mapping[str, Arm], seeds: Sequence[int]) -> "ArmSpace":
+        """Return the space of `arms` under `seeds`."""
+        return cls(
+            distributions={
+                ARM: CategoricalDistribution(tuple(arms)),
+                SEED: CategoricalDistribution(tuple(seeds)),
+            },
+            published={ARM: next(iter(arms)), SEED: seeds[0]},
+            arms=arms,
+        )
+
+    def as_overrides(self, params: Mapping[str, Value]) -> list[str]:
+        """Return the arm's own overrides under the seed."""
+        return [*self.arms[str(params[ARM])].overrides, f"seed={params[SEED]}"]
+
+    def name_of(self, params: Mapping[str, Value]) -> str | None:
+        """Return the name of the arm's study."""
+        return self.arms[str(params[ARM])].study

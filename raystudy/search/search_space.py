@@ -145,6 +145,10 @@ class SearchSpace:
         """Return a trial's parameters as overrides that give back the very same values."""
         return [f"{path}={literal(params[path])}" for path in self.distributions]
 
+    def name_of(self, params: Mapping[str, Value]) -> str | None:
+        """Return the name of a trial's YAML, if it is not the study's own."""
+        return None
+
 
 def literal(value: Value) -> str:
     """Return a value in Hydra's grammar, bit for bit."""

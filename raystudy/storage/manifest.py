@@ -11,7 +11,7 @@ from raystudy.errors import UserError
 from raystudy.storage import provenance
 
 FORMAT = 2
-Kind = Literal["sweep", "train", "confirm"]
+Kind = Literal["sweep", "train", "confirm", "reproduce"]
 # Studies whose file is older know no images. Their folders were cut by the images' order.
 OLD_CUT = "++data.splits.cut=order"
 
@@ -85,12 +85,56 @@ class ConfirmPlan:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Arm:
+    """A training of a reproduction.
+
+    Parameters
+    ----------
+    study : str
+        Name of the method's YAML.
+    overrides : tuple of str
+        The whole trial but its seed.
+    """
+
+    study: str
+    overrides: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ReproducePlan:
+    """What a reproduction runs, fixed at its start and kept in its ``study.json``.
+
+    Parameters
+    ----------
+    table : str
+        Such as ``swaro/table8``.
+    tier : str
+    seeds : tuple of int
+    arms : mapping of str to Arm
+    """
+
+    table: str
+    tier: str
+    seeds: tuple[int, ...]
+    arms: Mapping[str, Arm]
+
+    @classmethod
+    def read(cls, entry: Mapping[str, Any]) -> "ReproducePlan":
+        """Read what ``asdict`` gave."""
+        arms = {
+            name: Arm(study=one["study"], overrides=tuple(one["overrides"]))
+            for name, one in entry["arms"].items()
+        }
+        return cls(**{**entry, "seeds": tuple(entry["seeds"]), "arms": arms})
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """What is needed to continue a study as it was started.
 
     Parameters
     ----------
-    kind : {"sweep", "train", "confirm"}
+    kind : {"sweep", "train", "confirm", "reproduce"}
     name : str
         Of the study's YAML.
     overrides : tuple of str
@@ -113,6 +157,8 @@ class Manifest:
         `Provenance` of all processes that ran it, repetitions left out.
     confirm : ConfirmPlan, optional
         Of a confirm.
+    reproduce : ReproducePlan, optional
+        Of a reproduction.
     """
 
     kind: Kind
@@ -127,6 +173,7 @@ class Manifest:
     measured_on: Mapping[str, int] = field(default_factory=dict)
     drivers: tuple[Mapping[str, Any], ...] = ()
     confirm: ConfirmPlan | None = None
+    reproduce: ReproducePlan | None = None
 
     @classmethod
     def start(
@@ -142,6 +189,7 @@ class Manifest:
         images: Cut,
         measured_on: Mapping[str, int] | None = None,
         confirm: ConfirmPlan | None = None,
+        reproduce: ReproducePlan | None = None,
     ) -> "Manifest":
         """Return the manifest of a study that this process starts."""
         return cls(
@@ -157,6 +205,7 @@ class Manifest:
             measured_on=measured_on or {},
             drivers=(asdict(provenance.collect()),),
             confirm=confirm,
+            reproduce=reproduce,
         )
 
     def continued(
@@ -200,6 +249,7 @@ class Manifest:
         old = values.get("format", 1) < 2
         drivers = values.get("provenance", ())
         images, confirm = values.get("images"), values.get("confirm")
+        reproduce = values.get("reproduce")
         found = cls(
             kind=values["kind"],
             name=values.get("name", ""),
@@ -213,6 +263,7 @@ class Manifest:
             measured_on=values.get("measured_on", {}),
             drivers=(drivers,) if isinstance(drivers, Mapping) else tuple(drivers),
             confirm=None if confirm is None else ConfirmPlan.read(confirm),
+            reproduce=None if reproduce is None else ReproducePlan.read(reproduce),
         )
         if found.kind not in get_args(Kind):
             raise ValueError(f"there is no kind '{found.kind}'")

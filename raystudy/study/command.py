@@ -33,6 +33,9 @@ def start(manifest: Manifest, folder: StudyFolder | None = None) -> str:
     folder : StudyFolder, optional
         Where that is: a confirm needs the search beside it.
     """
+    if (own := manifest.reproduce) is not None:
+        words = ["raystudy", "reproduce", own.table, f"--tier={own.tier}", *manifest.overrides]
+        return shlex.join(word for word in words if override.path_of(word) != "study.id")
     if manifest.confirm is None:
         return _line(manifest.kind, manifest.name, manifest.overrides, manifest.search_path)
     plan = manifest.confirm

@@ -88,11 +88,13 @@ def trial_info(
 ) -> TrialInfo:
     """Return a trial's information before it runs."""
     overrides = (*study.overrides, *space.as_overrides(trial.params))
+    name = space.name_of(trial.params)
     return TrialInfo(
         number=trial.number,
         params={path: trial.params[path] for path in space.distributions},
         overrides=overrides,
         folder=StudyFolder(study.folder).trial(trial.number).path,
-        command=command.train(study.name, overrides, study.search_path),
+        command=command.train(name or study.name, overrides, study.search_path),
         resumed=resumed,
+        name=name,
     )

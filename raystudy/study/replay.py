@@ -11,6 +11,13 @@ def trial_overrides(study: StoredStudy, trial: StoredTrial) -> list[str]:
     return [*pinned(space), *space.as_overrides(trial.params)]
 
 
+def trial_name(study: StoredStudy, trial: StoredTrial) -> str:
+    """Return the name of the trial's YAML."""
+    space, _ = study.composed
+    return space.name_of(trial.params) or study.manifest.name
+
+
 def replay_command(study: StoredStudy, trial: StoredTrial) -> str:
     """Return the command line that replays a trial."""
-    return train(study.manifest.name, trial_overrides(study, trial), study.manifest.search_path)
+    name = trial_name(study, trial)
+    return train(name, trial_overrides(study, trial), study.manifest.search_path)

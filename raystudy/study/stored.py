@@ -10,10 +10,11 @@ from omegaconf import DictConfig
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
 
+from raystudy.config import compose
 from raystudy.config.spec import RECIPE, Objective, StudySpec
 from raystudy.errors import UserError
 from raystudy.search import pareto
-from raystudy.search.listed_space import ListedSpace
+from raystudy.search.listed_space import ArmSpace, ListedSpace
 from raystudy.search.samplers import quiet
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import waiting
@@ -80,7 +81,7 @@ class StoredStudy:
     def __init__(self, folder: StudyFolder) -> None:
         self.folder = folder
         self.manifest = folder.read_manifest()
-        if self.manifest.kind not in ("sweep", "confirm"):
+        if self.manifest.kind == "train":
             raise UserError(
                 f"{folder.id} is a single trial, not a study; its files are in {folder.path}."
             )
@@ -104,6 +105,8 @@ class StoredStudy:
         m = self.manifest
         if m.confirm is not None:
             return ListedSpace.of(RECIPE, m.confirm.overrides, m.confirm.seeds), race_settings(m)
+        if m.reproduce is not None:
+            return ArmSpace.of(m.reproduce.arms, m.reproduce.seeds), arm_settings(m)
         space, composed = SearchSpace.load(m.name, m.overrides, m.search_path)
         self.folder.settle(composed.config)
         return space, composed.config
@@ -172,9 +175,10 @@ class StoredStudy:
     def best(self) -> list[TrialSummary]:
         """The best complete trial, or the front of several objectives.
 
-        None of a confirm: its runs are one seed each, and ``confirm.json`` has its results.
+        None of a confirm or a reproduction: their runs are one seed each, and ``confirm.json`` or
+        ``reproduce.json`` has their results.
         """
-        if self.manifest.kind == "confirm":
+        if self.manifest.kind in ("confirm", "reproduce"):
             return []
         front = pareto.front(self.ended, self.spec.objectives)
         return front if len(self.spec.objectives) > 1 else front[:1]
@@ -245,3 +249,23 @@ def race_settings(manifest: Manifest, later: Sequence[str] = ()) -> DictConfig:
     _, composed = SearchSpace.load(manifest.name, overrides, manifest.search_path)
     composed.config.sampler = {"_target_": SAMPLER}
     return composed.config
+
+
+ARM_SAMPLER = "raystudy.reproduce.arm_sampler.ArmSampler"
+
+
+def arm_settings(manifest: Manifest, later: Sequence[str] = ()) -> DictConfig:
+    """Return the configuration of a reproduction's first arm, with what holds for all.
+
+    Parameters
+    ----------
+    manifest : Manifest
+    later : sequence of str
+        What this process was asked to change.
+    """
+    assert manifest.reproduce is not None
+    arm = next(iter(manifest.reproduce.arms.values()))
+    overrides = [*arm.overrides, *manifest.overrides, *later, "trial_scheduler=none"]
+    settings = compose.load(arm.study, overrides, manifest.search_path)
+    settings.sampler = {"_target_": ARM_SAMPLER}
+    return settings

@@ -28,6 +28,8 @@ class TrialInfo:
         A command line that replays it.
     resumed : bool
         It ran before and continues from its last checkpoint.
+    name : str, optional
+        Of its YAML, if it is not the study's own.
     """
 
     number: int
@@ -36,6 +38,7 @@ class TrialInfo:
     folder: Path
     command: str
     resumed: bool = False
+    name: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

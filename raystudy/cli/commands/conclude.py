@@ -110,6 +110,39 @@ raystudy confirm swaro-1 --top 8 --seeds 4
 raystudy confirm swaro-1 --top 0                      # measure the seed-to-seed noise""",
     ),
     Command(
+        name="reproduce",
+        module="raystudy.cli.reproduce",
+        function="reproduce",
+        from_laptop=False,
+        summary="Run a paper's table as a study, with a verdict on each cell and claim.",
+        details="""\
+Without TABLE it lists every table and figure, what each tier costs and what was run.
+Tiers: smoke (digits, on a CPU, in minutes: is everything wired?), reduced (a small encoder: do the
+signs show?), full (the paper's own scale). 'raystudy resume' continues what was interrupted.""",
+        arguments=(
+            argument(
+                "table",
+                nargs="?",
+                metavar="TABLE",
+                help="such as swaro/table8",
+                completer=completers.tables,
+            ),
+            argument(
+                "--tier",
+                default="smoke",
+                help="smoke, reduced or full (smoke)",
+                completer=completers.one_of("smoke", "reduced", "full"),
+            ),
+            JSON,
+            settings("of every training, and study.id=, study.budget., scaling., tracker."),
+            SEARCH_PATH,
+        ),
+        examples="""\
+raystudy reproduce                                    # all tables and figures
+raystudy reproduce swaro/table8                       # in minutes, on digits
+raystudy reproduce msr/table1 --tier reduced data.root=~/cifar10-images""",
+    ),
+    Command(
         name="report",
         module="raystudy.cli.report",
         function="report",
