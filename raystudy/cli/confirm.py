@@ -14,7 +14,8 @@ from raystudy.config.scopes import Scope
 from raystudy.confirm import contenders, display, finalists, run
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder, create_study_folder, open_study_folder
-from raystudy.storage.manifest import ConfirmPlan, Manifest
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy

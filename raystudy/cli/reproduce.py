@@ -15,7 +15,8 @@ from raystudy.evaluation import register
 from raystudy.reproduce import arms, run
 from raystudy.reproduce.arms import SMOKE
 from raystudy.storage.folders import StudyFolder, create_study_folder
-from raystudy.storage.manifest import Manifest, ReproducePlan
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ReproducePlan
 from raystudy.study import stored
 from raystudy.study.plan import check
 from raystudy.trial import images

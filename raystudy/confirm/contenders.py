@@ -11,7 +11,8 @@ from raystudy.config.spec import RECIPE
 from raystudy.confirm.race import Race
 from raystudy.errors import UserError
 from raystudy.search.listed_space import ListedSpace
-from raystudy.storage.manifest import ConfirmPlan, Manifest
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ConfirmPlan
 
 
 def race_of(plan: ConfirmPlan) -> Race:

@@ -6,7 +6,7 @@ from collections.abc import Collection, Iterator, Sequence
 from raystudy.config.spec import RECIPE, Objective, maximised
 from raystudy.errors import UserError
 from raystudy.storage.folders import all_folders
-from raystudy.storage.manifest import ConfirmPlan
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.study.replay import trial_overrides
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.trial.info import TrialSummary

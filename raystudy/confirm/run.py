@@ -20,7 +20,8 @@ from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.search.listed_space import FINALIST, SEED
 from raystudy.storage import split_readings
 from raystudy.storage.folders import StudyFolder, write_atomically
-from raystudy.storage.manifest import ConfirmPlan, Manifest
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.study import command, comparability, stored
 from raystudy.study.confirmed import FILE, FLOOR
 from raystudy.study.executor import Executor

@@ -18,7 +18,7 @@ from raystudy.confirm.statistics import (
     paired_t,
     sign_flip,
 )
-from raystudy.storage.manifest import ConfirmPlan
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.study import uncertainty
 from raystudy.trial.info import TrialSummary
 from trainables.evaluate.intervals import over_seeds

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from raystudy.errors import UserError
 from raystudy.evaluation.published_table import TIERS, Cell, Table, Tier
 from raystudy.search.search_space import literal
-from raystudy.storage.manifest import Arm
+from raystudy.storage.plans import Arm
 
 SMOKE, REDUCED, FULL = TIERS
 
@@ -50,9 +50,8 @@ def tier_of(table: Table, name: str) -> Tier:
     why = table.unavailable or ("there is none" if tier is None else tier.unavailable)
     if tier is None or why:
         others = [one for one, t in table.tiers.items() if not t.unavailable]
-        there = (
-            f"; its other tiers: {', '.join(others)}" if others and not table.unavailable else ""
-        )
+        listed = bool(others) and not table.unavailable
+        there = f"; its other tiers: {', '.join(others)}" if listed else ""
         raise UserError(f"{table.name} cannot be run at --tier {name}: {why}{there}.")
     return tier
 

@@ -69,10 +69,9 @@ def judge(cell: Cell, runs: Sequence[Run], *, not_at_scale: str) -> CellVerdict:
     if word is not None:
         return CellVerdict(word=word, words=words, values=values)
     assert cell.printed is not None
-    images = {m.images for m in found.values() if m.images} or {None}
-    largest = max((n for n in images if n), default=None)
-    is_share = cell.column.unit == PERCENT and largest is not None
-    binomial = binomial_sd(cell.printed.value, largest) if is_share and largest else 0.0
+    images = max((m.images for m in found.values() if m.images), default=None)
+    is_share = cell.column.unit == PERCENT
+    binomial = binomial_sd(cell.printed.value, images) if is_share and images else 0.0
     comparison = compare(
         list(values.values()), cell.printed, runs=cell.table.runs, binomial=binomial
     )

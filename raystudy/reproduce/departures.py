@@ -12,7 +12,7 @@ from raystudy.config.scopes import Scope
 from raystudy.evaluation.published_table import CLEAN, Cell
 from raystudy.reproduce.arms import Job, at_scale
 from raystudy.search.axes import shown
-from raystudy.storage.manifest import Arm
+from raystudy.storage.plans import Arm
 from raystudy.study import evaluated
 
 Changes = Mapping[str, tuple[object, object]]

@@ -17,7 +17,8 @@ from raystudy.reproduce import arms, judgement, measuring, outputs
 from raystudy.reproduce.arms import SMOKE, Job
 from raystudy.search.listed_space import ArmSpace
 from raystudy.storage.folders import StudyFolder, write_atomically
-from raystudy.storage.manifest import Manifest, ReproducePlan
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ReproducePlan
 from raystudy.study import stored
 from raystudy.study.executor import Executor
 from raystudy.study.info import StudyInfo

@@ -7,7 +7,7 @@ from optuna.distributions import CategoricalDistribution
 
 from raystudy.search.axes import Value
 from raystudy.search.search_space import SearchSpace
-from raystudy.storage.manifest import Arm
+from raystudy.storage.plans import Arm
 
 FINALIST, ARM, SEED = "finalist", "arm", "seed"
 

@@ -8,7 +8,8 @@ from raystudy.config.spec import Objective
 from raystudy.confirm import contenders, finalists
 from raystudy.errors import UserError
 from raystudy.storage.folders import create_study_folder
-from raystudy.storage.manifest import ConfirmPlan, Manifest
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.trial.info import TrialSummary
 
 CLEAN, ROBUST = Objective(metric="val/accuracy"), Objective(metric="val/robust_accuracy")

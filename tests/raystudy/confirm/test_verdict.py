@@ -11,7 +11,7 @@ from raystudy.config.spec import Objective
 from raystudy.confirm import conclusions
 from raystudy.confirm.race import Departure
 from raystudy.confirm.verdict import Outcomes, sum_up
-from raystudy.storage.manifest import ConfirmPlan
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.trial.info import TrialSummary
 
 ROBUST = Objective(metric="val/robust_accuracy")

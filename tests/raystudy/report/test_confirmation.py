@@ -9,7 +9,7 @@ from raystudy.config.spec import Objective
 from raystudy.confirm import verdict
 from raystudy.report import confirmation, outcome
 from raystudy.report.drawing import marks
-from raystudy.storage.manifest import ConfirmPlan
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.trial.info import TrialSummary
 
 ROBUST, TEST = "val/robust_accuracy", "test/robust_accuracy"

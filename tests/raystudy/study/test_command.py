@@ -18,7 +18,8 @@ from raystudy.config.spec import StudySpec
 from raystudy.report import reproduce
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
-from raystudy.storage.manifest import ConfirmPlan, Manifest
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ConfirmPlan
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
 from raystudy.study.open_tracker import open_tracker
