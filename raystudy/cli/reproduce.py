@@ -1,6 +1,8 @@
 """``raystudy reproduce``: a paper's table as a study, with verdicts on its cells and claims."""
 
+import json
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -10,15 +12,18 @@ from raystudy import terminal
 from raystudy.config import compose, override, recipe, scopes
 from raystudy.config.output_dir import results_folder_among
 from raystudy.config.scopes import Scope
-from raystudy.errors import UserError
+from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import register
-from raystudy.reproduce import arms, run
+from raystudy.evaluation.published_table import Table
+from raystudy.reproduce import arms, existing, outputs, overview, references, run
 from raystudy.reproduce.arms import SMOKE
-from raystudy.storage.folders import StudyFolder, create_study_folder
+from raystudy.storage.file_names import readable
+from raystudy.storage.folders import StudyFolder, create_study_folder, write_atomically
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.plans import ReproducePlan
 from raystudy.study import stored
 from raystudy.study.plan import check
+from raystudy.study.stored import StoredStudy
 from raystudy.trial import images
 
 OBJECTIVE = "val/accuracy"  # which every method's evaluators measure; nothing is chosen by it
@@ -31,24 +36,111 @@ def reproduce(
     search_path: Sequence[str],
     *,
     tier: str,
+    studies: Sequence[str] = (),
+    page: str | None = None,
+    save_reference: bool = False,
+    as_json: bool = False,
+) -> int:
+    """Run a tier of a table, judge studies that exist, or list all tables.
+
+    Parameters
+    ----------
+    table : str, optional
+        Such as ``swaro/table8``; without one all are listed.
+    overrides : sequence of str
+        Of every training: departures from the paper. And of the study: ``study.id``,
+        ``study.budget``, of scaling, tracker, results.
+    search_path : sequence of str
+    tier : str
+    studies : sequence of str
+        Judge these, and run nothing.
+    page : str, optional
+        Write one page over all tables to this file.
+    save_reference : bool
+        Keep what was run as the reference of this table and tier.
+    as_json : bool
+    """
+    words = [*([table] if table and "=" in table else []), *studies, *overrides]
+    settings = [word for word in words if "=" in word]
+    studies = [word for word in studies if "=" not in word]
+    table = None if table and "=" in table else table
+    if page is not None or table is None:
+        return _overview(settings, search_path, page, as_json=as_json)
+    found = register.read(table, search_path)
+    console = terminal.console(stderr=as_json)
+    if studies:
+        return _judge(console, found, studies, settings, search_path, save_reference, as_json)
+    plan = _plan(found, tier, settings)
+    of_all = scopes.select(settings, OF_ALL)
+    code, folder = _start(console, plan, of_all, search_path, as_json=as_json)
+    if save_reference and (folder.path / run.FILE).is_file():
+        _save_reference(console, json.loads((folder.path / run.FILE).read_text()), search_path)
+        return EXIT_DONE
+    return code
+
+
+def _overview(
+    settings: Sequence[str], search_path: Sequence[str], page: str | None, *, as_json: bool
+) -> int:
+    output_dir = results_folder_among(settings)
+    if page is not None:
+        path = Path(page).expanduser()
+        if path.is_dir() or not path.parent.is_dir():
+            raise UserError(f"--page: {path} is no file in a folder that exists; name one.")
+        write_atomically(path, readable(overview.page(output_dir, search_path)))
+        terminal.console().print(str(path))
+        return EXIT_DONE
+    listed = overview.entries(output_dir, search_path)
+    if as_json:
+        terminal.print_json(listed)
+    else:
+        terminal.console().print(overview.table_of(listed))
+    return EXIT_DONE
+
+
+def _judge(
+    console: Console,
+    table: Table,
+    ids: Sequence[str],
+    settings: Sequence[str],
+    search_path: Sequence[str],
+    save_reference: bool,
     as_json: bool,
 ) -> int:
-    """Run a tier of a table, or list all tables."""
-    found = register.read(str(table), search_path)
-    of_all = scopes.select(overrides, OF_ALL)
-    if any(override.path_of(text) == "study.num_trials" for text in of_all):
+    output_dir = results_folder_among(settings)
+    twice = [one for one in dict.fromkeys(ids) if ids.count(one) > 1]
+    if twice:
+        raise UserError(f"--from: {twice[0]} is given twice, which counts once; give it once.")
+    found = existing.judge(table, [StoredStudy.open(output_dir, one) for one in ids], search_path)
+    reference = references.read(found["table"], found["tier"], search_path)
+    found["reference"] = references.compare(found, reference)
+    outputs.show(console, found, as_json=as_json)
+    if save_reference:
+        _save_reference(console, found, search_path)
+    return EXIT_DONE
+
+
+def _save_reference(console: Console, found: dict[str, Any], search_path: Sequence[str]) -> None:
+    console.print(f"reference: {references.save(found, search_path)}")
+
+
+def _plan(table: Table, tier: str, settings: Sequence[str]) -> ReproducePlan:
+    """Return what is run, each arm with the user's own overrides last."""
+    chosen = arms.tier_of(table, tier)
+    if override.named(settings, "study.num_trials"):
         raise UserError(
-            f"study.num_trials: a reproduction runs every arm of {found.name} under every seed; "
+            f"study.num_trials: a reproduction runs every arm of {table.name} under every seed; "
             f"limit it by study.budget."
         )
-    chosen = arms.tier_of(found, tier)
-    more = scopes.without(overrides, OF_ALL) + scopes.select(of_all, [Scope.IMAGES])
-    job = arms.job_of(found, chosen, more, on_cpu=tier == SMOKE)
-    plan = ReproducePlan(
-        table=found.name, tier=tier, seeds=tuple(range(chosen.seeds)), arms=job.arms
-    )
-    console = terminal.console(stderr=as_json)
-    return _start(console, plan, of_all, search_path, as_json=as_json)
+    if override.named(settings, "seed"):
+        raise UserError(f"seed: --tier {tier} of {table.name} runs seeds of its own; leave it out.")
+    suite = scopes.select(settings, [Scope.SUITE])
+    if suite:
+        raise UserError(f"{suite[0]}: the table decides what measures it; leave it out.")
+    more = [t for t in settings if scopes.of(t) not in OF_ALL or scopes.of(t) is Scope.IMAGES]
+    job = arms.job_of(table, chosen, more, on_cpu=tier == SMOKE)
+    seeds = tuple(range(chosen.seeds))
+    return ReproducePlan(table=table.name, tier=tier, seeds=seeds, arms=job.arms)
 
 
 def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
@@ -71,7 +163,7 @@ def _start(
     search_path: Sequence[str],
     *,
     as_json: bool,
-) -> int:
+) -> tuple[int, StudyFolder]:
     first = next(iter(plan.arms.values()))
     manifest = Manifest(
         kind="reproduce",
@@ -102,7 +194,8 @@ def _start(
         images.save(folder, checked.splits)
         runs = len(plan.arms) * len(plan.seeds)
         console.print(Text(folder.id, style="bold"), f" {runs} trainings: {', '.join(plan.arms)}")
-        return run.run(console, folder, manifest, resumed=False, as_json=as_json)
+        code = run.run(console, folder, manifest, resumed=False, as_json=as_json)
+    return code, folder
 
 
 def _check(

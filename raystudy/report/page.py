@@ -57,7 +57,26 @@ def sections(study: StoredStudy, kind: Kind = "ped_anova") -> list[Section]:
 
 
 def render(study: StoredStudy, parts: Sequence[Section]) -> str:
-    """Return the page."""
+    """Return the page of a study."""
+    title = f"{study.manifest.name} on {study.info.dataset}"
+    return page_of(
+        title=title,
+        tab=f"{study.id}: {title}",
+        about=f"Study {study.id}: {_state(study)}.",
+        headlines=[outcome.headline(study), *confirmation.headlines(study)],
+        sections=parts,
+    )
+
+
+def page_of(
+    *,
+    title: str,
+    about: str,
+    headlines: Sequence[str],
+    sections: Sequence[Section],
+    tab: str = "",
+) -> str:
+    """Return sections as one page that needs nothing else."""
     folder = resources.files("raystudy.report")
     environment = Environment(
         autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=StrictUndefined
@@ -68,12 +87,13 @@ def render(study: StoredStudy, parts: Sequence[Section]) -> str:
     template = environment.from_string(folder.joinpath("page.html").read_text())
     html = template.render(
         css=Markup(folder.joinpath("page.css").read_text()),
-        headlines=[outcome.headline(study), *confirmation.headlines(study)],
+        about=about,
+        headlines=headlines,
         made=f"{datetime.now(UTC):%Y-%m-%d %H:%M} UTC by raystudy {raystudy.__version__}",
         drawn=Markup,  # our own SVG, in which everything is escaped already
-        sections=parts,
-        state=_state(study),
-        study=study,
+        sections=sections,
+        tab=tab or title,
+        title=title,
     )
     return svg.clean(html)
 

@@ -10,6 +10,8 @@ from rich.text import Text
 
 from raystudy import terminal
 from raystudy.confirm.latex import escaped
+from raystudy.evaluation.published_table import HOURS
+from raystudy.reproduce import references
 
 Found = Mapping[str, Any]
 SHORT = {"no number": "", "not run": "", "unavailable": ""}
@@ -36,6 +38,8 @@ def show(console: Console, found: Found, *, as_json: bool) -> None:
     console.print(Text(f"{found['source']}: {found['title']}", style="bold"))
     console.print(f"tier {found['tier']}, which {TIERS[found['tier']]}")
     console.print(headline(found))
+    if compared := references.words(found.get("reference")):
+        console.print(compared, style="red" if references.failed(found) else "")
     for column, seen in found["seen"].items():
         console.print(
             f"{column}: {seen['seeds']} seeds see a difference of {seen['difference']:.2f} between "
@@ -109,10 +113,11 @@ def ours(cell: Found) -> str:
     if not values:
         return "-"
     mean = sum(values) / len(values)
+    digits = ".3g" if cell["unit"] == HOURS else ".2f"
     if len(values) == 1:
-        return f"{mean:.2f}"
+        return f"{mean:{digits}}"
     sd = (sum((v - mean) ** 2 for v in values) / (len(values) - 1)) ** 0.5
-    return f"{mean:.2f}±{sd:.2f}"
+    return f"{mean:{digits}}±{sd:{digits}}"
 
 
 def _claims(found: Found) -> Table:

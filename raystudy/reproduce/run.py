@@ -13,7 +13,7 @@ from raystudy.errors import EXIT_DONE, EXIT_FAILED
 from raystudy.evaluation import register
 from raystudy.evaluation.runner import Order
 from raystudy.on_ray.job import load_and_run
-from raystudy.reproduce import arms, judgement, measuring, outputs
+from raystudy.reproduce import arms, judgement, measuring, outputs, references
 from raystudy.reproduce.arms import SMOKE, Job
 from raystudy.search.listed_space import ArmSpace
 from raystudy.storage.folders import StudyFolder, write_atomically
@@ -67,13 +67,16 @@ def run(
         found = judgement.judge(
             job_of(manifest), [StoredStudy(folder)], tier=plan_of(manifest).tier
         )
+        found["reference"] = references.compare(
+            found, references.read(found["table"], found["tier"], manifest.search_path)
+        )
         text = json.dumps(found, indent=2) + "\n"
         observers[1].attach(folder, "study", _attachment(found, text))
         write_atomically(folder.path / FILE, text)
     outputs.show(console, found, as_json=as_json)
     if not as_json:
         console.print(Text(f"{folder.path / FILE}", style="dim"), soft_wrap=True)
-    return EXIT_DONE
+    return EXIT_FAILED if references.failed(found) else EXIT_DONE
 
 
 def _trained_and_measured(

@@ -128,6 +128,21 @@ signs show?), full (the paper's own scale). 'raystudy resume' continues what was
                 completer=completers.tables,
             ),
             argument(
+                "--from",
+                nargs="+",
+                dest="studies",
+                default=[],
+                metavar="STUDY",
+                help="judge these studies, and run nothing",
+                completer=completers.study_ids,
+            ),
+            argument("--page", metavar="FILE", help="write one page over all papers"),
+            argument(
+                "--save-reference",
+                action="store_true",
+                help="keep the raw runs as the reference of this table and tier",
+            ),
+            argument(
                 "--tier",
                 default="smoke",
                 help="smoke, reduced or full (smoke)",
@@ -140,6 +155,8 @@ signs show?), full (the paper's own scale). 'raystudy resume' continues what was
         examples="""\
 raystudy reproduce                                    # all tables and figures
 raystudy reproduce swaro/table8                       # in minutes, on digits
+raystudy reproduce swaro/table6 --from swaro-1        # judge what exists
+raystudy reproduce --page papers.html                 # what stands, what nobody has run
 raystudy reproduce msr/table1 --tier reduced data.root=~/cifar10-images""",
     ),
     Command(

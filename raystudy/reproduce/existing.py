@@ -1,0 +1,115 @@
+"""Judge studies that exist: reproductions of the table, and trials trained as its rows are."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from raystudy.errors import UserError
+from raystudy.evaluation.published_table import Table, Tier
+from raystudy.reproduce import arms, departures, judgement
+from raystudy.reproduce.arms import FULL, Job
+from raystudy.reproduce.judgement import Found
+from raystudy.reproduce.runs import Run, of_reproduction
+from raystudy.search.listed_space import SEED
+from raystudy.storage.plans import Arm, ReproducePlan
+from raystudy.study.replay import trial_name, trial_overrides
+from raystudy.study.stored import StoredStudy
+
+
+def judge(table: Table, studies: Sequence[StoredStudy], search_path: Sequence[str]) -> Found:
+    """Return the document of studies that were run before.
+
+    Raises
+    ------
+    UserError
+        If a study is of another table, if none of its trials is trained as a row, if two have the
+        same run, or if their tiers or measurement settings differ.
+    """
+    plans = {study.id: study.manifest.reproduce for study in studies}
+    _refuse_other_tables(table, studies)
+    tiers = {plan.tier if plan else FULL for plan in plans.values()}
+    if len(tiers) > 1:
+        raise UserError(
+            f"--from: {', '.join(plans)} are of the tiers {' and '.join(sorted(tiers))}, whose "
+            f"runs are no repetitions of each other; give those of one."
+        )
+    tier = tiers.pop()
+    job = _job(table, tier, [plan for plan in plans.values() if plan])
+    runs: list[Run] = []
+    for study in studies:
+        own = of_reproduction(study) if plans[study.id] else _matched(job, study)
+        _refuse_twice(runs, own)
+        runs += own
+    return judgement.document(job, runs, tier=tier, search_path=search_path)
+
+
+def _refuse_other_tables(table: Table, studies: Sequence[StoredStudy]) -> None:
+    for study in studies:
+        plan = study.manifest.reproduce
+        if plan is not None and plan.table != table.name:
+            raise UserError(
+                f"--from {study.id}: it is a reproduction of {plan.table}, not of {table.name}."
+            )
+        if study.manifest.confirm is not None:
+            raise UserError(
+                f"--from {study.id}: it is a confirm, whose arms were chosen by their own results; "
+                f"give a search or a reproduction."
+            )
+
+
+def _job(table: Table, tier: str, plans: Sequence[ReproducePlan]) -> Job:
+    found = arms.job_of(table, table.tiers.get(tier, Tier()))
+    for plan in plans:
+        changed = [name for name, arm in plan.arms.items() if found.arms.get(name, arm) != arm]
+        found = replace(found, arms={**found.arms, **plan.arms}) if changed else found
+    if any(dict(plan.arms) != {n: found.arms.get(n) for n in plan.arms} for plan in plans):
+        raise UserError(
+            f"--from: the reproductions of {table.name} were trained with different overrides; "
+            f"give them one by one."
+        )
+    return found
+
+
+def _matched(job: Job, study: StoredStudy) -> list[Run]:
+    """Return the trials that were trained as an arm is at the paper's own scale."""
+    found, nearest = [], ""
+    for trial in study.trials:
+        if trial.summary.state == "running":
+            continue
+        overrides = trial_overrides(study, trial)
+        own = [text for text in overrides if not text.startswith(f"{SEED}=")]
+        arm = Arm(study=trial_name(study, trial), overrides=tuple(own))
+        name, departs = _nearest(job, arm, study.manifest.search_path)
+        if name and not departs:
+            found.append(Run.of(study, trial, name, _seed(study, overrides)))
+        elif name and not nearest:
+            path, words = next(iter(departs.items()))
+            nearest = f"; from {name} trial {trial.summary.number} departs by {path}, {words}"
+    if not found:
+        raise UserError(
+            f"--from {study.id}: none of its trials was trained as a row of {job.table.name}"
+            f"{nearest}."
+        )
+    return found
+
+
+def _nearest(job: Job, arm: Arm, search_path: Sequence[str]) -> tuple[str, dict[str, str]]:
+    """Return the table's arm from which a trial departs least, and how; empty if there is none."""
+    first = {name: cell for cell, name in reversed(list(job.cells)) if cell.row.study == arm.study}
+    found = {name: departures.of_arm(arm, cell, search_path) for name, cell in first.items()}
+    return min(found.items(), key=lambda one: len(one[1]), default=("", {}))
+
+
+def _seed(study: StoredStudy, overrides: Sequence[str]) -> int:
+    given = [text.partition("=")[2] for text in overrides if text.startswith(f"{SEED}=")]
+    return int(given[-1]) if given else int(study.composed[1].seed)
+
+
+def _refuse_twice(known: Sequence[Run], more: Sequence[Run]) -> None:
+    there: dict[tuple[str, int], Run] = {(run.arm, run.seed): run for run in known}
+    for run in more:
+        other = there.setdefault((run.arm, run.seed), run)
+        if other is not run:
+            raise UserError(
+                f"--from: {other.study}/{other.trial} and {run.study}/{run.trial} are both "
+                f"{run.arm} under seed {run.seed}, which counts once; leave one study out."
+            )

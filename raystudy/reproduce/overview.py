@@ -1,0 +1,151 @@
+"""All tables and figures: what each costs, what was run, what stands."""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from rich.table import Table as Shown
+from rich.text import Text
+
+from raystudy import terminal
+from raystudy.evaluation import register
+from raystudy.evaluation.published_table import TIERS, Table
+from raystudy.report.page import page_of
+from raystudy.report.section import Cell, Section
+from raystudy.report.section import Table as Rows
+from raystudy.reproduce import costs, outputs, references
+from raystudy.storage.folders import StudyFolder
+
+FILE = "reproduce.json"
+Found = Mapping[str, Any]
+
+
+def documents(output_dir: Path) -> dict[tuple[str, str], tuple[str, Found]]:
+    """Return the newest document of each table and tier in a results folder, and its study."""
+    found: dict[tuple[str, str], tuple[str, Found]] = {}
+    paths = output_dir.glob(f"studies/*/{FILE}")
+    for path in sorted(paths, key=lambda one: one.stat().st_mtime):
+        document = json.loads(path.read_text())
+        found[document["table"], document["tier"]] = (StudyFolder(path.parent).id, document)
+    return found
+
+
+def entries(output_dir: Path, search_path: Sequence[str]) -> list[dict[str, Any]]:
+    """Return each table with its tiers: their cost, the study that ran them, the verdicts."""
+    run = documents(output_dir)
+    listed = []
+    for name in register.names(search_path):
+        table = register.read(name, search_path)
+        tiers = {tier: _tier(table, tier, run, search_path) for tier in TIERS}
+        listed.append(
+            {
+                "table": name,
+                "source": table.source,
+                "title": table.title,
+                "cells": len(table.cells),
+                "claims": len(table.claims),
+                "unavailable": table.unavailable,
+                "tiers": tiers,
+            }
+        )
+    return listed
+
+
+def _tier(
+    table: Table,
+    tier: str,
+    run: Mapping[tuple[str, str], tuple[str, Found]],
+    search_path: Sequence[str],
+) -> dict[str, Any]:
+    cost = costs.of_tier(table, tier)
+    if cost is None:
+        own = table.tiers.get(tier)
+        return {"unavailable": table.unavailable or (own.unavailable if own else "there is none")}
+    study, document = run.get((table.name, tier), (None, None))
+    reference = references.read(table.name, tier, search_path)
+    return {
+        **vars(cost),
+        "study": study,
+        "verdicts": None if document is None else outputs.headline(document),
+        "reference": None if reference is None else reference["date"],
+    }
+
+
+def table_of(listed: Iterable[Mapping[str, Any]]) -> Shown:
+    """Return the list for a terminal."""
+    shown = Shown(box=None, pad_edge=False, header_style="bold")
+    for title in ("table", "of", *(f"{tier}: passes, time, disk" for tier in TIERS), "run"):
+        shown.add_column(title)
+    for entry in listed:
+        tiers = entry["tiers"].items()
+        ran = [f"{tier}: {own['study']}" for tier, own in tiers if own.get("study")]
+        cells = [_cost(tier, own) for tier, own in tiers]
+        shown.add_row(*map(Text, (entry["table"], entry["title"], *cells, ", ".join(ran))))
+    return shown
+
+
+def _cost(tier: str, own: Mapping[str, Any]) -> str:
+    if "passes" not in own:
+        return "-"
+    where = "one H100" if tier == "full" else "2 cores"
+    time = terminal.duration(3600 * own["hours"])
+    return f"{own['passes']:.0e}, {time} on {where}, {terminal.size(own['disk'])}"
+
+
+def page(output_dir: Path, search_path: Sequence[str]) -> str:
+    """Return one page over all papers: what stands, what does not, what nobody has run."""
+    run = documents(output_dir)
+    sections = []
+    for name in register.names(search_path):
+        table = register.read(name, search_path)
+        own = [run[name, tier] for tier in reversed(TIERS) if (name, tier) in run]
+        sections.append(_section(table, own))
+    stands = sum(bool(section.tables) for section in sections)
+    return page_of(
+        title="Papers reproduced",
+        about=f"{len(sections)} tables and figures of four papers, {stands} of them run here.",
+        headlines=[],
+        sections=sections,
+    )
+
+
+def _section(table: Table, own: Sequence[tuple[str, Found]]) -> Section:
+    title = f"{table.source}: {table.title}"
+    if not own:
+        why = table.unavailable or "nobody has run it here"
+        claims = [claim.words for claim in table.claims.values()]
+        said = f"Its claims: {'; '.join(claims)}." if claims else ""
+        return Section(title=title, words=f"Not run: {why}. {said}")
+    study, found = own[0]
+    warning = "; ".join(
+        f"{c['row']}, {c['column']}: {c['words']}" for c in found["cells"] if c["suspect"]
+    )
+    return Section(
+        title=title,
+        words=f"Tier {found['tier']}, which {outputs.TIERS[found['tier']]}; {found['date']}, study "
+        f"{study}. {outputs.headline(found)}.",
+        tables=[_cells(found), *_claims(found), _departures(found)],
+        warning=warning,
+        source=f"{FILE} in the study's folder holds the raw runs.",
+    )
+
+
+def _cells(found: Found) -> Rows:
+    rows: list[list[Cell]] = [
+        [c["row"], c["column"], outputs.ours(c), c["printed"], c["verdict"], c["words"]]
+        for c in found["cells"]
+        if c["values"] or c["verdict"] not in outputs.SHORT
+    ]
+    header = ["row", "column", "ours", "paper", "verdict", "why"]
+    return Rows(header=header, rows=rows, caption="Cells", folded=len(rows) > 20)
+
+
+def _claims(found: Found) -> list[Rows]:
+    rows: list[list[Cell]] = [[c["claim"]["words"], c["word"], c["words"]] for c in found["claims"]]
+    return [Rows(header=["claim", "verdict", "why"], rows=rows, caption="Claims")] if rows else []
+
+
+def _departures(found: Found) -> Rows:
+    rows: list[list[Cell]] = [[line] for line in found["departures"]]
+    return Rows(header=["departure"], rows=rows, caption="Departures from the paper", folded=True)
