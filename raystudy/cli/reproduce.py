@@ -21,7 +21,7 @@ from raystudy.storage.file_names import readable
 from raystudy.storage.folders import StudyFolder, create_study_folder, write_atomically
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.plans import ReproducePlan
-from raystudy.study import stored
+from raystudy.study import continuation, stored
 from raystudy.study.plan import check
 from raystudy.study.stored import StoredStudy
 from raystudy.trial import images
@@ -148,9 +148,7 @@ def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
     manifest = folder.read_manifest()
     later = scopes.select(overrides, scopes.CHANGEABLE)
     settings = stored.arm_settings(manifest, later)
-    recipe.refuse_another(folder.id, manifest.recipe, settings)
-    cut = manifest.images
-    assert cut is not None
+    cut = continuation.refuse_changed(folder, manifest, settings)
     manifest = manifest.continued(scopes.select(later, scopes.KEPT), cut)
     console = terminal.console()
     return run.run(console, folder, manifest, resumed=True, as_json=False, later=later)

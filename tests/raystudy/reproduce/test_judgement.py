@@ -1,0 +1,160 @@
+"""Planted faults never come out as reproduced; a true repetition does."""
+
+import copy
+import random
+from pathlib import Path
+
+import pytest
+from omegaconf import OmegaConf
+
+from raystudy.config import compose
+from raystudy.errors import UserError
+from raystudy.evaluation import register
+from raystudy.reproduce import arms, judgement
+from raystudy.reproduce.runs import Run
+from raystudy.study import evaluated
+
+TABLE = register.read("swaro/table8")
+JOB = arms.job_of(TABLE, TABLE.tiers["full"])
+SUITE = OmegaConf.to_container(
+    compose.load("swaro", ["data=cifar10", "+suite=swaro_table8"]).suite, resolve=True
+)
+CONTEXT = {"data": "cifar10", "data_fingerprint": "f", "split": "test", "images": 10000, "seed": 0}
+ROW, COLUMN = "K=25", "linf 8/255"
+
+
+def share(percent, attack=None, epsilon=None, suite=SUITE):
+    mark = evaluated.fingerprint(suite, CONTEXT, "le_swaro", attack, epsilon)
+    right = round(100 * percent)
+    return {"accuracy": right / 10000, "right": right, "images": 10000, "fingerprint": mark}
+
+
+def record(clean, robust, suite=SUITE):
+    row = {"attack": "pgd20_linf", "norm": "linf", "epsilon": 8 / 255}
+    row |= share(robust, "pgd20_linf", 8 / 255, suite)
+    protocol = {"clean": share(clean, suite=suite), "robust": [row], "worst": [], "warnings": {}}
+    protocols = {"le_swaro": protocol}
+    return {**CONTEXT, "weights": "last.ckpt", "suite": suite, "protocols": protocols}
+
+
+def run(seed, clean, robust, arm=ROW, state="complete", **changes):
+    made = record(clean, robust, suite=changes.pop("suite", SUITE)) | changes
+    return Run(
+        arm=arm,
+        seed=seed,
+        study="swaro-table8-full-1",
+        trial=seed,
+        state=state,
+        reason="loss is nan" if state == "diverged" else "",
+        seconds=1.0,
+        passes=1.0,
+        metrics={},
+        folder=Path(),
+        records={"swaro_table8": made},
+    )
+
+
+def runs(shift=0.0, seeds=3, **changes):
+    """Repetitions of the paper's first row, with a little noise."""
+    draw = random.Random(4)
+    return [
+        run(seed, 87.6 + draw.gauss(0, 0.2), 37.4 + shift + draw.gauss(0, 0.2), **changes)
+        for seed in range(seeds)
+    ]
+
+
+def verdict(given, tier="full", column=COLUMN):
+    found = judgement.document(JOB, given, tier=tier)
+    return next(c for c in found["cells"] if (c["row"], c["column"]) == (ROW, column))
+
+
+def test_a_true_repetition_is_reproduced():
+    assert verdict(runs())["verdict"] == "reproduced"
+    assert verdict(runs(), column="clean")["verdict"] == "reproduced"
+
+
+@pytest.mark.parametrize(("shift", "word"), [(8.0, "higher"), (-8.0, "lower")])
+def test_a_shift_of_points_is_called_by_its_side(shift, word):
+    assert verdict(runs(shift))["verdict"] == word
+
+
+def test_robust_accuracy_above_the_papers_is_suspect_until_a_stronger_attack_agrees():
+    given = runs(8.0)
+    assert verdict(given)["suspect"]
+    for one in given:
+        found = one.records["swaro_table8"]["protocols"]["le_swaro"]
+        found["worst"] = [{"norm": "linf", "epsilon": 8 / 255, "accuracy": 0.44}]
+    assert not verdict(given)["suspect"]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"attacks": {"pgd20_linf": {"adversary": {"steps": 5}}}},
+        {"protocols": {"le_swaro": {"best_on_test": True}}},
+        {"protocols": {"le_swaro": {"encoder_mode": "train"}}},
+    ],
+)
+def test_another_attack_or_protocol_is_no_repetition(change):
+    suite = OmegaConf.to_container(OmegaConf.merge(copy.deepcopy(SUITE), change))
+    found = verdict(runs(suite=suite))
+    assert found["verdict"] == "other protocol"
+    assert " for " in found["words"]
+
+
+@pytest.mark.parametrize(
+    "change", [{"weights": "best.safetensors"}, {"split": "val"}, {"images": 1000}]
+)
+def test_other_weights_images_or_splits_are_no_repetition(change):
+    assert verdict(runs(**change))["verdict"] == "other protocol"
+
+
+def test_a_masked_network_is_not_reproduced():
+    given = runs()
+    for one in given:
+        found = one.records["swaro_table8"]["protocols"]["le_swaro"]
+        found["warnings"] = {"linf 8/255": ["more steps do not help"]}
+    assert verdict(given)["verdict"] == "undecided"
+    assert verdict(given)["suspect"]
+
+
+def test_a_run_that_diverged_decides_its_cell():
+    assert verdict([*runs(), run(7, 0, 0, state="diverged")])["verdict"] == "diverged"
+
+
+def test_smoke_says_nothing_of_the_paper():
+    found = judgement.document(JOB, runs(), tier="smoke")
+    assert {cell["verdict"] for cell in found["cells"]} == {"not run"}
+    assert {claim["word"] for claim in found["claims"]} == {"not run"}
+
+
+def test_a_training_at_another_scale_judges_no_cell_and_says_what_departs():
+    tier = TABLE.tiers["full"]
+    small = arms.job_of(TABLE, tier, ["max_epochs=3"])
+    found = judgement.document(small, runs(), tier="full")
+    cell = next(c for c in found["cells"] if (c["row"], c["column"]) == (ROW, COLUMN))
+    assert cell["verdict"] == "not run"
+    assert "max_epochs is 3 for 2000" in cell["words"]
+    assert "max_epochs: 3 for 2000" in found["departures"]
+
+
+def test_numbers_measured_in_two_ways_are_refused():
+    other = OmegaConf.to_container(
+        OmegaConf.merge(SUITE, {"attacks": {"pgd20_linf": {"adversary": {"steps": 5}}}})
+    )
+    with pytest.raises(UserError, match="measured in 2 ways"):
+        judgement.document(JOB, [*runs(), run(9, 87, 37, suite=other)], tier="full")
+
+
+def test_rows_measured_in_two_ways_are_refused():
+    other = OmegaConf.to_container(
+        OmegaConf.merge(SUITE, {"attacks": {"pgd20_linf": {"adversary": {"steps": 5}}}})
+    )
+    with pytest.raises(UserError, match="measured in 2 ways"):
+        judgement.document(JOB, [*runs(), run(0, 87, 37, arm="K=50", suite=other)], tier="full")
+
+
+def test_the_head_says_which_difference_could_be_seen():
+    seen = judgement.document(JOB, runs(), tier="full")["seen"]["clean"]
+    assert seen["seeds"] == 3
+    assert seen["difference"] > seen["sd"]
