@@ -127,11 +127,7 @@ def _save_reference(console: Console, found: dict[str, Any], search_path: Sequen
 def _plan(table: Table, tier: str, settings: Sequence[str]) -> ReproducePlan:
     """Return what is run, each arm with the user's own overrides last."""
     chosen = arms.tier_of(table, tier)
-    if override.named(settings, "study.num_trials"):
-        raise UserError(
-            f"study.num_trials: a reproduction runs every arm of {table.name} under every seed; "
-            f"limit it by study.budget."
-        )
+    _refuse_trials(table.name, settings)
     if override.named(settings, "seed"):
         raise UserError(f"seed: --tier {tier} of {table.name} runs seeds of its own; leave it out.")
     suite = scopes.select(settings, [Scope.SUITE])
@@ -143,9 +139,18 @@ def _plan(table: Table, tier: str, settings: Sequence[str]) -> ReproducePlan:
     return ReproducePlan(table=table.name, tier=tier, seeds=seeds, arms=job.arms)
 
 
+def _refuse_trials(table: str, settings: Sequence[str]) -> None:
+    if override.named(settings, "study.num_trials"):
+        raise UserError(
+            f"study.num_trials: a reproduction of {table} runs every arm under every seed; limit "
+            f"it by study.budget."
+        )
+
+
 def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
     """Continue an interrupted reproduction."""
     manifest = folder.read_manifest()
+    _refuse_trials(run.plan_of(manifest).table, overrides)
     later = scopes.select(overrides, scopes.CHANGEABLE)
     settings = stored.arm_settings(manifest, later)
     cut = continuation.refuse_changed(folder, manifest, settings)

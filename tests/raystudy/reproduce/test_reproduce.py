@@ -1,0 +1,132 @@
+"""`raystudy reproduce` on a table of two small rows: run, judged again, refused."""
+
+import json
+
+import pytest
+
+from raystudy.cli.main import main
+from raystudy.errors import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT
+
+TABLE = """\
+title: two methods
+source: Mine Table 1
+suite: suncet_table4
+data: digits
+protocol: knn_10
+columns:
+  neighbours: {}
+rows:
+  SimCLR: {study: simclr, printed: "90.0"}
+  SuNCEt: {study: suncet, where: {labels.switch_off: 1}, printed: "95.0"}
+claims:
+  labels: {words: labels help, kind: greater, rows: [SuNCEt, SimCLR], columns: [neighbours]}
+tiers:
+  smoke:
+    seeds: 1
+    overrides: [max_epochs=1]
+    suite: [suite.max_images=60, "~suite.protocols.npi", "~suite.protocols.npi_multiview"]
+  full: {seeds: 2}
+"""
+
+
+@pytest.fixture(name="mine", scope="module")
+def write_table(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("yaml")
+    (folder / "published").mkdir()
+    (folder / "published" / "mine_table1.yaml").write_text(TABLE)
+    return folder
+
+
+@pytest.fixture(name="results", scope="module")
+def run_table(mine, tmp_path_factory):
+    home = tmp_path_factory.mktemp("results")
+    words = ["reproduce", "mine/table1", f"--search-path={mine}", "tracker=none"]
+    assert main([*words, f"output_dir={home}", "--save-reference"]) == EXIT_DONE
+    return home
+
+
+def document(results):
+    return json.loads((results / "studies" / "mine-table1-smoke-1" / "reproduce.json").read_text())
+
+
+def test_it_keeps_raw_runs_departures_and_verdicts(results):
+    found = document(results)
+    assert [(run["arm"], run["seed"], run["state"]) for run in found["runs"]] == [
+        ("SimCLR", 0, "complete"),
+        ("SuNCEt", 0, "complete"),
+    ]
+    for run in found["runs"]:
+        (cell,) = run["cells"]
+        assert cell["value"] == pytest.approx(100 * cell["right"] / 60)
+    assert any("max_epochs: 1 for" in line for line in found["departures"])
+    assert {cell["verdict"] for cell in found["cells"]} == {"not run"}
+
+
+def test_a_second_run_is_equal_bit_for_bit_to_its_reference(results, mine, capsys):
+    words = ["reproduce", "mine/table1", f"--search-path={mine}", f"output_dir={results}"]
+    assert main([*words, "--from", "mine-table1-smoke-1"]) == EXIT_DONE
+    assert "equal bit for bit to the reference" in capsys.readouterr().out
+
+
+def test_a_number_that_moved_fails(results, mine, capsys):
+    path = mine / "published" / "references" / "mine_table1-smoke.json"
+    before = path.read_text()
+    kept = json.loads(before)
+    kept["runs"][0]["cells"][0]["value"] += 1
+    path.write_text(json.dumps(kept))
+    assert main(["resume", "mine-table1-smoke-1", f"output_dir={results}"]) == EXIT_FAILED
+    path.write_text(before)
+    assert "differs from the reference of" in capsys.readouterr().out
+
+
+def test_the_list_and_the_page_know_what_was_run(results, mine, tmp_path, capsys):
+    words = ["reproduce", f"--search-path={mine}", f"output_dir={results}"]
+    assert main([*words, "--json"]) == EXIT_DONE
+    listed = {entry["table"]: entry for entry in json.loads(capsys.readouterr().out)}
+    assert listed["mine/table1"]["tiers"]["smoke"]["study"] == "mine-table1-smoke-1"
+    assert listed["swaro/table8"]["tiers"]["full"]["trainings"] == 27
+    page = tmp_path / "page.html"
+    assert main([*words, f"--page={page}"]) == EXIT_DONE
+    assert "Mine Table 1" in page.read_text()
+    assert "nobody has run it here" in page.read_text()
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (["mine/tabel1"], "did you mean 'mine/table1'"),
+        (["mine/table1", "--tier=reduced"], "cannot be run at --tier reduced"),
+        (["mine/table1", "--tier=big"], "--tier is one of smoke, reduced, full"),
+        (["mine/table1", "seed=3"], "seed: --tier smoke of mine/table1 runs seeds of its own"),
+        (["mine/table1", "study.num_trials=3"], "limit it by study.budget"),
+        (["mine/table1", "suite.max_images=3"], "the table decides what measures it"),
+        (["mine/table1", "max_epohcs=3"], "did you mean 'max_epochs'"),
+        (["mine/table1", "--from", "nope"], "no study 'nope'"),
+        (["swaro/table8", "--from", "mine-table1-smoke-1"], "not of swaro/table8"),
+        (["mine/table1", "--from", "mine-table1-smoke-1", "mine-table1-smoke-1"], "given twice"),
+        (["swaro/figure3"], "it is a picture without a number"),
+    ],
+)
+def test_wrong_input_gets_a_sentence(results, mine, capsys, words, said):
+    more = [f"--search-path={mine}", f"output_dir={results}"]
+    place = words.index("--from") if "--from" in words else len(words)
+    assert main(["reproduce", *words[:place], *more, *words[place:]]) == EXIT_WRONG_INPUT
+    assert said in capsys.readouterr().err
+    assert not (results / "studies" / "mine-table1-smoke-2").exists()
+
+
+@pytest.mark.parametrize(
+    "words", [["confirm"], ["compare"], ["extend"], ["report"], ["best"], ["status"]]
+)
+def test_other_verbs_know_a_reproduction(results, capsys, words):
+    more = ["study.num_trials=+2"] if words == ["extend"] else []
+    code = main([*words, "mine-table1-smoke-1", *more, f"output_dir={results}"])
+    assert code == (EXIT_DONE if words[0] in ("report", "best", "status") else EXIT_WRONG_INPUT)
+    assert "Traceback" not in capsys.readouterr().err
+
+
+def test_one_of_its_trials_is_measured_like_any_other(results, capsys):
+    words = ["evaluate", "mine-table1-smoke-1/1", "suite=suncet_table4", "suite.max_images=60"]
+    more = ["~suite.protocols.npi", "~suite.protocols.npi_multiview", f"output_dir={results}"]
+    assert main([*words, *more]) == EXIT_DONE
+    assert "mine-table1-smoke-1/1" in capsys.readouterr().out
