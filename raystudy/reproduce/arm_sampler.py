@@ -34,7 +34,9 @@ class ArmSampler(BaseSampler):
         self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
     ) -> dict[str, Any]:
         started = [one.params for one in study.get_trials(deepcopy=False) if SEED in one.params]
-        return next(point for point in self._points if point not in started)
+        # Asked for trial 0, too, whose point is given: of a single run none is left then.
+        left = (point for point in self._points if point not in started)
+        return next(left, self._points[0])
 
     def sample_independent(
         self,

@@ -6,6 +6,7 @@ from omegaconf import OmegaConf
 from raystudy.config import catalogue, compose
 from raystudy.errors import UserError
 from raystudy.evaluation import published, register
+from raystudy.reproduce import arms
 from raystudy.trial.build import build_suite
 
 TABLES = register.names()
@@ -72,6 +73,16 @@ def test_its_columns_are_what_its_suites_measure(table):
         for cell in (cell for cell in cells if cell.suite == suite_name):
             assert cell.protocol in suite.protocols
             assert (cell.column.attack, cell.column.epsilon) in {CLEAN, *radii}
+
+
+def test_the_last_arm_of_its_smallest_tier_composes(table):
+    tier = table.tiers.get("smoke")
+    if table.unavailable or tier.unavailable:
+        return
+    arm = list(arms.job_of(table, tier).arms.values())[-1]
+    settings = compose.load(arm.study, arm.overrides)
+    assert settings.data.name == "digits"
+    assert settings.max_epochs <= 3
 
 
 def test_its_rows_hold_for_settings_that_there_are(table):

@@ -26,6 +26,7 @@ COMMANDS = {
     "diff": ["simclr-1/0", "simclr-1/1"],
     "evaluate": ["once", "tracker=none", *LITTLE],
     "confirm": ["simclr-1", "tracker=none", "study.id=race"],
+    "reproduce": [],
     "report": ["simclr-1", "tracker=none"],
     "show": ["swaro"],
     "list": [],
