@@ -164,5 +164,6 @@ def test_what_takes_long_is_not_started_from_the_laptop():
     stays = {verb.name for group in GROUPS.values() for verb in group if not verb.from_laptop}
     assert stays == {
         *("sweep", "train", "resume", "extend", "evaluate", "look", "confirm", "replay"),
+        "reproduce",
         *("cluster", "completion"),
     }

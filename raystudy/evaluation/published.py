@@ -58,9 +58,10 @@ def find_table(
     search_path : sequence of str
     """
     paper = f"{suite.partition('_')[0]}_"  # other tables of it may be measured by the same suite
-    names = [n for n in register.names(search_path) if n.replace("/", "_").startswith(paper)]
+    names = register.names(search_path)
     own = [name for name in names if name.replace("/", "_") == suite]
-    for name in [*own, *(name for name in names if name not in own)]:
+    others = [name for name in names if name.replace("/", "_").startswith(paper)]
+    for name in dict.fromkeys([*own, *others]):
         table = register.read(name, search_path)
         if accuracies := _accuracies(table, suite, study, trained, measured_on):
             return Published(

@@ -28,7 +28,7 @@ def names(search_path: Sequence[str] = ()) -> list[str]:
 
 def _name(file: str) -> str:
     paper, _, what = file.rpartition("_")
-    return f"{paper}/{what}"
+    return f"{paper}/{what}" if paper else what
 
 
 def _by_number(name: str) -> tuple[str, str, int]:
@@ -46,7 +46,8 @@ def read(name: str, search_path: Sequence[str] = ()) -> Table:
         If there is none, with the nearest; if its file has a key or a reference that is unknown.
     """
     file = name.replace("/", "_")
-    path = catalogue.find_yaml(f"{FOLDER}/{file}", search_path) if "/" in name else None
+    is_file_name = "_" in name and "/" not in name
+    path = None if is_file_name else catalogue.find_yaml(f"{FOLDER}/{file}", search_path)
     if path is None:
         known = names(search_path)
         raise UserError(
@@ -57,6 +58,12 @@ def read(name: str, search_path: Sequence[str] = ()) -> Table:
 
 def _table(name: str, path: Path, search_path: Sequence[str]) -> Table:
     entry = _merged(path, search_path)
+    for key in PARTS:
+        if not isinstance(entry.get(key) or {}, Mapping):
+            raise UserError(
+                f"{path.name}: {key} are given by name, such as rows: {{p=0.5: {{study: swaro, "
+                f"printed: 84.11 39.58}}}}, got {entry[key]!r}."
+            )
     parts = {
         key: {
             str(one): made(part, own, f"{path.name}: {key}.{one}")

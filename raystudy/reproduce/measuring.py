@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from omegaconf import OmegaConf
 
-from raystudy.config import scopes
+from raystudy.config import override, scopes
 from raystudy.config.scaling import Scaling
 from raystudy.config.scopes import Scope
 from raystudy.evaluation import locate, network, runner, transfers
@@ -40,7 +40,7 @@ def orders_of(study: StoredStudy, job: Job) -> list[Order]:
 def _suites(job: Job, arm: str) -> Iterable[tuple[str, str | None]]:
     """Return the suites of an arm's cells, and the data if other than those it was trained on."""
     cells = [cell for cell, name in job.cells if name == arm and not cell.column.measure]
-    other = any(text.startswith("data=") for text in job.tier.suite)
+    other = override.named(job.tier.suite, "data")
     pairs = [(c.suite, None if other else c.column.measured_on) for c in cells if c.suite]
     return dict.fromkeys(pairs)
 

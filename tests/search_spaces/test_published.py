@@ -120,6 +120,15 @@ def test_a_key_that_is_unknown_is_named_with_the_nearest(tmp_path):
         register.read("mine/table1", [str(tmp_path)])
 
 
+def test_rows_without_names_are_refused_and_shown_by_example(tmp_path):
+    (tmp_path / "published").mkdir()
+    (tmp_path / "published" / "mine.yaml").write_text("title: t\nsource: s\nrows: [{study: at}]\n")
+    with pytest.raises(
+        UserError, match=r"mine.yaml: rows are given by name, such as rows: \{p=0.5"
+    ):
+        register.read("mine", [str(tmp_path)])
+
+
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [

@@ -233,8 +233,8 @@ def test_what_a_paper_printed_stands_beside_what_was_measured(home, capsys):
 def test_a_table_of_ones_own_is_printed_with_ones_own_study(home, capsys, tmp_path):
     (tmp_path / "published").mkdir()
     (tmp_path / "published" / "quick.yaml").write_text(
-        "{source: Ours, setup: small, data: digits, attacks: [], "
-        "rows: [{study: fast_at, protocol: quick, percent: [12.34]}]}"
+        "{title: small, source: Ours, suite: quick, protocol: quick, data: digits, "
+        "columns: {clean: {}}, rows: {ours: {study: fast_at, printed: '12.34'}}}"
     )
     words = ["train", "fast_at", "study.id=own", "max_epochs=1", "tracker=none"]
     assert main.main([*words, "--search-path", str(tmp_path)]) == 0
