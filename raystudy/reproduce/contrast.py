@@ -1,7 +1,8 @@
 """Claims as contrasts of points over common seeds, and the power to see them."""
 
+import bisect
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -138,10 +139,7 @@ def seeds_to_see(effect: float, sd: float, *, points: int = 2, level: float = AL
     level : float
         :math:`\alpha`.
     """
-    for n in range(2, MOST + 1):
-        if detectable(sd, n, (points - 1) * (n - 1), level=level) <= effect:
-            return n
-    return None
+    return _fewest(lambda n: detectable(sd, n, (points - 1) * (n - 1), level=level) <= effect)
 
 
 def detectable(sd: float, seeds: int, degrees: int, *, level: float = ALPHA) -> float:
@@ -163,9 +161,16 @@ def _seeds_to_see_flat(points: int, ratio: float) -> int | None:
     """
     from scipy.stats import f as fisher
 
-    for n in range(2, MOST + 1):
+    def is_seen(n: int) -> bool:
         degrees = (points - 1, (points - 1) * (n - 1))
         large, small = fisher.ppf(POWER, *degrees), fisher.ppf(ALPHA, *degrees)
-        if (n * ratio + 1) * large / (n + 1) <= small:
-            return n
-    return None
+        return bool((n * ratio + 1) * large / (n + 1) <= small)
+
+    return _fewest(is_seen)
+
+
+def _fewest(is_enough: Callable[[int], bool]) -> int | None:
+    """Return the fewest seeds that are enough, as all above them are."""
+    seeds = range(2, MOST + 1)
+    first = bisect.bisect_left(seeds, True, key=is_enough)
+    return seeds[first] if first < len(seeds) else None
