@@ -34,14 +34,14 @@ def two_nodes():
         cluster.shutdown()
 
 
-class Trial:
-    def sees(self):
-        node = ray.get_runtime_context().get_node_id()
-        return node, os.environ["CUDA_VISIBLE_DEVICES"]
-
-
 def seen(scaling):
     """Start as many trials as fit, as Tune does; return how many see which GPUs of which node."""
+
+    class Trial:  # here, so that no process imports this file's libraries: 4 s each
+        def sees(self):
+            node = ray.get_runtime_context().get_node_id()
+            return node, os.environ["CUDA_VISIBLE_DEVICES"]
+
     labels, bundle = selector(scaling), dict(scaling.worker)
     groups = [
         placement_group([bundle], bundle_label_selector=[labels] if labels else None)
