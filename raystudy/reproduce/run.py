@@ -1,7 +1,7 @@
 """Run a reproduction to its end: train its arms, measure them, keep the verdicts."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from omegaconf import DictConfig
 from rich.console import Console
@@ -29,7 +29,7 @@ from raystudy.study.tracker import Attachment, StudyObserver
 from raystudy.trackers import factory
 from trainables.suite.step import Step
 
-FILE = "reproduce.json"
+FILE, LATEX = "reproduce.json", "reproduce.tex"
 
 
 def plan_of(manifest: Manifest) -> ReproducePlan:
@@ -70,12 +70,14 @@ def run(
         found["reference"] = references.compare(
             found, references.read(found["table"], found["tier"], manifest.search_path)
         )
-        text = json.dumps(found, indent=2) + "\n"
-        observers[1].attach(folder, "study", _attachment(found, text))
-        write_atomically(folder.path / FILE, text)
+        files = {LATEX: outputs.latex(found), FILE: json.dumps(found, indent=2) + "\n"}
+        observers[1].attach(folder, "study", _attachment(found, files))
+        for name, text in files.items():
+            write_atomically(folder.path / name, text)
     outputs.show(console, found, as_json=as_json)
     if not as_json:
-        console.print(Text(f"{folder.path / FILE}", style="dim"), soft_wrap=True)
+        for name in files:
+            console.print(Text(f"{folder.path / name}", style="dim"), soft_wrap=True)
     return EXIT_FAILED if references.failed(found) else EXIT_DONE
 
 
@@ -162,10 +164,10 @@ def _measured(
     return measuring.measure_all(orders, on_step, read_scaling(settings), in_process=in_process)
 
 
-def _attachment(found: judgement.Found, text: str) -> Attachment:
+def _attachment(found: judgement.Found, files: Mapping[str, str]) -> Attachment:
     return Attachment(
         metrics=outputs.measures(found),
         tags={"raystudy.verdicts": outputs.headline(found)},
         note=outputs.headline(found),
-        files={FILE: text.encode(), "reproduce.tex": outputs.latex(found).encode()},
+        files={name: text.encode() for name, text in files.items()},
     )

@@ -62,6 +62,18 @@ def test_it_keeps_raw_runs_departures_and_verdicts(results):
     assert {cell["verdict"] for cell in found["cells"]} == {"not run"}
 
 
+def test_a_paper_gets_its_table_in_latex(results):
+    lines = (results / "studies/mine-table1-smoke-1/reproduce.tex").read_text().splitlines()
+    assert lines[2].startswith(
+        r"\caption{Mine Table 1, two methods: ours / the paper's, tier smoke."
+    )
+    assert [line for line in lines if "/ 9" in line] == [
+        f"SimCLR & ${document(results)['cells'][0]['values']['0']:.2f} / 90.0$ \\\\",
+        f"SuNCEt & ${document(results)['cells'][1]['values']['0']:.2f} / 95.0$ \\\\",
+    ]
+    assert sum(line.count("{") - line.count("}") for line in lines) == 0
+
+
 def test_a_second_run_is_equal_bit_for_bit_to_its_reference(results, mine, capsys):
     words = ["reproduce", "mine/table1", f"--search-path={mine}", f"output_dir={results}"]
     assert main([*words, "--from", "mine-table1-smoke-1"]) == EXIT_DONE
