@@ -100,7 +100,7 @@ def _without_comparison(
     if bad:
         return "diverged", f"{len(bad)} of {len(runs)} runs: {bad[0].reason}"
     if not found:
-        return "not run", "trained, but not measured"
+        return "not run", _how_to_measure(cell, runs)
     if not_at_scale:
         return "not run", not_at_scale
     if cell.printed is None:
@@ -111,6 +111,13 @@ def _without_comparison(
     if cell.column.unit == HOURS:
         return "other protocol", "another device"
     return None, ""
+
+
+def _how_to_measure(cell: Cell, runs: Sequence[Run]) -> str:
+    if not cell.suite:
+        return "trained, not measured"
+    trials = " ".join(f"{run.study}/{run.trial}" for run in runs)
+    return f"trained, not measured; run 'raystudy evaluate {trials} suite={cell.suite}'"
 
 
 def _measured_otherwise(cell: Cell, run: Run) -> str:

@@ -2,6 +2,7 @@
 
 import copy
 import random
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -120,6 +121,13 @@ def test_a_masked_network_is_not_reproduced():
 
 def test_a_run_that_diverged_decides_its_cell():
     assert verdict([*runs(), run(7, 0, 0, state="diverged")])["verdict"] == "diverged"
+
+
+def test_what_was_trained_and_not_measured_names_the_command_that_measures_it():
+    found = verdict([replace(one, records={}) for one in runs(seeds=2)])
+    trials = "swaro-table8-full-1/0 swaro-table8-full-1/1"
+    assert found["verdict"] == "not run"
+    assert f"'raystudy evaluate {trials} suite=swaro_table8'" in found["words"]
 
 
 def test_smoke_says_nothing_of_the_paper():
