@@ -26,6 +26,7 @@ PRIVATE = (
 )
 # The rooms of raystudy/: a file imports from its own room and from rooms of a larger rank.
 RANKS = {
+    "interface": -1,
     "cli": 0,
     "reproduce": 1,
     **dict.fromkeys(("report", "confirm", "evaluation"), 2),

@@ -44,6 +44,24 @@ def evaluate(
     as_json : bool
         Print the records instead of a table.
     """
+    found = measure(runs, overrides, search_path, as_json=as_json)
+    if isinstance(found, int):
+        return found
+    orders, records, matrix = found
+    if as_json:
+        terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
+    else:
+        _show_results(terminal.console(), orders, records, matrix)
+    return EXIT_DONE
+
+
+Found = tuple[list[Order], list[dict[str, Any]], dict[str, Any] | None]
+
+
+def measure(
+    runs: Sequence[str], overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool
+) -> Found | int:
+    """Return what was measured of what, and the transfers; an exit code if interrupted."""
     settings = [word for word in runs if not locate.is_network(word)]
     runs = [word for word in runs if locate.is_network(word)]
     if not runs:
@@ -84,11 +102,7 @@ def evaluate(
         return interruption.exit_code
     assert records is not None
     _attach(orders, records, matrix, own)
-    if as_json:
-        terminal.print_json({"networks": records, "transfers": matrix} if matrix else records)
-    else:
-        _show_results(console, orders, records, matrix)
-    return EXIT_DONE
+    return orders, records, matrix
 
 
 def _show_results(

@@ -27,9 +27,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
 
     study = StoredStudy.open(results_folder(overrides), study_id)
     race = _race(study) if study.manifest.kind == "confirm" else None
-    table = pd.DataFrame(
-        [_row(study, trial) for trial in study.trials] if race is None else [*latex.rows(race)]
-    )
+    table = pd.DataFrame(rows(study) if race is None else [*latex.rows(race)])
     table = table.map(lambda cell: readable(cell) if isinstance(cell, str) else cell)
     if file_format == "parquet":
         output = output or f"{study_id}.parquet"
@@ -64,6 +62,11 @@ def _as_text(
     if race is not None:
         return latex.latex(race, f"{study.manifest.name} on {study.data}")
     return str(_for_paper(table).to_latex(index=False, escape=True, na_rep="-"))
+
+
+def rows(study: StoredStudy) -> list[dict[str, Any]]:
+    """Return every trial's settings, measures and state, by column."""
+    return [_row(study, trial) for trial in study.trials]
 
 
 def _row(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:

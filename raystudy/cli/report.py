@@ -36,12 +36,8 @@ def report(
             f"{study_id} is the confirm of {searched}; its results are in the report of that "
             f"study: '{study.folder.command('report', of=searched)}'."
         )
-    path = _path(study, output)
-    parts = page.sections(study, importance)
-    html = readable(page.render(study, parts))
-    write_atomically(path, html)
-    size = len(html.encode())
-    _attach(study, overrides, html, parts)
+    path, parts = write(study, output, overrides, importance)
+    size = path.stat().st_size
     if as_json:
         written = {"study": study_id, "report": str(path.resolve()), "bytes": size}
         terminal.print_json({**written, "sections": [part.title for part in parts]})
@@ -49,6 +45,18 @@ def report(
         line = f"report of {study_id}: {path} ({size / 1000:.0f} kB)"
         terminal.console().print(Text(line), soft_wrap=True)
     return EXIT_DONE
+
+
+def write(
+    study: StoredStudy, output: str | None, overrides: Sequence[str] = (), kind: Kind = "ped_anova"
+) -> tuple[Path, list[Section]]:
+    """Write the page and add it to the study's run; return where it is, and its sections."""
+    path = _path(study, output)
+    parts = page.sections(study, kind)
+    html = readable(page.render(study, parts))
+    write_atomically(path, html)
+    _attach(study, overrides, html, parts)
+    return path, parts
 
 
 def figures(study: StoredStudy) -> dict[str, str]:

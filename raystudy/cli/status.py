@@ -6,6 +6,7 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -31,25 +32,19 @@ ESSENTIAL = ("study", "state", "trials", "best")
 
 def studies(overrides: Sequence[str], *, as_json: bool) -> int:
     """List everything in the results folder."""
-    entries: list[dict[str, Any]] = []
-    for folder in all_folders(results_folder(overrides)):
-        try:
-            entries.append(_entry(folder))
-        except Exception as error:  # its database is unreachable, a file is truncated, ...
-            reason = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
-            entries.append({"study": folder.id, "state": reason})
+    found = entries(results_folder(overrides))
     if as_json:
-        terminal.print_json(entries)
+        terminal.print_json(found)
         return EXIT_DONE
     console = terminal.console()
-    if not entries:
+    if not found:
         console.print(
             "no studies here yet; start one with 'raystudy sweep swaro', or list those of a "
             "cluster with 'raystudy --cluster cluster.yaml studies'",
             soft_wrap=True,
         )
         return EXIT_DONE
-    rows = [_row(entry) for entry in entries]
+    rows = [_row(entry) for entry in found]
     titles = [title for title in rows[0] if console.width >= NARROW or title in ESSENTIAL]
     table = Table(box=None, pad_edge=False, header_style="bold")
     for title in titles:
@@ -60,6 +55,18 @@ def studies(overrides: Sequence[str], *, as_json: bool) -> int:
         table.add_row(*(Text(row[title]) for title in titles))
     console.print(table)
     return EXIT_DONE
+
+
+def entries(output_dir: Path) -> list[dict[str, Any]]:
+    """Return what there is to say of each study of a results folder, and of each that is broken."""
+    found: list[dict[str, Any]] = []
+    for folder in all_folders(output_dir):
+        try:
+            found.append(_entry(folder))
+        except Exception as error:  # its database is unreachable, a file is truncated, ...
+            reason = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
+            found.append({"study": folder.id, "state": reason})
+    return found
 
 
 def _row(entry: Mapping[str, Any]) -> dict[str, str]:

@@ -38,6 +38,13 @@ def sweep(
     """Check, plan, search, conclude."""
     if dry_run:
         return plan.plan(name, overrides, search_path, as_json=False)
+    return start(name, overrides, search_path)[1]
+
+
+def start(
+    name: str, overrides: Sequence[str], search_path: Sequence[str]
+) -> tuple[StudyFolder, int]:
+    """Run a new study to its end, or until it is interrupted; return it and the exit code."""
     space, composed = SearchSpace.load(name, overrides, search_path)
     settings = composed.config
     spec = StudySpec.read(settings.study)
@@ -59,7 +66,7 @@ def sweep(
         folder.write_manifest(manifest)
         images.save(folder, checked.splits)
         plan_table.show(console, settings, space, checked, folder)
-        return _run(console, folder, space, settings, manifest, resumed=False)
+        return folder, _run(console, folder, space, settings, manifest, resumed=False)
 
 
 def resume(study_id: str, overrides: Sequence[str]) -> int:

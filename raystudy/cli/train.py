@@ -26,6 +26,13 @@ from raystudy.trial.info import TrialInfo
 
 def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> int:
     """Start a training run in a new folder."""
+    return start(name, overrides, search_path)[1]
+
+
+def start(
+    name: str, overrides: Sequence[str], search_path: Sequence[str]
+) -> tuple[StudyFolder, int]:
+    """Train in a new folder to the end, or until interrupted; return it and the exit code."""
     settings = compose.load(name, overrides, search_path)
     checked = check.check_plan(settings)
     output_dir = folder_of(settings)
@@ -46,7 +53,7 @@ def train(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> in
         images.save(folder, checked.splits)
         for note in checked.notes:
             terminal.console().print(Text(f"note: {note}"))
-        return _train(folder, settings, manifest, overrides, resumed=False)
+        return folder, _train(folder, settings, manifest, overrides, resumed=False)
 
 
 def resume(folder: StudyFolder, manifest: Manifest, overrides: Sequence[str]) -> int:

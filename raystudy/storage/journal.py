@@ -109,7 +109,7 @@ class Snapshot(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Refuse: it is only read."""
-        raise AssertionError("a snapshot is only read")
+        raise UserError("this view of a study is only read; raystudy alone writes its journal.")
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:

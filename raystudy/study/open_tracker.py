@@ -60,11 +60,16 @@ def tracker_of_study(
     folder: StudyFolder, overrides: Sequence[str], warn: Say | None = None
 ) -> Tracker:
     """Return the tracker that a study was started with, unless `overrides` say otherwise."""
+    return open_tracker(settings_of_study(folder, overrides), warn=warn)
+
+
+def settings_of_study(folder: StudyFolder, overrides: Sequence[str] = ()) -> DictConfig:
+    """Return what says which tracker a study was started with, unless `overrides` do."""
     manifest = folder.read_manifest()
     own = scopes.select((*manifest.overrides, *overrides), [Scope.TRACKER])
     settings = compose.load_shared(own, manifest.search_path)
     settings.output_dir = str(folder.home)  # the folder may have been moved
-    return open_tracker(settings, warn=warn)
+    return settings
 
 
 def _search_settings(settings: DictConfig) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
+import optuna
 from omegaconf import DictConfig
 from optuna.storages import BaseStorage
 from optuna.trial import FrozenTrial, TrialState
@@ -127,6 +128,13 @@ class StoredStudy:
                 return storage, storage.get_study_id_from_name(self.id)
             except KeyError:  # nothing was written yet
                 return storage, None
+
+    @property
+    def optuna(self) -> optuna.Study:
+        """The study as Optuna knows it; of a journal, as it is now and to be read only."""
+        storage, _ = self._storage
+        with quiet():
+            return optuna.load_study(study_name=self.id, storage=storage)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:
