@@ -10,7 +10,9 @@ from typing import Any
 from raystudy.cli import evaluate as evaluating
 from raystudy.cli import sweep as sweeping
 from raystudy.cli import train as training
-from raystudy.interface.study import Study, Training, open_run
+from raystudy.config.output_dir import results_folder_among
+from raystudy.interface.study import Study, Training, opened
+from raystudy.storage.folders import open_study_folder
 
 
 def sweep(name: str, overrides: Sequence[str] = (), search_path: Sequence[str] = ()) -> Study:
@@ -43,7 +45,7 @@ def train(name: str, overrides: Sequence[str] = (), search_path: Sequence[str] =
 def resume(study_id: str, overrides: Sequence[str] = ()) -> Study | Training:
     """Continue what is unfinished and return it."""
     sweeping.resume(study_id, overrides)
-    return open_run(study_id, [one for one in overrides if one.startswith("output_dir=")])
+    return opened(open_study_folder(results_folder_among(overrides), study_id))
 
 
 def evaluate(

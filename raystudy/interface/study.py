@@ -49,7 +49,11 @@ def open_run(name: str, overrides: Sequence[str] = ()) -> "Study | Training":
     UserError
         If there is none of that id.
     """
-    folder = open_study_folder(results_folder(overrides), name)
+    return opened(open_study_folder(results_folder(overrides), name))
+
+
+def opened(folder: StudyFolder) -> "Study | Training":
+    """Return what a folder of results holds."""
     is_training = folder.read_manifest().kind == "train"
     return Training(folder) if is_training else Study(folder)
 

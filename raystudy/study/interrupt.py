@@ -3,6 +3,7 @@
 import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,9 +30,12 @@ def graceful(
 ) -> Iterator[Interruption]:
     """Call `end` on the first SIGINT or SIGTERM; on the second call `kill` and leave at once.
 
-    Both run inside a signal handler and must return quickly.
+    Both run inside a signal handler and must return quickly. Only the main thread can have one.
     """
     interruption = Interruption()
+    if threading.current_thread() is not threading.main_thread():
+        yield interruption
+        return
 
     def handle(number: int, _: FrameType | None) -> None:
         if interruption.signal is not None:
@@ -52,6 +56,9 @@ def graceful(
 @contextmanager
 def pausable(pause: Callable[[], None]) -> Iterator[None]:
     """Call `pause` on SIGUSR2, which would otherwise end the process; SIGUSR1 is Ray Tune's."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
     before = signal.signal(signal.SIGUSR2, lambda *_: pause())
     try:
         yield

@@ -4,6 +4,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 
 import pytest
 
@@ -39,3 +40,19 @@ def test_a_pause_is_no_end():
         os.kill(os.getpid(), signal.SIGUSR2)
     assert asked == [True]
     assert signal.getsignal(signal.SIGUSR2) is before
+
+
+def test_signals_are_left_alone_outside_the_main_thread():
+    raised = []
+
+    def use():
+        try:
+            with graceful(lambda: None), pausable(lambda: None):
+                pass
+        except ValueError as error:
+            raised.append(error)
+
+    thread = threading.Thread(target=use)
+    thread.start()
+    thread.join()
+    assert raised == []
