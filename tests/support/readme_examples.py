@@ -10,7 +10,7 @@ def write_examples(folder):
     """Write the README's blocks of Python and YAML into a folder to search; return it."""
     (folder / "tracker").mkdir(parents=True)
     for ending, language in (("py", "python"), ("yaml", "yaml")):
-        method, tracker = re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
+        *_, method, tracker = re.findall(rf"```{language}\n(.*?)```", README.read_text(), re.DOTALL)
         (folder / f"align.{ending}").write_text(method)
         name = "my_tracker.py" if ending == "py" else "tracker/lines.yaml"
         (folder / name).write_text(tracker)
