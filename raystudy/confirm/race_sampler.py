@@ -4,20 +4,18 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import optuna
-from optuna.distributions import BaseDistribution
-from optuna.samplers import BaseSampler
-from optuna.trial import FrozenTrial
 
 from raystudy.config.spec import Objective, maximised
 from raystudy.confirm.race import Point, Race, Result
 from raystudy.search.listed_space import FINALIST, SEED
+from raystudy.search.point_sampler import PointSampler
 from raystudy.study import trial_record
 from raystudy.trial.info import TrialSummary
 
 BAD_ENDINGS = ("diverged", "collapsed")
 
 
-class RaceSampler(BaseSampler):
+class RaceSampler(PointSampler):
     """Propose the next run that the race needs.
 
     Parameters
@@ -44,14 +42,7 @@ class RaceSampler(BaseSampler):
         )
         self._objectives = tuple(Objective(**entry) for entry in objectives)
 
-    def infer_relative_search_space(
-        self, study: optuna.Study, trial: FrozenTrial
-    ) -> dict[str, BaseDistribution]:
-        return {}
-
-    def sample_relative(
-        self, study: optuna.Study, trial: FrozenTrial, search_space: dict[str, BaseDistribution]
-    ) -> dict[str, Any]:
+    def next_point(self, study: optuna.Study) -> dict[str, Any]:
         others = [one for one in study.get_trials(deepcopy=False) if SEED in one.params]
         ended = {
             point_of(one.params): trial_record.read_summary(one, self._objectives)
@@ -63,15 +54,6 @@ class RaceSampler(BaseSampler):
         )
         number, seed = first_new(standing.pending, [point_of(one.params) for one in others])
         return {FINALIST: number, SEED: seed}
-
-    def sample_independent(
-        self,
-        study: optuna.Study,
-        trial: FrozenTrial,
-        param_name: str,
-        param_distribution: BaseDistribution,
-    ) -> Any:
-        return self.sample_relative(study, trial, {})[param_name]
 
 
 def point_of(params: Mapping[str, Any]) -> Point:

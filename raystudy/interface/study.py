@@ -96,8 +96,7 @@ class _Stored:
     def _encoder(self, name: str) -> "nn.Module":
         from raystudy.evaluation.network import open_trained
 
-        # The folder's own place, not the usual one.
-        return open_trained(name, [f"output_dir={self.path.parent.parent}"]).encoder.eval()
+        return open_trained(name, [f"output_dir={self._folder.home}"]).encoder
 
 
 class Training(_Stored):
