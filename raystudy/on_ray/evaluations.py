@@ -10,7 +10,7 @@ from raystudy.config.scaling import Scaling
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.following import following
-from raystudy.on_ray.resources import selector
+from raystudy.on_ray.resources import own_node, selector
 from trainables.suite.step import Step
 
 POLL_EVERY_S = 0.3
@@ -46,7 +46,7 @@ def measure_on_ray(
     # One process measures a network, however many trained it.
     alone = dataclasses.replace(scaling, num_workers=1)
     with connected(scaling), following(alone) as capacity:
-        board: Any = ray.remote(num_cpus=0)(_Board).remote()
+        board: Any = ray.remote(num_cpus=0, scheduling_strategy=own_node())(_Board).remote()
         task = ray.remote(
             num_cpus=scaling.cpus_per_worker,
             num_gpus=_gpus(scaling),

@@ -10,6 +10,8 @@ from typing import Any
 
 import ray
 
+from raystudy.on_ray.resources import own_node
+
 
 class Mailbox:
     """An actor between the workers of a trial and its driver."""
@@ -36,5 +38,5 @@ class Mailbox:
 
 
 def open_mailbox() -> Any:
-    """Start a mailbox where the caller runs; it ends with the caller."""
-    return ray.remote(Mailbox).options(num_cpus=0).remote()
+    """Start a mailbox on the caller's node; it ends with the caller."""
+    return ray.remote(num_cpus=0, scheduling_strategy=own_node())(Mailbox).remote()

@@ -6,6 +6,7 @@ from typing import Any
 
 import ray
 from ray._private.state import state
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 
 from raystudy.config.scaling import Scaling
 
@@ -19,6 +20,14 @@ def head_node() -> dict[str, Any] | None:
     """Return what Ray knows of its head node."""
     heads = (node for node in ray.nodes() if node["Alive"] and HEAD in node["Resources"])
     return next(heads, None)
+
+
+def own_node() -> NodeAffinitySchedulingStrategy:
+    """Return the place for an actor that must not outlive the caller's node, nor go before it.
+
+    Ray puts what takes no CPU on any node, be it about to go.
+    """
+    return NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
 
 
 def node_totals(scaling: Scaling) -> list[Resources]:

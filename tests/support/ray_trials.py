@@ -5,6 +5,7 @@ import signal
 from pathlib import Path
 
 import torch
+from ray._private.state import actors
 from torch import distributed as dist
 
 from raystudy.storage import disk
@@ -13,6 +14,16 @@ from trainables.trainer import TrainingCollapsedError
 
 EPOCHS = 5
 COLLAPSE = "catastrophic overfitting, made up"
+
+
+def nodes_of(actor):
+    """Return the nodes of each actor of this class, running or not, and of what started it."""
+    addresses = ("Address", "OwnerAddress")
+    return [
+        tuple(one[address]["NodeID"] for address in addresses)
+        for one in actors().values()
+        if one["ActorClassName"] == actor
+    ]
 
 
 def curve(name, _overrides, _search_path, session):

@@ -12,7 +12,7 @@ import pytest
 import ray
 import yaml
 from ray.util import placement_group_table
-from ray_trials import EPOCHS, curve
+from ray_trials import EPOCHS, curve, nodes_of
 from surrogate_study import Events, open_study
 
 from raystudy.config.scaling import Scaling
@@ -129,6 +129,8 @@ def test_it_grows_from_zero_refuses_the_impossible_and_gives_its_nodes_back(
             assert "room for 1 trial at a time now" in said or "room for 2 trials" in said
             assert {group["state"] for group in placement_group_table().values()} == {"REMOVED"}
             assert measured(scaling) == [{"order": "a"}, {"order": "b"}]
+            ((board, driver),) = nodes_of("_Board")  # any other node may go at any time
+            assert board == driver == HEAD
             with pytest.raises(UserError, match=types):
                 measured(Scaling(address=address, cpus_per_worker=2))
             while alive() != [None]:  # nothing is asked for any more: its nodes go

@@ -7,7 +7,7 @@ import pytest
 import ray
 from ray.cluster_utils import Cluster
 from ray.util import placement_group_table
-from ray_trials import EPOCHS, curve
+from ray_trials import EPOCHS, curve, nodes_of
 from surrogate_study import Events, open_study
 
 from raystudy.config.scaling import Scaling
@@ -77,6 +77,8 @@ def test_a_lost_rank_costs_no_epoch_and_a_pruned_trial_stops_on_all_nodes(tmp_pa
     assert sorted(reports) == [(0, epoch) for epoch in range(1, EPOCHS + 1)] + [(1, 1), (1, 2)]
     assert_nothing_is_held()
     assert nodes_kept_busy() <= {ray.get_runtime_context().get_node_id()}
+    assert len(nodes_of("Mailbox")) == 3
+    assert all(node == of_its_owner for node, of_its_owner in nodes_of("Mailbox"))
 
 
 @pytest.mark.slow
