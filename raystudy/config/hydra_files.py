@@ -16,6 +16,8 @@ import yaml
 from hydra import compose as hydra_compose
 from hydra._internal.hydra import Hydra
 from hydra._internal.utils import create_config_search_path
+from hydra.conf import HydraConf
+from hydra.core.config_store import ConfigNode, ConfigStore
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -40,7 +42,7 @@ class Composed:
 def read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:
     """Return the configuration of a YAML under overrides; the caller may change it.
 
-    What decides which YAML is read is composed once (0.1 s), and settings are put into a copy
+    What decides which YAML is read is composed once (0.08 s), and settings are put into a copy
     (1 ms); anew when a file of a user's folders has changed.
     """
     state = _state(folders)
@@ -127,11 +129,21 @@ def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
     for folder in folders:
         path.prepend("user", f"yaml://{folder}", anchor="schema")
     GlobalHydra.instance().clear()
+    store = ConfigStore.instance()
+    whole, store.repo = store.repo, {**store.repo, "hydra": {"config.yaml": _bare_hydra()}}
     Hydra.create_main_hydra2(task_name="raystudy", config_search_path=path)
     try:
         yield
     finally:
+        store.repo = whole
         GlobalHydra.instance().clear()
+
+
+@functools.cache
+def _bare_hydra() -> ConfigNode:
+    """Return Hydra's settings of itself without its loggers and launchers: half of the work."""
+    node = OmegaConf.structured(HydraConf(defaults=[]))
+    return ConfigNode("config.yaml", node, group="hydra", package=None, provider="hydra")
 
 
 def recipe(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> tuple[str, ...]:
