@@ -1,5 +1,6 @@
 """Fixtures for every test."""
 
+import gc
 import os
 
 # Before torch is imported: tests run side by side, and what is exact to the last bit is so on CPUs.
@@ -14,6 +15,11 @@ from expected_skips import pytest_runtest_makereport as pytest_runtest_makerepor
 # The first example of a test pays for imports, and machines are shared: time decides nothing.
 hypothesis.settings.register_profile("raystudy", deadline=None, max_examples=40)
 hypothesis.settings.load_profile("raystudy")
+
+
+def pytest_collection_finish():
+    """Keep the collector out of what stays: imported modules and collected tests."""
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")

@@ -7,6 +7,7 @@ import threading
 import time
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from importlib import import_module
 
 import pytest
 from busy import PATIENCE_S
@@ -135,13 +136,16 @@ def test_a_database_of_another_mlflow_is_told(capfd, store, waiting):
     assert "mlflow db upgrade" in said
 
 
-def test_two_do_not_deliver_one_study_at_once(capfd, waiting):
+def test_two_do_not_deliver_one_study_at_once(capfd, waiting, monkeypatch):
+    syncing = import_module("raystudy.trackers.mlflow.sync")  # the package's name for its function
+    monkeypatch.setattr(syncing, "PATIENCE_S", 0.2)
     with alone(waiting):
         assert main.main(["sync", waiting.id]) == 2
     assert f"delivers {waiting.id} to MLflow already" in capfd.readouterr().err
 
 
-def test_it_goes_on_in_the_background_only_if_asked(capfd, store, waiting):
+def test_it_goes_on_in_the_background_only_if_asked(capfd, store, waiting, monkeypatch):
+    monkeypatch.setattr("raystudy.trackers.mlflow.contact.PATIENCE_S", 0.5)
     path = waiting.home / "mlflow.db"
     shutil.copy(store.uri.removeprefix("sqlite:///"), path)
     other = sqlite3.connect(path)
