@@ -130,13 +130,21 @@ def _hydra(folders: tuple[str, ...]) -> Iterator[None]:
         path.prepend("user", f"yaml://{folder}", anchor="schema")
     GlobalHydra.instance().clear()
     store = ConfigStore.instance()
-    whole, store.repo = store.repo, {**store.repo, "hydra": {"config.yaml": _bare_hydra()}}
+    whole = store.repo
+    store.repo = _NotCopied({**whole, "hydra": {"config.yaml": _bare_hydra()}})
     Hydra.create_main_hydra2(task_name="raystudy", config_search_path=path)
     try:
         yield
     finally:
         store.repo = whole
         GlobalHydra.instance().clear()
+
+
+class _NotCopied(dict[str, object]):
+    """What Hydra would copy as a whole for each composition, and copies again where it reads it."""
+
+    def __deepcopy__(self, memo: object) -> "_NotCopied":
+        return self
 
 
 @functools.cache
@@ -191,7 +199,7 @@ def _paths(node: object, prefix: str = "") -> Iterator[str]:
 def load_yaml(path: Path) -> DictConfig:
     """Return one file as it stands, ``${pixels:8}`` and the like understood."""
     _register_resolvers()
-    loaded = OmegaConf.load(path)
+    _, loaded = yaml_source.load(path)
     assert isinstance(loaded, DictConfig)
     return loaded
 

@@ -93,6 +93,7 @@ def quoted(value: str) -> str:
     return QuotedString(value, quote).with_quotes()
 
 
+@functools.lru_cache(maxsize=4096)
 def _parsed(text: str) -> Override | None:
     try:
         override = _parser().parse_override(text)

@@ -3,6 +3,7 @@
 import functools
 import pickle
 from pathlib import Path
+from typing import Any
 
 from hydra.core.object_type import ObjectType
 from hydra.core.plugins import Plugins
@@ -23,13 +24,11 @@ class YamlSource(ConfigSource):
 
     def load_config(self, config_path: str) -> ConfigResult:
         """Return a file; the caller may change it."""
-        path = self._file(config_path)
-        about = path.stat()
-        text, kept = parsed(path, about.st_mtime_ns, about.st_size)
+        text, config = load(self._file(config_path))
         return ConfigResult(
             provider=self.provider,
             path=self.full_path(),
-            config=pickle.loads(kept),
+            config=config,
             header=self._get_header_dict(text),
         )
 
@@ -58,9 +57,16 @@ class YamlSource(ConfigSource):
         return Path(self.path, self._normalize_file_name(config_path))
 
 
+def load(path: Path) -> tuple[str, Any]:
+    """Return a file's text and what is in it; the caller may change it."""
+    about = path.stat()
+    text, kept = parsed(path, about.st_mtime_ns, about.st_size)
+    return text, pickle.loads(kept)
+
+
 @functools.lru_cache(maxsize=4096)
 def parsed(path: Path, *_state: int) -> tuple[str, bytes]:
-    """Return a file and what is in it, pickled."""
+    """Return a file's text and what is in it, pickled."""
     return path.read_text(encoding="utf-8"), pickle.dumps(OmegaConf.load(path))
 
 

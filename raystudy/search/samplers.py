@@ -94,7 +94,7 @@ class Memoryless(BaseSampler):
             settings["source_trials"] = sources(self._prior, direction)
         if issubclass(kind, CmaEsSampler) and importlib.util.find_spec("cmaes") is None:
             raise UserError("sampler=cmaes needs the package cmaes: pip install cmaes.")
-        return _instantiate(self._recipe, settings)
+        return _made(kind, self._recipe, settings)
 
     def infer_relative_search_space(
         self, study: optuna.Study, trial: FrozenTrial
@@ -198,23 +198,36 @@ def _is_numeric(axis: BaseDistribution) -> bool:
     return not isinstance(axis, CategoricalDistribution) and not axis.single()
 
 
-def _instantiate(recipe: Mapping[str, Any], settings: Mapping[str, Any]) -> BaseSampler | Grid:
+def _made(kind: Any, recipe: Mapping[str, Any], settings: Mapping[str, Any]) -> BaseSampler | Grid:
+    given = {name: value for name, value in recipe.items() if name != "_target_"}
     try:
-        sampler: BaseSampler | Grid = instantiate(dict(recipe), **settings, _convert_="all")
+        if any(isinstance(value, (dict, list)) for value in given.values()):
+            given = instantiate(given, _convert_="all")  # 2 ms, every trial again
+        sampler: BaseSampler | Grid = kind(**{**given, **settings})
     except InstantiationException as error:
         raise UserError(f"sampler: {error.__cause__ or error}") from error
+    except (TypeError, ValueError) as error:
+        raise UserError(f"sampler: {error}") from error
     return sampler
 
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Keep Optuna's own messages and its warnings of experimental classes to itself."""
-    logger = logging.getLogger("optuna")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    """Keep Optuna's own messages and its warnings of experimental classes to itself.
+
+    Its level stays: with every change of one, logging looks through all loggers of a process.
+    """
+
+    def is_error(record: logging.LogRecord) -> bool:  # one of its own: this may be nested
+        return record.levelno >= logging.ERROR
+
+    handlers = list(logging.getLogger("optuna").handlers)
+    for handler in handlers:
+        handler.addFilter(is_error)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", ExperimentalWarning)
             yield
     finally:
-        logger.setLevel(level)
+        for handler in handlers:
+            handler.removeFilter(is_error)

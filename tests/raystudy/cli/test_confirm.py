@@ -1,9 +1,10 @@
-"""Confirming a search as a user does, on a real Ray."""
+"""Confirming a search as a user does."""
 
 import json
 import os
 import subprocess
 import sys
+from contextlib import nullcontext
 from pathlib import Path
 
 import pytest
@@ -15,10 +16,13 @@ from stored_search import search
 from raystudy.cli.confirm import confirm
 from raystudy.cli.sweep import resume
 from raystudy.errors import UserError
+from raystudy.on_ray.job import load_and_run
 from raystudy.storage import split_readings
 from raystudy.storage.journal import Journal
+from raystudy.study.in_process import ProcessExecutor
 
 TINY = ["max_epochs=2", "evaluate_every=1", "study.num_trials=3", "device=cpu"]
+SMALL = ["encoder.widths=[8,16]"]
 
 
 def asked(home, *overrides, top=1, seeds=2, of="cross_entropy-1"):
@@ -59,12 +63,55 @@ def epochs_told(folder):
     return told
 
 
-@pytest.mark.ray
-def test_a_method_from_outside_is_raced_on_ray_where_no_process_imports_from_where_it_was_typed(
-    tmp_path, capsys
-):
+@pytest.fixture
+def searched(tmp_path):
+    """Return the folder of a search among the settings of a method from outside."""
     mine = str(write_examples(tmp_path / "mine"))
-    searched = search(tmp_path, [0.5, 0.6, 0.55], *TINY, name="align", search_path=[mine]).folder
+    return search(
+        tmp_path, [0.5, 0.6, 0.55], *TINY, *SMALL, name="align", search_path=[mine]
+    ).folder
+
+
+class InThisProcess(ProcessExecutor):
+    """Stands for Ray's."""
+
+    def __init__(self, _scaling, run=load_and_run):
+        super().__init__(run)
+
+    def connected(self):
+        return nullcontext()
+
+
+def assert_raced_and_read_once(searched):
+    race = searched.path.with_name("align-1-confirm")
+    assert epochs_told(race) == {number: [1, 2] for number in range(4)}
+    assert len(json.loads((race / "test.json").read_text())) == 4
+    (touch,) = split_readings.touches(searched.path)
+    assert (touch["configurations"], touch["seeds"], touch["count"]) == ([0, 1], [1, 2], 4)
+    summary = json.loads((searched.path / "confirm.json").read_text())
+    assert [entry["trial"] for entry in summary["finalists"]] == [0, 1]
+    assert all(len(entry["test"]["test/accuracy"]["values"]) == 2 for entry in summary["finalists"])
+    return summary
+
+
+def test_it_races_reads_the_test_split_once_and_concludes(tmp_path, capsys, monkeypatch, searched):
+    monkeypatch.setattr("raystudy.on_ray.executor.RayExecutor", InThisProcess)
+    assert asked(tmp_path, "tracker=none", of="align-1") == 0
+    said = capsys.readouterr().out
+    assert "conclusion: " in said
+    assert "trial 1" in said
+    summary = assert_raced_and_read_once(searched)
+    # All is done: nothing runs, nothing is read.
+    code = confirm("align-1", [f"output_dir={tmp_path}"], top=1, seeds=2, as_json=True)
+    assert (code, json.loads(capsys.readouterr().out)) == (0, summary)
+    assert resume("align-1-confirm", [f"output_dir={tmp_path}"]) == 0
+    assert "conclusion: " in capsys.readouterr().out
+    assert split_readings.count(searched.path) == 1
+
+
+@pytest.mark.ray
+@pytest.mark.slow
+def test_it_races_on_ray_where_no_process_imports_from_where_it_was_typed(tmp_path, searched):
     shadow_modules(tmp_path)
     words = ["confirm", "align-1", "--top", "1", "--seeds", "2", "scaling.num_cpus=2"]
     race = subprocess.run(
@@ -76,23 +123,7 @@ def test_a_method_from_outside_is_raced_on_ray_where_no_process_imports_from_whe
         timeout=PATIENCE_S,
         check=False,
     )
-    said = race.stdout
-    assert race.returncode == 0, said + race.stderr
+    assert race.returncode == 0, race.stdout + race.stderr
     assert unhurried(race.stderr) == ""
-    confirmed = tmp_path / "studies" / "align-1-confirm"
-    assert "conclusion: " in said
-    assert "trial 1" in said
-    assert epochs_told(confirmed) == {number: [1, 2] for number in range(4)}
-    assert len(json.loads((confirmed / "test.json").read_text())) == 4
-    (touch,) = split_readings.touches(searched.path)
-    assert (touch["configurations"], touch["seeds"], touch["count"]) == ([0, 1], [1, 2], 4)
-    summary = json.loads((searched.path / "confirm.json").read_text())
-    assert [entry["trial"] for entry in summary["finalists"]] == [0, 1]
-    assert all(len(entry["test"]["test/accuracy"]["values"]) == 2 for entry in summary["finalists"])
-    capsys.readouterr()
-    # All is done: nothing runs, nothing is read.
-    code = confirm("align-1", [f"output_dir={tmp_path}"], top=1, seeds=2, as_json=True)
-    assert (code, json.loads(capsys.readouterr().out)) == (0, summary)
-    assert resume("align-1-confirm", [f"output_dir={tmp_path}"]) == 0
-    assert "conclusion: " in capsys.readouterr().out
-    assert split_readings.count(searched.path) == 1
+    assert "conclusion: " in race.stdout
+    assert_raced_and_read_once(searched)

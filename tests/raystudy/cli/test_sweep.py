@@ -1,4 +1,4 @@
-"""The main job, as a user types it, on a real Ray."""
+"""The main job, as a user types it, on a real Ray, of a method of the user's own."""
 
 import contextlib
 import json
@@ -13,31 +13,38 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 from busy import PATIENCE_S, unhurried
+from readme_examples import write_examples
+from shadows import shadow_modules
 
 from raystudy.cli import main
 from raystudy.storage.journal import Snapshot
 
 pytestmark = pytest.mark.ray
 
+COMMAND = Path(sys.executable).with_name("raystudy")
 SHORT = ["max_epochs=3", "min_epochs=3", "scaling.num_cpus=2", "tracker=none"]
-SMALL = ["encoder.widths=[8,16]"]
+SMALL = ["encoder.widths=[8,16]", "batch_size=32"]  # long enough to be cut off in an epoch
 
 
 @pytest.fixture
 def home(tmp_path):
+    """Return a results folder, beside the user's own files and some that nobody must import."""
+    write_examples(tmp_path / "mine")
+    shadow_modules(tmp_path)
     return tmp_path / "results"
 
 
-def command(*arguments):
-    return [sys.executable, "-m", "raystudy.cli.main", *arguments]
+def as_typed(home, **environment):
+    """Return how a command is started: from the user's folder, which the path names as well."""
+    typed = {"RAYSTUDY_HOME": str(home), "PYTHONPATH": ":nowhere", **environment}
+    return {"cwd": home.parent, "env": {**os.environ, **typed}, "text": True}
 
 
 def run(home, *arguments, **environment):
     return subprocess.run(
-        command(*arguments),
-        env={**os.environ, "RAYSTUDY_HOME": str(home), **environment},
+        [COMMAND, *arguments],
+        **as_typed(home, **environment),
         capture_output=True,
-        text=True,
         timeout=PATIENCE_S,
         check=False,
     )
@@ -81,13 +88,12 @@ def kill_child(driver, name):
 
 def cut_off_in_second_epoch(home, cut_off, *arguments):
     """Run until a trial's second epoch is shown and, a moment later, in the journal; cut off."""
-    before = num_epochs(home, "swaro-1")
+    before = num_epochs(home, "align-1")
     driver = subprocess.Popen(
-        command(*arguments),
-        env={**os.environ, "RAYSTUDY_HOME": str(home)},
+        [COMMAND, *arguments],
+        **as_typed(home),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
-        text=True,
     )
     said = []
     for line in driver.stdout:
@@ -95,7 +101,7 @@ def cut_off_in_second_epoch(home, cut_off, *arguments):
         if "epoch   2/3" in line:
             break
     patience = time.monotonic() + PATIENCE_S
-    while num_epochs(home, "swaro-1") == before and time.monotonic() < patience:
+    while num_epochs(home, "align-1") == before and time.monotonic() < patience:
         time.sleep(0.01)
     cut_off(driver)
     said.append(driver.stdout.read())
@@ -115,16 +121,17 @@ def assert_trained_alike(home, *studies):
 
 def cut_and_resume(home, cuts, num_trials):
     """Cut a sweep off again and again, then let it finish; return its overrides."""
-    sweep = ["sweep", "swaro", f"study.num_trials={num_trials}", *SHORT, *SMALL]
+    overrides = [f"study.num_trials={num_trials}", *SHORT, *SMALL]
+    sweep = ["sweep", "align", "--search-path", "mine", *overrides]
     arguments, before = sweep, 0
     for cut_off, code, word in cuts:
         ended, said = cut_off_in_second_epoch(home, cut_off, *arguments)
         assert ended == code, said
         assert word in said
-        assert "clusters.num_clusters" in said
-        told = num_epochs(home, "swaro-1")
+        assert "method.spread" in said
+        told = num_epochs(home, "align-1")
         assert told > before, said
-        arguments, before = ["resume", "swaro-1"], told
+        arguments, before = ["resume", "align-1"], told
     with TemporaryDirectory() as short:  # for the paths of Ray's sockets
         resumed = run(home, *arguments, TMPDIR=short, HOME=short)
         assert resumed.returncode == 0, resumed.stdout + resumed.stderr
@@ -132,18 +139,18 @@ def cut_and_resume(home, cuts, num_trials):
     assert unhurried(resumed.stderr) == ""
     assert "best trial:" in resumed.stdout
     assert "raystudy confirm" in resumed.stdout
-    assert epochs_told(home, "swaro-1") == {number: [1, 2, 3] for number in range(num_trials)}
-    return sweep[2:]
+    assert epochs_told(home, "align-1") == {number: [1, 2, 3] for number in range(num_trials)}
+    return overrides
 
 
 def test_a_sweep_cut_off_again_and_again_loses_nothing_and_concludes(home, monkeypatch):
-    cuts = [(interrupt, 130, "raystudy resume swaro-1"), (subprocess.Popen.kill, -9, "")]
+    cuts = [(interrupt, 130, "raystudy resume align-1"), (subprocess.Popen.kill, -9, "")]
     overrides = cut_and_resume(home, cuts, num_trials=3)
-    manifest = json.loads((home / "studies" / "swaro-1" / "study.json").read_text())
+    manifest = json.loads((home / "studies" / "align-1" / "study.json").read_text())
     assert manifest["overrides"] == overrides
     monkeypatch.setenv("RAYSTUDY_HOME", str(home))
-    assert main.main(["replay", "swaro-1/0", "study.id=again", "tracker=none"]) == 0
-    assert_trained_alike(home, "swaro-1", "again")
+    assert main.main(["replay", "align-1/0", "study.id=again", "tracker=none"]) == 0
+    assert_trained_alike(home, "align-1", "again")
 
 
 @pytest.mark.slow

@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+from unittest import TestCase
 
 import numpy as np
 import pytest
@@ -126,12 +127,13 @@ def test_folders_beside_train_and_test_are_named(tmp_path):
     assert str(left_out) == "1 x folder outside the splits train/, val/ and test/ ('valid')"
 
 
-def test_what_is_left_out_is_said_once(tree, caplog):
+def test_what_is_left_out_is_said_once(tree):
     (tree / "cat" / "x.txt").write_text("x")
-    caplog.set_level(logging.INFO, logger="trainables.data")
-    for _ in range(3):
-        image_folder(root=str(tree))
-    assert caplog.messages == [f"data.root={tree}: left out 1: 1 x .txt file ('cat/x.txt')"]
+    with TestCase().assertLogs("trainables.data", logging.INFO) as logged:
+        for _ in range(3):
+            image_folder(root=str(tree))
+    said = [record.getMessage() for record in logged.records]
+    assert said == [f"data.root={tree}: left out 1: 1 x .txt file ('cat/x.txt')"]
 
 
 def test_a_test_folder_that_is_the_training_folder_is_refused(tree):

@@ -1,6 +1,7 @@
 """Whether training waits for its images, in numbers and in words."""
 
 import logging
+from unittest import TestCase
 
 from trainables.data.pack.pace import Pace
 
@@ -10,15 +11,15 @@ def test_images_a_second_are_reported_as_delivered_and_as_asked_for():
     assert found == {"cost/images_per_second": 100.0, "cost/images_asked_per_second": 250.0}
 
 
-def test_training_that_waits_is_warned_once(caplog):
+def test_training_that_waits_is_warned_once():
     pace = Pace()
-    with caplog.at_level(logging.WARNING):
+    with TestCase().assertNoLogs(level=logging.WARNING):
         pace.of(images=1000, seconds=10.0, waited_s=6.0)  # the first batches of all
         pace.of(images=1000, seconds=10.0, waited_s=0.5)
-        assert not caplog.records
+    with TestCase().assertLogs(level=logging.WARNING) as logged:
         for _ in range(2):
             pace.of(images=1000, seconds=10.0, waited_s=6.0)
-    (record,) = caplog.records
+    (record,) = logged.records
     assert "waited 60 % of its time for images" in record.getMessage()
     assert "it got 100 a second and would take 250" in record.getMessage()
 
