@@ -1,12 +1,18 @@
 """Sinkhorn's codes and SwAV's loss against the listing's steps and lightly."""
 
+from importlib import import_module
+
 import pytest
 import torch
-from lightly.loss import SwaVLoss
-from lightly.loss.swav_loss import sinkhorn as lightly_sinkhorn
 
 from trainables import distributed
 from trainables.losses.swav import sinkhorn, swav
+
+
+@pytest.fixture
+def lightly():
+    """Import the library that is compared with; ranks, which load this file, do without (5 s)."""
+    return import_module("lightly.loss.swav_loss")
 
 
 def random_scores(*shape, seed=0):
@@ -16,11 +22,11 @@ def random_scores(*shape, seed=0):
 
 @pytest.mark.parametrize("iterations", [1, 3, 10])
 @pytest.mark.parametrize("epsilon", [0.05, 0.5])
-def test_codes_equal_lightlys(iterations, epsilon):
+def test_codes_equal_lightlys(lightly, iterations, epsilon):
     scores = random_scores(12, 7)
     torch.testing.assert_close(
         sinkhorn(scores, epsilon=epsilon, iterations=iterations),
-        lightly_sinkhorn(scores, iterations=iterations, epsilon=epsilon),
+        lightly.sinkhorn(scores, iterations=iterations, epsilon=epsilon),
         atol=1e-12,
         rtol=0,
     )
@@ -63,11 +69,11 @@ def test_two_ranks_find_the_codes_of_one_process(run_ranks):
 
 @pytest.mark.parametrize("num_views", [2, 3])
 @pytest.mark.parametrize("queued", [0, 9])
-def test_loss_and_gradient_equal_lightlys(num_views, queued):
+def test_loss_and_gradient_equal_lightlys(lightly, num_views, queued):
     scores = random_scores(num_views, 6, 5).requires_grad_()
     queue = random_scores(num_views, queued, 5, seed=1) if queued else None
     ours = swav(scores, temperature=0.1, epsilon=0.05, queue_scores=queue)
-    theirs = SwaVLoss()(list(scores), [], None if queue is None else list(queue)).squeeze()
+    theirs = lightly.SwaVLoss()(list(scores), [], None if queue is None else list(queue)).squeeze()
     torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
     of_ours, of_theirs = (torch.autograd.grad(loss, scores)[0] for loss in (ours, theirs))
     torch.testing.assert_close(of_ours, of_theirs, atol=1e-12, rtol=0)

@@ -5,10 +5,7 @@ import copy
 import pytest
 import torch
 import torch.nn.functional as F
-from lightly.loss import NTXentLoss
 from method_gradients import gradient_of_a_step
-from pytorch_metric_learning.distances import LpDistance
-from pytorch_metric_learning.losses import NCALoss
 
 from raystudy.config import compose
 from raystudy.trial.build import build_evaluators, build_trainer, load_splits
@@ -40,10 +37,21 @@ def outputs_of(module):
     return seen
 
 
+# Ranks load this file, and do without the libraries it compares with: 5 s each.
 def nca(embeddings, labels, temperature):
     """SuNCEt as pytorch-metric-learning computes it."""
+    from pytorch_metric_learning.distances import LpDistance
+    from pytorch_metric_learning.losses import NCALoss
+
     distance = LpDistance(normalize_embeddings=True, p=2, power=2)
     return NCALoss(softmax_scale=1 / (2 * temperature), distance=distance)(embeddings, labels)
+
+
+def nt_xent(view1, view2, temperature):
+    """Return SimCLR's loss as lightly computes it."""
+    from lightly.loss import NTXentLoss
+
+    return NTXentLoss(temperature=temperature)(view1, view2)
 
 
 def test_suncets_loss_is_the_sum_of_two_libraries_losses():
@@ -52,7 +60,7 @@ def test_suncets_loss_is_the_sum_of_two_libraries_losses():
     losses = trainer.method.training_step(batch, progress())
     (embeddings,) = seen
     view1, view2, labelled = embeddings.split([OFF // 2, OFF // 2, ON])
-    contrast = NTXentLoss(temperature=0.3)(view1, view2)
+    contrast = nt_xent(view1, view2, 0.3)
     supervised = nca(labelled, batch.labels, 0.3)
     torch.testing.assert_close(losses["nt_xent"], contrast)
     torch.testing.assert_close(losses["suncet"], supervised)
@@ -64,7 +72,7 @@ def test_simclr_with_cross_entropy_is_the_sum_of_two_libraries_losses():
     method, batch = trainer.method, first_batch(trainer)
     embedded, logits = outputs_of(method.projector), outputs_of(method.head)
     losses = method.training_step(batch, progress())
-    contrast = NTXentLoss(temperature=0.3)(*embedded[0].chunk(2))
+    contrast = nt_xent(*embedded[0].chunk(2), 0.3)
     assert len(logits[0]) == ON
     supervised = F.cross_entropy(logits[0], batch.labels)
     torch.testing.assert_close(losses["loss"], contrast + 0.7 * supervised)

@@ -4,7 +4,6 @@ import copy
 
 import pytest
 import torch
-from lightly.loss import SwaVLoss
 from method_gradients import gradient_of_a_step
 
 from raystudy.config import compose
@@ -22,6 +21,8 @@ def trainer_of(study, *overrides):
 
 
 def test_the_loss_of_batch_and_queue_equals_lightlys():
+    from lightly.loss import SwaVLoss  # 5 s that ranks do without
+
     trainer = trainer_of("swav", *QUEUED)
     method, seen = trainer.method, []
     method.prototypes.register_forward_hook(lambda _, __, output: seen.append(output))
