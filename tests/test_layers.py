@@ -252,6 +252,31 @@ assert result.metrics["train/cluster_batches"] == 1
     assert done.returncode == 0, done.stderr
 
 
+def loaded_with(module):
+    """Return all that importing a module imports, the project's own modules and libraries."""
+    places = {module_of(path): path for path in (*files("raystudy"), *files("trainables"))}
+    loaded, waiting = set(), {module}
+    while waiting:
+        loaded.add(one := waiting.pop())
+        if one not in places:
+            continue
+        for node in ast.parse(places[one].read_text()).body:
+            if isinstance(node, ast.Import):
+                waiting |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                inside = {f"{node.module}.{alias.name}" for alias in node.names}
+                waiting |= {node.module, *(inside & places.keys())}
+        waiting -= loaded
+    return loaded
+
+
+def test_a_study_starts_without_torchvision_and_torchs_compiler():
+    loaded = loaded_with("raystudy.cli.sweep") | loaded_with("raystudy.trial.run")
+    assert "trainables.data.fingerprint" in loaded
+    assert not {name for name in loaded if name.split(".")[0] == "torchvision"}
+    assert not {name for name in loaded if name.startswith(("torch._dynamo", "torch._inductor"))}
+
+
 @pytest.mark.parametrize("room", ["cli", "report", "confirm", "evaluation", "study"])
 def test_commands_name_no_tracker(room):
     """They ask the protocol of `study.tracker`: another tracker is a class and a YAML."""

@@ -8,7 +8,7 @@ from omegaconf import DictConfig
 from rich.console import Console
 
 from raystudy import terminal
-from raystudy.cli import conclusion, confirm, plan, plan_table, reproduce, train
+from raystudy.cli import conclusion, confirm, plan, plan_table, train
 from raystudy.config import compose, override, recipe, scaling, scopes
 from raystudy.config.output_dir import folder_of, results_folder_among
 from raystudy.config.spec import StudySpec
@@ -81,6 +81,8 @@ def resume(study_id: str, overrides: Sequence[str]) -> int:
     if manifest.kind == "confirm":
         return confirm.resume(folder, overrides)
     if manifest.kind == "reproduce":
+        from raystudy.cli import reproduce  # torchvision, and torch's compiler: 2 s
+
         return reproduce.resume(folder, overrides)
     if manifest.kind == "train":
         return train.resume(folder, manifest, overrides)

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.ray
 
 COMMAND = Path(sys.executable).with_name("raystudy")
 SHORT = ["max_epochs=3", "min_epochs=3", "scaling.num_cpus=2", "tracker=none"]
-SMALL = ["encoder.widths=[8,16]", "batch_size=32"]  # long enough to be cut off in an epoch
+SMALL = ["encoder.widths=[8,16]"]
 
 
 @pytest.fixture
