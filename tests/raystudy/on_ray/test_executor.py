@@ -80,7 +80,7 @@ def test_a_study_that_a_full_disk_ends_and_one_interrupts_loses_no_epoch(tmp_pat
             study.interrupted |= (study_number, epoch) == (2, 3)
 
     first, second = Events(), InterruptAt()
-    with open_study(tmp_path / "s", trackers=[first], num_trials=4) as study:
+    with open_study(tmp_path / "s", trackers=[first], num_trials=2) as study:
         object.__setattr__(study.info, "name", "disk_full_in_1")
         with pytest.raises(StudyStalledError, match=r"No space left .*raystudy resume s"):
             RayExecutor(TWO_CPUS, curve).run(study)
