@@ -53,6 +53,11 @@ def run(file: str, command: Command, options: Mapping[str, Any], words: Sequence
 
     head = launcher.running_head(Path(file))
     if command.name == "ui":
+        if options["optuna"] is not None:
+            raise UserError(
+                "--cluster: 'ui' shows the cluster's MLflow here; Optuna's dashboard is started on "
+                f"the head, 'ray attach {file}', and forwarded by 'ray attach {file} -p 5000'."
+            )
         return _forward(head, options["host"], options["port"])
     if "output" in options and (options["output"] or command.name == "report"):
         return _fetch(head, options, words)

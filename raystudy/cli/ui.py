@@ -1,19 +1,26 @@
-"""``raystudy ui``: the tracker's user interface on the results."""
+"""``raystudy ui``: the tracker's user interface on the results, or Optuna's on one study."""
 
+import contextlib
 import errno
+import importlib.util
 import os
 import socket
 import sys
 from collections.abc import Sequence
+from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from raystudy.config import compose
-from raystudy.config.output_dir import folder_of
+from raystudy.config.output_dir import folder_of, results_folder_among
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.study.open_tracker import open_tracker
 
 
-def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET503
-    """Replace this process by the tracker's own server."""
+def ui(  # noqa: RET503
+    overrides: Sequence[str], *, host: str, port: int, optuna: str | None
+) -> int:
+    """Replace this process by the tracker's own server, or serve Optuna's dashboard of a study."""
+    if optuna is not None:
+        return _dashboard(optuna, overrides, host, port)
     settings = compose.load_shared(overrides)
     interface = open_tracker(settings).user_interface(host, port)
     if not interface.command:
@@ -24,6 +31,39 @@ def ui(overrides: Sequence[str], *, host: str, port: int) -> int:  # noqa: RET50
     print(interface.words, flush=True)  # noqa: T201
     os.environ |= interface.environment
     os.execv(sys.executable, list(interface.command))
+
+
+def _dashboard(study_id: str, overrides: Sequence[str], host: str, port: int) -> int:
+    """Serve until Ctrl-C."""
+    if importlib.util.find_spec("optuna_dashboard") is None:
+        raise UserError(
+            "ui --optuna needs the package optuna-dashboard; install it by "
+            "pip install 'raystudy[dashboard]', or leave --optuna out for MLflow."
+        )
+    from raystudy.study.stored import StoredStudy
+
+    study = StoredStudy.open(results_folder_among(overrides), study_id)
+    if not study.trials:
+        raise UserError(f"{study_id} has no trials yet, so there is nothing to show.")
+    require_free(host, port)
+    import optuna_dashboard
+
+    storage = study.growing
+    number = storage.get_study_id_from_name(study_id)
+    app = optuna_dashboard.wsgi(storage)
+    with make_server(host, port, app, handler_class=_Silent) as server:
+        address = f"http://{host}:{port}/dashboard/studies/{number}"
+        print(f"Optuna's dashboard of {study_id}, until Ctrl-C: {address}", flush=True)  # noqa: T201
+        with contextlib.suppress(KeyboardInterrupt):
+            server.serve_forever()
+    return EXIT_DONE
+
+
+class _Silent(WSGIRequestHandler):
+    """Answers without a line for each request."""
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """See `BaseHTTPRequestHandler.log_message`."""
 
 
 def require_free(host: str, port: int) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from typing import Any
 
 from optuna.storages import JournalStorage
-from optuna.storages.journal import BaseJournalBackend
+from optuna.storages.journal import BaseJournalBackend, JournalFileBackend
 
 from raystudy.errors import UserError
 from raystudy.storage import disk
+
+ONLY_READ = "this view of a study is only read; raystudy alone writes its journal."
 
 
 class Journal(BaseJournalBackend):
@@ -109,7 +111,23 @@ class Snapshot(BaseJournalBackend):
 
     def append_logs(self, logs: list[dict[str, Any]]) -> None:
         """Refuse: it is only read."""
-        raise UserError("this view of a study is only read; raystudy alone writes its journal.")
+        raise UserError(ONLY_READ)
+
+
+class Live(JournalFileBackend):
+    """A journal that another process writes, read again and again as it grows.
+
+    Parameters
+    ----------
+    path : Path
+    """
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(str(path))
+
+    def append_logs(self, logs: list[dict[str, Any]]) -> None:
+        """Refuse: it is only read."""
+        raise UserError(ONLY_READ)
 
 
 def _read(path: Path) -> tuple[list[dict[str, Any]], int]:

@@ -106,6 +106,8 @@ class Ledger:
                 directions=[objective.direction for objective in info.spec.objectives],
                 load_if_exists=True,
             )
+            if not study.metric_names:  # what Optuna's dashboard and plots call them
+                study.set_metric_names([objective.metric for objective in info.spec.objectives])
         _check_begun(study, info, space)
         ledger = cls(info, space, storage, study, scheduler, journal)
         try:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 import optuna
 from omegaconf import DictConfig
-from optuna.storages import BaseStorage
+from optuna.storages import BaseStorage, JournalStorage
 from optuna.trial import FrozenTrial, TrialState
 
 from raystudy.config import compose
@@ -21,7 +21,7 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.storage import waiting
 from raystudy.storage.database import open_database
 from raystudy.storage.folders import StudyFolder, TrialFolder, is_locked, open_study_folder
-from raystudy.storage.journal import Snapshot
+from raystudy.storage.journal import Live, Snapshot
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.waiting import Waiting
 from raystudy.study import trial_record
@@ -135,6 +135,12 @@ class StoredStudy:
         storage, _ = self._storage
         with quiet():
             return optuna.load_study(study_name=self.id, storage=storage)
+
+    @property
+    def growing(self) -> BaseStorage:
+        """Where Optuna's dashboard reads it while trials end; a journal only to be read."""
+        url = self.spec.storage
+        return JournalStorage(Live(self.folder.journal)) if url is None else open_database(url)
 
     @cached_property
     def attributes(self) -> dict[str, Any]:

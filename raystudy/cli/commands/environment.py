@@ -86,13 +86,20 @@ raystudy list --json""",
         function="ui",
         summary="Open MLflow's user interface on the results.",
         arguments=(
+            argument(
+                "--optuna",
+                metavar="STUDY",
+                help="open Optuna's dashboard on this study instead",
+                completer=completers.study_ids,
+            ),
             argument("--port", type=int, default=5000, help="(5000)"),
             argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)"),
             settings("tracker.uri= or output_dir=", completer=completers.store_settings),
         ),
         examples="""\
 raystudy ui
-raystudy ui --port 5001""",
+raystudy ui --port 5001
+raystudy ui --optuna swaro-1     # pip install 'raystudy[dashboard]'""",
     ),
     Command(
         name="sync",

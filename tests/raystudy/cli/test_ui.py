@@ -1,6 +1,9 @@
 """`raystudy ui` takes a port that is free, and says so where none is."""
 
+import json
+import shutil
 import socket
+from pathlib import Path
 
 import pytest
 
@@ -43,3 +46,53 @@ def test_a_server_elsewhere_is_named(capsys):
     told = capsys.readouterr().out
     assert "open http://" in told
     assert "secret" not in told
+
+
+CREATED = 4  # what Optuna's journal calls a trial's creation
+FIXTURES = Path(__file__).parents[2] / "fixtures" / "format_1"
+
+
+def interrupted(_):
+    raise KeyboardInterrupt
+
+
+@pytest.fixture
+def old_sweep(tmp_path, monkeypatch):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    shutil.copytree(FIXTURES / "studies/old-sweep", tmp_path / "studies/old-sweep")
+    return tmp_path / "studies/old-sweep/journal.log"
+
+
+def test_optunas_dashboard_shows_a_study_as_it_grows_and_cannot_write(
+    old_sweep, monkeypatch, capsys
+):
+    served = []
+    monkeypatch.setattr("optuna_dashboard.wsgi", served.append)
+    monkeypatch.setattr("wsgiref.simple_server.WSGIServer.serve_forever", interrupted)
+    assert main.main(["ui", "--optuna", "old-sweep", "--port", "5999"]) == 0
+    assert "http://127.0.0.1:5999/dashboard/studies/0" in capsys.readouterr().out
+    (storage,) = served
+    assert len(storage.get_all_trials(0)) == 4
+    with old_sweep.open("a") as file:
+        file.writelines(line for line in old_sweep.open() if json.loads(line)["op_code"] == CREATED)
+    assert len(storage.get_all_trials(0)) == 8
+    before = old_sweep.read_bytes()
+    with pytest.raises(UserError, match="only read"):
+        storage.set_study_user_attr(0, "note", "mine")
+    assert old_sweep.read_bytes() == before
+
+
+@pytest.mark.usefixtures("old_sweep")
+@pytest.mark.parametrize(
+    ("study", "found", "words"),
+    [
+        ("old-swep", True, "no study 'old-swep'"),
+        ("old-sweep", None, "pip install 'raystudy[dashboard]'"),
+    ],
+)
+def test_what_optunas_dashboard_cannot_show_is_one_sentence(
+    capsys, monkeypatch, study, found, words
+):
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: found)
+    assert main.main(["ui", "--optuna", study]) == 2
+    assert words in capsys.readouterr().err
