@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import optuna
-from hydra.errors import InstantiationException
 from hydra.utils import get_class, instantiate
 from optuna.distributions import BaseDistribution, CategoricalDistribution
 from optuna.exceptions import ExperimentalWarning
@@ -204,10 +203,8 @@ def _made(kind: Any, recipe: Mapping[str, Any], settings: Mapping[str, Any]) -> 
         if any(isinstance(value, (dict, list)) for value in given.values()):
             given = instantiate(given, _convert_="all")  # 2 ms, every trial again
         sampler: BaseSampler | Grid = kind(**{**given, **settings})
-    except InstantiationException as error:
+    except Exception as error:  # of any sampler, and of any object that it is given
         raise UserError(f"sampler: {error.__cause__ or error}") from error
-    except (TypeError, ValueError) as error:
-        raise UserError(f"sampler: {error}") from error
     return sampler
 
 
