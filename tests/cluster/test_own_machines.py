@@ -115,13 +115,13 @@ def test_ray_up_restarts_nothing_while_a_study_runs_and_says_so(hosts):
 
 
 def test_power_cut_of_a_worker_costs_no_epoch_and_it_comes_back_and_takes_trials(hosts):
-    start(hosts, "power", trials=12, epochs=30)
+    start(hosts, "power", trials=6, epochs=60)
     hosts.do("off", "w2")
     time.sleep(20)
     hosts.do("on", "w2")
     hosts.wait_until(lambda: "10.77.0.3" in alive(hosts))
     handed_out = len(trials_of(hosts, "power"))
-    assert_complete(hosts, "power", 12, 30)
+    assert_complete(hosts, "power", 6, 60)
     assert "w2" in {trial["host"] for trial in trials_of(hosts, "power")[handed_out:]}
 
 
