@@ -15,7 +15,8 @@ def make_hosts():
     made = []
 
     def make(workers):
-        made.append(Hosts(Path(tempfile.mkdtemp(prefix="bed", dir="/tmp")), workers))
+        made.append(Hosts(Path(tempfile.mkdtemp(prefix="bed", dir="/tmp"))))
+        made[-1].do("up", str(workers))
         return made[-1]
 
     yield make

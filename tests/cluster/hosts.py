@@ -48,18 +48,16 @@ def missing():
 
 
 class Hosts:
-    """A laptop ``lap``, a ``head`` and workers ``w1``, ``w2``, ...
+    """A laptop ``lap``, a ``head`` and workers ``w1``, ``w2``, ..., once ``bed.sh up`` made them.
 
     Parameters
     ----------
     folder : Path
         Short: Ray's sockets are in it.
-    workers : int
     """
 
-    def __init__(self, folder, workers):
+    def __init__(self, folder):
         self.folder = folder
-        self.do("up", str(workers))
 
     def do(self, *words, user="you", patience_s=600):
         """Run ``bed.sh`` and return what it printed."""

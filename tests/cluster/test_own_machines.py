@@ -45,7 +45,7 @@ def ask(hosts, words):
 def start(hosts, study, trials, epochs):
     settings = f"study.id={study} study.num_trials={trials} max_epochs={epochs}"
     hosts.on("head", f"(setsid {SWEEP} {settings} > {study}.log 2>&1 &)")
-    hosts.wait_until(lambda: finished_epochs(hosts, study) > 2 * trials)
+    hosts.wait_until(lambda: finished_epochs(hosts, study) > 6)
 
 
 def trials_of(hosts, study):
@@ -115,14 +115,18 @@ def test_ray_up_restarts_nothing_while_a_study_runs_and_says_so(hosts):
 
 
 def test_power_cut_of_a_worker_costs_no_epoch_and_it_comes_back_and_takes_trials(hosts):
-    start(hosts, "power", trials=6, epochs=60)
+    start(hosts, "power", trials=100, epochs=30)  # enough until it is back, after some minutes
     hosts.do("off", "w2")
-    time.sleep(20)
+    hosts.wait_until(lambda: "10.77.0.3" not in alive(hosts))
     hosts.do("on", "w2")
     hosts.wait_until(lambda: "10.77.0.3" in alive(hosts))
     handed_out = len(trials_of(hosts, "power"))
-    assert_complete(hosts, "power", 6, 60)
-    assert "w2" in {trial["host"] for trial in trials_of(hosts, "power")[handed_out:]}
+    hosts.wait_until(
+        lambda: "w2" in {trial["host"] for trial in trials_of(hosts, "power")[handed_out:]}
+    )
+    ask(hosts, "pause power")
+    hosts.wait_until(lambda: has_ended(hosts, "power"))
+    assert_complete(hosts, "power", len(trials_of(hosts, "power")), 30)
 
 
 @pytest.mark.parametrize("seconds", [20, None])
