@@ -27,6 +27,7 @@ from trainables.attacks.fab import FAB
 from trainables.attacks.objectives import DLR
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
+from trainables.networks.folding import under_attack
 from trainables.networks.resnet import ResNet
 from trainables.networks.small_conv import SmallConv
 
@@ -57,7 +58,11 @@ def contestants(model, linf, l2, heavy):
                 found = attack(x, labels)
             return found
 
-        return lambda x, labels: ours(model, x, labels), in_turn
+        def within(x, labels):  # as evaluations attack
+            with under_attack(model, "eval"):
+                return ours(model, x, labels)
+
+        return within, in_turn
 
     def pgd(ball, relative_step, start, **settings):
         return WhiteBoxPGD(

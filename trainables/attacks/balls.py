@@ -1,6 +1,7 @@
 """Threat models: what a perturbation may be."""
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -11,6 +12,7 @@ from torch import Tensor
 from trainables.attacks.rows import norm, normal, per_row, stuck, uniform
 
 Start = Literal["ball", "sphere", "radius_uniform", "zero"]
+Climb = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # copies, gradient, step length
 STARTS = ("ball", "sphere", "radius_uniform", "zero")
 
 
@@ -49,6 +51,10 @@ class Ball(Protocol):
         `size` is one for all rows or one for each; a negative one descends.
         """
         return self.confine(images, delta + size * self.steepest(gradient))
+
+    def climb(self, images: Tensor) -> Climb:
+        """Return what takes copies of `images` a step further, as `move` does."""
+        return lambda x, gradient, size: images + self.move(images, x - images, gradient, size)
 
 
 def _clip(images: Tensor, delta: Tensor) -> Tensor:
@@ -95,6 +101,15 @@ class LinfBall(Ball):
     def length(self, delta: Tensor) -> Tensor:
         """Return the largest absolute value."""
         return norm(delta, torch.inf).flatten()
+
+    def climb(self, images: Tensor) -> Climb:
+        """Return what takes copies of `images` a step further, as `move` does."""
+        least, most = (images - self.epsilon).clamp_(min=0), (images + self.epsilon).clamp_(max=1)
+
+        def step(x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
+            return (x + size * gradient.sign()).clamp_(least, most)
+
+        return step
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -71,15 +71,17 @@ class PGD:
         given = images.detach()
         # Measured on CPU against contiguous images: 1.3 times as fast for ResNet-18 at 128 images,
         # 0.95 at 16; the weights may have any layout.
-        images = given.contiguous(memory_format=torch.channels_last)
+        images = torch.empty_like(given, memory_format=torch.channels_last).copy_(given)
         delta = self.ball.sample(images, self.start) if delta0 is None else delta0.detach()
-        delta = self.ball.confine(images, delta)
+        x = images + self.ball.confine(images, delta)
+        climb = self.ball.climb(images)
         step = self.step_size if sense is None else self.step_size * sense.view(-1, 1, 1, 1)
         for _ in range(self.steps):
-            delta.requires_grad_()
+            x.requires_grad_()
             with torch.enable_grad():
-                total = loss(images + delta).sum()
+                # torch's counters of operations put hooks on what a network is given: no leaf.
+                total = loss(x.view_as(x)).sum()
             # autograd.grad, not backward: the weights' .grad stays untouched.
-            (gradient,) = torch.autograd.grad(total, delta)
-            delta = self.ball.move(images, delta.detach(), gradient, step)
-        return given + delta  # has the images' memory layout
+            (gradient,) = torch.autograd.grad(total, x)
+            x = climb(x.detach(), gradient, step)
+        return torch.empty_like(given).copy_(x)  # has the images' memory layout

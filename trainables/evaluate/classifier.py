@@ -9,7 +9,8 @@ from trainables.attacks.pgd import PGD
 from trainables.data.image_set import Splits
 from trainables.evaluate.accuracy import accuracy
 from trainables.methods.base import Method
-from trainables.modes import in_mode, isolated_rng
+from trainables.modes import isolated_rng
+from trainables.networks.folding import under_attack
 from trainables.ranges import refuse_below_one
 
 
@@ -64,7 +65,7 @@ class ClassifierAccuracy:
 
         val, size = splits.val, self.batch_size
         attacked = val.rows(slice(self.max_images))
-        with isolated_rng(self.seed), in_mode(method, "eval"):
+        with isolated_rng(self.seed), under_attack(method, "eval"):
             return {
                 "val/accuracy": accuracy(logits_of, val, batch_size=size),
                 "val/robust_accuracy": accuracy(

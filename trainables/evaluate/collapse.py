@@ -8,7 +8,8 @@ from trainables.attacks.relative import relative_pgd
 from trainables.data.image_set import Splits
 from trainables.evaluate.accuracy import accuracy
 from trainables.methods.base import Method
-from trainables.modes import in_mode, isolated_rng
+from trainables.modes import isolated_rng
+from trainables.networks.folding import under_attack
 from trainables.ranges import refuse_below_one
 from trainables.trainer import TrainingCollapsedError
 
@@ -70,7 +71,7 @@ class CollapseGuard:
         one = relative_pgd(ball=self.ball, relative_step=1.0, steps=1, start="zero")
         many = relative_pgd(ball=self.ball, relative_step=2.5 / self.steps, steps=self.steps)
         images, size = splits.train.evenly(self.max_images), self.batch_size
-        with isolated_rng(self.seed), in_mode(method, "eval"):
+        with isolated_rng(self.seed), under_attack(method, "eval"):
             fgsm = accuracy(method, images, attack=one, batch_size=size)
             pgd = accuracy(method, images, attack=many, batch_size=size)
         if fgsm >= self.high and pgd < self.share * fgsm:

@@ -16,6 +16,7 @@ from trainables.features import encode
 from trainables.methods.base import Method
 from trainables.modes import in_mode, isolated_rng
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import folded
 from trainables.ranges import refuse_below_one, refuse_below_zero, refuse_not_above_zero
 
 
@@ -94,10 +95,12 @@ class FrozenProbe:
                 penalty=self.penalty,
             )
             attacked = val.rows(slice(self.max_images))
+            with folded(encoder):
+                robust_accuracy = self._robust_accuracy(encoder, head, attacked)
             return {
                 "val/knn_accuracy": _accuracy(votes, val.labels),
                 "val/accuracy": _accuracy(head(features), val.labels),
-                "val/robust_accuracy": self._robust_accuracy(encoder, head, attacked),
+                "val/robust_accuracy": robust_accuracy,
             }
 
     def _robust_accuracy(self, encoder: Encoder, head: nn.Linear, val: ImageSet) -> float:

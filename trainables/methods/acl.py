@@ -10,8 +10,9 @@ from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.methods.base import Method
-from trainables.modes import Mode, in_mode
+from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.networks.heads import mlp
 from trainables.networks.split_batch_norm import split, use_branch
 from trainables.progress import Progress
@@ -94,7 +95,7 @@ class ACL(Method):
         delta0 = torch.cat([self.attack.ball.sample(view, self.attack.start) for view in views])
         images = torch.cat(views)
         with use_branch(self, "pgd"):
-            with in_mode(self, self.attack_mode):
+            with under_attack(self, self.attack_mode):
                 adversarial = self.attack(self._loss, images, delta0=delta0)
             attacked = self._loss(adversarial)
         with use_branch(self, "normal"):

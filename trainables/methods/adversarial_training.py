@@ -7,8 +7,9 @@ from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.methods.base import Method
-from trainables.modes import Mode, in_mode
+from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.progress import Progress
 
 
@@ -64,7 +65,7 @@ class AdversarialTraining(Method):
             return F.cross_entropy(self(x), labels, reduction="none")
 
         if self.attack is not None:
-            with in_mode(self, self.attack_mode):
+            with under_attack(self, self.attack_mode):
                 images = self.attack(misfit, images)
         logits = self(images)
         hits = (logits.argmax(dim=1) == labels).float().mean()

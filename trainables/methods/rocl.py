@@ -9,8 +9,9 @@ from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.losses.rocl import rocl
 from trainables.methods.base import Method
-from trainables.modes import Mode, in_mode
+from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
 from trainables.ranges import refuse_below_zero, refuse_not_above_zero
@@ -75,7 +76,7 @@ class RoCL(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return RoCL's loss of two views and the attacked first one."""
         view1, view2 = self.augment(batch.images), self.augment(batch.images)
-        with in_mode(self, self.attack_mode):
+        with under_attack(self, self.attack_mode):
             with torch.no_grad():
                 targets = self(view2)
             adversarial = instance_wise(

@@ -17,8 +17,9 @@ from trainables.features import encode
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.losses.rocl import rocl
 from trainables.methods.base import Method
-from trainables.modes import Mode, in_mode
+from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.networks.heads import mlp
 from trainables.progress import Progress
 from trainables.ranges import refuse_below_zero, refuse_not_above_zero
@@ -116,7 +117,7 @@ class SwARo(Method):
         """Return the loss of the original pairs under the attack of this batch."""
         view1, view2 = self.augment(batch.images), self.augment(batch.images)
         permutation, sense = self._permutation(batch, progress)
-        with in_mode(self, self.attack_mode):
+        with under_attack(self, self.attack_mode):
             with torch.no_grad():
                 targets = self(view2)
             adversarial = instance_wise(

@@ -9,8 +9,9 @@ from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.losses.trades import divergence, trades
 from trainables.methods.base import Method
-from trainables.modes import Mode, in_mode
+from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.progress import Progress
 from trainables.ranges import refuse_below_zero, refuse_not_above_zero
 
@@ -68,7 +69,7 @@ class TRADES(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return TRADES' loss of the batch and its attacked copy."""
         images, labels = self.augment(batch.labelled), batch.labels
-        with in_mode(self, self.attack_mode):
+        with under_attack(self, self.attack_mode):
             adversarial = self._attacked(images)
         # A pass for each kind of image, as in the authors' code: each has its own statistics.
         logits, adversarial_logits = self(images), self(adversarial)

@@ -12,8 +12,8 @@ from trainables.data.image_set import Splits
 from trainables.distributed import draw_rows
 from trainables.losses.trades import divergence, trades
 from trainables.methods.base import Method
-from trainables.modes import in_mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.progress import Progress
 from trainables.protocols.base import Classifier, Fitting, linear_head, own_copy
 from trainables.protocols.fitting import BestOnTest, Fit, TrainedFitting
@@ -105,7 +105,7 @@ class _Trades(Method):
         noise = draw_rows(
             lambda n: torch.randn(n, *images.shape[1:], device=images.device), len(images)
         )
-        with in_mode(self, "eval"):
+        with under_attack(self, "eval"):
             with torch.no_grad():
                 clean = self.classifier(images)
 

@@ -12,8 +12,9 @@ from trainables.augment.pipeline import Augmentation, Pipeline
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet, Splits
 from trainables.methods.base import Method
-from trainables.modes import Mode, in_mode
+from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
+from trainables.networks.folding import under_attack
 from trainables.progress import Progress
 from trainables.protocols.base import Classifier, Fitting, linear_head, own_copy
 from trainables.protocols.fitting import BestOnTest, Fit, TrainedFitting
@@ -167,5 +168,5 @@ class _LinearLayer(Method):
         def misfit(perturbed: Tensor) -> Tensor:
             return F.cross_entropy(self(perturbed), labels, reduction="none")
 
-        with in_mode(self, "eval"):
+        with under_attack(self, "eval"):
             return attack(misfit, images)

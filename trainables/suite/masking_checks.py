@@ -16,6 +16,7 @@ from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
 from trainables.modes import isolated_rng
+from trainables.networks.folding import folded
 from trainables.ranges import refuse_not_ascending, refuse_not_whole
 from trainables.suite.masking import Evidence
 
@@ -93,7 +94,7 @@ class MaskingChecks:
         """
         few, evidence = images.rows(slice(self.max_images)), known or Evidence()
         logits_of = with_slope(classifier)
-        attacked = partial(_attacked, logits_of, few, batch_size, seed)
+        attacked = partial(_attacked, classifier, few, batch_size, seed)
         if evidence.one_step is None:
             one = WhiteBoxPGD(ball=ball, relative_step=1.0, steps=1, start="zero", keep_best=False)
             evidence = replace(
@@ -142,15 +143,17 @@ def _unbounded(ball: Ball, images: ImageSet) -> Ball:
 
 
 def _attacked(
-    classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int, adversary: Adversary
+    classifier: nn.Module, images: ImageSet, batch_size: int, seed: int, adversary: Adversary
 ) -> tuple[float, float]:
     """Return accuracy and mean cross-entropy under attack."""
-    right, loss = 0, 0.0
+    right, loss, logits_of = 0, 0.0, with_slope(classifier)
     rows = torch.split(torch.arange(len(images), device=images.images.device), batch_size)
     for number, chunk in enumerate(rows):
         labels = images.labels[chunk]
         with isolated_rng(seed + number), torch.no_grad():
-            logits = classifier(adversary(classifier, images.pixels(chunk), labels))
+            with folded(classifier):
+                copies = adversary(logits_of, images.pixels(chunk), labels)
+            logits = classifier(copies)
         right += int((logits.argmax(dim=1) == labels).sum())
         loss += F.cross_entropy(logits, labels, reduction="sum").item()
     return right / len(images), loss / len(images)

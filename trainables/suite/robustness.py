@@ -11,6 +11,7 @@ from trainables.attacks.balls import Ball
 from trainables.attacks.epsilons import in_growing_balls
 from trainables.data.image_set import ImageSet
 from trainables.modes import isolated_rng
+from trainables.networks.folding import folded
 from trainables.ranges import refuse_not_ascending
 from trainables.trainer import Precision
 
@@ -77,28 +78,33 @@ class RobustnessCurve:
         """
         rows = torch.arange(len(images), device=images.images.device)
         chunks = torch.split(rows, batch_size)[done:]
-        logits_of = with_slope(classifier)
         pairs = zip(chunks, images.in_turn(chunks), strict=True)
         for number, (chunk, pixels) in enumerate(pairs, start=done):
             with isolated_rng(seed + number), torch.no_grad():
-                right = self._verdicts(logits_of, pixels, images.labels[chunk])
+                right = self._verdicts(classifier, pixels, images.labels[chunk])
             yield right.cpu()
 
-    def _verdicts(self, classifier: LogitsOf, images: Tensor, labels: Tensor) -> Tensor:
-        def right(copies: Tensor) -> Tensor:
-            return torch.as_tensor(classifier(copies).argmax(dim=1) == labels)
+    def _verdicts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
+        logits_of = with_slope(classifier)
 
         def low_precision(x: Tensor) -> Tensor:
             with torch.autocast(x.device.type, torch.bfloat16):
-                logits = classifier(x)
+                logits = logits_of(x)
             return logits.float()
+
+        def right(logits_of: LogitsOf, rows: Tensor | slice = slice(None)) -> Tensor:
+            with folded(classifier):
+                found = list(
+                    in_growing_balls(
+                        self.adversary, self.radii, logits_of, images[rows], labels[rows]
+                    )
+                )
+            hits = [classifier(copies).argmax(dim=1) == labels[rows] for copies in found]
+            return torch.stack(hits)
 
         verdicts = torch.ones(len(self.radii), len(labels), dtype=torch.bool, device=labels.device)
         if self.precision == "bfloat16":
-            found = in_growing_balls(self.adversary, self.radii, low_precision, images, labels)
-            verdicts = torch.stack([right(copies) for copies in found])
+            verdicts = right(low_precision)
         left = verdicts.any(dim=0).nonzero().squeeze(1)
-        found = in_growing_balls(self.adversary, self.radii, classifier, images[left], labels[left])
-        again = torch.stack([classifier(copies).argmax(dim=1) == labels[left] for copies in found])
-        verdicts[:, left] &= again
+        verdicts[:, left] &= right(logits_of, left)
         return verdicts.int().cumprod(dim=0).bool()  # a larger ball holds the smaller

@@ -1,0 +1,101 @@
+"""Networks whose weights stand still, such as those under attack, without their batch norms."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from trainables.modes import Mode, in_mode
+from trainables.networks.split_batch_norm import SplitBatchNorm
+
+Linear = nn.Conv2d | nn.Linear
+NUMBERED = "torchvision.models.resnet"  # in its modules what ``conv1`` returns goes to ``bn1``
+
+
+@contextmanager
+def under_attack(network: nn.Module, mode: Mode) -> Iterator[None]:
+    """Put a network in a mode and fold it; its weights get no gradient within."""
+    with in_mode(network, mode), folded(network):
+        yield
+
+
+@contextmanager
+def folded(network: nn.Module) -> Iterator[None]:
+    r"""Multiply batch norms in eval mode into the layers before them, and undo it afterwards.
+
+    .. math:: \gamma (w x + b - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta
+        = (s w) x + (s (b - \mu) + \beta), \qquad s = \gamma / \sqrt{\sigma^2 + \epsilon}
+
+    The network returns the same but for rounding, and the gradient of its input too; gradients of
+    the weights are lost. What was compiled is left as it is.
+
+    Parameters
+    ----------
+    network : nn.Module
+        torchvision's ResNets and ``nn.Sequential`` are known; other parts stay as they are.
+        A layer belongs to one batch norm only.
+    """
+    pairs = [] if _is_compiled(network) else list(_pairs(network))
+    before = [(layer, layer.weight, layer.bias) for layer, _ in pairs]
+    try:
+        with torch.no_grad():
+            for layer, norm in pairs:
+                _weights(layer).update(_product(layer, norm))
+                vars(norm)["forward"] = _same
+        yield
+    finally:
+        for layer, weight, bias in before:
+            _weights(layer).update(weight=weight, bias=bias)
+        for _, norm in pairs:
+            vars(norm).pop("forward", None)
+
+
+def _pairs(network: nn.Module) -> Iterator[tuple[Linear, _BatchNorm]]:
+    for layer, following in _neighbours(network):
+        norm = following
+        if isinstance(following, SplitBatchNorm):
+            norm = following.branches[following.active]
+        if not isinstance(layer, Linear) or not isinstance(norm, _BatchNorm):
+            continue
+        is_fixed = not norm.training and norm.running_mean is not None
+        if is_fixed and "forward" not in vars(norm):  # folded already
+            yield layer, norm
+
+
+def _neighbours(network: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
+    for part in network.modules():
+        if isinstance(part, nn.Sequential):
+            yield from pairwise(part)
+        elif type(part).__module__ == NUMBERED:
+            parts = dict(part.named_children())
+            for name in parts:
+                if name.startswith("conv"):
+                    yield parts[name], parts[name.replace("conv", "bn")]
+
+
+def _is_compiled(network: nn.Module) -> bool:
+    return any(part._compiled_call_impl is not None for part in network.modules())
+
+
+def _weights(layer: Linear) -> dict[str, Any]:
+    return cast(dict[str, Any], layer._parameters)
+
+
+def _product(layer: Linear, norm: _BatchNorm) -> dict[str, Tensor]:
+    assert norm.running_mean is not None
+    assert norm.running_var is not None
+    scale = (norm.running_var + norm.eps).rsqrt_()
+    if norm.weight is not None:
+        scale = scale * norm.weight
+    mean = norm.running_mean if layer.bias is None else norm.running_mean - layer.bias
+    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
+    weight = layer.weight * scale.view(-1, *[1] * (layer.weight.dim() - 1))
+    return {"weight": weight, "bias": torch.addcmul(shift, scale, mean, value=-1)}
+
+
+def _same(rows: Tensor) -> Tensor:
+    return rows
