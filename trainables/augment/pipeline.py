@@ -58,8 +58,9 @@ class Pipeline:
 
 def uniform(images: Tensor, low: float, high: float, *shape: int) -> Tensor:
     """Draw from [low, high) for each image, shape (N, *shape), float32."""
-    sample = draw_rows(lambda n: torch.rand(n, *shape, device=images.device), len(images))
-    return low + (high - low) * sample
+    return draw_rows(
+        lambda n: torch.empty(n, *shape, device=images.device).uniform_(low, high), len(images)
+    )
 
 
 def coin(images: Tensor, probability: float) -> Tensor:

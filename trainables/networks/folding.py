@@ -13,6 +13,7 @@ from trainables.modes import Mode, in_mode
 from trainables.networks.split_batch_norm import SplitBatchNorm
 
 Linear = nn.Conv2d | nn.Linear
+Pair = tuple[Linear, _BatchNorm]
 NUMBERED = "torchvision.models.resnet"  # in its modules what ``conv1`` returns goes to ``bn1``
 
 
@@ -42,10 +43,10 @@ def folded(network: nn.Module) -> Iterator[None]:
     pairs = [] if _is_compiled(network) else list(_pairs(network))
     before = [(layer, layer.weight, layer.bias) for layer, _ in pairs]
     try:
-        with torch.no_grad():
-            for layer, norm in pairs:
-                _weights(layer).update(_product(layer, norm))
-                vars(norm)["forward"] = _same
+        products = list(_products(pairs))
+        for (layer, norm), (weight, bias) in zip(pairs, products, strict=True):
+            _weights(layer).update(weight=weight, bias=bias)
+            vars(norm)["forward"] = _same
         yield
     finally:
         for layer, weight, bias in before:
@@ -54,7 +55,7 @@ def folded(network: nn.Module) -> Iterator[None]:
             vars(norm).pop("forward", None)
 
 
-def _pairs(network: nn.Module) -> Iterator[tuple[Linear, _BatchNorm]]:
+def _pairs(network: nn.Module) -> Iterator[Pair]:
     for layer, following in _neighbours(network):
         norm = following
         if isinstance(following, SplitBatchNorm):
@@ -85,16 +86,29 @@ def _weights(layer: Linear) -> dict[str, Any]:
     return cast(dict[str, Any], layer._parameters)
 
 
-def _product(layer: Linear, norm: _BatchNorm) -> dict[str, Tensor]:
+@torch.no_grad()
+def _products(pairs: list[Pair]) -> Iterator[tuple[Tensor, Tensor]]:
+    """Yield each pair's weight and bias; what can be is one operation for all of them."""
+    if not pairs:
+        return
+    statistics = [_statistics(layer, norm) for layer, norm in pairs]
+    means, variances, gains, shifts = (list(column) for column in zip(*statistics, strict=True))
+    scales = torch._foreach_add(variances, [norm.eps for _, norm in pairs])
+    torch._foreach_rsqrt_(scales)
+    torch._foreach_mul_(scales, gains)
+    biases = torch._foreach_addcmul(shifts, scales, means, value=-1)
+    for (layer, _), scale, bias in zip(pairs, scales, biases, strict=True):
+        yield layer.weight * scale.view(-1, *[1] * (layer.weight.dim() - 1)), bias
+
+
+def _statistics(layer: Linear, norm: _BatchNorm) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Return the mean of what the layer returns without bias, the variance, gamma and beta."""
     assert norm.running_mean is not None
     assert norm.running_var is not None
-    scale = (norm.running_var + norm.eps).rsqrt_()
-    if norm.weight is not None:
-        scale = scale * norm.weight
     mean = norm.running_mean if layer.bias is None else norm.running_mean - layer.bias
-    shift = torch.zeros_like(mean) if norm.bias is None else norm.bias
-    weight = layer.weight * scale.view(-1, *[1] * (layer.weight.dim() - 1))
-    return {"weight": weight, "bias": torch.addcmul(shift, scale, mean, value=-1)}
+    if norm.affine:
+        return mean, norm.running_var, norm.weight, norm.bias
+    return mean, norm.running_var, torch.ones_like(mean), torch.zeros_like(mean)
 
 
 def _same(rows: Tensor) -> Tensor:

@@ -1,0 +1,42 @@
+"""A training step asks the device for few operations outside the encoder."""
+
+import pytest
+import torch
+from count_operations import Operations, of_step
+from on_meta import settings_of, trainer_of
+from torch import nn
+
+from raystudy.config import catalogue
+
+# A tenth above what was counted on 2026-11-29 with two steps of an attack.
+MOST = {
+    "acl": 880, "at": 140, "byol": 580, "cross_entropy": 75, "fast_at": 185, "fast_at_linf": 105,
+    "free_at": 40, "moco": 610, "msr": 625, "rocl": 745, "scl": 435, "simclr": 440,
+    "simclr_ce": 430, "simsiam": 515, "simsiam_msr": 640, "suncet": 430, "suncet_swav": 515,
+    "swaro": 760, "swav": 515, "trades": 245,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("study", catalogue.study_names())
+def test_a_step_has_few_kernels_outside_the_encoder(study):
+    settings = settings_of(study, "encoder=resnet18", "trainer.clip_grad_norm=null")
+    assert of_step(trainer_of(settings)).kernels.total() <= MOST[study]
+
+
+def test_views_and_allocations_are_no_kernels():
+    values = torch.empty(4, 2, device="meta")
+    with Operations() as counted:
+        values.t().unsqueeze(0).expand(3, 2, 4).mul(2)
+        torch.empty(3, device="meta")
+    assert counted.kernels == {"mul": 1}
+    assert counted.by_name.total() == 5
+
+
+def test_what_happens_in_an_encoder_is_not_counted():
+    method = trainer_of(settings_of("simclr")).method
+    counted, images = Operations(), torch.rand(6, 3, 16, 16, device="meta")
+    counted.skip_encoders_of(method)
+    with counted:
+        nn.Sequential(method.encoder, nn.Identity())(images).sum().backward()
+    assert set(counted.kernels) == {"sum", "ones_like"}
+    assert all(weight.grad is not None for weight in method.encoder.parameters())
