@@ -11,8 +11,8 @@ updates are not. With a study's name, its operations by name.
 
 import sys
 
-from on_meta import settings_of, trainer_of
 from count_operations import of_step
+from on_meta import settings_of, trainer_of
 
 from raystudy.config import catalogue
 
