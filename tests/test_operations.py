@@ -1,4 +1,4 @@
-"""A training step asks the device for few operations outside the encoder."""
+"""What a training step asks of the device, and of other ranks, outside the encoder."""
 
 import pytest
 import torch
@@ -40,3 +40,18 @@ def test_what_happens_in_an_encoder_is_not_counted():
         nn.Sequential(method.encoder, nn.Identity())(images).sum().backward()
     assert set(counted.kernels) == {"sum", "ones_like"}
     assert all(weight.grad is not None for weight in method.encoder.parameters())
+
+
+@pytest.mark.parametrize("study", catalogue.study_names())
+def test_a_method_says_whether_each_step_trains_every_parameter(study):
+    trainer, left_out = trainer_of(settings_of(study)), set()
+    trainer.method.train()
+    for epoch in (0, trainer.max_epochs // 2, trainer.max_epochs - 1):
+        trainer.epoch = epoch
+        trainer.method.before_epoch(trainer._train, trainer._progress(0))
+        batch = next(iter(trainer._batches.epoch(epoch)))
+        trainer.optimizer.zero_grad(set_to_none=True)
+        trainer._step(batch, trainer._progress(0))["loss"].backward()
+        parameters = [value for value in trainer.method.parameters() if value.requires_grad]
+        left_out |= {value for value in parameters if value.grad is None}
+    assert trainer.method.trains_every_parameter == (not left_out)

@@ -1,17 +1,21 @@
 """Preparation of a method before it trains."""
 
 import functools
+import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.nn.parallel import DistributedDataParallel
 from torch.optim import Optimizer
 
 from trainables import distributed
+from trainables.batch import Batch
 from trainables.methods.base import Method
 from trainables.networks import sync_batch_norm
 from trainables.networks.encoder import Encoder
+from trainables.progress import Progress
 
 WAYS = 256  # to run an encoder
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
@@ -43,6 +47,32 @@ def prepare(
             if isinstance(module, Encoder):  # the target of a momentum method is another
                 module.compile(backend=compile_backend)
     return method
+
+
+class _TrainingStep(nn.Module):
+    """A method's step as a forward pass, which is what DDP wraps."""
+
+    def __init__(self, method: Method) -> None:
+        super().__init__()
+        self.method = method
+
+    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        return self.method.training_step(batch, progress)
+
+
+def training_step(method: Method) -> nn.Module:
+    """Return the step of a method, (batch, progress) to scalars, its gradients over all ranks."""
+    step = _TrainingStep(method)
+    if distributed.world_size() == 1:
+        return step
+    with warnings.catch_warnings():  # torch 2.15 has no other name yet for quite this
+        warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
+        return DistributedDataParallel(
+            step,
+            broadcast_buffers=False,  # they stay equal by themselves (SyncBN, pseudo-labels)
+            find_unused_parameters=not method.trains_every_parameter,
+            gradient_as_bucket_view=True,
+        )
 
 
 def _let_trials_compile() -> None:

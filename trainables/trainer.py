@@ -3,7 +3,6 @@
 import functools
 import math
 import time
-import warnings
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -11,9 +10,8 @@ from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
-from trainables import distributed, random_state
+from trainables import random_state
 from trainables.batch import Batch
 from trainables.cost import Cost
 from trainables.data.batches import Batches
@@ -23,7 +21,13 @@ from trainables.methods.base import Method
 from trainables.optim.rates import rates, refuse_momentum_too_small, set_rates
 from trainables.optim.schedules import Schedule
 from trainables.part_of_epoch import PartOfEpoch
-from trainables.preparation import OptimizerFactory, build_optimizer, prepare, spare_dynamo
+from trainables.preparation import (
+    OptimizerFactory,
+    build_optimizer,
+    prepare,
+    spare_dynamo,
+    training_step,
+)
 from trainables.progress import Progress
 from trainables.ranges import refuse_not_above_zero
 
@@ -95,17 +99,6 @@ class TrainerOptions:
             refuse_not_above_zero("trainer", clip_grad_norm=self.clip_grad_norm)
 
 
-class _TrainingStep(nn.Module):
-    """A method's step as a forward pass, which is what DDP wraps."""
-
-    def __init__(self, method: Method) -> None:
-        super().__init__()
-        self.method = method
-
-    def forward(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
-        return self.method.training_step(batch, progress)
-
-
 class Trainer:
     """Train a method, an epoch at a time.
 
@@ -150,15 +143,7 @@ class Trainer:
         )
         self.optimizer = build_optimizer(optimizer, self.method)
         refuse_momentum_too_small(self.optimizer, lr_schedule)
-        self._step: nn.Module = _TrainingStep(self.method)
-        if distributed.world_size() > 1:
-            # Buffers stay equal by themselves (SyncBN, pseudo-labels); a method may leave some
-            # parameters out of a step (SuNCEt after its switch-off).
-            with warnings.catch_warnings():  # torch 2.15 has no other name yet for quite this
-                warnings.filterwarnings("ignore", "`broadcast_buffers`", FutureWarning)
-                self._step = DistributedDataParallel(
-                    self._step, broadcast_buffers=False, find_unused_parameters=True
-                )
+        self._step = training_step(self.method)
         self._lr_schedule = lr_schedule
         self._train = train
         self._batches = batches

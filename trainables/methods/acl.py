@@ -51,6 +51,8 @@ class ACL(Method):
     .. [1] Jiang et al. 2020, arXiv:2010.13337, Sec. 3.2.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

@@ -36,6 +36,8 @@ class AdversarialTraining(Method):
     .. [3] "Fast training of deep neural networks robust to adversarial perturbations", l2.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

@@ -1,5 +1,7 @@
 """The interface of a training method."""
 
+from typing import ClassVar
+
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -14,9 +16,17 @@ class Method(nn.Module):
 
     A method makes its own views: which views exist is part of the method. It is handed its
     parts and inherits from this class and from nothing else.
+
+    Attributes
+    ----------
+    encoder : Encoder
+    trains_every_parameter : bool
+        Whether each step's loss depends on every parameter that has a gradient. Several ranks then
+        need not look for those that it left out.
     """
 
     encoder: Encoder
+    trains_every_parameter: ClassVar[bool] = False
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return ``{"loss": ..., other scalars to log}``, all on the device, none synchronised.

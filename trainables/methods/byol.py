@@ -37,6 +37,8 @@ class BYOL(Method):
     .. [1] Grill et al. 2020, arXiv:2006.07733, Algorithm 1.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

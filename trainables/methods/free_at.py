@@ -37,6 +37,8 @@ class FreeAT(Method):
     .. [1] Shafahi et al. 2019, arXiv:1904.12843, Algorithm 1.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self, *, encoder: Encoder, num_classes: int, augment: Augmentation, attack: PGD
     ) -> None:

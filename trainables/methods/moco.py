@@ -40,6 +40,8 @@ class MoCo(Method):
     .. [1] He et al. 2019, arXiv:1911.05722, Algorithm 1; Chen et al. 2020, arXiv:2003.04297.
     """
 
+    trains_every_parameter = True
+
     queue: Tensor
 
     def __init__(

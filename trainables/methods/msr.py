@@ -48,6 +48,8 @@ class MSR(Method):
        Self-supervised Learning", Eq. 5 and 6.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

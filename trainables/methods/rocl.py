@@ -43,6 +43,8 @@ class RoCL(Method):
        arXiv:2006.07589, Algorithm 1.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

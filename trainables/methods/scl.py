@@ -30,6 +30,8 @@ class SCL(Method):
     .. [1] Khosla et al. 2020, arXiv:2004.11362, Eq. 2.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

@@ -32,6 +32,8 @@ class SimCLR(Method):
     .. [1] Chen et al. 2020, arXiv:2002.05709, Algorithm 1.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

@@ -31,6 +31,8 @@ class SimSiam(Method):
     .. [1] Chen & He 2020, arXiv:2011.10566, Algorithm 1.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

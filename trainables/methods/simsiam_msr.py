@@ -43,6 +43,8 @@ class SimSiamMSR(Method):
        Self-supervised Learning", Appendix B.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

@@ -40,6 +40,8 @@ class SuNCEt(Method):
     .. [1] Assran et al. 2020, arXiv:2006.10803, Eq. 2.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

@@ -59,6 +59,8 @@ class SwARo(Method):
        Algorithm 1 and Eq. 6. Eq. 1 prints a denominator without the positive: a misprint.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

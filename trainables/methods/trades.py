@@ -39,6 +39,8 @@ class TRADES(Method):
     .. [1] Zhang et al. 2019, arXiv:1901.08573, Algorithm 1.
     """
 
+    trains_every_parameter = True
+
     def __init__(
         self,
         *,

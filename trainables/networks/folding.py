@@ -49,8 +49,8 @@ def folded(network: nn.Module) -> Iterator[None]:
             vars(norm)["forward"] = _same
         yield
     finally:
-        for layer, weight, bias in before:
-            _weights(layer).update(weight=weight, bias=bias)
+        for layer, own_weight, own_bias in before:
+            _weights(layer).update(weight=own_weight, bias=own_bias)
         for _, norm in pairs:
             vars(norm).pop("forward", None)
 

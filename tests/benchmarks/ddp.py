@@ -1,0 +1,85 @@
+"""Two ranks on two cores beside one rank on one core. By hand:
+
+``PYTHONPATH=tests/support python tests/benchmarks/ddp.py [--study simclr] [--images 64]``
+``[--encoder resnet18] [--rounds 3] [--steps 2]``
+
+Every rank has one thread and as many images of 32 x 32. In turn train one process, two that know
+nothing of each other, and two ranks; printed are the median seconds a step and two efficiencies:
+of one process and of two strangers, which share caches and memory too, over two ranks. Both cores
+must be free. Gloo through the loopback device stands for a network.
+"""
+# ruff: noqa: T201  (what it prints is what it is for)
+
+import argparse
+import itertools
+import statistics
+import time
+from concurrent.futures import ThreadPoolExecutor
+
+import torch
+from ranks import Ranks
+
+from raystudy.config import compose
+from raystudy.trial.build import _build, build_method
+from trainables import distributed
+from trainables.data.image_set import ImageSet
+from trainables.trainer import Trainer
+
+
+def seconds(study, encoder, images, steps):
+    """Return how long each step takes after the first one."""
+    torch.set_num_threads(1)
+    rows = images * distributed.world_size()
+    settings = compose.load(study, ["data=cifar10", f"encoder={encoder}", f"batch_size={rows}"])
+    total = rows * (steps + 1)
+    train = ImageSet(torch.zeros(total, 3, 32, 32, dtype=torch.uint8), torch.arange(total) % 10)
+    trainer = Trainer(
+        method=build_method(settings),
+        optimizer=_build(settings.optimizer),
+        lr_schedule=_build(settings.lr_schedule),
+        train=train,
+        batches=_build(settings.batches)(train),
+        max_epochs=settings.max_epochs,
+        options=_build(settings.trainer),
+    )
+    trainer.method.train()
+    trainer.method.before_epoch(train, trainer._progress(0))
+    found = []
+    for index, batch in enumerate(itertools.islice(trainer._batches.epoch(0), steps + 1)):
+        started = time.perf_counter()
+        trainer._update(batch, trainer._progress(index))
+        found.append(time.perf_counter() - started)
+    return found[1:]
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--study", default="simclr")
+    parser.add_argument("--encoder", default="resnet18")
+    parser.add_argument("--images", type=int, default=64)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--steps", type=int, default=2)
+    options = parser.parse_args()
+    asked = options.study, options.encoder, options.images, options.steps
+    strangers, pair = [Ranks(1), Ranks(1)], Ranks(2)
+    times = {name: [] for name in ("one process", "two strangers", "two ranks")}
+
+    def both():
+        with ThreadPoolExecutor() as threads:
+            return [
+                found for (found,) in threads.map(lambda one: one.run(seconds, *asked), strangers)
+            ]
+
+    ways = (lambda: strangers[0].run(seconds, *asked)), both, (lambda: pair.run(seconds, *asked))
+    for _ in range(options.rounds):
+        for found, run in zip(times.values(), ways, strict=True):
+            found += [max(step) for step in zip(*run(), strict=True)]
+    medians = {name: statistics.median(found) for name, found in times.items()}
+    print(f"{options.study}, {options.encoder}, {options.images} images a rank")
+    for name, median in medians.items():
+        efficiency = median / medians["two ranks"]
+        print(f"  {name:14s} {median:.3f} s a step, efficiency of two ranks {efficiency:.2f}")
+
+
+if __name__ == "__main__":
+    main()
