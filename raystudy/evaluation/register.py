@@ -46,8 +46,8 @@ def read(name: str, search_path: Sequence[str] = ()) -> Table:
         If there is none, with the nearest; if its file has a key or a reference that is unknown.
     """
     file = name.replace("/", "_")
-    is_file_name = "_" in name and "/" not in name
-    path = None if is_file_name else catalogue.find_yaml(f"{FOLDER}/{file}", search_path)
+    is_name = _name(file) == name  # fast_at/figure1, and neither its file's nor fast/at_figure1
+    path = catalogue.find_yaml(f"{FOLDER}/{file}", search_path) if is_name else None
     if path is None:
         known = names(search_path)
         raise UserError(

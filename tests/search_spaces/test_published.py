@@ -149,9 +149,14 @@ def test_what_does_not_fit_the_rest_is_refused(tmp_path, text, wrong):
         register.read("mine/table1", [str(tmp_path)])
 
 
-def test_a_misspelt_table_gets_the_nearest():
-    with pytest.raises(UserError, match="no table 'swaro/tabel8'; did you mean 'swaro/table8'"):
-        register.read("swaro/tabel8")
+@pytest.mark.parametrize(("misspelt", "meant"), [
+    ("swaro/tabel8", "swaro/table8"),
+    ("fast_at_figure1", "fast_at/figure1"),  # its file's name
+    ("fast/at_figure1", "fast_at/figure1"),
+])  # fmt: skip
+def test_a_misspelt_table_gets_the_nearest(misspelt, meant):
+    with pytest.raises(UserError, match=f"no table '{misspelt}'; did you mean '{meant}'"):
+        register.read(misspelt)
 
 
 def test_swaros_recipe_has_the_figures_of_its_first_table():
