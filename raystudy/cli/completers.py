@@ -80,6 +80,11 @@ def store_settings(**_: object) -> list[str]:
     return ["tracker.uri=", "output_dir="]
 
 
+def study_ids_and_store_settings(parsed_args: Namespace, **_: object) -> list[str]:
+    """Return what may be the first word after ``raystudy ui``."""
+    return [*study_ids(parsed_args), *store_settings()]
+
+
 def scaling(parsed_args: Namespace, **_: object) -> list[str]:
     """Return the options of ``scaling``, as settings."""
     return _options("scaling", parsed_args)

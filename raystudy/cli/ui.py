@@ -9,20 +9,39 @@ import sys
 from collections.abc import Sequence
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
+from raystudy.cli.commands.arguments import optional_study
 from raystudy.config import compose
-from raystudy.config.output_dir import folder_of, results_folder_among
+from raystudy.config.output_dir import folder_of, results_folder, results_folder_among
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.study.open_tracker import open_tracker
+from raystudy.storage.folders import open_study_folder
+from raystudy.study.open_tracker import open_tracker, settings_of_study
 
 
 def ui(  # noqa: RET503
-    overrides: Sequence[str], *, host: str, port: int, optuna: str | None
+    study: str | None, overrides: Sequence[str], *, host: str, port: int, optuna: str | None
 ) -> int:
-    """Replace this process by the tracker's own server, or serve Optuna's dashboard of a study."""
+    """Replace this process by the tracker's own server, or serve Optuna's dashboard of a study.
+
+    Parameters
+    ----------
+    study : str, optional
+        Whose page to show. A setting is taken as an override.
+    overrides : sequence of str
+    host : str
+    port : int
+    optuna : str, optional
+        The study of the dashboard.
+    """
+    study_id, overrides = optional_study("ui", study, overrides)
     if optuna is not None:
+        if study_id is not None:
+            raise UserError(f"ui: give {study_id} or --optuna {optuna}, not both.")
         return _dashboard(optuna, overrides, host, port)
-    settings = compose.load_shared(overrides)
-    interface = open_tracker(settings).user_interface(host, port)
+    folder = None if study_id is None else open_study_folder(results_folder(overrides), study_id)
+    settings = (
+        compose.load_shared(overrides) if folder is None else settings_of_study(folder, overrides)
+    )
+    interface = open_tracker(settings).user_interface(host, port, folder)
     if not interface.command:
         print(interface.words)  # noqa: T201
         return EXIT_DONE

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from raystudy.config import override
-from raystudy.storage.folders import StudyFolder, command
+from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.redaction import redact
 
@@ -56,7 +56,7 @@ def evaluate(what: str, overrides: Sequence[str], search_path: Sequence[str] = (
 
 
 def ui(folder: StudyFolder, uri: str | None) -> str:
-    """Return the command that opens MLflow where a study's runs are.
+    """Return the command that opens MLflow on a study's trials.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def ui(folder: StudyFolder, uri: str | None) -> str:
     """
     elsewhere = uri is not None and uri != os.environ.get("MLFLOW_TRACKING_URI")
     words = [f"tracker.uri={redact(str(uri))}"] if elsewhere else []
-    return command("ui", *words, output_dir=folder.home)
+    return folder.command("ui", *words)
 
 
 def read_train(line: str) -> tuple[str, list[str], list[str]]:

@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal, NamedTuple, Protocol
 
+from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.info import StudyInfo
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
@@ -141,8 +142,16 @@ class Tracker(StudyObserver, Protocol):
     def where(self, folder: StudyFolder) -> str:
         """Return the command that shows a study; empty if nothing does."""
 
-    def user_interface(self, host: str, port: int) -> UserInterface:
-        """Return the program that shows everything."""
+    def user_interface(
+        self, host: str, port: int, study: StudyFolder | None = None
+    ) -> UserInterface:
+        """Return the program that shows everything, or one study.
+
+        Raises
+        ------
+        UserError
+            If it cannot show that study.
+        """
 
     def tags(self, run_id: str) -> Mapping[str, str]:
         """Return what is known of a run by the tracker's own id; empty if there is none.
@@ -230,7 +239,11 @@ class NoTracker:
     def where(self, folder: StudyFolder) -> str:
         return ""
 
-    def user_interface(self, host: str, port: int) -> UserInterface:
+    def user_interface(
+        self, host: str, port: int, study: StudyFolder | None = None
+    ) -> UserInterface:
+        if study is not None:
+            raise UserError(f"this tracker keeps nothing of {study.id} to look at; choose another.")
         return UserInterface("tracker=none keeps nothing to look at; choose another tracker.")
 
     def tags(self, run_id: str) -> Mapping[str, str]:

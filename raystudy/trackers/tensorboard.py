@@ -115,7 +115,13 @@ class TensorBoardTracker(NoTracker):
     def where(self, folder: StudyFolder) -> str:
         return command("ui", "tracker=tensorboard", output_dir=folder.home)
 
-    def user_interface(self, host: str, port: int) -> UserInterface:
+    def user_interface(
+        self, host: str, port: int, study: StudyFolder | None = None
+    ) -> UserInterface:
+        if study is not None:
+            raise UserError(
+                f"TensorBoard has no page for {study.id} alone; leave it out to see all studies."
+            )
         words = f"{self.place}\nopen http://{host}:{port}   (Ctrl-C ends it)"
         arguments = ["--logdir", str(self._studies), "--host", host, "--port", str(port)]
         return UserInterface(words, import_path.python("-m", "tensorboard.main", *arguments))

@@ -1,8 +1,11 @@
 """Arguments that several verbs have."""
 
+from collections.abc import Sequence
+
 from raystudy.cli import completers
 from raystudy.cli.commands.command import Argument, argument
 from raystudy.cli.completers import Completer
+from raystudy.errors import UserError
 
 STUDY_NAME = argument(
     "name",
@@ -39,3 +42,20 @@ def settings(
 
 
 RESULTS = settings("output_dir=FOLDER, where the results are", completer=completers.output_dir)
+
+
+def optional_study(
+    verb: str, study: str | None, overrides: Sequence[str]
+) -> tuple[str | None, list[str]]:
+    """Return the study and the settings, where the first word after a verb may be either.
+
+    Raises
+    ------
+    UserError
+        If there are several studies.
+    """
+    words = [study, *overrides] if study else overrides
+    names = [word for word in words if "=" not in word]
+    if len(names) > 1:
+        raise UserError(f"{verb} takes one study, got {' '.join(names)}.")
+    return (names[0] if names else None), [word for word in words if "=" in word]

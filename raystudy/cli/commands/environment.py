@@ -84,8 +84,15 @@ raystudy list --json""",
         name="ui",
         module="raystudy.cli.ui",
         function="ui",
-        summary="Open MLflow's user interface on the results.",
+        summary="Open MLflow's user interface, on all results or on one study.",
         arguments=(
+            argument(
+                "study",
+                nargs="?",
+                metavar="STUDY",
+                help="its trials, their charts, and a comparison of the best",
+                completer=completers.study_ids_and_store_settings,
+            ),
             argument(
                 "--optuna",
                 metavar="STUDY",
@@ -98,6 +105,7 @@ raystudy list --json""",
         ),
         examples="""\
 raystudy ui
+raystudy ui swaro-1              # its trials, the best first
 raystudy ui --port 5001
 raystudy ui --optuna swaro-1     # pip install 'raystudy[dashboard]'""",
     ),

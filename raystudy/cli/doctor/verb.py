@@ -6,13 +6,14 @@ from dataclasses import asdict
 from omegaconf import DictConfig
 
 from raystudy import terminal
+from raystudy.cli.commands.arguments import optional_study
 from raystudy.cli.doctor import images, machine, results, services, versions
 from raystudy.cli.doctor.check import Probe, run_all, show
 from raystudy.config import compose
 from raystudy.config.import_path import PATIENCE_S
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
-from raystudy.errors import EXIT_DONE, EXIT_FAILED, UserError
+from raystudy.errors import EXIT_DONE, EXIT_FAILED
 
 LIMIT_S = PATIENCE_S + 30.0  # for all checks together; each has a shorter limit
 
@@ -31,11 +32,7 @@ def doctor(
         The user's folders of studies.
     as_json : bool
     """
-    words = [study, *overrides] if study else overrides
-    names, overrides = [w for w in words if "=" not in w], [w for w in words if "=" in w]
-    if len(names) > 1:
-        raise UserError(f"doctor takes one study, got {' '.join(names)}.")
-    study = names[0] if names else None
+    study, overrides = optional_study("doctor", study, overrides)
     if study:
         settings = compose.load(study, overrides, search_path)
     else:

@@ -93,6 +93,22 @@ class MlflowStore:
         if experiment.lifecycle_stage == "deleted":
             self._client.restore_experiment(self._experiment)
 
+    @property
+    def experiment(self) -> str:
+        """Id of the experiment in use."""
+        return self._experiment
+
+    def tag_experiment(self, key: str, value: str) -> None:
+        """Write a tag of the experiment in use."""
+        self._try(
+            f"tag '{key}'",
+            lambda: self._client.set_experiment_tag(self._experiment, key, value),
+        )
+
+    def untag_experiment(self, experiment: str, key: str) -> None:
+        """Remove a tag of an experiment, if it is there."""
+        self._try("", lambda: self._client.delete_experiment_tag(experiment, key))
+
     def find_runs(self, uid: str, since: int) -> dict[RunKey, str]:
         """Return the ids of a study's runs that began at `since` (milliseconds) or later."""
         from mlflow.entities import ViewType

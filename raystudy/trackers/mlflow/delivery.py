@@ -19,7 +19,7 @@ from raystudy.storage.folders import StudyFolder, write_atomically
 from raystudy.storage.redaction import redact
 from raystudy.storage.spool import Event, read
 from raystudy.study.tracker import RunKey
-from raystudy.trackers.mlflow import attached_files, history_plot
+from raystudy.trackers.mlflow import attached_files, history_plot, pages
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.projection import STUDY, Projection
 from raystudy.trackers.mlflow.run_patch import RunPatch
@@ -55,6 +55,7 @@ class Delivery:
         self._name = _name(folder, uri)
         note = _note_of(folder, uri)
         runs = run_ids(folder, uri)
+        self._has_noted_experiment = "experiment" in note
         if runs and not any(map(store.has_run, runs.values())):
             note, runs = NOTHING_YET, {}  # another database is in that place
         self._offset: int = 0
@@ -71,6 +72,9 @@ class Delivery:
         """Deliver the next events and return how many; 0: there are none."""
         events = list(itertools.islice(read(self._folder.spool, self._offset), EVENTS_AT_ONCE))
         if not events:
+            if self._runs and not self._has_noted_experiment:  # of an earlier version
+                self._start(self.projection.study or {})
+                self._note()
             return 0
         for event, _ in events:
             self.projection.take(event)
@@ -89,7 +93,14 @@ class Delivery:
             self._runs |= self._store.find_runs(
                 self.projection.uid, since=first.get("time", 0) - AN_HOUR
             )
+            self._show()
             self._has_started = True
+
+    def _show(self) -> None:
+        """Let the experiment have a view of the study's trials."""
+        study, uid = self.projection.study, self.projection.uid
+        if study is not None and self.projection.has_parent:
+            self._store.tag_experiment(f"{pages.VIEW}{uid}", pages.view(study, uid))
 
     def _apply(self, batch: Mapping[RunKey, RunPatch]) -> None:
         """Change runs; files between the transactions, so that others can write meanwhile."""
@@ -161,7 +172,12 @@ class Delivery:
 
     def _note(self) -> None:
         notes = _read_notes(self._folder)
-        notes[self._name] = {"offset": self._offset, "runs": self._runs}
+        notes[self._name] = {
+            "offset": self._offset,
+            "runs": self._runs,
+            "experiment": self._store.experiment,
+        }
+        self._has_noted_experiment = True
         write_atomically(_notes_path(self._folder), json.dumps(notes))
 
 
@@ -178,6 +194,11 @@ def _batches(patches: Mapping[RunKey, RunPatch]) -> Iterator[Mapping[RunKey, Run
         yield batch
 
 
+def uid_of(folder: StudyFolder) -> str:
+    """Return the identity of a study's spool."""
+    return next((event["uid"] for event, _ in read(folder.spool) if event["kind"] == "spool"), "")
+
+
 def count_waiting(folder: StudyFolder, uri: str) -> int:
     """Return how many events a store has not got yet."""
     return sum(1 for _ in read(folder.spool, _note_of(folder, uri)["offset"]))
@@ -187,6 +208,11 @@ def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
     """Return the ids of the runs a store has got."""
     runs = _note_of(folder, uri)["runs"]
     return {key if key == STUDY else int(key): run for key, run in runs.items()}
+
+
+def experiment_of(folder: StudyFolder, uri: str) -> str:
+    """Return the id of the experiment in which a store has the study; empty if it has none."""
+    return str(_note_of(folder, uri).get("experiment", ""))
 
 
 @contextlib.contextmanager

@@ -4,7 +4,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
-from raystudy.config.spec import RECIPE, Objective
+from raystudy.config.spec import RECIPE, Objective, maximised
 from raystudy.search import pareto
 from raystudy.storage.spool import Event
 from raystudy.study.tracker import RunKey
@@ -154,13 +154,23 @@ class Projection:
         patch.metrics += [Point(key, value, event["time"], ended) for key, value in values.items()]
         patch.tags |= self._best_tags()
 
+    def best_trials(self, most: int) -> list[int]:
+        """Return the numbers of the best trials, the best first; of several objectives, a front."""
+        objective, *others = self.objectives
+        best = self._front
+        if best and not others:
+            best = pareto.candidates(self._measured(self._ended.values()))
+            best.sort(key=lambda one: -maximised(objective, one.last[objective.metric]))
+        return [one.number for one in best[:most]]
+
     def _best_of(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
         assert self.study is not None
         if "seed" in self.study["axes"]:  # runs that differ in their luck: none is best
             return []
-        objectives = self.objectives
-        measured = [t for t in trials if all(o.metric in t.last for o in objectives)]
-        return pareto.front(measured, objectives)
+        return pareto.front(self._measured(trials), self.objectives)
+
+    def _measured(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
+        return [t for t in trials if all(o.metric in t.last for o in self.objectives)]
 
     def _best(self) -> dict[str, float]:
         """Return the best value of each objective among the complete trials."""

@@ -1,21 +1,24 @@
 """Delete a study's runs."""
 
-from collections.abc import Iterable
-
+from raystudy.storage.folders import StudyFolder
+from raystudy.trackers.mlflow import pages
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import reach, takes_nothing
+from raystudy.trackers.mlflow.delivery import experiment_of, run_ids, uid_of
 
 
-def remove_runs(run_ids: Iterable[str], uri: str, artifacts: str | None) -> str:
-    """Put runs into MLflow's bin; return why it was not possible, or "".
+def remove_runs(folder: StudyFolder, uri: str, artifacts: str | None) -> str:
+    """Put a study's runs into MLflow's bin; return why it was not possible, or "".
 
     Runs that are gone already are no hindrance.
     """
     try:
         reach(uri)
         store = MlflowStore(uri, artifacts, lambda _: None)
-        for run_id in run_ids:
+        for run_id in run_ids(folder, uri).values():
             store.delete_run(run_id)
+        if experiment := experiment_of(folder, uri):
+            store.untag_experiment(experiment, f"{pages.VIEW}{uid_of(folder)}")
     except Exception as error:  # of any library between here and the server
         return takes_nothing(uri, error)
     return ""

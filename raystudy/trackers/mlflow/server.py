@@ -2,6 +2,7 @@
 
 import contextlib
 import os
+from collections.abc import Mapping
 from pathlib import Path
 
 from sqlalchemy.exc import SQLAlchemyError
@@ -9,19 +10,27 @@ from sqlalchemy.exc import SQLAlchemyError
 from raystudy.config import import_path
 from raystudy.storage.redaction import redact
 from raystudy.study.tracker import UserInterface
-from raystudy.trackers.mlflow import artifact_paths
-
-EXPERIMENTS = "#/experiments?workflowType=machine_learning"  # not the side for language models
+from raystudy.trackers.mlflow import artifact_paths, pages
 
 
-def user_interface(uri: str, artifacts: str, host: str, port: int) -> UserInterface:
-    """Return the server's command; of a store that is a server itself, where it is."""
+def user_interface(
+    uri: str, artifacts: str, host: str, port: int, shown: Mapping[str, str]
+) -> UserInterface:
+    """Return the server's command; of a store that is a server itself, where it is.
+
+    Parameters
+    ----------
+    uri, artifacts : str
+    host : str
+    port : int
+    shown : mapping of str to str
+        What there is to see, and its page.
+    """
     if uri.startswith(("http://", "https://")):
-        return UserInterface(f"the store is a server; open {redact(uri)} in a browser")
+        return UserInterface(f"the store is a server\n{_addresses(redact(uri), shown)}")
     if not uri.startswith("sqlite:///") or Path(uri.removeprefix("sqlite:///")).exists():
         with contextlib.suppress(SQLAlchemyError):  # the server says it better
             artifact_paths.follow(uri, artifacts)
-    where = f"http://{host}:{port}/{EXPERIMENTS}"
     arguments = import_path.python("-m", "mlflow", "server", "--host", host, "--port", str(port))
     arguments += ["--backend-store-uri", uri]
     arguments += ["--default-artifact-root", artifacts]
@@ -40,5 +49,19 @@ def user_interface(uri: str, artifacts: str, host: str, port: int) -> UserInterf
         "PYTHONWARNINGS": "ignore",
         "PYTHONSAFEPATH": "1",
     }
-    words = f"MLflow on {redact(uri)}\nopen {where}   (Ctrl-C ends it)"
-    return UserInterface(words, arguments, environment)
+    words = f"MLflow on {redact(uri)}   (Ctrl-C ends it)"
+    where = _addresses(f"http://{host}:{port}", shown)
+    return UserInterface(f"{words}\n{where}", arguments, environment)
+
+
+def everything() -> dict[str, str]:
+    """Return the page of all experiments."""
+    return {"everything": pages.EXPERIMENTS}
+
+
+def _addresses(server: str, shown: Mapping[str, str]) -> str:
+    found = {f"open {what}:": f"{server.rstrip('/')}/{page}" for what, page in shown.items()}
+    if len(found) == 1:
+        return f"open {next(iter(found.values()))}"
+    width = max(map(len, found))
+    return "\n".join(f"{what:{width}} {address}" for what, address in found.items())

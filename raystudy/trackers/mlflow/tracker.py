@@ -19,7 +19,7 @@ from raystudy.study.tracker import (
     SyncResult,
     UserInterface,
 )
-from raystudy.trackers.mlflow import attached_files, contact, events, remove, server
+from raystudy.trackers.mlflow import attached_files, contact, events, remove, server, study_pages
 from raystudy.trackers.mlflow.delivery import run_ids
 from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 from raystudy.trackers.mlflow.sync import continue_in_background, sync
@@ -172,16 +172,19 @@ class MlflowTracker(NoTracker):
         runs = run_ids(folder, self._uri) if self._uri else {}
         if not runs or self._uri is None:
             return ""
-        return remove.remove_runs(runs.values(), self._uri, self._artifacts)
+        return remove.remove_runs(folder, self._uri, self._artifacts)
 
     def where(self, folder: StudyFolder) -> str:
         beside = store_uri(None, str(folder.home))
         return command.ui(folder, None if self._uri == beside else self._uri)
 
-    def user_interface(self, host: str, port: int) -> UserInterface:
+    def user_interface(
+        self, host: str, port: int, study: StudyFolder | None = None
+    ) -> UserInterface:
         assert self._uri is not None
         assert self._artifacts is not None
-        return server.user_interface(self._uri, self._artifacts, host, port)
+        shown = server.everything() if study is None else study_pages.of(study, self._uri)
+        return server.user_interface(self._uri, self._artifacts, host, port, shown)
 
     def tags(self, run_id: str) -> Mapping[str, str]:
         return contact.tags_of(run_id, self._uri) if self._uri else {}

@@ -48,6 +48,23 @@ def test_a_server_elsewhere_is_named(capsys):
     assert "secret" not in told
 
 
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["nobody-1"], "no study 'nobody-1'"),
+        (["old-sweep", "tracker=none"], "keeps nothing of old-sweep to look at"),
+        (["old-sweep", "tracker=tensorboard"], "no page for old-sweep alone"),
+        (["old-sweep", "other"], "ui takes one study, got old-sweep other"),
+        (["old-sweep", "--optuna", "old-sweep"], "give old-sweep or --optuna old-sweep, not both"),
+        (["old-sweep"], "old-sweep ran without MLflow"),
+    ],
+)
+@pytest.mark.usefixtures("old_sweep")
+def test_a_study_that_cannot_be_shown_is_told(words, told, capsys):
+    assert main.main(["ui", *words]) == 2
+    assert told in capsys.readouterr().err
+
+
 CREATED = 4  # what Optuna's journal calls a trial's creation
 FIXTURES = Path(__file__).parents[2] / "fixtures" / "format_1"
 

@@ -1,16 +1,20 @@
 """What a study looks like in MLflow."""
 
+import json
 import math
 from dataclasses import replace
+from urllib.parse import unquote
 
 import pytest
 from mlflow_studies import ROBUST, again, summary, tell, trial
 from surrogates import study_info
 
+from raystudy.errors import UserError
 from raystudy.storage import provenance
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.spool import read
-from raystudy.trackers.mlflow import MlflowTracker
+from raystudy.trackers.mlflow import MlflowTracker, pages, study_pages
+from raystudy.trackers.mlflow.delivery import uid_of
 from raystudy.trial.info import TrialSummary
 
 PNG = b"\x89PNG\r\n\x1a\n"
@@ -256,3 +260,55 @@ def test_more_than_a_batch_and_longer_than_a_parameter_may_be(store, folder, stu
     assert len(run.data.params) == 131
     assert len(run.data.params["long"]) == 6000
     assert len(run.data.metrics) == 1100
+
+
+def experiment_of_all(store):
+    return store.client.get_experiment_by_name("raystudy/surrogate/none")
+
+
+def view_of(store, folder):
+    key = f"{pages.VIEW}{uid_of(folder)}"
+    return json.loads(experiment_of_all(store).tags[key])
+
+
+def test_the_page_of_a_study_has_its_trials_best_first_and_few_columns(store, folder, study):
+    wide = replace(study, axes={f"a.b{number}": "0 to 1" for number in range(30)})
+    tell(MlflowTracker(None), wide, trials=3)
+    store.sync(folder)
+    view = view_of(store, folder)
+    state = json.loads(view["state"])
+    number = experiment_of_all(store).experiment_id
+    found = store.client.search_runs([number], state["searchFilter"])
+    assert view["name"] == folder.id
+    assert {run.info.run_name for run in found} == {"trial 0000", "trial 0001", "trial 0002"}
+    assert (state["orderByKey"], state["orderByAsc"]) == (f"metrics.`last/{ROBUST}`", False)
+    assert len(state["selectedColumns"]) == 3 + pages.MAX_SETTINGS
+    address = study_pages.of(folder, store.uri)[f"trials of {folder.id}"]
+    assert f"viewStateShareKey={uid_of(folder)}&" in address
+
+
+def test_the_best_trials_are_compared_in_their_order(store, folder, study):
+    tracker = MlflowTracker(None)
+    tracker.study_started(study)
+    for number, value in enumerate((0.2, 0.9, 0.5)):
+        tracker.trial_started(trial(folder, number))
+        tracker.trial_finished(summary(number, last=value))
+    store.sync(folder)
+    runs = store.runs(folder)
+    ids = [runs[f"trial {number:04d}"].info.run_id for number in (1, 2, 0)]
+    address = unquote(study_pages.of(folder, store.uri)["its best trials"])
+    assert f"runs={json.dumps(ids, separators=(',', ':'))}&" in address
+
+
+def test_what_an_earlier_version_delivered_gets_its_page_by_sync(store, folder, study):
+    tell(MlflowTracker(None), study, trials=2)
+    store.sync(folder)
+    path = folder.path / "mlflow.delivered"
+    notes = json.loads(path.read_text())
+    for note in notes.values():
+        del note["experiment"]
+    path.write_text(json.dumps(notes))
+    with pytest.raises(UserError, match=f"no page of {folder.id} yet; .*sync.* delivers it"):
+        study_pages.of(folder, store.uri)
+    assert store.sync(folder).delivered == 0
+    assert len(study_pages.of(folder, store.uri)) == 3

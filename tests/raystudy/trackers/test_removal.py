@@ -9,7 +9,8 @@ from surrogates import study_info
 from raystudy.cli import main
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
-from raystudy.trackers.mlflow import MlflowTracker
+from raystudy.trackers.mlflow import MlflowTracker, pages
+from raystudy.trackers.mlflow.delivery import uid_of
 
 NOBODY = "http://127.0.0.1:9"  # port 9, discard, is closed
 
@@ -29,6 +30,11 @@ def begin(store, tmp_path):
     return begin
 
 
+def has_page(store, uid):
+    tags = store.client.get_experiment_by_name("raystudy/surrogate/none").tags
+    return f"{pages.VIEW}{uid}" in tags
+
+
 def rm(capsys, folder, *words):
     code = main.main(["rm", folder.id, f"output_dir={folder.path.parents[1]}", *words])
     out = capsys.readouterr()
@@ -44,8 +50,12 @@ def test_a_study_goes_with_its_runs_and_no_other(store, begin, capsys):
     for words in (str(one.path), "(0 trials, ", "and 3 runs in MLflow at sqlite:", "add --yes"):
         assert words in told
     assert len(store.runs(one)) == 3
+    gone, stays = uid_of(one), uid_of(other)
+    assert has_page(store, gone)
     code, told = rm(capsys, one, "--yes")
     assert code == 0
+    assert not has_page(store, gone)
+    assert has_page(store, stays)
     assert told.startswith(f"deleted {one.path}")
     assert not one.path.exists()
     assert store.runs(one) == {}

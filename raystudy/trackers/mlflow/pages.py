@@ -1,0 +1,85 @@
+"""Pages of MLflow's user interface: where they are, and what the page of a study's trials shows.
+
+Addresses begin after the server's own; views are those of MLflow 3.17.
+"""
+
+import json
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import quote
+
+from raystudy.storage.spool import Event
+from raystudy.trackers.mlflow.tags import UID
+
+VIEW = "mlflow.sharedViewState."  # begins the tag of an experiment that holds a view
+TRAINING = "workflowType=machine_learning"  # not the side for language models
+EXPERIMENTS = f"#/experiments?{TRAINING}"
+MAX_SETTINGS = 12  # columns of them, and axes of the chart
+FOLDED = ("best/val", "cost", "last/val", "time", "train")  # sections of charts
+OWN = "objectives and settings"  # the section before all others
+
+
+def trials(experiment: str, uid: str, *, chart: bool = False) -> str:
+    """Return the page of a study's trials, as a table or as charts."""
+    mode = "&compareRunsMode=CHART" if chart else ""
+    return f"#/experiments/{experiment}/runs?viewStateShareKey={uid}{mode}&{TRAINING}"
+
+
+def run(experiment: str, run_id: str, artifact: str = "") -> str:
+    """Return the page of a run, or of one of its files."""
+    tab = f"/artifacts/{artifact}" if artifact else ""
+    return f"#/experiments/{experiment}/runs/{run_id}{tab}?{TRAINING}"
+
+
+def comparison(experiment: str, runs: Sequence[str]) -> str:
+    """Return the page that compares runs."""
+    words = (quote(json.dumps(one, separators=(",", ":"))) for one in (runs, [experiment]))
+    return "#/compare-runs?runs={}&experiments={}&{}".format(*words, TRAINING)
+
+
+def view(study: Event, uid: str) -> str:
+    """Return what the page of a study's trials shows, as the value of an experiment's tag.
+
+    Of all measures, settings and tags only the objectives, what is searched and how a trial ended:
+    a table of every column is slow with a thousand runs (mlflow/mlflow#21841).
+    """
+    metrics = [f"last/{one['metric']}" for one in study["objectives"]]
+    settings = list(study["axes"])[:MAX_SETTINGS]
+    is_ascending = study["objectives"][0]["direction"] == "minimize"
+    state = {
+        "searchFilter": f"tags.`{UID}` = '{uid}' and tags.`raystudy.kind` = 'trial'",
+        "orderByKey": f"metrics.`{metrics[0]}`",
+        "orderByAsc": is_ascending,
+        "startTime": "ALL",
+        "lifecycleFilter": "Active",
+        "selectedColumns": [
+            "attributes.`Duration`",
+            *(f"metrics.`{name}`" for name in metrics),
+            *(f"params.`{path}`" for path in settings),
+            "tags.`raystudy.state`",
+        ],
+        "compareRunCharts": [
+            _chart("PARALLEL", selectedParams=settings, selectedMetrics=metrics, showAllRuns=True),
+            *(
+                _chart("LINE", metricKey=one["metric"], lineSmoothness=0)
+                for one in study["objectives"]
+            ),
+        ],
+        "compareRunSections": [
+            {**_section(OWN, shown=True), "columns": 1, "cardHeight": 360},
+            *(_section(name, shown=False) for name in FOLDED),
+        ],
+        "isAccordionReordered": True,  # otherwise they are sorted by name
+    }
+    named = {"name": study["id"], "createdAt": study["time"], "updatedAt": study["time"]}
+    return json.dumps({**named, "state": json.dumps(state)})
+
+
+def _chart(kind: str, **content: Any) -> dict[str, Any]:
+    name = f"{kind} {content.get('metricKey', '')}".strip()
+    own = {"type": kind, "uuid": name, "metricSectionId": OWN, "deleted": False}
+    return {**own, "isGenerated": False, "runsCountToCompare": 10, **content}
+
+
+def _section(name: str, *, shown: bool) -> dict[str, Any]:
+    return {"uuid": name, "name": name, "display": shown, "isReordered": False}
