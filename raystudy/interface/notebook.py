@@ -9,7 +9,7 @@ from raystudy.report import curves
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.open_tracker import settings_of_study
 from raystudy.study.stored import StoredStudy
-from raystudy.trackers.mlflow.delivery import run_ids
+from raystudy.trackers.mlflow.delivered import run_ids
 from raystudy.trackers.mlflow.store_uri import store_uri
 
 if TYPE_CHECKING:

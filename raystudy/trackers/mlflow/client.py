@@ -1,4 +1,4 @@
-"""The one file that talks to MLflow, which is imported when a store is opened (about 3 s)."""
+"""What talks to MLflow, which is imported when a store is opened (about 3 s)."""
 
 import functools
 import logging
@@ -12,12 +12,11 @@ from typing import Any
 
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
-from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow import artifact_paths
+from raystudy.trackers.mlflow.experiment import Experiment
 from raystudy.trackers.mlflow.limits import batches, fitting
 from raystudy.trackers.mlflow.new_database import first_contact
 from raystudy.trackers.mlflow.run_patch import RunPatch
-from raystudy.trackers.mlflow.tags import UID
 from raystudy.trackers.mlflow.transaction import one_transaction
 
 ENVIRONMENT = {
@@ -27,11 +26,6 @@ ENVIRONMENT = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",  # the spool is the retry
     "MLFLOW_HTTP_REQUEST_TIMEOUT": "20",
 }
-NOTE = """\
-Each study is a run, and its trials are the runs below it (press +). Select trials and press
-*Compare*: parallel coordinates show which settings made the difference. `last/...` and `best/...`
-are an objective at a trial's last and at its best epoch; the study's own run has the best of all.
-"""
 # What repeating a request cannot cure, such as a run that was deleted in the user interface.
 REFUSALS = ("INVALID_PARAMETER_VALUE", "INVALID_STATE", "RESOURCE_DOES_NOT_EXIST", "BAD_REQUEST")
 
@@ -53,13 +47,17 @@ class MlflowStore:
         Folder for files of new experiments where the store is a database, not a server.
     refused : callable (str) -> None
         Shows what MLflow will never accept; it is left out.
+
+    Attributes
+    ----------
+    experiment : Experiment
+        The one in use.
     """
 
     def __init__(self, uri: str, artifacts: str | None, refused: Callable[[str], None]) -> None:
         self._is_server = uri.startswith(("http://", "https://", "databricks"))
         self._artifacts = artifacts
         self._refused = refused
-        self._experiment = ""
         self._artifacts_of: dict[str, Path] = {}
         prepare_environment()
         with first_contact(uri, artifacts):
@@ -68,6 +66,7 @@ class MlflowStore:
 
             _silence()
             self._client: Any = MlflowClient(tracking_uri=uri)
+            self.experiment = Experiment(self._client, self._try)
             self._sqlite = tracking_utils._get_store(uri) if uri.startswith("sqlite:") else None
             if artifacts is not None and not self._is_server:
                 artifact_paths.follow(uri, artifacts)
@@ -76,58 +75,10 @@ class MlflowStore:
 
     def open_experiment(self, name: str) -> None:
         """Use an experiment for new runs; made, or taken out of the bin, where needed."""
-        name = readable(name)
-        experiment = self._client.get_experiment_by_name(name)
-        if experiment is None:
-            location = None
-            if self._artifacts is not None and not self._is_server:
-                location = f"{self._artifacts}/{artifact_paths.folder_of(name)}"
-            # The UI then shows runs and charts first, not traces and prompts.
-            tags = {
-                "mlflow.experimentKind": "custom_model_development",
-                "mlflow.note.content": NOTE,
-            }
-            self._experiment = self._client.create_experiment(name, location, tags)
-            return
-        self._experiment = experiment.experiment_id
-        if experiment.lifecycle_stage == "deleted":
-            self._client.restore_experiment(self._experiment)
-
-    @property
-    def experiment(self) -> str:
-        """Id of the experiment in use."""
-        return self._experiment
-
-    def tag_experiment(self, key: str, value: str) -> None:
-        """Write a tag of the experiment in use."""
-        self._try(
-            f"tag '{key}'",
-            lambda: self._client.set_experiment_tag(self._experiment, key, value),
-        )
-
-    def untag_experiment(self, experiment: str, key: str) -> None:
-        """Remove a tag of an experiment, if it is there."""
-        self._try("", lambda: self._client.delete_experiment_tag(experiment, key))
-
-    def find_runs(self, uid: str, since: int) -> dict[RunKey, str]:
-        """Return the ids of a study's runs that began at `since` (milliseconds) or later."""
-        from mlflow.entities import ViewType
-
-        runs: dict[RunKey, str] = {}
-        token: str | None = None
-        while token != "":
-            page = self._client.search_runs(
-                [self._experiment],
-                f"tags.`{UID}` = '{uid}' and attributes.start_time >= {since}",
-                run_view_type=ViewType.ALL,
-                max_results=1000,
-                page_token=token,
-            )
-            for run in page:
-                number = run.data.tags.get("raystudy.trial_number")
-                runs["study" if number is None else int(number)] = run.info.run_id
-            token = page.token or ""
-        return runs
+        location = None
+        if self._artifacts is not None and not self._is_server:
+            location = f"{self._artifacts}/{artifact_paths.folder_of(readable(name))}"
+        self.experiment.open(name, location)
 
     def ask(self) -> None:
         """Raise what stands in the way of using the store."""
@@ -159,7 +110,7 @@ class MlflowStore:
     def create_run(self, patch: RunPatch, tags: Mapping[str, str]) -> str:
         """Make a run and return its id."""
         run = self._client.create_run(
-            self._experiment, start_time=patch.started, tags=fitting(tags), run_name=patch.name
+            self.experiment.id, start_time=patch.started, tags=fitting(tags), run_name=patch.name
         )
         run_id: str = run.info.run_id
         files = artifact_paths.local(run.info.artifact_uri)

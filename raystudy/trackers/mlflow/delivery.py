@@ -3,34 +3,31 @@
 import contextlib
 import fcntl
 import itertools
-import json
 import math
 import os
 import re
 import time
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 from typing import Any
 
 from raystudy.errors import UserError
 from raystudy.storage import file_names
 from raystudy.storage.file_names import readable
-from raystudy.storage.folders import StudyFolder, write_atomically
+from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.storage.spool import Event, read
 from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow import attached_files, history_plot, pages
 from raystudy.trackers.mlflow.client import MlflowStore
-from raystudy.trackers.mlflow.projection import STUDY, Projection
+from raystudy.trackers.mlflow.delivered import NOTHING_YET, STUDY, note_of, run_ids, write_note
+from raystudy.trackers.mlflow.projection import Projection
 from raystudy.trackers.mlflow.run_patch import RunPatch
-from raystudy.trackers.mlflow.store_uri import DATABASE, store_uri
-from raystudy.trackers.mlflow.tags import identity
+from raystudy.trackers.mlflow.tags import NOTE, identity
 
 EVENTS_AT_ONCE = 2000  # a trial within them takes one batch: 1,000 are delivered in fewer trips
 POINTS_AT_ONCE = 1000  # in one transaction: 10 trials of 96 values take half a second
 LOOK_AGAIN_S = 0.2
 AN_HOUR = 3_600_000  # milliseconds by which a clock may have been set back
-NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
 
 
 class Delivery:
@@ -52,8 +49,8 @@ class Delivery:
         self.projection = Projection()
         self._folder = folder
         self._store = store
-        self._name = _name(folder, uri)
-        note = _note_of(folder, uri)
+        self._uri = uri
+        note = note_of(folder, uri)
         runs = run_ids(folder, uri)
         self._has_noted_experiment = "experiment" in note
         if runs and not any(map(store.has_run, runs.values())):
@@ -80,8 +77,11 @@ class Delivery:
             self.projection.take(event)
         if self.projection.study is not None:
             self._start(events[0][0])
-            for batch in _batches(self.projection.patches()):
+            patches = self.projection.patches()
+            for batch in _batches(patches):
                 self._apply(batch)
+            if STUDY in patches and (patches[STUDY].status or patches[STUDY].attached):
+                self._store.experiment.list_studies()
         self._offset = events[-1][1]
         self._note()
         return len(events)
@@ -90,7 +90,7 @@ class Delivery:
         """Find what a delivery made that died before it could note it."""
         if not self._has_started:
             self._store.open_experiment(self.projection.experiment)
-            self._runs |= self._store.find_runs(
+            self._runs |= self._store.experiment.find_runs(
                 self.projection.uid, since=first.get("time", 0) - AN_HOUR
             )
             self._show()
@@ -100,7 +100,7 @@ class Delivery:
         """Let the experiment have a view of the study's trials."""
         study, uid = self.projection.study, self.projection.uid
         if study is not None and self.projection.has_parent:
-            self._store.tag_experiment(f"{pages.VIEW}{uid}", pages.view(study, uid))
+            self._store.experiment.tag(f"{pages.VIEW}{uid}", pages.view(study, uid))
 
     def _apply(self, batch: Mapping[RunKey, RunPatch]) -> None:
         """Change runs; files between the transactions, so that others can write meanwhile."""
@@ -119,6 +119,7 @@ class Delivery:
     def _write(self, key: RunKey, patch: RunPatch) -> None:
         if patch.files and key != STUDY:
             patch.tags |= self._seed(int(key))
+        note = patch.tags.get(NOTE)
         if key not in self._runs:
             assert self.projection.study is not None
             parent = self._runs.get(STUDY)
@@ -127,6 +128,10 @@ class Delivery:
             self._runs[key] = self._store.create_run(patch, {**patch.tags, **tags})
             patch.tags = {}
             patch.status = None if patch.status == "RUNNING" else patch.status  # as new runs are
+        if key == STUDY and note is not None:
+            uid, experiment = self.projection.uid, self._store.experiment.id
+            links = pages.links(experiment, uid, self._runs[key], self.projection.reports)
+            patch.tags[NOTE] = f"{note}\n\n{links}"
         self._store.write(self._runs[key], patch)
 
     def _upload(self, key: RunKey, patch: RunPatch) -> None:
@@ -171,14 +176,10 @@ class Delivery:
                 yield "history.png", history_plot.draw(patch.history, names, patch.name)
 
     def _note(self) -> None:
-        notes = _read_notes(self._folder)
-        notes[self._name] = {
-            "offset": self._offset,
-            "runs": self._runs,
-            "experiment": self._store.experiment,
-        }
+        runs, experiment = self._runs, self._store.experiment.id
+        note = {"offset": self._offset, "runs": runs, "experiment": experiment}
+        write_note(self._folder, self._uri, note)
         self._has_noted_experiment = True
-        write_atomically(_notes_path(self._folder), json.dumps(notes))
 
 
 def _batches(patches: Mapping[RunKey, RunPatch]) -> Iterator[Mapping[RunKey, RunPatch]]:
@@ -192,27 +193,6 @@ def _batches(patches: Mapping[RunKey, RunPatch]) -> Iterator[Mapping[RunKey, Run
         batch[key] = patch
     if batch:
         yield batch
-
-
-def uid_of(folder: StudyFolder) -> str:
-    """Return the identity of a study's spool."""
-    return next((event["uid"] for event, _ in read(folder.spool) if event["kind"] == "spool"), "")
-
-
-def count_waiting(folder: StudyFolder, uri: str) -> int:
-    """Return how many events a store has not got yet."""
-    return sum(1 for _ in read(folder.spool, _note_of(folder, uri)["offset"]))
-
-
-def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
-    """Return the ids of the runs a store has got."""
-    runs = _note_of(folder, uri)["runs"]
-    return {key if key == STUDY else int(key): run for key, run in runs.items()}
-
-
-def experiment_of(folder: StudyFolder, uri: str) -> str:
-    """Return the id of the experiment in which a store has the study; empty if it has none."""
-    return str(_note_of(folder, uri).get("experiment", ""))
 
 
 @contextlib.contextmanager
@@ -242,27 +222,3 @@ def alone(folder: StudyFolder, limit_s: float = math.inf) -> Iterator[None]:
         file.flush()
         yield
         file.truncate(0)
-
-
-def _name(folder: StudyFolder, uri: str) -> str:
-    """Return a store's name in the notes: the one beside the studies keeps it when they move."""
-    return DATABASE if uri == store_uri(None, str(folder.home)) else redact(uri)
-
-
-def _note_of(folder: StudyFolder, uri: str) -> dict[str, Any]:
-    notes, name = _read_notes(folder), _name(folder, uri)
-    if name == DATABASE and name not in notes:  # noted by its path once
-        paths = [key for key in notes if re.fullmatch(f"sqlite:///.*/{re.escape(DATABASE)}", key)]
-        name = redact(uri) if redact(uri) in paths or len(paths) != 1 else paths[0]
-    note: dict[str, Any] = notes.get(name, NOTHING_YET)
-    return note
-
-
-def _notes_path(folder: StudyFolder) -> Path:
-    return folder.path / "mlflow.delivered"
-
-
-def _read_notes(folder: StudyFolder) -> dict[str, Any]:
-    path = _notes_path(folder)
-    notes: dict[str, Any] = json.loads(path.read_text()) if path.exists() else {}
-    return notes

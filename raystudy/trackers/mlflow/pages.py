@@ -4,18 +4,25 @@ Addresses begin after the server's own; views are those of MLflow 3.17.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 from urllib.parse import quote
 
 from raystudy.storage.spool import Event
-from raystudy.trackers.mlflow.tags import UID
+from raystudy.trackers.mlflow.tags import REPORTS, UID
 
 VIEW = "mlflow.sharedViewState."  # begins the tag of an experiment that holds a view
 TRAINING = "workflowType=machine_learning"  # not the side for language models
 EXPERIMENTS = f"#/experiments?{TRAINING}"
 MAX_SETTINGS = 12  # columns of them, and axes of the chart
 FOLDED = ("best/val", "cost", "last/val", "time", "train")  # sections of charts
+STUDIES = "\n## Studies\n"  # begins the part of an experiment's note that is written anew
+INTRODUCTION = """\
+Each study is a run, and its trials are the runs below it (press +). A study's own page, below and
+under *Views*, has its trials, the best first, with objectives, searched settings and states; all
+other measures, settings and tags are under *Columns*, in the charts and on each run's page.
+`last/...` and `best/...` are an objective at a trial's last and at its best epoch.
+"""
 OWN = "objectives and settings"  # the section before all others
 
 
@@ -35,6 +42,44 @@ def comparison(experiment: str, runs: Sequence[str]) -> str:
     """Return the page that compares runs."""
     words = (quote(json.dumps(one, separators=(",", ":"))) for one in (runs, [experiment]))
     return "#/compare-runs?runs={}&experiments={}&{}".format(*words, TRAINING)
+
+
+def links(experiment: str, uid: str, run_id: str, reports: Iterable[str]) -> str:
+    """Return what the note of a study's own run links."""
+    found = {
+        "trials": trials(experiment, uid),
+        "charts": trials(experiment, uid, chart=True),
+        **{_title(name): run(experiment, run_id, name) for name in reports},
+    }
+    return " · ".join(f"[{words}]({page})" for words, page in found.items())
+
+
+def note(old: str, experiment: str, studies: Iterable[tuple[str, Mapping[str, str]]]) -> str:
+    """Return an experiment's note that lists studies; what people wrote before the list stays.
+
+    Parameters
+    ----------
+    old : str
+    experiment : str
+    studies : iterable of (str, mapping of str to str)
+        Id and tags of their runs.
+    """
+    before = (old or INTRODUCTION).partition(STUDIES)[0].rstrip()
+    lines = (_line(experiment, run_id, tags) for run_id, tags in studies)
+    return "\n".join((before, STUDIES, *lines, ""))
+
+
+def _line(experiment: str, run_id: str, tags: Mapping[str, str]) -> str:
+    page = trials(experiment, tags[UID])
+    parts = [f"[{tags['raystudy.study_id']}]({page})", tags.get("raystudy.state", "")]
+    parts += [tags["raystudy.conclusion"]] if "raystudy.conclusion" in tags else []
+    names = filter(None, tags.get(REPORTS, "").split("/"))
+    parts += [f"[{_title(name)}]({run(experiment, run_id, name)})" for name in names]
+    return f"- {' · '.join(parts)}"
+
+
+def _title(name: str) -> str:
+    return name.rpartition(".")[0]
 
 
 def view(study: Event, uid: str) -> str:

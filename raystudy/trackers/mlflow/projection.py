@@ -1,15 +1,23 @@
 """From events to what MLflow's runs shall look like; knows nothing of MLflow's client."""
 
-from collections import Counter
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
-from raystudy.config.spec import RECIPE, Objective, maximised
-from raystudy.search import pareto
+from raystudy.config.spec import RECIPE, Objective
 from raystudy.storage.spool import Event
 from raystudy.study.tracker import RunKey
+from raystudy.trackers.mlflow.delivered import STUDY
 from raystudy.trackers.mlflow.run_patch import Point, RunPatch, Status
-from raystudy.trackers.mlflow.tags import final_tags, study_params, study_tags, trial_tags, word
+from raystudy.trackers.mlflow.standing import Standing
+from raystudy.trackers.mlflow.tags import (
+    NOTE,
+    REPORTS,
+    final_tags,
+    study_params,
+    study_tags,
+    trial_tags,
+    word,
+)
 from raystudy.trial.info import TrialState, TrialSummary
 
 STATUS: Mapping[str, Status] = {
@@ -20,7 +28,6 @@ STATUS: Mapping[str, Status] = {
     "failed": "FAILED",
     "interrupted": "KILLED",
 }
-STUDY: RunKey = "study"
 
 
 @dataclass
@@ -43,9 +50,10 @@ class Projection:
         self.uid = ""
         self.study: Event | None = None
         self.is_open = False
+        self.reports: dict[str, None] = {}  # pages among the files of the study's own run
+        self._note = ""
         self._trials: dict[int, _Trial] = {}
-        self._ended: dict[int, TrialSummary] = {}
-        self._front: list[TrialSummary] = []
+        self._standing: Standing | None = None
         self._patches: dict[RunKey, RunPatch] = {}
         self._attached: dict[tuple[RunKey, str, int], str] = {}
 
@@ -60,6 +68,14 @@ class Projection:
         """What the study optimises."""
         assert self.study is not None
         return [Objective(**entry) for entry in self.study["objectives"]]
+
+    @property
+    def standing(self) -> Standing:
+        """Which trials are best."""
+        assert self.study is not None
+        if self._standing is None:
+            self._standing = Standing(self.objectives, is_race="seed" in self.study["axes"])
+        return self._standing
 
     @property
     def has_parent(self) -> bool:
@@ -95,16 +111,14 @@ class Projection:
             return
         patch.status, patch.ended, patch.files = "RUNNING", None, True
         patch.tags |= study_tags(event)
+        self._note = patch.tags[NOTE]
         if first:  # parameters are write-once in MLflow
             patch.params |= study_params(event)
 
     def _trial_started(self, event: Event) -> None:
         assert self.study is not None
         trial = self._trials.setdefault(event["number"], _Trial())
-        if self._ended.pop(
-            event["number"], None
-        ):  # a driver died after this trial's end was written
-            self._front = self._best_of(self._ended.values())
+        self.standing.drop(event["number"])  # a driver died after this trial's end was written
         trial.state, trial.command = "running", event["command"]
         patch = self._trial_patch(event["number"], event)
         patch.status, patch.ended = "RUNNING", None
@@ -143,53 +157,15 @@ class Projection:
 
     def _sum_up(self, summary: TrialSummary, event: Event) -> None:
         """Bring the study's own run up to date with a trial that ended."""
-        self._ended[summary.number] = summary
-        self._front = self._best_of([*self._front, summary])
+        self.standing.add(summary)
         patch = self._study_patch(event)
         if patch is None:
             return
-        ended = len(self._ended)
-        counts = Counter(f"trials/{one.state}" for one in self._ended.values())
-        values = {"trials/ended": ended, **counts, **self._best()}
+        ended = len(self.standing.ended)
+        values = self.standing.measures()
         patch.metrics += [Point(key, value, event["time"], ended) for key, value in values.items()]
-        patch.tags |= self._best_tags()
-
-    def best_trials(self, most: int) -> list[int]:
-        """Return the numbers of the best trials, the best first; of several objectives, a front."""
-        objective, *others = self.objectives
-        best = self._front
-        if best and not others:
-            best = pareto.candidates(self._measured(self._ended.values()))
-            best.sort(key=lambda one: -maximised(objective, one.last[objective.metric]))
-        return [one.number for one in best[:most]]
-
-    def _best_of(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
-        assert self.study is not None
-        if "seed" in self.study["axes"]:  # runs that differ in their luck: none is best
-            return []
-        return pareto.front(self._measured(trials), self.objectives)
-
-    def _measured(self, trials: Iterable[TrialSummary]) -> list[TrialSummary]:
-        return [t for t in trials if all(o.metric in t.last for o in self.objectives)]
-
-    def _best(self) -> dict[str, float]:
-        """Return the best value of each objective among the complete trials."""
-        best = {}
-        for objective in self.objectives if self._front else ():
-            values = [one.last[objective.metric] for one in self._front]
-            extreme = max if objective.direction == "maximize" else min
-            best[f"best/{objective.metric}"] = extreme(values)
-        return best
-
-    def _best_tags(self) -> dict[str, str]:
-        if not self._front:
-            return {}
-        tags = {"raystudy.best_trials": ",".join(str(one.number) for one in self._front)}
-        if len(self.objectives) == 1:
-            best = self._front[0].number
-            tags["raystudy.best_trial"] = str(best)
-            tags["raystudy.best_command"] = self._trials[best].command
-        return tags
+        commands = {number: trial.command for number, trial in self._trials.items()}
+        patch.tags |= self.standing.tags(commands)
 
     def _study_finished(self, event: Event) -> None:
         self.is_open = False
@@ -219,8 +195,16 @@ class Projection:
                 patch.metrics.append(Point(name, value, event["time"], step))
         patch.tags |= event["tags"]
         if event["note"]:
-            patch.tags["mlflow.note.content"] = event["note"]
+            patch.tags[NOTE] = event["note"]
+        if key == STUDY and self.has_parent:
+            self._on_added_to_study(patch, event)
         patch.attached |= {(str(key), event["folder"], name) for name in event["files"]}
+
+    def _on_added_to_study(self, patch: RunPatch, event: Event) -> None:
+        self._note = patch.tags.setdefault(NOTE, event["note"] or self._note)
+        self.reports |= dict.fromkeys(name for name in event["files"] if name.endswith(".html"))
+        if self.reports:
+            patch.tags[REPORTS] = "/".join(self.reports)
 
     def _study_patch(self, event: Event) -> RunPatch | None:
         assert self.study is not None

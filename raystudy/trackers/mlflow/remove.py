@@ -4,7 +4,7 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow import pages
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import reach, takes_nothing
-from raystudy.trackers.mlflow.delivery import experiment_of, run_ids, uid_of
+from raystudy.trackers.mlflow.delivered import experiment_of, run_ids, uid_of
 
 
 def remove_runs(folder: StudyFolder, uri: str, artifacts: str | None) -> str:
@@ -18,7 +18,9 @@ def remove_runs(folder: StudyFolder, uri: str, artifacts: str | None) -> str:
         for run_id in run_ids(folder, uri).values():
             store.delete_run(run_id)
         if experiment := experiment_of(folder, uri):
-            store.untag_experiment(experiment, f"{pages.VIEW}{uid_of(folder)}")
+            store.experiment.id = experiment
+            store.experiment.untag(f"{pages.VIEW}{uid_of(folder)}")
+            store.experiment.list_studies()
     except Exception as error:  # of any library between here and the server
         return takes_nothing(uri, error)
     return ""

@@ -7,7 +7,7 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.storage.spool import read
 from raystudy.trackers.mlflow import pages
-from raystudy.trackers.mlflow.delivery import experiment_of, run_ids
+from raystudy.trackers.mlflow.delivered import experiment_of, run_ids
 from raystudy.trackers.mlflow.projection import Projection
 
 MOST_COMPARED = 10
@@ -34,7 +34,7 @@ def of(folder: StudyFolder, uri: str) -> Mapping[str, str]:
         told.take(event)
     if not told.has_parent:
         return {f"the run of {folder.id}": pages.run(experiment, next(iter(runs.values())))}
-    best = [runs[number] for number in told.best_trials(MOST_COMPARED) if number in runs]
+    best = [runs[number] for number in told.standing.best_trials(MOST_COMPARED) if number in runs]
     compared = {"its best trials": pages.comparison(experiment, best)} if len(best) > 1 else {}
     return {
         f"trials of {folder.id}": pages.trials(experiment, told.uid),

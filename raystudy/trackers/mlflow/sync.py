@@ -8,7 +8,8 @@ from raystudy.storage.spool import Spool, read
 from raystudy.study.tracker import SyncResult
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import PATIENCE_S, reach, takes_nothing
-from raystudy.trackers.mlflow.delivery import Delivery, alone, count_waiting
+from raystudy.trackers.mlflow.delivered import count_waiting
+from raystudy.trackers.mlflow.delivery import Delivery, alone
 from raystudy.trackers.mlflow.uploader import start
 
 

@@ -9,6 +9,8 @@ from raystudy.storage.spool import Event
 from raystudy.study.tracker import RunKey
 from raystudy.trial.info import TrialSummary
 
+NOTE = "mlflow.note.content"  # what a page says of its run or experiment, in Markdown
+REPORTS = "raystudy.reports"  # names of files, divided by /
 UID = "raystudy.study_uid"  # one per spool: ids are unique in one folder of results only
 
 
@@ -37,7 +39,7 @@ def trial_tags(study: Event, event: Event) -> dict[str, str]:
         "raystudy.state": "running",
         "raystudy.resumed": word(event["resumed"]),
         "raystudy.config_id": config_id(study["name"], settings),
-        "mlflow.note.content": f"Replay it:\n\n    {command}",
+        NOTE: f"Replay it:\n\n    {command}",
     }
     return tags | ({"raystudy.seed": word(settings["seed"])} if "seed" in settings else {})
 
@@ -85,7 +87,7 @@ def study_tags(event: Event) -> dict[str, str]:
         "raystudy.num_trials": str(event["num_trials"]),
         "raystudy.space": json.dumps(event["axes"]),
         "raystudy.published": json.dumps(event["published"]),
-        "mlflow.note.content": "\n".join(
+        NOTE: "\n".join(
             [f"Objective: {objectives}\n\nSearch space:\n", *lines, f"\n    {event['command']}"]
         ),
     }
@@ -105,7 +107,7 @@ def final_tags(summary: TrialSummary, command: str) -> dict[str, str]:
         "raystudy.reason": summary.reason,
         "raystudy.epochs": str(summary.epoch),
         "raystudy.seconds": f"{summary.seconds:.1f}",
-        "mlflow.note.content": f"{summary.state}{reason}\n\nReplay it:\n\n    {command}",
+        NOTE: f"{summary.state}{reason}\n\nReplay it:\n\n    {command}",
     }
 
 

@@ -20,7 +20,7 @@ from raystudy.study.tracker import (
     UserInterface,
 )
 from raystudy.trackers.mlflow import attached_files, contact, events, remove, server, study_pages
-from raystudy.trackers.mlflow.delivery import run_ids
+from raystudy.trackers.mlflow.delivered import run_ids
 from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 from raystudy.trackers.mlflow.sync import continue_in_background, sync
 from raystudy.trackers.mlflow.uploader import Uploader

@@ -15,7 +15,7 @@ from raystudy.config import import_path
 from raystudy.storage import file_names
 from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow.client import ENVIRONMENT
-from raystudy.trackers.mlflow.delivery import count_waiting
+from raystudy.trackers.mlflow.delivered import count_waiting
 from raystudy.trackers.mlflow.upload_process import REASON, SAYS
 
 LOOK_AGAIN_S = 0.5

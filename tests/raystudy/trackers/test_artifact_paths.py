@@ -14,7 +14,7 @@ from surrogates import study_info
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.study.tracker import Attachment
 from raystudy.trackers.mlflow import MlflowTracker
-from raystudy.trackers.mlflow.delivery import count_waiting
+from raystudy.trackers.mlflow.delivered import count_waiting
 from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 
 EXPERIMENT = "raystudy-surrogate-none"

@@ -6,7 +6,7 @@ import subprocess
 import sys
 
 import pytest
-from mlflow_studies import ROBUST, tell, trial
+from mlflow_studies import ROBUST, again, tell, trial
 
 from raystudy.storage.spool import read
 from raystudy.study.tracker import Attachment
@@ -206,3 +206,44 @@ def test_a_delivery_of_additions_that_was_not_noted_is_repeated_without_a_trace(
     notes.write_text(json.dumps({name: {"offset": offset, "runs": runs}}))
     assert store.sync(folder).delivered == 1
     assert points(store, folder, 0, "test/accuracy") == [(0, 0.5)]
+
+
+def note_of_experiment(store):
+    experiment = store.client.get_experiment_by_name("raystudy/surrogate/none")
+    return experiment.tags["mlflow.note.content"]
+
+
+def test_a_report_is_linked_from_the_study_and_its_experiment(store, folder, study):
+    tell(MlflowTracker(None), study)
+    store.sync(folder)
+    run = run_of(store, folder, "study")
+    runs = f"#/experiments/{run.info.experiment_id}/runs"
+    page = f"[report]({runs}/{run.info.run_id}/artifacts/report.html"
+    assert page not in run.data.tags["mlflow.note.content"]
+    attach(folder, *KINDS["report"])
+    store.sync(folder)
+    attach(folder, *KINDS["conclusion"])  # which has words of its own for the study's note
+    store.sync(folder)
+    tell(MlflowTracker(None), again(study))
+    store.sync(folder)
+    own = run_of(store, folder, "study").data.tags["mlflow.note.content"]
+    assert page in own
+    assert own.startswith("Objective: ")
+    (line,) = (one for one in note_of_experiment(store).splitlines() if f"[{folder.id}]" in one)
+    assert page in line
+    assert "better." in line
+
+
+def test_what_people_wrote_in_an_experiments_note_stays(store, folder, study):
+    tell(MlflowTracker(None), study)
+    store.sync(folder)
+    number = run_of(store, folder, "study").info.experiment_id
+    before, heading, after = note_of_experiment(store).partition("\n## Studies\n")
+    key = "mlflow.note.content"
+    store.client.set_experiment_tag(number, key, f"Mine.\n\n{before}{heading}{after}")
+    attach(folder, *KINDS["report"])
+    store.sync(folder)
+    written = note_of_experiment(store)
+    assert written.startswith("Mine.\n\n")
+    assert written.count("## Studies") == 1
+    assert len(written.splitlines()) == len(f"Mine.\n\n{before}{heading}{after}".splitlines())

@@ -19,7 +19,8 @@ from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.trackers.mlflow import MlflowTracker, contact
 from raystudy.trackers.mlflow.contact import silence
-from raystudy.trackers.mlflow.delivery import alone, count_waiting
+from raystudy.trackers.mlflow.delivered import count_waiting
+from raystudy.trackers.mlflow.delivery import alone
 
 REFUSED = "http://me:hunter2@127.0.0.1:9"  # port 9, discard, is closed
 ANSWERS = {

@@ -14,7 +14,7 @@ from raystudy.storage import provenance
 from raystudy.storage.manifest import Manifest
 from raystudy.storage.spool import read
 from raystudy.trackers.mlflow import MlflowTracker, pages, study_pages
-from raystudy.trackers.mlflow.delivery import uid_of
+from raystudy.trackers.mlflow.delivered import uid_of
 from raystudy.trial.info import TrialSummary
 
 PNG = b"\x89PNG\r\n\x1a\n"

@@ -10,7 +10,7 @@ from raystudy.cli import main
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.trackers.mlflow import MlflowTracker, pages
-from raystudy.trackers.mlflow.delivery import uid_of
+from raystudy.trackers.mlflow.delivered import uid_of
 
 NOBODY = "http://127.0.0.1:9"  # port 9, discard, is closed
 
