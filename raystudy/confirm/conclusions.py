@@ -163,15 +163,14 @@ def floor_words(floor: Mapping[str, Any]) -> str:
     )
 
 
-def measures(summary: Mapping[str, Any]) -> dict[str, float]:
-    """Return the results as flat measures, such as ``confirm/trial_7/test/accuracy/mean``."""
-    flat = {}
-    for entry in summary["finalists"]:
-        for metric, interval in (entry["objectives"] | entry["test"]).items():
-            for name in ("mean", "low", "high", "difference", "p_value", "p_holm"):
-                if isinstance(interval.get(name), float):
-                    flat[f"confirm/trial_{entry['trial']}/{metric}/{name}"] = interval[name]
-    return flat
+def measures(entry: Entry) -> dict[str, float]:
+    """Return the results of one configuration, such as ``test/accuracy/mean``, ``.../low``."""
+    return {
+        f"{metric}/{name}": interval[name]
+        for metric, interval in (entry["objectives"] | entry["test"]).items()
+        for name in ("mean", "low", "high", "difference", "p_value", "p_holm")
+        if isinstance(interval.get(name), float)
+    }
 
 
 def _half_width(interval: Mapping[str, float | None]) -> str:

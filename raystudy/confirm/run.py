@@ -29,7 +29,7 @@ from raystudy.study.info import StudyInfo
 from raystudy.study.interrupt import graceful
 from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Study
-from raystudy.study.tracker import Attachment, StudyObserver, Tracker
+from raystudy.study.tracker import STUDY, Attachment, StudyObserver, Tracker
 from raystudy.trackers import factory
 
 
@@ -206,16 +206,34 @@ def _outcomes(race: RaceStudy, runners: ConfirmPlan, reading: SplitReading) -> v
 
 
 def _attach(tracker: Tracker, folder: StudyFolder, summary: Mapping[str, Any]) -> None:
-    """Add the conclusion to the confirm's own run."""
-    line = command.start(folder.read_manifest(), folder)
+    """Add the conclusion to the confirm's own run, and one run for each configuration."""
+    manifest = folder.read_manifest()
+    line = command.start(manifest, folder)
     sentences = " ".join(f"{sentence}." for sentence in summary["conclusion"])
     conclusion = Attachment(
-        metrics=conclusions.measures(summary),
         tags={"raystudy.conclusion": sentences, "raystudy.command": line},
         note=f"{sentences}\n\n    {line}",
         files={FILE: _text(summary).encode()},
     )
-    tracker.attach(folder, "study", conclusion)
+    for entry in summary["finalists"]:
+        tracker.attach(folder, str(entry["label"]), _configuration(manifest, summary, entry))
+    tracker.attach(folder, STUDY, conclusion)
+
+
+def _configuration(
+    manifest: Manifest, summary: Mapping[str, Any], entry: Mapping[str, Any]
+) -> Attachment:
+    """Return what a configuration came to over its seeds."""
+    overrides = contenders.plan_of(manifest).overrides[entry["trial"]]
+    line = command.train(manifest.name, overrides, manifest.search_path)
+    seeds, origin = len(entry["seeds"]), f"{summary['study']}/{entry['trial']}"
+    return Attachment(
+        metrics=conclusions.measures(entry),
+        settings=entry["params"],
+        tags={"raystudy.trial": origin, "raystudy.seeds": str(seeds), "raystudy.command": line},
+        note=f"Mean, and {summary['confidence']:.0%} interval from low to high, of {seeds} seeds "
+        f"of {origin}; differences are to the published recipe.\n\n    {line}",
+    )
 
 
 def _failures(reading: SplitReading) -> str:

@@ -3,14 +3,16 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.info import StudyInfo
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
-RunKey = Literal["study"] | int  # the study as a whole, or the number of one of its trials
+# The study as a whole, the number of one of its trials, or the name of what several trials came to.
+RunKey = int | str
+STUDY: RunKey = "study"
 Progress = Callable[[int, int], None]
 
 
@@ -50,6 +52,8 @@ class Attachment:
     curves : mapping of str to mapping of int to float
         Measures with several steps of their own.
     tags : mapping of str to str
+    settings : mapping of str to value
+        Of what several trials came to.
     note : str
         What its page says of it.
     files : mapping of str to bytes or Path
@@ -61,6 +65,7 @@ class Attachment:
     metrics: Mapping[str, float] = field(default_factory=dict)
     curves: Mapping[str, Mapping[int, float]] = field(default_factory=dict)
     tags: Mapping[str, str] = field(default_factory=dict)
+    settings: Mapping[str, Any] = field(default_factory=dict)
     note: str = ""
     files: Mapping[str, bytes | Path] = field(default_factory=dict)
     folder: str = ""
@@ -116,7 +121,9 @@ class Tracker(StudyObserver, Protocol):
         """Where it keeps studies, in words without passwords; empty if nowhere."""
 
     def attach(self, folder: StudyFolder, key: RunKey, attachment: Attachment) -> None:
-        """Add to a trial or to the study itself; `close` delivers it, or says that it waits.
+        """Add to a trial, to the study itself, or to what several of its trials came to.
+
+        `close` delivers it, or says that it waits.
 
         What has the name of something added before takes its place.
         """

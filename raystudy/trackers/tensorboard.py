@@ -103,6 +103,7 @@ class TensorBoardTracker(NoTracker):
                     for step, value in curve.items():
                         writer.add_scalar(name, value, step)
                 texts = dict(attachment.tags)
+                texts |= {path: str(value) for path, value in attachment.settings.items()}
                 texts |= {"note": attachment.note} if attachment.note else {}
                 for name, text in texts.items():
                     writer.add_text(name, readable(redact(text)), 0)

@@ -11,7 +11,6 @@ from raystudy.storage.spool import read
 from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow.store_uri import DATABASE, store_uri
 
-STUDY: RunKey = "study"
 NOTHING_YET: dict[str, Any] = {"offset": 0, "runs": {}}
 
 
@@ -40,7 +39,7 @@ def count_waiting(folder: StudyFolder, uri: str) -> int:
 def run_ids(folder: StudyFolder, uri: str) -> dict[RunKey, str]:
     """Return the ids of the runs a store has got."""
     runs = note_of(folder, uri)["runs"]
-    return {key if key == STUDY else int(key): run for key, run in runs.items()}
+    return {int(key) if key.isdecimal() else key: run for key, run in runs.items()}
 
 
 def experiment_of(folder: StudyFolder, uri: str) -> str:

@@ -16,10 +16,10 @@ from raystudy.storage.file_names import readable
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.storage.spool import Event, read
-from raystudy.study.tracker import RunKey
+from raystudy.study.tracker import STUDY, RunKey
 from raystudy.trackers.mlflow import attached_files, history_plot, pages
 from raystudy.trackers.mlflow.client import MlflowStore
-from raystudy.trackers.mlflow.delivered import NOTHING_YET, STUDY, note_of, run_ids, write_note
+from raystudy.trackers.mlflow.delivered import NOTHING_YET, note_of, run_ids, write_note
 from raystudy.trackers.mlflow.projection import Projection
 from raystudy.trackers.mlflow.run_patch import RunPatch
 from raystudy.trackers.mlflow.tags import NOTE, identity
@@ -82,6 +82,8 @@ class Delivery:
                 self._apply(batch)
             if STUDY in patches and (patches[STUDY].status or patches[STUDY].attached):
                 self._store.experiment.list_studies()
+            if patches.keys() & self.projection.summaries.keys():
+                self._show_summaries()
         self._offset = events[-1][1]
         self._note()
         return len(events)
@@ -101,6 +103,13 @@ class Delivery:
         study, uid = self.projection.study, self.projection.uid
         if study is not None and self.projection.has_parent:
             self._store.experiment.tag(f"{pages.VIEW}{uid}", pages.view(study, uid))
+
+    def _show_summaries(self) -> None:
+        """Let the experiment have a view of what a race's configurations came to."""
+        study, told = self.projection.study, self.projection
+        if study is not None:
+            value = pages.summary_view(study, told.uid, told.summaries)
+            self._store.experiment.tag(f"{pages.VIEW}{told.uid}{pages.SUMMARIES}", value)
 
     def _apply(self, batch: Mapping[RunKey, RunPatch]) -> None:
         """Change runs; files between the transactions, so that others can write meanwhile."""
@@ -130,8 +139,14 @@ class Delivery:
             patch.status = None if patch.status == "RUNNING" else patch.status  # as new runs are
         if key == STUDY and note is not None:
             uid, experiment = self.projection.uid, self._store.experiment.id
-            links = pages.links(experiment, uid, self._runs[key], self.projection.reports)
-            patch.tags[NOTE] = f"{note}\n\n{links}"
+            links = pages.links(
+                experiment,
+                uid,
+                self._runs[key],
+                self.projection.reports,
+                is_summed_up=bool(self.projection.summaries),
+            )
+            patch.tags[NOTE] = f"{links}\n\n{note}"
         self._store.write(self._runs[key], patch)
 
     def _upload(self, key: RunKey, patch: RunPatch) -> None:

@@ -81,6 +81,7 @@ def attached(key: RunKey, attachment: Attachment) -> Event:
             for step, value in curve.items()
         ],
         tags=dict(attachment.tags),
+        settings=dict(attachment.settings),
         note=attachment.note,
         files=list(attachment.files),
         folder=attachment.folder,

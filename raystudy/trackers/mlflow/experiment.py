@@ -6,7 +6,7 @@ from typing import Any
 from raystudy.storage.file_names import readable
 from raystudy.study.tracker import RunKey
 from raystudy.trackers.mlflow import pages
-from raystudy.trackers.mlflow.tags import NOTE, UID
+from raystudy.trackers.mlflow.tags import NOTE, UID, key_of
 
 LISTED = 50  # studies in the note, the newest first
 
@@ -61,8 +61,7 @@ class Experiment:
                 page_token=token,
             )
             for run in page:
-                number = run.data.tags.get("raystudy.trial_number")
-                runs["study" if number is None else int(number)] = run.info.run_id
+                runs[key_of(run.data.tags)] = run.info.run_id
             token = page.token or ""
         return runs
 

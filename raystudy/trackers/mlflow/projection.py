@@ -5,8 +5,7 @@ from dataclasses import dataclass, field
 
 from raystudy.config.spec import RECIPE, Objective
 from raystudy.storage.spool import Event
-from raystudy.study.tracker import RunKey
-from raystudy.trackers.mlflow.delivered import STUDY
+from raystudy.study.tracker import STUDY, RunKey
 from raystudy.trackers.mlflow.run_patch import Point, RunPatch, Status
 from raystudy.trackers.mlflow.standing import Standing
 from raystudy.trackers.mlflow.tags import (
@@ -50,6 +49,7 @@ class Projection:
         self.uid = ""
         self.study: Event | None = None
         self.is_open = False
+        self.summaries: dict[str, dict[str, float]] = {}  # measures of what several trials came to
         self.reports: dict[str, None] = {}  # pages among the files of the study's own run
         self._note = ""
         self._trials: dict[int, _Trial] = {}
@@ -102,7 +102,7 @@ class Projection:
     def patches(self) -> dict[RunKey, RunPatch]:
         """Return what changed since the last call, the study's own run first."""
         patches, self._patches = self._patches, {}
-        return dict(sorted(patches.items(), key=lambda item: (item[0] != STUDY, item[0])))
+        return dict(sorted(patches.items(), key=lambda item: _order(item[0])))
 
     def _study_started(self, event: Event) -> None:
         first, self.study, self.is_open = self.study is None, event, True
@@ -182,12 +182,7 @@ class Projection:
     def _on_attached(self, event: Event) -> None:
         """Add to a run, ended or not; a value that it has already is not added again."""
         key: RunKey = event["key"]
-        patch = self._study_patch(event) if key == STUDY else None
-        if patch is None:
-            number = RECIPE if key == STUDY else int(key)
-            patch = self._trial_patch(number, event)
-            if number not in self._trials:  # it ran without this tracker
-                patch.status, patch.ended = "FINISHED", event["time"]
+        patch = self._patch_of(key, event)
         points = [(name, 0, value) for name, value in event["metrics"].items()]
         for name, step, value in [*points, *event["curves"]]:
             if self._attached.get((key, name, step)) != repr(value):
@@ -199,6 +194,22 @@ class Projection:
         if key == STUDY and self.has_parent:
             self._on_added_to_study(patch, event)
         patch.attached |= {(str(key), event["folder"], name) for name in event["files"]}
+
+    def _patch_of(self, key: RunKey, event: Event) -> RunPatch:
+        """Return the changes of the run that something is added to."""
+        if key == STUDY and (study := self._study_patch(event)) is not None:
+            return study
+        if isinstance(key, str) and key != STUDY:
+            patch = self._patches.setdefault(key, RunPatch(key, event["time"]))
+            patch.params |= {path: word(value) for path, value in event["settings"].items()}
+            self.summaries.setdefault(key, {}).update(event["metrics"])
+        else:
+            number = RECIPE if key == STUDY else int(key)
+            patch = self._trial_patch(number, event)
+            if number in self._trials:
+                return patch
+        patch.status, patch.ended = "FINISHED", event["time"]  # it ran without this tracker
+        return patch
 
     def _on_added_to_study(self, patch: RunPatch, event: Event) -> None:
         self._note = patch.tags.setdefault(NOTE, event["note"] or self._note)
@@ -216,6 +227,11 @@ class Projection:
         assert self.study is not None
         name = f"trial {number:04d}" if self.has_parent else self.study["id"]
         return self._patches.setdefault(number, RunPatch(name, event["time"]))
+
+
+def _order(key: RunKey) -> tuple[bool, bool, RunKey]:
+    """Put the study first, then trials by number, then what several came to."""
+    return key != STUDY, isinstance(key, str), key
 
 
 def _ends(summary: TrialSummary, time: int) -> list[Point]:

@@ -19,7 +19,8 @@ def remove_runs(folder: StudyFolder, uri: str, artifacts: str | None) -> str:
             store.delete_run(run_id)
         if experiment := experiment_of(folder, uri):
             store.experiment.id = experiment
-            store.experiment.untag(f"{pages.VIEW}{uid_of(folder)}")
+            for end in ("", pages.SUMMARIES):
+                store.experiment.untag(f"{pages.VIEW}{uid_of(folder)}{end}")
             store.experiment.list_studies()
     except Exception as error:  # of any library between here and the server
         return takes_nothing(uri, error)

@@ -36,6 +36,8 @@ def of(folder: StudyFolder, uri: str) -> Mapping[str, str]:
         return {f"the run of {folder.id}": pages.run(experiment, next(iter(runs.values())))}
     best = [runs[number] for number in told.standing.best_trials(MOST_COMPARED) if number in runs]
     compared = {"its best trials": pages.comparison(experiment, best)} if len(best) > 1 else {}
+    if told.summaries:
+        compared |= {"its configurations": pages.summaries(experiment, told.uid)}
     return {
         f"trials of {folder.id}": pages.trials(experiment, told.uid),
         "their charts": pages.trials(experiment, told.uid, chart=True),

@@ -6,29 +6,37 @@ from collections.abc import Mapping
 from typing import Any
 
 from raystudy.storage.spool import Event
-from raystudy.study.tracker import RunKey
+from raystudy.study.tracker import STUDY, RunKey
 from raystudy.trial.info import TrialSummary
 
 NOTE = "mlflow.note.content"  # what a page says of its run or experiment, in Markdown
+SUMMARY, SUMMARY_NAME = "configuration", "raystudy.configuration"
 REPORTS = "raystudy.reports"  # names of files, divided by /
 UID = "raystudy.study_uid"  # one per spool: ids are unique in one folder of results only
 
 
 def identity(study: Event, uid: str, key: RunKey, parent: str | None) -> dict[str, str]:
     """Return the tags a new run is made with, by which it is found again."""
+    kind = "trial" if isinstance(key, int) else "study" if key == STUDY else SUMMARY
     tags = {
         UID: uid,
         "raystudy.study_id": study["id"],
-        "raystudy.kind": "study" if key == "study" else "trial",
+        "raystudy.kind": kind,
         "raystudy.method": study["name"],
         "raystudy.dataset": study["dataset"],
         "mlflow.user": study["provenance"]["user"],
     }
-    if key != "study":
-        tags["raystudy.trial_number"] = str(key)
+    if kind != "study":
+        tags["raystudy.trial_number" if kind == "trial" else SUMMARY_NAME] = str(key)
         if parent is not None:
             tags["mlflow.parentRunId"] = parent
     return tags
+
+
+def key_of(tags: Mapping[str, str]) -> RunKey:
+    """Return which run of its study one is."""
+    number = tags.get("raystudy.trial_number")
+    return tags.get(SUMMARY_NAME, STUDY) if number is None else int(number)
 
 
 def trial_tags(study: Event, event: Event) -> dict[str, str]:

@@ -1,16 +1,18 @@
 """What is added to a run later takes the road of epochs: the spool, then the upload process."""
 
 import json
+import re
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pytest
 from mlflow_studies import ROBUST, again, tell, trial
 
 from raystudy.storage.spool import read
 from raystudy.study.tracker import Attachment
-from raystudy.trackers.mlflow import MlflowTracker
+from raystudy.trackers.mlflow import MlflowTracker, pages, study_pages
 
 NOBODY = "http://me:hunter2@127.0.0.1:9"  # port 9, discard, is closed
 KINDS = {
@@ -168,7 +170,7 @@ from pathlib import Path
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage import spool
 from raystudy.study.tracker import Attachment
-from raystudy.trackers.mlflow import MlflowTracker
+from raystudy.trackers.mlflow import MlflowTracker, pages, study_pages
 if sys.argv[2] == "between":  # its file is kept, its event is not written
     spool.Spool.append = lambda *_: os.kill(os.getpid(), signal.SIGKILL)
 tracker = MlflowTracker(None)
@@ -228,7 +230,7 @@ def test_a_report_is_linked_from_the_study_and_its_experiment(store, folder, stu
     store.sync(folder)
     own = run_of(store, folder, "study").data.tags["mlflow.note.content"]
     assert page in own
-    assert own.startswith("Objective: ")
+    assert "\n\nObjective: " in own
     (line,) = (one for one in note_of_experiment(store).splitlines() if f"[{folder.id}]" in one)
     assert page in line
     assert "better." in line
@@ -247,3 +249,37 @@ def test_what_people_wrote_in_an_experiments_note_stays(store, folder, study):
     assert written.startswith("Mine.\n\n")
     assert written.count("## Studies") == 1
     assert len(written.splitlines()) == len(f"Mine.\n\n{before}{heading}{after}".splitlines())
+
+
+CONFIGURATION = Attachment(
+    metrics={f"{ROBUST}/low": 0.1, f"{ROBUST}/mean": 0.2, f"{ROBUST}/high": 0.3},
+    tags={"raystudy.trial": "swaro-1/7"},
+    settings={"optimizer.lr": 0.5, "nesterov": True},
+    note="Over 5 seeds.",
+)
+
+
+def test_what_several_trials_came_to_is_a_run_of_its_own_beside_them(store, folder, study):
+    race = replace(study, axes={"finalist": "0, 7", "seed": "1, 2"})
+    tell(MlflowTracker(None), race, trials=2)
+    for _ in range(2):
+        attach(folder, "trial 7", CONFIGURATION)
+        attach(folder, "published recipe", CONFIGURATION)
+        store.sync(folder)
+    runs = store.runs(folder)
+    assert len(runs) == 5
+    one, parent = runs["trial 7"], runs[folder.id]
+    assert one.data.tags["mlflow.parentRunId"] == parent.info.run_id
+    assert one.info.status == "FINISHED"
+    assert one.data.params == {"optimizer.lr": "0.5", "nesterov": "true"}
+    assert store.history(one, f"{ROBUST}/high") == [(0, 0.3)]
+    address = study_pages.of(folder, store.uri)["its configurations"]
+    (key,) = re.findall(r"viewStateShareKey=([\w-]+)&", address)
+    experiment = store.client.get_experiment(one.info.experiment_id)
+    view = json.loads(experiment.tags[f"{pages.VIEW}{key}"])
+    found = json.loads(view["state"])
+    shown = store.client.search_runs([one.info.experiment_id], found["searchFilter"])
+    assert {run.info.run_name for run in shown} == {"trial 7", "published recipe"}
+    columns = [f"metrics.`{ROBUST}/{end}`" for end in ("low", "mean", "high")]
+    assert found["selectedColumns"] == columns
+    assert f"[configurations]({address})" in parent.data.tags["mlflow.note.content"]
