@@ -1,15 +1,20 @@
-"""``raystudy export RUN --format safetensors``: an encoder for other programs."""
+"""An encoder for other programs: a file of weights, or a model for a registry."""
 
 import copy
 from collections.abc import Sequence
 from pathlib import Path
 
+import torch
 from rich.text import Text
 
 from raystudy import terminal
 from raystudy.errors import EXIT_DONE, UserError
-from raystudy.evaluation.network import open_trained
+from raystudy.evaluation.network import Trained, open_trained
 from raystudy.storage import checkpoint
+from raystudy.storage.folders import StudyFolder
+from raystudy.study import command
+from raystudy.study.model import Model
+from raystudy.study.stored import StoredStudy
 from trainables.networks.encoder import Encoder
 from trainables.networks.interchange import save_torchvision
 from trainables.networks.resnet import ResNet
@@ -41,6 +46,49 @@ def export_weights(run: str, overrides: Sequence[str], *, output: str | None) ->
         raise UserError(f"--output {path} cannot be written ({error.strerror}).") from error
     terminal.console(stderr=True).print(Text(f"{path}: {words}"), soft_wrap=True)
     return EXIT_DONE
+
+
+def model_of(network: Trained, name: str) -> Model:
+    """Return a trial's encoder for a registry of models, with what made it.
+
+    Parameters
+    ----------
+    network : Trained
+    name : str
+        In the registry.
+
+    Raises
+    ------
+    UserError
+        If it is of no trial.
+    """
+    origin = network.origin
+    if origin.study is None:
+        raise UserError(f"{origin.label} is of no trial, and only trials have a run to register.")
+    line = command.train(origin.name, origin.overrides, origin.search_path)
+    images = network.splits.train.images
+    tags = {
+        "raystudy.trial": f"{origin.study.id}/{origin.number}",
+        "raystudy.command": line,
+        "raystudy.dataset": str(network.config.data.name),
+        "raystudy.weights": origin.weights.name,
+    }
+    note = (
+        f"Encoder of {origin.label}, {origin.name} on {network.config.data.name}"
+        f"{_measured(origin.study, origin.number)}: features of images with values from 0 to 1. "
+        f"Made by\n\n    {line}"
+    )
+    encoder = _with_one_batch_norm(network.encoder).cpu().eval()
+    encoder = encoder.to(memory_format=torch.contiguous_format)
+    return Model(name=name, network=encoder, shape=tuple(images.shape[1:]), tags=tags, note=note)
+
+
+def _measured(study: StudyFolder, number: int) -> str:
+    """Return what a trial's objectives came to, in words; a single training has none."""
+    if study.read_manifest().kind == "train":
+        return ""
+    last = StoredStudy(study).trial(number).summary.last
+    return f" ({', '.join(f'{metric} {value:.4f}' for metric, value in last.items())})"
 
 
 def _with_one_batch_norm(encoder: Encoder) -> Encoder:

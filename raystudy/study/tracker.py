@@ -8,6 +8,7 @@ from typing import Any, Literal, NamedTuple, Protocol
 from raystudy.errors import UserError
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.info import StudyInfo
+from raystudy.study.model import Model
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 # The study as a whole, the number of one of its trials, or the name of what several trials came to.
@@ -128,6 +129,18 @@ class Tracker(StudyObserver, Protocol):
         What has the name of something added before takes its place.
         """
 
+    def register(self, folder: StudyFolder, number: int, model: Model) -> None:
+        """Add a trial's network to the registry of models; `close` delivers it.
+
+        Raises
+        ------
+        UserError
+            If there is no registry, if it refuses the name, or if it cannot hold the network.
+        """
+
+    def registered(self, folder: StudyFolder, model: Model) -> Sequence[str]:
+        """Return the lines of Python that load a registered network; none while it waits."""
+
     def sync(self, folder: StudyFolder, progress: Progress | None = None) -> SyncResult:
         """Deliver what waits on disk, now.
 
@@ -230,6 +243,15 @@ class NoTracker:
 
     def attach(self, folder: StudyFolder, key: RunKey, attachment: Attachment) -> None:
         pass
+
+    def register(self, folder: StudyFolder, number: int, model: Model) -> None:
+        raise UserError(
+            f"the {self.name} of {folder.id} has no registry of models; MLflow has one "
+            f"(tracker=mlflow, for studies that ran with it)."
+        )
+
+    def registered(self, folder: StudyFolder, model: Model) -> Sequence[str]:
+        return ()
 
     def sync(self, folder: StudyFolder, progress: Progress | None = None) -> SyncResult:
         return SyncResult(delivered=0, waiting=0)

@@ -81,6 +81,30 @@ raystudy look swaro-1
 raystudy look swaro-1/3 --picture adversarial --output pictures""",
     ),
     Command(
+        name="register",
+        module="raystudy.cli.register",
+        function="register",
+        from_laptop=False,
+        summary="Register a trained encoder in MLflow's registry of models.",
+        details="""\
+RUN is a study (its best trial; of several objectives each trial of the front), STUDY/TRIAL, or the
+id of a run in MLflow. Every encoder becomes a version of the model NAME, with its signature and the
+command that made it. mlflow.pytorch.load_model loads it, without raystudy.""",
+        arguments=(
+            argument(
+                "run",
+                metavar="RUN",
+                help="such as swaro-1 or swaro-1/3",
+                completer=completers.runs,
+            ),
+            argument("--name", required=True, help="of the model in the registry"),
+            settings("tracker.uri= or output_dir=", completer=completers.store_settings),
+        ),
+        examples="""\
+raystudy register swaro-1 --name robust-digits
+raystudy register swaro-1/3 --name robust-digits""",
+    ),
+    Command(
         name="confirm",
         module="raystudy.cli.confirm",
         function="confirm",

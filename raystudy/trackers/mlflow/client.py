@@ -12,11 +12,11 @@ from typing import Any
 
 from raystudy.storage import disk
 from raystudy.storage.file_names import readable
-from raystudy.trackers.mlflow import artifact_paths
+from raystudy.trackers.mlflow import artifact_paths, registry
 from raystudy.trackers.mlflow.experiment import Experiment
 from raystudy.trackers.mlflow.limits import batches, fitting
 from raystudy.trackers.mlflow.new_database import first_contact
-from raystudy.trackers.mlflow.run_patch import RunPatch
+from raystudy.trackers.mlflow.run_patch import Registration, RunPatch
 from raystudy.trackers.mlflow.transaction import one_transaction
 
 ENVIRONMENT = {
@@ -64,7 +64,7 @@ class MlflowStore:
             from mlflow import MlflowClient
             from mlflow.tracking._tracking_service import utils as tracking_utils
 
-            _silence()
+            silence()
             self._client: Any = MlflowClient(tracking_uri=uri)
             self.experiment = Experiment(self._client, self._try)
             self._sqlite = tracking_utils._get_store(uri) if uri.startswith("sqlite:") else None
@@ -137,6 +137,19 @@ class MlflowStore:
         """Store a file with a run, in a folder of its artifacts."""
 
         self._try(name, lambda: self._upload(run_id, name, content, folder), is_file=True)
+
+    def register(self, run_id: str, model: Registration, folder: str) -> str:
+        """Make a version of what is in a folder of a run's artifacts; return its number.
+
+        It is looked for first: versions are not made twice. Empty: MLflow refuses it.
+        """
+        found = [""]
+
+        def make() -> None:
+            found[0] = registry.version_of(self._client, run_id, model, folder)
+
+        self._try(f"model '{model.name}'", make)
+        return found[0]
 
     def delete_run(self, run_id: str) -> None:
         """Put a run into MLflow's bin, and remove its files where they are on this machine."""
@@ -211,7 +224,7 @@ def _put(content: bytes | Path, path: Path) -> None:
         path.write_bytes(content)
 
 
-def _silence() -> None:
+def silence() -> None:
     """Keep the libraries' own words off the terminal: errors come as exceptions."""
     for name in ("mlflow", "alembic", "sqlalchemy", "urllib3"):
         logging.getLogger(name).setLevel(logging.CRITICAL + 1)

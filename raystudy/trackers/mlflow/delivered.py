@@ -47,6 +47,11 @@ def experiment_of(folder: StudyFolder, uri: str) -> str:
     return str(note_of(folder, uri).get("experiment", ""))
 
 
+def model_of(folder: StudyFolder, uri: str, model_id: str) -> str:
+    """Return the address of a registered model; empty if a store has not got it."""
+    return str(note_of(folder, uri).get("models", {}).get(model_id, ""))
+
+
 def uid_of(folder: StudyFolder) -> str:
     """Return the identity of a study's spool."""
     return next((event["uid"] for event, _ in read(folder.spool) if event["kind"] == "spool"), "")

@@ -17,7 +17,7 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.storage.spool import Event, read
 from raystudy.study.tracker import STUDY, RunKey
-from raystudy.trackers.mlflow import attached_files, history_plot, pages
+from raystudy.trackers.mlflow import attached_files, history_plot, models, pages
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.delivered import NOTHING_YET, note_of, run_ids, write_note
 from raystudy.trackers.mlflow.projection import Projection
@@ -55,6 +55,7 @@ class Delivery:
         self._has_noted_experiment = "experiment" in note
         if runs and not any(map(store.has_run, runs.values())):
             note, runs = NOTHING_YET, {}  # another database is in that place
+        self._models: dict[str, str] = dict(note.get("models", {}))
         self._offset: int = 0
         self._runs = runs
         self._has_started = False
@@ -158,6 +159,9 @@ class Delivery:
             path = attached_files.place(self._folder, owner, subfolder, name)
             if path.is_file():
                 self._store.upload(run_id, name, path, folder=subfolder)
+        for model in patch.models:
+            version = self._store.register(run_id, model, models.folder_of(model.id))
+            self._models[model.id] = f"models:/{model.name}/{version}" if version else ""
 
     def _seed(self, number: int) -> dict[str, str]:
         """Return the seed in a trial's resolved configuration, also where nobody chose it."""
@@ -193,6 +197,7 @@ class Delivery:
     def _note(self) -> None:
         runs, experiment = self._runs, self._store.experiment.id
         note = {"offset": self._offset, "runs": runs, "experiment": experiment}
+        note |= {"models": self._models} if self._models else {}
         write_note(self._folder, self._uri, note)
         self._has_noted_experiment = True
 

@@ -1,7 +1,7 @@
 """The events of a study, as plain data for the spool."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,6 +13,7 @@ from raystudy.storage.manifest import Manifest
 from raystudy.storage.spool import Event
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
+from raystudy.study.model import Model
 from raystudy.study.tracker import Attachment, RunKey
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
@@ -85,6 +86,19 @@ def attached(key: RunKey, attachment: Attachment) -> Event:
         note=attachment.note,
         files=list(attachment.files),
         folder=attachment.folder,
+    )
+
+
+def registered(number: int, model: Model, files: Sequence[str]) -> Event:
+    """Return the event of a network for the registry; its files are beside the spool."""
+    return _event(
+        "registered",
+        number=number,
+        id=model.id,
+        name=model.name,
+        tags=dict(model.tags),
+        note=model.note,
+        files=list(files),
     )
 
 

@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from pathlib import PurePosixPath
 
 from raystudy.config.spec import RECIPE, Objective
 from raystudy.storage.spool import Event
 from raystudy.study.tracker import STUDY, RunKey
-from raystudy.trackers.mlflow.run_patch import Point, RunPatch, Status
+from raystudy.trackers.mlflow import models
+from raystudy.trackers.mlflow.run_patch import Point, Registration, RunPatch, Status, ends
 from raystudy.trackers.mlflow.standing import Standing
 from raystudy.trackers.mlflow.tags import (
     NOTE,
@@ -94,6 +96,7 @@ class Projection:
             "trial_finished": self._trial_finished,
             "study_finished": self._study_finished,
             "attached": self._on_attached,
+            "registered": self._on_registered,
         }
         handler = handlers.get(event["kind"])
         if handler is not None and (self.study or event["kind"] == "study_started"):
@@ -151,7 +154,7 @@ class Projection:
         patch = self._trial_patch(summary.number, event)
         patch.status, patch.ended, patch.files = STATUS[summary.state], event["time"], True
         patch.history, trial.history = trial.history or None, {}
-        patch.metrics += _ends(summary, event["time"])
+        patch.metrics += ends(summary, event["time"])
         patch.tags |= final_tags(summary, trial.command)
         self._sum_up(summary, event)
 
@@ -195,6 +198,15 @@ class Projection:
             self._on_added_to_study(patch, event)
         patch.attached |= {(str(key), event["folder"], name) for name in event["files"]}
 
+    def _on_registered(self, event: Event) -> None:
+        """Add a model to a run and to the registry."""
+        number = int(event["number"])
+        patch, folder = self._patch_of(number, event), models.folder_of(event["id"])
+        paths = [PurePosixPath(folder, name) for name in event["files"]]
+        patch.attached |= {(str(number), str(path.parent), path.name) for path in paths}
+        about = Registration(event["id"], event["name"], event["tags"], event["note"])
+        patch.models.append(about)
+
     def _patch_of(self, key: RunKey, event: Event) -> RunPatch:
         """Return the changes of the run that something is added to."""
         if key == STUDY and (study := self._study_patch(event)) is not None:
@@ -232,13 +244,3 @@ class Projection:
 def _order(key: RunKey) -> tuple[bool, bool, RunKey]:
     """Put the study first, then trials by number, then what several came to."""
     return key != STUDY, isinstance(key, str), key
-
-
-def _ends(summary: TrialSummary, time: int) -> list[Point]:
-    """Last and best of each objective: MLflow's table shows only the last value of a measure."""
-    kinds = {"last": summary.last, "best": summary.best}
-    return [
-        Point(f"{kind}/{name}", value, time, summary.epoch)
-        for kind, values in kinds.items()
-        for name, value in values.items()
-    ]

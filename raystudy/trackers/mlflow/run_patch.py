@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Literal, NamedTuple
 
+from raystudy.trial.info import TrialSummary
+
 Status = Literal["RUNNING", "FINISHED", "FAILED", "KILLED"]
 History = Mapping[str, list[tuple[int, float]]]
 
@@ -15,6 +17,15 @@ class Point(NamedTuple):
     value: float
     time: int
     step: int
+
+
+class Registration(NamedTuple):
+    """A model among the files of a run that shall be a version in the registry."""
+
+    id: str
+    name: str
+    tags: Mapping[str, str]
+    note: str
 
 
 @dataclass
@@ -37,6 +48,7 @@ class RunPatch:
         To be drawn.
     attached : set of (str, str, str)
         Owner, folder and name of files that were added, see `attached_files`.
+    models : list of Registration
     """
 
     name: str
@@ -49,3 +61,14 @@ class RunPatch:
     files: bool = False
     history: History | None = None
     attached: set[tuple[str, str, str]] = field(default_factory=set)
+    models: list[Registration] = field(default_factory=list)
+
+
+def ends(summary: TrialSummary, time: int) -> list[Point]:
+    """Return last and best of each objective: a table shows only the last value of a measure."""
+    kinds = {"last": summary.last, "best": summary.best}
+    return [
+        Point(f"{kind}/{name}", value, time, summary.epoch)
+        for kind, values in kinds.items()
+        for name, value in values.items()
+    ]

@@ -71,7 +71,7 @@ def continue_in_background(folder: StudyFolder, uri: str, artifacts: str | None)
 def _close_if_open(folder: StudyFolder) -> None:
     is_open, last = False, 0
     for event, _ in read(folder.spool):
-        if event["kind"] != "attached":
+        if event["kind"] not in ("attached", "registered"):
             last = event.get("time", last)
         if event["kind"] in ("study_started", "study_finished"):
             is_open = event["kind"] == "study_started"

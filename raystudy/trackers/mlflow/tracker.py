@@ -1,15 +1,17 @@
 """Log a study to MLflow without ever waiting for it."""
 
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Literal
 
+from raystudy.errors import UserError
 from raystudy.storage import disk
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.redaction import redact
 from raystudy.storage.spool import Event, Spool
 from raystudy.study import command
 from raystudy.study.info import StudyInfo
+from raystudy.study.model import Model
 from raystudy.study.tracker import (
     Attachment,
     Health,
@@ -19,8 +21,16 @@ from raystudy.study.tracker import (
     SyncResult,
     UserInterface,
 )
-from raystudy.trackers.mlflow import attached_files, contact, events, remove, server, study_pages
-from raystudy.trackers.mlflow.delivered import run_ids
+from raystudy.trackers.mlflow import (
+    attached_files,
+    contact,
+    events,
+    models,
+    remove,
+    server,
+    study_pages,
+)
+from raystudy.trackers.mlflow.delivered import model_of, run_ids
 from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 from raystudy.trackers.mlflow.sync import continue_in_background, sync
 from raystudy.trackers.mlflow.uploader import Uploader
@@ -126,18 +136,34 @@ class MlflowTracker(NoTracker):
             return
         try:
             attached_files.keep(folder, key, attachment.folder, attachment.files)
-            spool = Spool(folder.spool)
-            spool.append(events.attached(key, attachment))
-            spool.close()
-            own = self._uploader is not None and self._uploader.folder == folder
-            if self._uri is not None and not own and folder not in self._attaching:
-                self._attaching[folder] = Uploader(
-                    folder, self._uri, self._artifacts, self._warn, only_once=True
-                )
+            self._add(folder, events.attached(key, attachment))
         except OSError as error:
             if disk.shortage(error):
                 raise
             self._warn(f"MLflow gets nothing of this: {error}")
+
+    def register(self, folder: StudyFolder, number: int, model: Model) -> None:
+        models.refuse_name(model.name)
+        if not folder.spool.exists():
+            raise UserError(f"{folder.id} ran without MLflow, which has no run of it to register.")
+        where = models.folder_of(model.id)
+        files = models.save(model, attached_files.place(folder, str(number), where, ""))
+        self._add(folder, events.registered(number, model, files))
+
+    def registered(self, folder: StudyFolder, model: Model) -> Sequence[str]:
+        address = model_of(folder, self._uri, model.id) if self._uri else ""
+        return models.loading(address, redact(str(self._uri))) if address else ()
+
+    def _add(self, folder: StudyFolder, event: Event) -> None:
+        """Write an event to a study's spool, and start to deliver what is there."""
+        spool = Spool(folder.spool)
+        spool.append(event)
+        spool.close()
+        own = self._uploader is not None and self._uploader.folder == folder
+        if self._uri is not None and not own and folder not in self._attaching:
+            self._attaching[folder] = Uploader(
+                folder, self._uri, self._artifacts, self._warn, only_once=True
+            )
 
     def close(self) -> None:
         """Wait for the last deliveries, as long as patience lasts or until Ctrl-C."""
