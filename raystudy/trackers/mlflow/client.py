@@ -151,6 +151,10 @@ class MlflowStore:
         self._try(f"model '{model.name}'", make)
         return found[0]
 
+    def unregister(self, name: str, version: str) -> None:
+        """Delete a version of a model, if it is there."""
+        self._try("", lambda: self._client.delete_model_version(name, version))
+
     def delete_run(self, run_id: str) -> None:
         """Put a run into MLflow's bin, and remove its files where they are on this machine."""
 

@@ -52,6 +52,11 @@ def model_of(folder: StudyFolder, uri: str, model_id: str) -> str:
     return str(note_of(folder, uri).get("models", {}).get(model_id, ""))
 
 
+def models_of(folder: StudyFolder, uri: str) -> list[str]:
+    """Return the addresses of all models that a store has got of a study."""
+    return [address for address in note_of(folder, uri).get("models", {}).values() if address]
+
+
 def uid_of(folder: StudyFolder) -> str:
     """Return the identity of a study's spool."""
     return next((event["uid"] for event, _ in read(folder.spool) if event["kind"] == "spool"), "")

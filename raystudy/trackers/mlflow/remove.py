@@ -4,11 +4,11 @@ from raystudy.storage.folders import StudyFolder
 from raystudy.trackers.mlflow import pages
 from raystudy.trackers.mlflow.client import MlflowStore
 from raystudy.trackers.mlflow.contact import reach, takes_nothing
-from raystudy.trackers.mlflow.delivered import experiment_of, run_ids, uid_of
+from raystudy.trackers.mlflow.delivered import experiment_of, models_of, run_ids, uid_of
 
 
 def remove_runs(folder: StudyFolder, uri: str, artifacts: str | None) -> str:
-    """Put a study's runs into MLflow's bin; return why it was not possible, or "".
+    """Put a study's runs into MLflow's bin and delete its models; return why not, or "".
 
     Runs that are gone already are no hindrance.
     """
@@ -17,6 +17,8 @@ def remove_runs(folder: StudyFolder, uri: str, artifacts: str | None) -> str:
         store = MlflowStore(uri, artifacts, lambda _: None)
         for run_id in run_ids(folder, uri).values():
             store.delete_run(run_id)
+        for address in models_of(folder, uri):
+            store.unregister(*address.removeprefix("models:/").split("/"))
         if experiment := experiment_of(folder, uri):
             store.experiment.id = experiment
             for end in ("", pages.SUMMARIES):

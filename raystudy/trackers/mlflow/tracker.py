@@ -30,7 +30,7 @@ from raystudy.trackers.mlflow import (
     server,
     study_pages,
 )
-from raystudy.trackers.mlflow.delivered import model_of, run_ids
+from raystudy.trackers.mlflow.delivered import model_of, models_of, run_ids
 from raystudy.trackers.mlflow.store_uri import default_artifacts, store_uri
 from raystudy.trackers.mlflow.sync import continue_in_background, sync
 from raystudy.trackers.mlflow.uploader import Uploader
@@ -192,7 +192,9 @@ class MlflowTracker(NoTracker):
 
     def kept(self, folder: StudyFolder) -> str:
         runs = run_ids(folder, self._uri) if self._uri else {}
-        return f"{len(runs)} runs in {self.place}" if runs else ""
+        names = models_of(folder, self._uri) if self._uri else []
+        also = f" and {', '.join(names)}" if names else ""
+        return f"{len(runs)} runs{also} in {self.place}" if runs else ""
 
     def remove(self, folder: StudyFolder) -> str:
         runs = run_ids(folder, self._uri) if self._uri else {}

@@ -73,6 +73,9 @@ def test_where_mlflow_answers_it_says_how_to_load_it(store, folder, study):
     assert store.uri in where
     number = versions(store, "digits")[0].version
     assert f'load_model("models:/digits/{number}")' in load
+    assert f"2 runs and models:/digits/{number} in MLflow" in tracker.kept(folder)
+    assert tracker.remove(folder) == ""
+    assert versions(store, "digits") == []
 
 
 def test_a_network_that_is_no_graph_leaves_nothing_and_is_told(folder, study):
