@@ -21,6 +21,8 @@ class PartOfEpoch:
         Batches trained on.
     seconds : float
         Spent on it.
+    waited : float
+        Seconds of it spent waiting for images.
     means : Means
         Of what was logged.
     kept : dict, optional
@@ -29,6 +31,7 @@ class PartOfEpoch:
 
     batch: int = 0
     seconds: float = 0.0
+    waited: float = 0.0
     means: Means = field(default_factory=Means)
     kept: dict[str, Any] | None = None
 
@@ -36,7 +39,8 @@ class PartOfEpoch:
     def of(cls, state: dict[str, Any], device: torch.device) -> "PartOfEpoch":
         """Return what `state` was taken of."""
         means = Means.of(state["means"], device)
-        return cls(batch=state["batch"], seconds=state["seconds"], means=means)
+        waited = state.get("waited", 0.0)  # older checkpoints do not know it
+        return cls(batch=state["batch"], seconds=state["seconds"], waited=waited, means=means)
 
     @contextmanager
     def timed(self) -> Iterator[None]:
@@ -56,6 +60,7 @@ class PartOfEpoch:
         return {
             "batch": self.batch,
             "seconds": self.seconds,
+            "waited": self.waited,
             "means": self.means.state(),
             "known": known,
         }

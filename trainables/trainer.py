@@ -55,14 +55,16 @@ class EpochResult:
         cost so far, named ``cost/...``.
     seconds : float
         Wall-clock time of the epoch.
+    waited : float
+        Seconds of it in which the next images were waited for.
     speed : dict of str to float
-        What else depends on the machine: of images that are read while they are trained on, how
-        many a second.
+        What else depends on the machine: how many images a second.
     """
 
     epoch: int
     metrics: dict[str, float]
     seconds: float
+    waited: float = 0.0
     speed: dict[str, float] = field(default_factory=dict)
 
 
@@ -177,10 +179,16 @@ class Trainer:
                 yield None
             with self._within.timed():
                 metrics = self._metrics()
-            seconds, speed = self._within.seconds, self._speed(*before)
+            within, speed = self._within, self._speed(*before)
             self._within = PartOfEpoch()
             self.epoch += 1
-            yield EpochResult(epoch=self.epoch, metrics=metrics, seconds=seconds, speed=speed)
+            yield EpochResult(
+                epoch=self.epoch,
+                metrics=metrics,
+                seconds=within.seconds,
+                waited=within.waited,
+                speed=speed,
+            )
 
     def _train_epoch(self, stretch: int | None) -> Iterator[None]:
         """Train what is left of an epoch; yield inside it."""
@@ -193,8 +201,10 @@ class Trainer:
         batches, before = self._batches_of_epoch(), within.batch
         last: Batch | None = None
         while True:
+            waited_s, started = self.waited_s, time.perf_counter()
             with within.timed():
                 batch = next(batches, None)
+            next_s = time.perf_counter() - started
             if batch is None:
                 return
             # Between two replays of one batch there is more than a checkpoint holds: its views.
@@ -206,7 +216,12 @@ class Trainer:
                 update = functools.partial(self._update, batch, self._progress(within.batch))
                 within.means.add(self._cost.of_update(batch, update))
             within.batch += 1
+            within.waited += self._waited(next_s, waited_s)
             last = batch
+
+    def _waited(self, next_s: float, before: float | None) -> float:
+        """Return how long a batch was waited for; images read meanwhile, where first looked at."""
+        return next_s if before is None else (self.waited_s or 0.0) - before
 
     def _batches_of_epoch(self) -> Iterator[Batch]:
         if not self._within.batch:  # batches of others may know of no other start
@@ -229,13 +244,10 @@ class Trainer:
 
     def _speed(self, seconds: float, images: int, waited_s: float) -> dict[str, float]:
         """Return images per second since there were so many of each."""
+        trained, took = self._cost.images - images, self._within.seconds - seconds
         if not isinstance(self._train.images, PackedImages):
-            return {}
-        return self._train.images.source.pace.of(
-            self._cost.images - images,
-            self._within.seconds - seconds,
-            (self.waited_s or 0.0) - waited_s,
-        )
+            return {"cost/images_per_second": trained / max(took, 1e-6)}
+        return self._train.images.source.pace.of(trained, took, (self.waited_s or 0.0) - waited_s)
 
     @property
     def steps_per_epoch(self) -> int:

@@ -20,6 +20,8 @@ from raystudy.search import pareto
 from raystudy.study import comparability, confirmed
 from raystudy.study.replay import trial_name, trial_overrides
 from raystudy.study.stored import StoredStudy, find_run
+from raystudy.trial.figures import FIGURES
+from raystudy.trial.figures import words as machine_words
 from raystudy.trial.info import TrialSummary
 
 COSTS = (
@@ -87,6 +89,9 @@ def compare(
     if difference:
         console.print(f"{difference}: the numbers are not comparable")
     console.print("one seed each, on validation images; not conclusive")
+    for entry in entries:
+        if words := machine_words(entry["cost"]):
+            console.print(f"{entry['study']}/{entry['trial']} took {words}", soft_wrap=True)
     if tests:
         console.print(across_studies.table(tests), soft_wrap=True)
         console.print(TESTS, soft_wrap=True)
@@ -186,7 +191,7 @@ def _entry(study: StoredStudy, limit: tuple[str, float] | None = None) -> dict[s
         "recipe": dict(recipe[0].last) if recipe else {},
         "best": dict(best.last) if best else {},
         "trial": best.number if best else "-",
-        "cost": {name: metrics[name] for name in COSTS if name in metrics},
+        "cost": {name: metrics[name] for name in (*COSTS, *FIGURES) if name in metrics},
         "seconds": best.seconds if best else 0.0,
     }
 

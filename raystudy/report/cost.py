@@ -10,6 +10,7 @@ from raystudy.report.history import explain
 from raystudy.report.section import Cell, Section, Table, duration, measured, slug
 from raystudy.study import comparability as measured_how
 from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.trial.figures import FIGURES
 
 DRAWN = ("cost/flops", "cost/images", "cost/updates", "seconds")  # the first that was counted
 UNITS = {
@@ -34,11 +35,13 @@ def section(study: StoredStudy) -> Section | None:
         title="Cost",
         words=f"All trials together took {duration(total)}, parallel ones added up; "
         "the counts are of training, including every view and attack step, without "
-        "evaluation. The figure shows each trial's result against its cost.",
+        "evaluation. The figure shows each trial's result against its cost. What the machine did "
+        "is of each trial's own process and GPU, evaluation included; it differs from machine to "
+        "machine.",
         figures={
             f"cost-{slug(o.metric)}": draw(trials, kind, o.metric) for o in study.spec.objectives
         },
-        tables=[totals(trials, kinds)],
+        tables=[totals(trials, kinds), *of_machine(trials)],
         measured=measured_how.stamp(study),
         source="Columns of cost in the table of all trials, summed.",
     )
@@ -50,7 +53,7 @@ def measures(trials: Sequence[StoredTrial]) -> list[str]:
         name
         for trial in trials
         for name in trial.summary.metrics
-        if name.startswith("cost/") and not name.endswith("_per_second")  # sums mean nothing
+        if name.startswith("cost/") and name not in FIGURES
     )
     return ["seconds", *names]
 
@@ -72,6 +75,19 @@ def totals(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> Table:
     rows.append(["per trial", None, *(v / len(trials) for v in sums(trials, kinds))])
     header = ["state", "trials", *(UNITS.get(kind, kind) for kind in kinds)]
     return Table(header=header, rows=rows, strong=frozenset({len(rows) - 2}))
+
+
+def of_machine(trials: Sequence[StoredTrial]) -> list[Table]:
+    """Return what the machine did, a row for each figure; no table where nothing was noted."""
+    rows: list[list[Cell]] = []
+    for name, figure in FIGURES.items():
+        values = [t.summary.metrics[name] for t in trials if name in t.summary.metrics]
+        if values:
+            total = math.fsum(values) if figure.adds_up else None
+            mean = math.fsum(values) / len(values)
+            rows.append([figure.words, len(values), min(values), mean, max(values), total])
+    header = ["the machine", "trials", "least", "mean", "most", "all"]
+    return [Table(header=header, rows=rows)] if rows else []
 
 
 def sums(trials: Sequence[StoredTrial], kinds: Sequence[str]) -> list[float]:

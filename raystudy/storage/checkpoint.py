@@ -3,7 +3,7 @@
 import pickle
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -55,11 +55,14 @@ class TrialCheckpoint:
         Of that epoch.
     best : dict
         See `BestWeights.state`.
+    machine : mapping of str to float
+        See `Machine.state`.
     """
 
     trainer: dict[str, Any]
     metrics: Mapping[str, float]
     best: dict[str, Any]
+    machine: Mapping[str, float] = field(default_factory=dict)
 
     @classmethod
     def load(cls, path: Path) -> "TrialCheckpoint":
@@ -76,6 +79,7 @@ class TrialCheckpoint:
                 trainer=state["trainer"],
                 metrics=state.get("metrics", {}),
                 best=state.get("best", {}),
+                machine=state.get("machine", {}),
             )
             found.method.keys()
         except (AttributeError, KeyError, TypeError):
@@ -84,7 +88,8 @@ class TrialCheckpoint:
 
     def save(self, path: Path) -> None:
         """Write it."""
-        save({"trainer": self.trainer, "metrics": dict(self.metrics), "best": self.best}, path)
+        state = {"trainer": self.trainer, "metrics": dict(self.metrics), "best": self.best}
+        save({**state, "machine": dict(self.machine)}, path)
 
     @property
     def epoch(self) -> int:

@@ -1,5 +1,6 @@
 """One trial, from a configuration to reported epochs."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
@@ -11,6 +12,7 @@ from raystudy.trial import best_weights, images
 from raystudy.trial.best_weights import BestWeights
 from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 from raystudy.trial.info import Metrics
+from raystudy.trial.machine import measures_of, watching
 from raystudy.trial.session import Session
 from trainables import distributed
 from trainables.data.image_set import Splits
@@ -44,27 +46,32 @@ def run_trial(config: DictConfig, session: Session) -> None:
     if distributed.rank() == 0:
         session.folder.path.mkdir(parents=True, exist_ok=True)
         write_atomically(session.folder.config, OmegaConf.to_yaml(config, resolve=True))
-    metrics: Metrics = {}
-    if (left := _left(session.folder)) is not None:
+    left = _left(session.folder)
+    if left is not None:
         trainer.load_state_dict(left.trainer)
-        best.state, metrics = left.best, left.metrics
+        best.state = left.best
         if trainer.epoch:
-            session.report(trainer.epoch, metrics)
-    for result in trainer.stretches(config.checkpoint_batches):
-        if result is None:
-            _keep(session.folder.inner_checkpoint, trainer, metrics, best)
-            continue
-        metrics = {**result.metrics, **result.speed, "time/epoch_seconds": result.seconds}
-        if _is_evaluated(result, config):
-            for evaluate in evaluators.values():
-                metrics |= evaluate(trainer.method, splits)
-        improved = best.improved(result.epoch, metrics)
-        if distributed.rank() == 0:
-            best_weights.save(trainer.method, improved)
-        _keep(session.folder.last_checkpoint, trainer, metrics, best)
-        if distributed.rank() == 0:
-            session.folder.inner_checkpoint.unlink(missing_ok=True)
-        session.report(result.epoch, metrics)
+            session.report(trainer.epoch, left.metrics)
+    with watching(trainer.device, left.machine if left else {}) as machine:
+        metrics = left.metrics if left else {}
+        for result in trainer.stretches(config.checkpoint_batches):
+            if result is None:
+                _keep(session.folder.inner_checkpoint, trainer, metrics, best, machine.state())
+                continue
+            metrics = {**result.metrics, **result.speed, "time/epoch_seconds": result.seconds}
+            if _is_evaluated(result, config):
+                for evaluate in evaluators.values():
+                    metrics |= evaluate(trainer.method, splits)
+            machine.wait(result.waited)
+            used = machine.state()
+            metrics |= measures_of(used)
+            improved = best.improved(result.epoch, metrics)
+            if distributed.rank() == 0:
+                best_weights.save(trainer.method, improved)
+            _keep(session.folder.last_checkpoint, trainer, metrics, best, used)
+            if distributed.rank() == 0:
+                session.folder.inner_checkpoint.unlink(missing_ok=True)
+            session.report(result.epoch, metrics)
 
 
 def _left(folder: TrialFolder) -> TrialCheckpoint | None:
@@ -77,10 +84,17 @@ def _left(folder: TrialFolder) -> TrialCheckpoint | None:
     return max(found, key=lambda one: (one.epoch, one.is_inside), default=None)
 
 
-def _keep(path: Path, trainer: Trainer, metrics: Metrics, best: BestWeights) -> None:
+def _keep(
+    path: Path,
+    trainer: Trainer,
+    metrics: Metrics,
+    best: BestWeights,
+    used: Mapping[str, float],
+) -> None:
     if distributed.rank() == 0:
         state = trainer.state_dict()
-        TrialCheckpoint(trainer=state, metrics=metrics, best=best.state).save(path)
+        kept = TrialCheckpoint(trainer=state, metrics=metrics, best=best.state, machine=used)
+        kept.save(path)
 
 
 def _is_evaluated(result: EpochResult, config: DictConfig) -> bool:

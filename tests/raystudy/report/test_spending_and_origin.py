@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from raystudy.report import cost, curves, reproduce, slices, trial_table
 from raystudy.study.study import Outcome
+from raystudy.trial.figures import FIGURES
 
 ROBUST = "val/robust_accuracy"
 
@@ -39,6 +40,20 @@ def test_costs_add_up(study_of):
         flops: 5e9,
     }
     assert row_of(table, "per trial")[flops] == pytest.approx(5e9 / 3)
+
+
+def test_of_the_machine_only_what_means_something_adds_up(study_of):
+    used = [
+        {"cost/cpu_seconds": 10.0, "cost/memory_gib": 2.0},
+        {"cost/cpu_seconds": 30.0, "cost/memory_gib": 4.0},
+    ]
+    study = study_of([[{ROBUST: 0.1, "cost/flops": 1e9, **one}] for one in used])
+    totals, machine = cost.section(study).tables
+    assert FIGURES["cost/cpu_seconds"].words not in totals.header
+    shown = {"least": 10.0, "mean": 20.0, "most": 30.0, "all": 40.0}
+    assert shown.items() <= row_of(machine, "CPU seconds").items()
+    assert row_of(machine, "peak memory, GiB")["all"] is None
+    assert row_of(machine, "peak memory, GiB")["most"] == 4.0
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from raystudy.config import compose
 from raystudy.storage import checkpoint
 from raystudy.storage.folders import StudyFolder
 from raystudy.study.local_session import LocalSession
+from raystudy.trial.figures import FIGURES
 from raystudy.trial.info import TrialInfo
 from raystudy.trial.run import run_trial
 
@@ -22,7 +23,8 @@ def reports_of(folder, *overrides):
     tell = session.report
 
     def report(epoch, metrics):
-        reports.append((epoch, {k: v for k, v in metrics.items() if not k.startswith("time/")}))
+        same = {k: v for k, v in metrics.items() if k not in FIGURES and not k.startswith("time/")}
+        reports.append((epoch, same))
         tell(epoch, metrics)
 
     session.report = report
