@@ -100,6 +100,13 @@ def study_names_and_settings(prefix: str, parsed_args: Namespace, **_: object) -
     return [*study_names(parsed_args), *settings(prefix, parsed_args)]
 
 
+def pages(**_: object) -> list[str]:
+    """Return the pages of ``raystudy docs``."""
+    from raystudy.cli import docs
+
+    return list(docs.pages())
+
+
 def budgets(**_: object) -> list[str]:
     """Return what ``compare --budget`` limits."""
     from raystudy.config.budget import MEASURES

@@ -14,10 +14,9 @@ from raystudy.errors import EXIT_DONE
 
 def list_options(search_path: Sequence[str], *, as_json: bool = False) -> int:
     """Print the studies and the options of every group, with the first line of each file."""
-    listed = {"studies": _options("", catalogue.study_names(search_path), search_path)}
+    listed = {"studies": _headlines("", catalogue.study_names(search_path), search_path)}
     for group in (*catalogue.GROUPS, *catalogue.MEASURING):
-        names = catalogue.options(group, search_path)
-        listed[group] = _options(f"{group}/", names, search_path)
+        listed[group] = headlines(group, search_path)
     if as_json:
         terminal.print_json(listed)
         return EXIT_DONE
@@ -27,7 +26,12 @@ def list_options(search_path: Sequence[str], *, as_json: bool = False) -> int:
     return EXIT_DONE
 
 
-def _options(prefix: str, names: Sequence[str], search_path: Sequence[str]) -> dict[str, str]:
+def headlines(group: str, search_path: Sequence[str]) -> dict[str, str]:
+    """Return what is said of each option of a group."""
+    return _headlines(f"{group}/", catalogue.options(group, search_path), search_path)
+
+
+def _headlines(prefix: str, names: Sequence[str], search_path: Sequence[str]) -> dict[str, str]:
     paths = {name: catalogue.find_yaml(f"{prefix}{name}", search_path) for name in names}
     return {name: _headline(path) if path else _composed(name) for name, path in paths.items()}
 

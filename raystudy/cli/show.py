@@ -8,16 +8,28 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
+from raystudy.cli import reference, settings_table
 from raystudy.config import catalogue, compose, sources
 from raystudy.config.sources import Source
-from raystudy.errors import EXIT_DONE
+from raystudy.errors import EXIT_DONE, UserError
 from raystudy.search.search_space import SearchSpace
 
-NARROW = 100  # columns
 
-
-def show(name: str, overrides: Sequence[str], search_path: Sequence[str], *, as_json: bool) -> int:
+def show(
+    name: str | None,
+    overrides: Sequence[str],
+    search_path: Sequence[str],
+    *,
+    show_all: bool = False,
+    as_json: bool,
+) -> int:
     """Print every setting with its value and source, then the axes of the search."""
+    if show_all:
+        if words := [*filter(None, [name]), *overrides]:
+            raise UserError(f"show --all is of no one study; leave out {' '.join(words)}.")
+        return reference.show_all(search_path, as_json=as_json)
+    if name is None or "=" in name:
+        raise UserError("show needs a study ('raystudy list' names them), or --all.")
     space, composed = SearchSpace.load(name, overrides, search_path)
     cited = sources.find(name, composed.choices, tuple(search_path))
     leaves = compose.flatten(composed.config)
@@ -77,7 +89,6 @@ def _print_settings(
     choices: Mapping[str, str],
     cited: Mapping[str, Source],
 ) -> None:
-    console.print(name, style="bold")
     rows = [
         (group, choices.get(group, ""), "options: 'raystudy list'") for group in catalogue.GROUPS
     ]
@@ -86,18 +97,7 @@ def _print_settings(
         for path, value in leaves.items()
         if path.split(".")[0] != "search"
     ]
-    if console.width < NARROW:  # too narrow for three columns
-        for path, value, source in rows:
-            line = Text(f"  {path}={value}").append(f"  {source}", style="dim")
-            console.print(line, soft_wrap=False)
-        return
-    table = Table(box=None, pad_edge=False, show_header=False)
-    table.add_column(no_wrap=True)
-    table.add_column(overflow="fold")
-    table.add_column(overflow="fold", style="dim")
-    for path, value, source in rows:
-        table.add_row(f"  {path}", Text(value), Text(source))
-    console.print(table)
+    settings_table.show(console, name, rows)
 
 
 def _as_override(value: object) -> str:

@@ -8,14 +8,17 @@ import yaml
 
 from raystudy.config import catalogue
 
+LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # in a tenth of the time
+
 
 @dataclass(frozen=True)
 class Source:
-    """The file and line that set a value last, and what is said there."""
+    """The file and line that set a value last, how it is written there, and what is said."""
 
     file: str
     line: int
     comment: str
+    written: str
 
     def __str__(self) -> str:
         """Return ``comment (file:line)``."""
@@ -43,28 +46,60 @@ def find(
     for relative, package in [("base", ""), *groups, (name, ""), (recipe, "")]:
         path = catalogue.find_yaml(relative, search_path)
         if path is not None:
-            sources |= dict(_read(path, f"{relative}.yaml", package))
+            sources |= read(path, f"{relative}.yaml", package)
     return sources
 
 
-def _read(path: Path, label: str, package: str) -> Iterator[tuple[str, Source]]:
-    lines = path.read_text().splitlines()
-    root = yaml.compose(path.read_text(), Loader=yaml.SafeLoader)
-    if isinstance(root, yaml.MappingNode):
-        for setting, line in _leaves(root, package):
-            yield setting, Source(label, line + 1, _comment(lines, line))
+def read(path: Path, label: str, package: str) -> dict[str, Source]:
+    """Return the settings of one file.
+
+    Parameters
+    ----------
+    path : Path
+    label : str
+        What sources call it.
+    package : str
+        What its settings begin with, such as ``attack.``.
+    """
+    text = path.read_text()
+    root = yaml.compose(text, Loader=LOADER)
+    if not isinstance(root, yaml.MappingNode):
+        return {}
+    lines, found = text.splitlines(), {}
+    for setting, line, value in _settings(root, package):
+        is_section = isinstance(value, yaml.MappingNode) and value.value
+        written = "" if is_section else _in_a_line(text, value)
+        found[setting] = Source(label, line + 1, _comment(lines, line), written)
+    return found
 
 
-def _leaves(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int]]:
+def built_upon(path: Path) -> list[tuple[str, str]]:
+    """Return the defaults of a file, whose settings it takes over: group (or none) and option."""
+    content = yaml.load(path.read_text(), Loader=LOADER) or {}
+    entries = (entry for entry in content.get("defaults", ()) if entry != "_self_")
+    return [
+        pair
+        for entry in entries
+        for pair in ([("", entry)] if isinstance(entry, str) else list(entry.items()))
+    ]
+
+
+def _in_a_line(text: str, node: yaml.Node) -> str:
+    if isinstance(node, yaml.SequenceNode) and not node.flow_style:
+        return f"[{', '.join(_in_a_line(text, item) for item in node.value)}]"
+    if isinstance(node, yaml.ScalarNode) and node.style:  # quoted, or of several lines
+        return " ".join(node.value.split())
+    return " ".join(text[node.start_mark.index : node.end_mark.index].split())
+
+
+def _settings(node: yaml.MappingNode, prefix: str) -> Iterator[tuple[str, int, yaml.Node]]:
     for key, value in node.value:
         setting = f"{prefix}{key.value}"
-        if setting == "defaults":
+        if key.value == "defaults":
             continue
-        if isinstance(value, yaml.MappingNode) and value.value:
-            yield setting, key.start_mark.line
-            yield from _leaves(value, f"{setting}.")
-        else:
-            yield setting, key.start_mark.line
+        yield setting, key.start_mark.line, value
+        if isinstance(value, yaml.MappingNode):
+            yield from _settings(value, f"{setting}.")
 
 
 def _comment(lines: list[str], line: int) -> str:

@@ -6,7 +6,6 @@ from raystudy.cli.commands.arguments import (
     RESULTS,
     SEARCH_PATH,
     STUDY_ID,
-    STUDY_NAME,
     settings,
 )
 from raystudy.cli.commands.command import Command, argument
@@ -65,10 +64,24 @@ raystudy pack ~/imagenet /shared/imagenet scaling=cluster   # encoded by all nod
         module="raystudy.cli.show",
         function="show",
         summary="Show a study's settings, its search space and the source of each number.",
-        arguments=(STUDY_NAME, settings(), SEARCH_PATH, JSON),
+        details="With --all: those of every option of every group, whatever the study.",
+        arguments=(
+            argument(
+                "name",
+                nargs="?",
+                metavar="STUDY",
+                help="a name, such as swaro ('raystudy list')",
+                completer=completers.study_names,
+            ),
+            argument("--all", action="store_true", dest="show_all", help="every option's settings"),
+            settings(),
+            SEARCH_PATH,
+            JSON,
+        ),
         examples="""\
 raystudy show swaro
-raystudy show swaro data=cifar10 | less""",
+raystudy show swaro data=cifar10 | less
+raystudy show --all | less""",
     ),
     Command(
         name="list",
@@ -79,6 +92,25 @@ raystudy show swaro data=cifar10 | less""",
         examples="""\
 raystudy list
 raystudy list --json""",
+    ),
+    Command(
+        name="docs",
+        module="raystudy.cli.docs",
+        function="docs",
+        summary="Print a page of the documentation, or the list of pages.",
+        arguments=(
+            argument(
+                "page",
+                nargs="?",
+                metavar="PAGE",
+                help="such as tutorial; without one all are listed",
+                completer=completers.pages,
+            ),
+        ),
+        examples="""\
+raystudy docs
+raystudy docs tutorial
+raystudy docs settings | less                         # every setting of every option""",
     ),
     Command(
         name="ui",

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from busy import PATIENCE_S, unhurried
-from readme_examples import write_examples
+from documents import write_examples
 from shadows import shadow_modules
 from stored_search import search
 

@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 import pytest
 import torch
 from busy import PATIENCE_S, unhurried
-from readme_examples import write_examples
+from documents import write_examples
 from shadows import shadow_modules
 
 from raystudy.cli import main
