@@ -165,5 +165,5 @@ def test_what_takes_long_is_not_started_from_the_laptop():
     assert stays == {
         *("sweep", "train", "resume", "extend", "evaluate", "look", "confirm", "replay"),
         "reproduce",
-        *("cluster", "completion"),
+        *("register", "cluster", "completion"),
     }

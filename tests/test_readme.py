@@ -19,7 +19,7 @@ from raystudy.storage.folders import open_study_folder
 
 # What starts Ray, trains, downloads, serves or asks another machine is only looked at closely.
 SEARCHES = ("sweep", "train", "plan", "doctor")
-CONTINUES = ("resume", "extend", "confirm", "look", "replay", "sync", "ui")
+CONTINUES = ("resume", "extend", "confirm", "look", "replay", "register", "sync", "ui")
 OTHERS = {"python3", ".", "pip", "uv", "pytest", "ray", "sbatch", "scontrol", "head"}
 OTHERS |= {"if", "then", "fi", "else", "exit", "export"}
 BARS = ["cross_entropy", "data=bars", "encoder=small_conv", "batch_size=32", "max_epochs=5"]
