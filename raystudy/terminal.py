@@ -4,15 +4,17 @@ import contextlib
 import json
 import math
 import os
+import re
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from rich.console import Console
 from rich.text import Text
 
+COMMAND = re.compile(r"\b(raystudy|ray|pip|uv) ")
 WIDE = 1000  # a pipe or a file breaks no lines
 SAY_AFTER_S, SAY_EVERY_S = 10.0, 30.0
 
@@ -32,19 +34,33 @@ def finite(value: Any) -> Any:
 
 
 class Terminal(Console):
-    """Prints words as they are: brackets and colons are no markup, and no line is broken.
+    """Prints words as they are: brackets and colons are no markup, and no command is broken.
 
-    A command broken in two could not be pasted. Falls silent when its reader (head, less) goes
-    away; a study continues anyway.
+    A command or a path broken in two could not be pasted; sentences are broken between words. Falls
+    silent when its reader (head, less) goes away; a study continues anyway.
     """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(highlight=False, markup=False, emoji=False, **settings)
 
     def print(self, *objects: Any, **settings: Any) -> None:
-        """Print words without breaking lines, and tables as they fit."""
-        words = all(isinstance(one, (str, Text)) for one in objects)
-        super().print(*objects, **({"soft_wrap": words} | settings))
+        """Print sentences and tables as they fit, other words unbroken."""
+        if all(isinstance(one, (str, Text)) for one in objects):
+            whole = "end" in settings or not self._is_prose(objects)
+            settings["soft_wrap"] = settings.get("soft_wrap", True) and whole
+        elif not self.is_terminal:
+            with self.capture() as padded:
+                super().print(*objects, **settings)
+            # A pipe gets no blanks at the ends of lines.
+            lines = (line.rstrip() for line in padded.get().splitlines())
+            objects, settings = ("\n".join(lines),), {"soft_wrap": True}
+        super().print(*objects, **settings)
+
+    def _is_prose(self, words: Iterable[object]) -> bool:
+        """Return whether nothing in it would be pasted whole: no command, no long path."""
+        text = " ".join(map(str, words))
+        longest = max(map(len, text.split()), default=0)
+        return self.is_terminal and not COMMAND.search(text) and longest < self.width
 
     def on_broken_pipe(self) -> None:
         """Say nothing any more, to nobody."""

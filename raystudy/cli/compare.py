@@ -37,6 +37,7 @@ TESTS = (
     "winners of the studies' races on fresh seeds and test images, paired by seed; p-values with "
     "Holm's correction for all of these tests"
 )
+NARROW, WINNERS_BESIDE = 80, 110  # columns
 NEXT = "next: run 'raystudy confirm' on each study to test them on common fresh seeds"
 
 
@@ -83,7 +84,7 @@ def compare(
         terminal.print_json(entries)
         return EXIT_DONE
     console = terminal.console()
-    console.print(_table(entries))
+    console.print(_table(entries, narrow=console.width < NARROW))
     if limit is not None:
         console.print(f"only the first trials of each study, up to a total of {budget}")
     if difference:
@@ -93,8 +94,8 @@ def compare(
         if words := machine_words(entry["cost"]):
             console.print(f"{entry['study']}/{entry['trial']} took {words}", soft_wrap=True)
     if tests:
-        console.print(across_studies.table(tests), soft_wrap=True)
-        console.print(TESTS, soft_wrap=True)
+        console.print(across_studies.table(tests, stacked=console.width < WINNERS_BESIDE))
+        console.print(TESTS)
     elif len(studies) > 1:
         console.print(NEXT)
     return EXIT_DONE
@@ -116,22 +117,31 @@ def _search(output_dir: Path, study_id: str) -> StoredStudy:
     return study
 
 
-def _table(entries: Sequence[Mapping[str, Any]]) -> Table:
+def _table(entries: Sequence[Mapping[str, Any]], *, narrow: bool) -> Table:
+    rows = [_row(entry) for entry in entries]
+    titles = [title for title in rows[0] if not narrow or title not in ("data", "FLOPs", "seconds")]
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in ("study", "data", "trials", "recipe", "best", "trial", "FLOPs of best", "seconds"):
-        table.add_column(title, justify="left" if title in ("study", "data") else "right")
-    for entry in entries:
-        table.add_row(
-            entry["study"],
-            entry["data"],
-            f"{entry['ended']}/{entry['num_trials']}",
-            values(entry["recipe"]),
-            values(entry["best"]),
-            str(entry["trial"]),
-            f"{entry['cost']['cost/flops']:.3g}" if "cost/flops" in entry["cost"] else "",
-            f"{entry['seconds']:.0f}",
-        )
+    for title in titles:
+        is_word = title in ("study", "data", "recipe", "best")
+        whole = title not in ("recipe", "best")
+        table.add_column(title, justify="left" if is_word else "right", no_wrap=whole)
+    for row in rows:
+        table.add_row(*(row[title] for title in titles))
     return table
+
+
+def _row(entry: Mapping[str, Any]) -> dict[str, str]:
+    """Return a study's cells by their titles; the last three are of its best trial."""
+    return {
+        "study": entry["study"],
+        "data": entry["data"],
+        "trials": f"{entry['ended']}/{entry['num_trials']}",
+        "recipe": values(entry["recipe"]),
+        "best": values(entry["best"]),
+        "trial": str(entry["trial"]),
+        "FLOPs": f"{entry['cost']['cost/flops']:.3g}" if "cost/flops" in entry["cost"] else "",
+        "seconds": f"{entry['seconds']:.0f}",
+    }
 
 
 def _tests(studies: Sequence[StoredStudy], *, force: bool) -> list[dict[str, Any]]:

@@ -4,7 +4,6 @@ import argparse
 import difflib
 import re
 import sys
-import textwrap
 from collections.abc import Sequence
 from typing import Any, NoReturn
 
@@ -13,16 +12,17 @@ from raystudy.cli.commands.command import Command
 from raystudy.cli.commands.table import GROUPS
 from raystudy.errors import EXIT_WRONG_INPUT
 
+ROOM = 80 - len("     # ")  # of a line of help, whose commands are not broken
 EPILOG = """\
 get started:
   raystudy sweep swaro              run a whole study on this machine
   raystudy COMMAND --help           options and examples of a command
-  raystudy --cluster FILE COMMAND   about studies on a cluster of 'ray up FILE'
+  raystudy --cluster FILE COMMAND   of studies on the cluster of 'ray up FILE'
 
-Settings are written path=value in Hydra's syntax; 'raystudy show STUDY' lists them.
-Results are in ~/raystudy; output_dir=FOLDER or the variable RAYSTUDY_HOME moves them.
+Settings are written path=value, as in Hydra; 'raystudy show STUDY' lists them.
+Results are in ~/raystudy; output_dir=FOLDER or RAYSTUDY_HOME moves them.
 
-exit codes: 0 done, 1 failed, 2 wrong input, 75 interrupted and resumable, 130 Ctrl-C"""
+exit codes: 0 done, 1 failed, 2 wrong input, 75 interrupted (resume), 130 Ctrl-C"""
 
 
 class Parser(argparse.ArgumentParser):
@@ -94,12 +94,28 @@ def _add(command: Command, commands: "argparse._SubParsersAction[Parser]") -> No
     parser = commands.add_parser(
         command.name,
         description=command.description,
-        epilog="examples:\n" + textwrap.indent(command.examples, "  "),
+        epilog="examples:\n" + _examples(command.examples),
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.set_defaults(command=command)
     for argument in command.arguments:
         argument.add_to(parser)
+
+
+def _examples(text: str) -> str:
+    """Return commands with their comments in one column, above commands too long for that."""
+    pairs = [[part.strip() for part in line.split("  #")] for line in text.splitlines()]
+    told = sorted((pair for pair in pairs if len(pair) == 2), key=lambda pair: len(pair[0]))
+    most = [max(len(comment) for _, comment in told[: i + 1]) for i in range(len(told))]
+    fitting = (len(pair[0]) for pair, m in zip(told, most, strict=True) if len(pair[0]) + m <= ROOM)
+    column = max(fitting, default=0)
+    lines = []
+    for command, *comment in pairs:
+        if comment and len(command) > column:
+            lines += [f"  # {comment[0]}", f"  {command}"]
+        else:
+            lines.append(f"  {command:<{column}}   # {comment[0]}" if comment else f"  {command}")
+    return "\n".join(lines)
 
 
 def _summaries() -> str:

@@ -94,7 +94,7 @@ def _overview(
     if as_json:
         terminal.print_json(listed)
     else:
-        terminal.console().print(overview.table_of(listed))
+        overview.show(terminal.console(), listed)
     return EXIT_DONE
 
 

@@ -1,4 +1,4 @@
-"""``raystudy studies``, ``status`` and ``best``: the state of studies, read from disk."""
+"""``raystudy status`` and ``best``: the state of a study, read from disk."""
 
 import dataclasses
 import json
@@ -6,19 +6,16 @@ import socket
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console, RenderableType
 from rich.live import Live
-from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
 from raystudy.config.output_dir import results_folder
-from raystudy.errors import EXIT_DONE, UserError
+from raystudy.errors import EXIT_DONE
 from raystudy.storage import lock, split_readings
-from raystudy.storage.folders import StudyFolder, all_folders, is_locked
 from raystudy.study import uncertainty
 from raystudy.study.replay import replay_command
 from raystudy.study.stored import StoredStudy, StoredTrial
@@ -26,65 +23,6 @@ from raystudy.study.uncertainty import Uncertainty
 from raystudy.trackers.console import ConsoleTracker, short
 
 POLL_EVERY_S = 2.0
-NARROW = 80  # columns, below which a terminal shows only what is
-ESSENTIAL = ("study", "state", "trials", "best")
-
-
-def studies(overrides: Sequence[str], *, as_json: bool) -> int:
-    """List everything in the results folder."""
-    found = entries(results_folder(overrides))
-    if as_json:
-        terminal.print_json(found)
-        return EXIT_DONE
-    console = terminal.console()
-    if not found:
-        console.print(
-            "no studies here yet; start one with 'raystudy sweep swaro', or list those of a "
-            "cluster with 'raystudy --cluster cluster.yaml studies'",
-            soft_wrap=True,
-        )
-        return EXIT_DONE
-    rows = [_row(entry) for entry in found]
-    titles = [title for title in rows[0] if console.width >= NARROW or title in ESSENTIAL]
-    table = Table(box=None, pad_edge=False, header_style="bold")
-    for title in titles:
-        # An id broken over two lines could not be copied.
-        width = max(len(row[title]) for row in rows) if title in ("study", "trials") else None
-        table.add_column(title, min_width=width, justify="right" if title == "trials" else "left")
-    for row in rows:
-        table.add_row(*(Text(row[title]) for title in titles))
-    console.print(table)
-    return EXIT_DONE
-
-
-def entries(output_dir: Path) -> list[dict[str, Any]]:
-    """Return what there is to say of each study of a results folder, and of each that is broken."""
-    found: list[dict[str, Any]] = []
-    for folder in all_folders(output_dir):
-        try:
-            found.append(_entry(folder))
-        except Exception as error:  # its database is unreachable, a file is truncated, ...
-            reason = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
-            found.append({"study": folder.id, "state": reason})
-    return found
-
-
-def _row(entry: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        "study": entry["study"],
-        "state": entry["state"],
-        "data": entry.get("data", ""),
-        "trials": f"{entry['ended']}/{entry['num_trials']}" if "ended" in entry else "",
-        "best": values(entry["best"][0]["last"]) if entry.get("best") else "",
-        "last change": ago(entry),
-    }
-
-
-def _entry(folder: StudyFolder) -> dict[str, Any]:
-    if folder.read_manifest().kind == "train":
-        state = "running" if is_locked(folder) else "ended"
-        return {"study": folder.id, "kind": "train", "state": state}
-    return describe(StoredStudy(folder))
 
 
 def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bool) -> int:
@@ -199,17 +137,6 @@ def _place(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:
 def values(measures: Mapping[str, float]) -> str:
     """Return measures on one line."""
     return "  ".join(f"{short(name)} {value:.4f}" for name, value in measures.items())
-
-
-def ago(entry: Mapping[str, Any]) -> str:
-    """Return how long ago a study changed."""
-    if "changed" not in entry:
-        return ""
-    minutes = (time.time() - entry["changed"]) / 60
-    for unit, size in (("days", 1440), ("hours", 60), ("minutes", 1)):
-        if minutes >= 2 * size:
-            return f"{minutes / size:.0f} {unit} ago"
-    return "just now" if minutes < 1 else "a minute ago"
 
 
 def _changed(study: StoredStudy) -> float:

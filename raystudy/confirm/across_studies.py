@@ -53,18 +53,21 @@ def _by_seed(entry: Entry, metric: str) -> dict[int, float]:
     return dict(zip(found.get("seeds", entry["seeds"]), found["values"], strict=False))
 
 
-def table(found: list[dict[str, Any]]) -> Table:
-    """Return the tests as a table."""
+def table(found: list[dict[str, Any]], *, stacked: bool) -> Table:
+    """Return the tests as a table, two winners one below the other if they are stacked."""
     shown = Table(box=None, pad_edge=False, header_style="bold")
     for title in ("winners", "seeds", "measure", "difference", "95% interval", "p", "p Holm"):
-        shown.add_column(title, justify="left" if title in ("winners", "measure") else "right")
+        is_word = title in ("winners", "measure")
+        shown.add_column(title, justify="left" if is_word else "right", no_wrap=title == "winners")
     for test in found:
         metric = test["metric"]
         pairs = zip(test["studies"], test["configurations"], strict=True)
         shown.add_row(
-            " - ".join(f"{study} ({configuration})" for study, configuration in pairs),
+            ("\n- " if stacked else " - ").join(
+                f"{study} ({configuration})" for study, configuration in pairs
+            ),
             str(len(test["seeds"])),
-            metric,
+            metric.removeprefix("test/") if stacked else metric,
             amount(test["difference"], metric, sign=True),
             f"{bare(test['low'], metric, sign=True)} to {bare(test['high'], metric, sign=True)}",
             f"{test['p_value']:.2g}",

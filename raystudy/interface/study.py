@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.cli import status
 from raystudy.cli.export import rows
 from raystudy.cli.report import write
+from raystudy.cli.studies import entries
 from raystudy.config.output_dir import results_folder
 from raystudy.errors import UserError
 from raystudy.interface import notebook
@@ -32,7 +32,7 @@ def studies(overrides: Sequence[str] = ()) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame(status.entries(results_folder(overrides)))
+    return pd.DataFrame(entries(results_folder(overrides)))
 
 
 def open_run(name: str, overrides: Sequence[str] = ()) -> "Study | Training":

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from rich.console import Console
 from rich.table import Table as Shown
 from rich.text import Text
 
@@ -18,6 +19,11 @@ from raystudy.reproduce import costs, outputs, references
 from raystudy.storage.folders import StudyFolder
 
 FILE = "reproduce.json"
+WIDE = 180  # columns, which all costs of all tiers need
+ABOUT_TIMES = (
+    "times are of smoke and reduced on 2 cores, of full on one H100; passes and disk are shown by "
+    "reproduce --json and by a pipe (| less -S)"
+)
 Found = Mapping[str, Any]
 
 
@@ -72,25 +78,45 @@ def _tier(
     }
 
 
-def table_of(listed: Iterable[Mapping[str, Any]]) -> Shown:
-    """Return the list for a terminal."""
+def show(console: Console, listed: Sequence[Mapping[str, Any]]) -> None:
+    """Print the list; what is narrower than all of it gets hours, and below what was run."""
+    is_wide = console.width >= WIDE
     shown = Shown(box=None, pad_edge=False, header_style="bold")
-    for title in ("table", "of", *(f"{tier}: passes, time, disk" for tier in TIERS), "run"):
-        shown.add_column(title)
+    shown.add_column("table", no_wrap=True)
+    shown.add_column("of")
+    for tier in TIERS:
+        shown.add_column(f"{tier}: passes, time, disk" if is_wide else tier, no_wrap=True)
+    if is_wide:
+        shown.add_column("run")
     for entry in listed:
-        tiers = entry["tiers"].items()
-        ran = [f"{tier}: {own['study']}" for tier, own in tiers if own.get("study")]
-        cells = [_cost(tier, own) for tier, own in tiers]
-        shown.add_row(*map(Text, (entry["table"], entry["title"], *cells, ", ".join(ran))))
-    return shown
+        cells = [_cost(tier, own) if is_wide else _time(own) for tier, own in _tiers(entry)]
+        ran = [_ran(entry)] if is_wide else []
+        shown.add_row(*map(Text, (entry["table"], entry["title"], *cells, *ran)))
+    console.print(shown)
+    if not is_wide:
+        for entry in filter(_ran, listed):
+            console.print(f"run: {entry['table']}, {_ran(entry)}")
+        console.print(ABOUT_TIMES)
+
+
+def _tiers(entry: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    tiers: Mapping[str, Mapping[str, Any]] = entry["tiers"]
+    return tiers.items()
+
+
+def _ran(entry: Mapping[str, Any]) -> str:
+    return ", ".join(f"{tier}: {own['study']}" for tier, own in _tiers(entry) if own.get("study"))
+
+
+def _time(own: Mapping[str, Any]) -> str:
+    return terminal.duration(3600 * own["hours"]) if "hours" in own else "-"
 
 
 def _cost(tier: str, own: Mapping[str, Any]) -> str:
     if "passes" not in own:
         return "-"
     where = "one H100" if tier == "full" else "2 cores"
-    time = terminal.duration(3600 * own["hours"])
-    return f"{own['passes']:.0e}, {time} on {where}, {terminal.size(own['disk'])}"
+    return f"{own['passes']:.0e}, {_time(own)} on {where}, {terminal.size(own['disk'])}"
 
 
 def page(output_dir: Path, search_path: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ import pytest
 EXPECTED = [
     "torch sees a GPU",  # the test is about a machine on which it sees none
     "hosts made of namespaces",  # root, namespaces and sshd, which few machines have
+    "needs the shell",  # bash, zsh or fish: whose completion it tries
     "needs umap-learn",  # numba compiles it for over a minute of CPU: not worth it in `dev`
 ]
 if os.name == "nt":  # both are modules of Unix

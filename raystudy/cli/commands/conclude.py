@@ -20,12 +20,13 @@ CONCLUDE = (
         module="raystudy.cli.evaluate",
         function="evaluate",
         from_laptop=False,
-        summary="Evaluate trained networks: protocols, attacks, gradient masking checks.",
+        summary="Evaluate trained networks: protocols, attacks, signs of masking.",
         details="""\
-RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
-(then also give encoder=... and data=...; FILE:PREFIX if it holds several encoders).
-Several networks are evaluated in parallel on Ray. protocol=voc07_svm, voc12_segments,
-coco_maskrcnn or coco_keypoints in the place of a suite measures by a downstream task.""",
+RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a
+file with weights (then also give encoder=... and data=...; FILE:PREFIX if it
+holds several encoders). Several networks are evaluated in parallel on Ray.
+protocol=voc07_svm, voc12_segments, coco_maskrcnn or coco_keypoints in the
+place of a suite measures by a downstream task.""",
         arguments=(
             argument(
                 "runs",
@@ -42,21 +43,21 @@ coco_maskrcnn or coco_keypoints in the place of a suite measures by a downstream
             SEARCH_PATH,
         ),
         examples="""\
-raystudy evaluate swaro-1                             # its best trial, with the suite 'quick'
-raystudy evaluate swaro-1/3 suite=swaro_table1        # one trial, by the protocol of a table
-raystudy evaluate swaro-1 rocl-1 suite=swaro_table4   # several in parallel, and transfer
+raystudy evaluate swaro-1                             # its best trial, quickly
+raystudy evaluate swaro-1/3 suite=swaro_table1        # by a table's protocol
+raystudy evaluate swaro-1 rocl-1 suite=swaro_table4   # several, and transfer
 raystudy evaluate theirs.pt encoder=resnet18 data=cifar10 suite=full
-raystudy evaluate theirs.pt encoder=resnet50 protocol=voc07_svm data=voc07 data.root=/data""",
+raystudy evaluate msr-1 protocol=voc07_svm data=voc07 data.root=/data""",
     ),
     Command(
         name="look",
         module="raystudy.cli.look",
         function="look",
         from_laptop=False,
-        summary="Draw a network's features, adversarial examples, activation maximisation.",
+        summary="Draw a network's features, adversarial examples and more.",
         details="""\
-RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a file with weights
-(then also give encoder=... and data=...).""",
+RUN is a study (its best trial), STUDY/TRIAL, the id of a run in MLflow, or a
+file with weights (then also give encoder=... and data=...).""",
         arguments=(
             argument(
                 "run",
@@ -87,9 +88,10 @@ raystudy look swaro-1/3 --picture adversarial --output pictures""",
         from_laptop=False,
         summary="Register a trained encoder in MLflow's registry of models.",
         details="""\
-RUN is a study (its best trial; of several objectives each trial of the front), STUDY/TRIAL, or the
-id of a run in MLflow. Every encoder becomes a version of the model NAME, with its signature and the
-command that made it. mlflow.pytorch.load_model loads it, without raystudy.""",
+RUN is a study (its best trial; of several objectives each trial of the front),
+STUDY/TRIAL, or the id of a run in MLflow. Every encoder becomes a version of
+the model NAME, with its signature and the command that made it.
+mlflow.pytorch.load_model loads it, without raystudy.""",
         arguments=(
             argument(
                 "run",
@@ -109,10 +111,11 @@ raystudy register swaro-1/3 --name robust-digits""",
         module="raystudy.cli.confirm",
         function="confirm",
         from_laptop=False,
-        summary="Race a study's best trials and the published recipe on fresh seeds.",
+        summary="Race a study's best trials and its recipe on fresh seeds.",
         details="""\
-The test split is read once, after the race. 'raystudy resume' continues an interrupted race.
-With --top 0 only the recipe runs, to measure the seed-to-seed noise; no test image is read.""",
+The test split is read once, after the race. 'raystudy resume' continues an
+interrupted race. With --top 0 only the recipe runs, to measure the
+seed-to-seed noise; no test image is read.""",
         arguments=(
             STUDY_ID,
             argument(
@@ -138,11 +141,12 @@ raystudy confirm swaro-1 --top 0                      # measure the seed-to-seed
         module="raystudy.cli.reproduce",
         function="reproduce",
         from_laptop=False,
-        summary="Run a paper's table as a study, with a verdict on each cell and claim.",
+        summary="Run a paper's table as a study; a verdict on each cell and claim.",
         details="""\
-Without TABLE it lists every table and figure, what each tier costs and what was run.
-Tiers: smoke (digits, on a CPU, in minutes: is everything wired?), reduced (a small encoder: do the
-signs show?), full (the paper's own scale). 'raystudy resume' continues what was interrupted.""",
+Without TABLE it lists every table and figure, what each tier costs and what
+was run. Tiers: smoke (digits, on a CPU, in minutes: is everything wired?),
+reduced (a small encoder: do the signs show?), full (the paper's own scale).
+'raystudy resume' continues what was interrupted.""",
         arguments=(
             argument(
                 "table",

@@ -15,13 +15,13 @@ ENVIRONMENT = (
         name="pack",
         module="raystudy.cli.pack",
         function="pack_images",
-        summary="Pack a folder of images, of any number, for training with data=packed.",
+        summary="Pack any number of images for training with data=packed.",
         details="""\
-FOLDER (or a tar of it) has <class>/*, or train/<class>/* with val/ and test/; ImageNet as
-torchvision keeps it, a folder of ImageNet's published tars, and Tiny ImageNet are known too. OUT
-gets one file of JPEGs for each split.
-Interrupted, it continues when run again; of a finished pack it verifies every image. A JPEG no
-larger than --size is kept byte for byte.""",
+FOLDER (or a tar of it) has <class>/*, or train/<class>/* with val/ and test/;
+ImageNet as torchvision keeps it, a folder of ImageNet's published tars, and
+Tiny ImageNet are known too. OUT gets one file of JPEGs for each split.
+Interrupted, it continues when run again; of a finished pack it verifies every
+image. A JPEG no larger than --size is kept byte for byte.""",
         arguments=(
             argument("folder", metavar="FOLDER", help="a folder of images, or a tar of one"),
             argument("out", metavar="OUT", help="the folder to write"),
@@ -63,7 +63,7 @@ raystudy pack ~/imagenet /shared/imagenet scaling=cluster   # encoded by all nod
         name="show",
         module="raystudy.cli.show",
         function="show",
-        summary="Show a study's settings, its search space and the source of each number.",
+        summary="Show a study's settings, search space, and each number's source.",
         details="With --all: those of every option of every group, whatever the study.",
         arguments=(
             argument(
@@ -147,8 +147,8 @@ raystudy ui --optuna swaro-1     # pip install 'raystudy[dashboard]'""",
         function="sync_study",
         summary="Upload to MLflow what is waiting on disk.",
         details="""\
-Results wait on disk while the server is unreachable. If it still is, sync reports that within
-seconds; --background keeps trying.""",
+Results wait on disk while the server is unreachable. If it still is, sync
+reports that within seconds; --background keeps trying.""",
         arguments=(
             STUDY_ID,
             argument(
@@ -166,9 +166,10 @@ raystudy sync swaro-1 tracker.uri=http://host:5000    # to another server""",
         name="doctor",
         module="raystudy.cli.doctor.verb",
         function="doctor",
-        summary="Check versions, devices, disk, MLflow, workers and Ray, and suggest fixes.",
+        summary="Check versions, devices, disk, MLflow, workers and Ray.",
         details="""\
-With a study ('raystudy doctor swaro data=cifar10'), also check that its output fits on disk.""",
+With a study ('raystudy doctor swaro data=cifar10'), also check that its output
+fits on disk.""",
         arguments=(
             argument(
                 "study",
@@ -193,7 +194,8 @@ raystudy doctor scaling.num_workers=2                    # with Ray's dashboard"
         from_laptop=False,
         summary="Print a cluster file for machines of your own.",
         details="""\
-The first machine is the head, which runs the search. For AWS, cluster.yaml is in the checkout.""",
+The first machine is the head, which runs the search. For AWS, cluster.yaml is
+in the checkout.""",
         arguments=(
             argument("action", choices=("init",), help="print the file for 'ray up'"),
             argument(
@@ -211,8 +213,8 @@ The first machine is the head, which runs the search. For AWS, cluster.yaml is i
             ),
         ),
         examples="""\
-raystudy cluster init --hosts 10.0.0.1,10.0.0.2 | tee machines.yaml     # then: ray up machines.yaml
-raystudy cluster init --hosts a,b,c --user me --key ~/.ssh/lab --shared /nfs | tee machines.yaml""",
+raystudy cluster init --hosts 10.0.0.1,10.0.0.2 | tee machines.yaml   # then: ray up machines.yaml
+raystudy cluster init --hosts a,b,c --user me --key ~/.ssh/lab --shared /nfs""",
     ),
     Command(
         name="rm",

@@ -7,7 +7,7 @@ from raystudy.cli.commands.command import Command, argument
 INSPECT = (
     Command(
         name="studies",
-        module="raystudy.cli.status",
+        module="raystudy.cli.studies",
         function="studies",
         summary="List the studies in the results folder.",
         arguments=(JSON, RESULTS),
@@ -34,7 +34,7 @@ raystudy status swaro-1 -f                            # until the study ends""",
         name="best",
         module="raystudy.cli.status",
         function="best",
-        summary="Show a study's best trial, or its Pareto front, and how to replay it.",
+        summary="Show a study's best trial or Pareto front, and how to replay it.",
         arguments=(STUDY_ID, JSON, RESULTS),
         examples="""\
 raystudy best swaro-1
@@ -44,7 +44,7 @@ raystudy best swaro-1 --json""",
         name="logs",
         module="raystudy.cli.logs",
         function="logs",
-        summary="Print a trial's epochs, the output of its processes, and how it ended.",
+        summary="Print a trial's epochs, its processes' output, and how it ended.",
         arguments=(
             STUDY_ID,
             argument(
@@ -65,7 +65,7 @@ raystudy logs swaro-1 3 -f                            # all ranks, until the tri
         name="compare",
         module="raystudy.cli.compare",
         function="compare",
-        summary="Compare studies: recipe, best trial and cost; --budget at equal cost.",
+        summary="Compare studies: recipe, best trial, cost; --budget at equal cost.",
         details="Studies whose measurement settings differ are refused, unless forced.",
         arguments=(
             argument(
@@ -115,12 +115,13 @@ raystudy compare swaro-1 rocl-1 --budget passes=5e6   # at equal cost""",
         name="export",
         module="raystudy.cli.export",
         function="export",
-        summary="Export a study's trials as a table, or a trained encoder's weights.",
+        summary="Export a study's trials as a table, or an encoder's weights.",
         details="""\
-For a confirm the table is that of its race; --format latex prints it as in a paper.
+For a confirm the table is that of its race; --format latex prints it as in a
+paper.
 
-With --format safetensors, STUDY may also be STUDY/TRIAL or the id of a run in MLflow; a ResNet
-gets torchvision's names.""",
+With --format safetensors, STUDY may also be STUDY/TRIAL or the id of a run in
+MLflow; a ResNet gets torchvision's names.""",
         arguments=(
             argument(
                 "study_id",

@@ -19,8 +19,9 @@ SEARCH = (
         from_laptop=False,
         summary="Search a study's space on Ray.",
         details="""\
-A plain setting (path=value) applies to every trial and removes that axis from the search;
-choice(a,b), range(low,high,step) and interval(low,high) replace the axis.""",
+A plain setting (path=value) applies to every trial and removes that axis from
+the search; choice(a,b), range(low,high,step) and interval(low,high) replace
+the axis.""",
         arguments=(
             STUDY_NAME,
             settings(),
@@ -28,12 +29,12 @@ choice(a,b), range(low,high,step) and interval(low,high) replace the axis.""",
             argument("--dry-run", action="store_true", help="same as 'raystudy plan'"),
         ),
         examples="""\
-raystudy sweep swaro                                  # a whole study, on this machine
-raystudy sweep swaro study.num_trials=32 sampler=gp   # more trials, another sampler
-raystudy sweep swaro clusters.probability=0.5         # fix a setting that is searched
-raystudy sweep swaro 'optimizer.lr=interval(0.1,2)'   # search another range
+raystudy sweep swaro                                  # a whole study
+raystudy sweep swaro study.num_trials=32 sampler=gp   # another sampler
+raystudy sweep swaro clusters.probability=0.5         # pin a setting
+raystudy sweep swaro 'optimizer.lr=interval(0.1,2)'   # another range
 raystudy sweep swaro 'attack=choice(swaro_digits,rocl_digits)'   # search a whole group
-raystudy sweep swaro 'study.objectives=[val/accuracy,val/robust_accuracy]' sampler=nsga2
+raystudy sweep swaro 'study.objectives=[val/accuracy,val/robust_accuracy]'
 raystudy sweep swaro data=cifar10 data.root=~/data scaling.use_gpu=true
 raystudy sweep swaro study.num_trials=64 study.budget.wall_hours=1""",
     ),
@@ -102,7 +103,7 @@ raystudy extend swaro-1 study.num_trials=64           # 64 in total""",
         name="pause",
         module="raystudy.cli.stop",
         function="pause",
-        summary="Stop launching trials; running ones finish. Continue with 'resume'.",
+        summary="Launch no more trials; running ones finish. 'resume' continues.",
         arguments=(STUDY_ID, RESULTS),
         examples="raystudy pause swaro-1",
     ),
@@ -110,7 +111,7 @@ raystudy extend swaro-1 study.num_trials=64           # 64 in total""",
         name="stop",
         module="raystudy.cli.stop",
         function="stop",
-        summary="Stop a running study after saving its state. Continue with 'resume'.",
+        summary="Stop a running study, its state saved. 'resume' continues.",
         arguments=(STUDY_ID, RESULTS),
         examples="raystudy stop swaro-1",
     ),

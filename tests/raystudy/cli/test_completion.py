@@ -1,11 +1,13 @@
 """Completion in a shell, asked as argcomplete's scripts ask."""
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 from pathlib import Path
 
+import pexpect
 import pytest
 
 from raystudy.cli import completion, parser
@@ -176,32 +178,58 @@ def test_each_shell_gets_a_script(capsys, shell):
     assert "raystudy" in capsys.readouterr().out
 
 
-@pytest.mark.usefixtures("home")
-@pytest.mark.skipif(shutil.which("bash") is None, reason="needs bash")
-def test_bash_completes_by_the_printed_script():
-    script = """
-        eval "$(raystudy completion bash)"
-        complete -p raystudy >&2
-        words() {
-            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_TYPE=9
-            COMP_POINT=${#COMP_LINE} COMPREPLY=()
-            $function raystudy "${COMP_WORDS[COMP_CWORD]}" "${COMP_WORDS[COMP_CWORD - 1]}"
-            echo "${COMPREPLY[@]}"
-        }
-        compopt() { :; }
-        function=$(complete -p raystudy | grep -o '_python_argcomplete[^ ]*')
-        words raystudy swe; words raystudy status sw; words raystudy sweep swaro optimizer.l
-    """
-    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+STARTED = {
+    "bash": (["bash", "--norc", "--noprofile"], 'eval "$(raystudy completion bash)"'),
+    "zsh": (
+        ["zsh", "-f", "-o", "no_prompt_cr"],
+        'autoload -Uz compinit && compinit -D && eval "$(raystudy completion zsh)"',
+    ),
+    "fish": (["fish", "--no-config"], "raystudy completion fish | source"),
+}
+PRESSED = [
+    ("raystudy swe", "sweep"),
+    ("raystudy status sw", "swaro-1"),
+    ("raystudy sweep swaro optimizer.l", "optimizer.lr="),
+    ("raystudy sweep swaro tracker=mlf", "tracker=mlflow"),
+    ("raystudy docs tut", "tutorial"),
+    ("raystudy evaluate swaro-1/1", "swaro-1/12"),
+]
+
+
+@pytest.fixture
+def installed(monkeypatch):
+    """Put the command on the path, as where raystudy is installed."""
+    monkeypatch.setenv("PATH", f"{Path(sys.executable).parent}:{os.environ['PATH']}")
+    monkeypatch.setenv("TERM", "dumb")
+
+
+def needs(shell):
+    return pytest.mark.skipif(shutil.which(shell) is None, reason=f"needs the shell {shell}")
+
+
+@pytest.mark.usefixtures("home", "installed")
+@pytest.mark.parametrize("shell", [pytest.param(one, marks=needs(one)) for one in ("bash", "zsh")])
+def test_the_tab_key_completes_in_a_shell(shell):
+    command, setup = STARTED[shell]
+    typing = pexpect.spawn(command[0], command[1:], timeout=30, dimensions=(24, 200))
+    typing.sendline(f"PS1='> '; {setup}; echo re''ady")
+    typing.expect("ready")
+    for line, word in PRESSED:
+        begun = line.split()[-1]
+        typing.send(f"{line}\t")
+        typing.expect_exact(begun + word.removeprefix(begun))
+        typing.sendcontrol("u")
+    typing.close(force=True)
+
+
+@needs("fish")
+@pytest.mark.usefixtures("home", "installed")
+def test_fish_completes():
+    command, setup = STARTED["fish"]
+    asked = "; ".join(f"complete --do-complete {shlex.quote(line)}" for line, _ in PRESSED)
     done = subprocess.run(
-        ["bash", "--norc", "-c", script],
-        env={**os.environ, "PATH": path},
-        capture_output=True,
-        text=True,
-        check=True,
+        [*command, "-c", f"{setup}; {asked}"], capture_output=True, text=True, check=True
     )
-    assert [line.strip() for line in done.stdout.splitlines()] == [
-        "sweep",
-        "swaro-1",
-        "optimizer.lr=",
+    assert [line.split("\t")[0].strip() for line in done.stdout.splitlines()] == [
+        word for _, word in PRESSED
     ]

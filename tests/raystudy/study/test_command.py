@@ -9,6 +9,7 @@ import sys
 import pytest
 from memory_tracker import MemoryTracker
 from omegaconf import OmegaConf
+from rich.table import Table
 
 from raystudy import terminal
 from raystudy.cli import conclusion, parser
@@ -182,10 +183,41 @@ def test_a_confirm_begins_from_its_search_and_not_from_a_yaml(tmp_path, monkeypa
     assert shlex.split(line) == ["raystudy", "confirm", "lr-0.1", *("--top", "2", "--seeds", "2")]
 
 
-def test_no_line_of_words_is_broken_and_brackets_are_no_markup(capsys):
+def test_no_command_is_broken_and_brackets_are_no_markup(capsys):
     long = " ".join(["[red]a/path[/red] :smile: [/]"] * 60)
     terminal.console().print(long)
     assert capsys.readouterr().out == f"{long}\n"
     narrow = terminal.Terminal(width=20, force_terminal=True, color_system=None)
-    narrow.print(long)
-    assert capsys.readouterr().out == f"{long}\n"
+    narrow.print(f"next: raystudy train {long}")
+    narrow.print("/a/path/that/is/longer/than/a/line and more")
+    said = f"next: raystudy train {long}\n/a/path/that/is/longer/than/a/line and more\n"
+    assert capsys.readouterr().out == said
+
+
+def test_sentences_are_broken_between_words_on_a_terminal(capsys):
+    words = [
+        "no",
+        "finalist",
+        "differs",
+        "by",
+        "more",
+        "than",
+        "noise",
+        "from",
+        "the",
+        "published",
+        "recipe",
+    ]
+    narrow = terminal.Terminal(width=20, force_terminal=True, color_system=None)
+    narrow.print(" ".join(words))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 20
+    assert [word for line in lines for word in line.split()] == words
+
+
+def test_tables_have_no_blanks_at_the_end_of_a_line_in_a_pipe(capsys):
+    table = Table("a", "b", box=None)
+    table.add_row("one", "two words")
+    table.add_row("three", "")
+    terminal.console().print(table)
+    assert [line[-1] for line in capsys.readouterr().out.splitlines()] == ["b", "s", "e"]
