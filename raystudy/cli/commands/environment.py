@@ -138,7 +138,6 @@ raystudy docs settings | less                         # every setting of every o
         examples="""\
 raystudy ui
 raystudy ui swaro-1              # its trials, the best first
-raystudy ui --port 5001
 raystudy ui --optuna swaro-1     # pip install 'raystudy[dashboard]'""",
     ),
     Command(
