@@ -220,7 +220,7 @@ class Trainer:
             last = batch
 
     def _waited(self, next_s: float, before: float | None) -> float:
-        """Return how long a batch was waited for; images read meanwhile, where first looked at."""
+        """Return the seconds a batch was waited for; a pack has a clock of its own."""
         return next_s if before is None else (self.waited_s or 0.0) - before
 
     def _batches_of_epoch(self) -> Iterator[Batch]:

@@ -105,9 +105,11 @@ def _add(command: Command, commands: "argparse._SubParsersAction[Parser]") -> No
 def _examples(text: str) -> str:
     """Return commands with their comments in one column, above commands too long for that."""
     pairs = [[part.strip() for part in line.split("  #")] for line in text.splitlines()]
-    told = sorted((pair for pair in pairs if len(pair) == 2), key=lambda pair: len(pair[0]))
-    most = [max(len(comment) for _, comment in told[: i + 1]) for i in range(len(told))]
-    fitting = (len(pair[0]) for pair, m in zip(told, most, strict=True) if len(pair[0]) + m <= ROOM)
+    commented = sorted((pair for pair in pairs if len(pair) == 2), key=lambda pair: len(pair[0]))
+    most = [max(len(comment) for _, comment in commented[: i + 1]) for i in range(len(commented))]
+    fitting = (
+        len(pair[0]) for pair, m in zip(commented, most, strict=True) if len(pair[0]) + m <= ROOM
+    )
     column = max(fitting, default=0)
     lines = []
     for command, *comment in pairs:

@@ -14,14 +14,14 @@ class Figure(NamedTuple):
     ----------
     words : str
         As a heading.
-    said : str
+    phrase : str
         A value in a sentence.
     adds_up : bool
         Whether several trials' sum means something.
     """
 
     words: str
-    said: str
+    phrase: str
     adds_up: bool = False
 
 
@@ -45,5 +45,5 @@ FIGURES: Mapping[str, Figure] = {
 def words(measures: Mapping[str, float]) -> str:
     """Return the figures among a trial's measures in words; empty if there are none."""
     return ", ".join(
-        figure.said.format(measures[name]) for name, figure in FIGURES.items() if name in measures
+        figure.phrase.format(measures[name]) for name, figure in FIGURES.items() if name in measures
     )

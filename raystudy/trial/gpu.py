@@ -1,4 +1,4 @@
-"""What the driver tells of a trial's own GPU."""
+"""What the driver reports of a trial's own GPU."""
 
 import contextlib
 import threading
@@ -14,7 +14,7 @@ PREFIXES = ("GPU-", "MIG-")
 
 
 class Gpu:
-    """One GPU, by NVML; what it does not tell is None.
+    """One GPU, by NVML; what it does not report is None.
 
     Parameters
     ----------
@@ -47,7 +47,7 @@ class Gpu:
 
 
 def own_gpu(device: torch.device) -> Gpu | None:
-    """Return the GPU of a device; None if it is none, or if nothing tells of it."""
+    """Return the GPU of a device; None if it is none, or if no driver reports on it."""
     if device.type != "cuda" or (nvml := _nvml()) is None:
         return None
     return Gpu(nvml, str(torch.cuda.get_device_properties(device).uuid))
@@ -66,25 +66,25 @@ def _nvml() -> ModuleType | None:
 
 @dataclass
 class GpuUse:
-    """Integrals over time, of the seconds in which the driver told something.
+    """Integrals over time, over the seconds in which the driver reported.
 
     Parameters
     ----------
-    told_s, busy_s : float
+    sampled_s, busy_s : float
         Watched, and of that in use.
     powered_s, joules : float
-        In which the power was told, and what was used in them.
+        In which the power was reported, and the energy of these.
     """
 
-    told_s: float = 0.0
+    sampled_s: float = 0.0
     busy_s: float = 0.0
     powered_s: float = 0.0
     joules: float = 0.0
 
     def add(self, gpu: Gpu, seconds: float) -> None:
-        """Take what a GPU tells now as true of the last `seconds`."""
+        """Take what a GPU reports now as true of the last `seconds`."""
         if (share := gpu.utilization()) is not None:
-            self.told_s += seconds
+            self.sampled_s += seconds
             self.busy_s += share * seconds
         if (watts := gpu.watts()) is not None:
             self.powered_s += seconds

@@ -83,7 +83,7 @@ def together(states: list[dict[str, float]]) -> dict[str, float]:
 
 
 def measures_of(state: Mapping[str, float]) -> dict[str, float]:
-    """Return the measures, ``cost/...``, of what was used; those of a GPU where one told them."""
+    """Return the measures, ``cost/...``; the GPU's where its driver reports them."""
     found = {
         "cost/cpu_seconds": state["cpu_s"],
         "cost/memory_gib": state["memory_bytes"] / GIB,
@@ -91,8 +91,8 @@ def measures_of(state: Mapping[str, float]) -> dict[str, float]:
     }
     if state["gpu_memory_bytes"]:
         found["cost/gpu_memory_gib"] = state["gpu_memory_bytes"] / GIB
-    if state["told_s"]:
-        found["cost/gpu_utilization"] = state["busy_s"] / state["told_s"]
+    if state["sampled_s"]:
+        found["cost/gpu_utilization"] = state["busy_s"] / state["sampled_s"]
     if state["powered_s"]:
         found["cost/gpu_watts"] = state["joules"] / state["powered_s"]
         found["cost/gpu_watt_hours"] = state["joules"] / 3600

@@ -103,7 +103,7 @@ class LinfBall(Ball):
         return norm(delta, torch.inf).flatten()
 
     def climb(self, images: Tensor) -> Climb:
-        """Return what takes copies of `images` a step further, as `move` does."""
+        """Return what takes copies of `images` a step further, in fewer operations than `move`."""
         least, most = (images - self.epsilon).clamp_(min=0), (images + self.epsilon).clamp_(max=1)
 
         def step(x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:

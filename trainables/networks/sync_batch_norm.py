@@ -14,10 +14,9 @@ ModuleT = TypeVar("ModuleT", bound=nn.Module)
 
 
 class _Normalised(torch.autograd.Function):
-    """Batch norm of the rows of all ranks, without affine parameters' part in the statistics.
+    """Normalise by the statistics of all ranks' rows, with the gradient of one large batch.
 
-    A pass over the rows for their statistics, one that normalises, and a collective; backward one
-    pass for the sums, two for the gradient, and a collective.
+    Backward is one pass for the sums over rows, a collective, and two passes for the gradient.
     """
 
     @staticmethod

@@ -107,10 +107,10 @@ class Delivery:
 
     def _show_summaries(self) -> None:
         """Let the experiment have a view of what a race's configurations came to."""
-        study, told = self.projection.study, self.projection
+        study, projection = self.projection.study, self.projection
         if study is not None:
-            value = pages.summary_view(study, told.uid, told.summaries)
-            self._store.experiment.tag(f"{pages.VIEW}{told.uid}{pages.SUMMARIES}", value)
+            value = pages.summary_view(study, projection.uid, projection.summaries)
+            self._store.experiment.tag(f"{pages.VIEW}{projection.uid}{pages.SUMMARIES}", value)
 
     def _apply(self, batch: Mapping[RunKey, RunPatch]) -> None:
         """Change runs; files between the transactions, so that others can write meanwhile."""

@@ -12,7 +12,7 @@ LISTED = 50  # studies in the note, the newest first
 
 
 class Experiment:
-    """The experiment that a delivery is about; like all of a store, it may be told things twice.
+    """The experiment that a delivery is about; like all of a store, it may get things twice.
 
     Parameters
     ----------

@@ -29,17 +29,19 @@ def of(folder: StudyFolder, uri: str) -> Mapping[str, str]:
             f"MLflow at {redact(uri)} has no page of {folder.id} yet; "
             f"'{folder.command('sync')}' delivers it."
         )
-    told = Projection()
+    projection = Projection()
     for event, _ in read(folder.spool):
-        told.take(event)
-    if not told.has_parent:
+        projection.take(event)
+    if not projection.has_parent:
         return {f"the run of {folder.id}": pages.run(experiment, next(iter(runs.values())))}
-    best = [runs[number] for number in told.standing.best_trials(MOST_COMPARED) if number in runs]
+    best = [
+        runs[number] for number in projection.standing.best_trials(MOST_COMPARED) if number in runs
+    ]
     compared = {"its best trials": pages.comparison(experiment, best)} if len(best) > 1 else {}
-    if told.summaries:
-        compared |= {"its configurations": pages.summaries(experiment, told.uid)}
+    if projection.summaries:
+        compared |= {"its configurations": pages.summaries(experiment, projection.uid)}
     return {
-        f"trials of {folder.id}": pages.trials(experiment, told.uid),
-        "their charts": pages.trials(experiment, told.uid, chart=True),
+        f"trials of {folder.id}": pages.trials(experiment, projection.uid),
+        "their charts": pages.trials(experiment, projection.uid, chart=True),
         **compared,
     }

@@ -77,7 +77,7 @@ def test_a_gpu_is_watched_until_the_end_of_its_trial():
     before = time.monotonic()
     watch = GpuWatch(Gpu(driver, "one"))
     watch.close()
-    assert 0 < watch.use.told_s <= time.monotonic() - before
+    assert 0 < watch.use.sampled_s <= time.monotonic() - before
     assert watch.use.joules == pytest.approx(60 * watch.use.powered_s)
 
 
@@ -96,7 +96,7 @@ def test_a_trial_that_continues_adds_to_what_it_used():
     assert used["waited_s"] == 9.0
     assert used["cpu_s"] > 100
     assert used["memory_bytes"] == 2.0**60
-    assert (used["told_s"], used["joules"]) == (10, 1000)
+    assert (used["sampled_s"], used["joules"]) == (10, 1000)
 
 
 def touch(megabytes):
