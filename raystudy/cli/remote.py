@@ -58,7 +58,7 @@ def run(file: str, command: Command, options: Mapping[str, Any], words: Sequence
                 "--cluster: 'ui' shows the cluster's MLflow here; Optuna's dashboard is started on "
                 f"the head, 'ray attach {file}', and forwarded by 'ray attach {file} -p 5000'."
             )
-        return _forward(head, options["host"], options["port"])
+        return _forward(head, options)
     if "output" in options and (options["output"] or command.name == "report"):
         return _fetch(head, options, words)
     terminal = ["-tt"] if sys.stdout.isatty() and sys.stdin.isatty() else []
@@ -77,20 +77,29 @@ def _code(head: "Head", code: int) -> int:
     return code
 
 
-def _forward(head: "Head", host: str, port: int) -> int:
-    """Show the head's MLflow here until Ctrl-C."""
+def _forward(head: "Head", options: Mapping[str, Any]) -> int:
+    """Show the head's MLflow here until Ctrl-C; another server of the cluster's is only named."""
     from raystudy.cli.ui import require_free
 
+    host, port = options["host"], options["port"]
     require_free(host, port)
+    study = [] if options["study"] is None else [options["study"]]
+    asked = head.ssh(_line(["ui", *study, *options["overrides"], "--address"]))
+    told = subprocess.run(asked, stdout=subprocess.PIPE, text=True, check=False)
+    there = f"http://127.0.0.1:{MLFLOW_PORT}"
+    if options["address"] or told.returncode or there not in told.stdout:
+        print(told.stdout, end="")  # noqa: T201
+        return _code(head, told.returncode)
     tunnel = head.ssh(
         "-N", "-oExitOnForwardFailure=yes", f"-L{host}:{port}:127.0.0.1:{MLFLOW_PORT}"
     )
-    print(f"MLflow of the cluster, by: {shlex.join(tunnel)}", flush=True)  # noqa: T201
+    print(f"through {shlex.join(tunnel)}", flush=True)  # noqa: T201
     with subprocess.Popen(tunnel) as process:
         while process.poll() is None and not _listens(host, port):
             time.sleep(0.1)
         if process.poll() is None:
-            print(f"open http://{host}:{port}   (Ctrl-C ends it)", flush=True)  # noqa: T201
+            here = told.stdout.replace(there, f"http://{host}:{port}")
+            print(f"{here}Ctrl-C ends it", flush=True)  # noqa: T201
     return _code(head, process.returncode)
 
 

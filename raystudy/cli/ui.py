@@ -7,6 +7,7 @@ import os
 import socket
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 from wsgiref.simple_server import WSGIRequestHandler, make_server
 
 from raystudy.cli.commands.arguments import optional_study
@@ -18,7 +19,13 @@ from raystudy.study.open_tracker import open_tracker, settings_of_study
 
 
 def ui(  # noqa: RET503
-    study: str | None, overrides: Sequence[str], *, host: str, port: int, optuna: str | None
+    study: str | None,
+    overrides: Sequence[str],
+    *,
+    host: str,
+    port: int,
+    optuna: str | None,
+    address: bool,
 ) -> int:
     """Replace this process by the tracker's own server, or serve Optuna's dashboard of a study.
 
@@ -31,9 +38,13 @@ def ui(  # noqa: RET503
     port : int
     optuna : str, optional
         The study of the dashboard.
+    address : bool
+        Whether to say only where the server's pages are.
     """
     study_id, overrides = optional_study("ui", study, overrides)
     if optuna is not None:
+        if address:
+            raise UserError("ui: --address is of MLflow's pages; leave it or --optuna out.")
         if study_id is not None:
             raise UserError(f"ui: give {study_id} or --optuna {optuna}, not both.")
         return _dashboard(optuna, overrides, host, port)
@@ -42,14 +53,27 @@ def ui(  # noqa: RET503
         compose.load_shared(overrides) if folder is None else settings_of_study(folder, overrides)
     )
     interface = open_tracker(settings).user_interface(host, port, folder)
-    if not interface.command:
+    if address or not interface.command:
         print(interface.words)  # noqa: T201
+        return EXIT_DONE
+    if _runs(interface.command):
+        print(f"{interface.words}\nit runs already")  # noqa: T201
         return EXIT_DONE
     require_free(host, port)
     folder_of(settings).mkdir(parents=True, exist_ok=True)
-    print(interface.words, flush=True)  # noqa: T201
+    print(f"{interface.words}\nCtrl-C ends it", flush=True)  # noqa: T201
     os.environ |= interface.environment
     os.execv(sys.executable, list(interface.command))
+
+
+def _runs(command: Sequence[str]) -> bool:
+    """Return whether a process of this machine has these arguments, its program aside."""
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended, or is another user's
+            given = (process / "cmdline").read_text(errors="replace").split("\0")
+            if given[1:-1] == list(command[1:]):
+                return True
+    return False
 
 
 def _dashboard(study_id: str, overrides: Sequence[str], host: str, port: int) -> int:

@@ -123,7 +123,7 @@ class TensorBoardTracker(NoTracker):
             raise UserError(
                 f"TensorBoard has no page for {study.id} alone; leave it out to see all studies."
             )
-        words = f"{self.place}\nopen http://{host}:{port}   (Ctrl-C ends it)"
+        words = f"{self.place}\nopen http://{host}:{port}"
         arguments = ["--logdir", str(self._studies), "--host", host, "--port", str(port)]
         return UserInterface(words, import_path.python("-m", "tensorboard.main", *arguments))
 

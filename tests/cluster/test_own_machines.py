@@ -114,6 +114,18 @@ def test_ray_up_restarts_nothing_while_a_study_runs_and_says_so(hosts):
     assert_complete(hosts, "kept", 3, 40)
 
 
+def test_a_studys_pages_in_mlflow_open_on_the_head_and_on_the_laptop(hosts):
+    pages = hosts.on("head", "raystudy ui kept")
+    assert pages.endswith("it runs already\n")
+    hosts.on("lap", f"(setsid raystudy --cluster {CLUSTER} ui kept --port 5055 > ui.log 2>&1 &)")
+    hosts.wait_until(lambda: "Ctrl-C ends it" in hosts.on("lap", "cat ui.log"), 60)
+    told = hosts.on("lap", "cat ui.log").replace(":5055", ":5000")
+    assert pages.splitlines()[1:-1] == told.splitlines()[2:-1]
+    experiment = "api/2.0/mlflow/experiments/get-by-name?experiment_name=raystudy/swaro/digits"
+    assert "Each study is a run" in hosts.on("lap", f"curl -s 'http://127.0.0.1:5055/{experiment}'")
+    hosts.on("lap", "pkill -f 'ssh.*-L127.0.0.1:5055'")
+
+
 def test_power_cut_of_a_worker_costs_no_epoch_and_it_comes_back_and_takes_trials(hosts):
     start(hosts, "power", trials=100, epochs=30)  # enough until it is back, after some minutes
     hosts.do("off", "w2")

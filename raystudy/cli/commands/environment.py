@@ -133,6 +133,9 @@ raystudy docs settings | less                         # every setting of every o
             ),
             argument("--port", type=int, default=5000, help="(5000)"),
             argument("--host", default="127.0.0.1", help="the address to listen on (127.0.0.1)"),
+            argument(
+                "--address", action="store_true", help="say where its pages are and start nothing"
+            ),
             settings("tracker.uri= or output_dir=", completer=completers.store_settings),
         ),
         examples="""\

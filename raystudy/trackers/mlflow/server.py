@@ -49,9 +49,8 @@ def user_interface(
         "PYTHONWARNINGS": "ignore",
         "PYTHONSAFEPATH": "1",
     }
-    words = f"MLflow on {redact(uri)}   (Ctrl-C ends it)"
     where = _addresses(f"http://{host}:{port}", shown)
-    return UserInterface(f"{words}\n{where}", arguments, environment)
+    return UserInterface(f"MLflow on {redact(uri)}\n{where}", arguments, environment)
 
 
 def everything() -> dict[str, str]:

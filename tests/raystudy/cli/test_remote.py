@@ -14,16 +14,16 @@ echo "$@" >> $HOME/ssh.log
 for word; do last=$word; done
 exec sh -c "$last"
 """
-TUNNEL = f"""#!{sys.executable}
-import socket, sys
-at = next(word for word in sys.argv if word.startswith("-L"))[2:].split(":")
-if at[1] == "$CLOSED":
-    sys.exit(255)
-with socket.create_server((at[0], int(at[1]))) as server:
-    server.accept()
-"""
 RAYSTUDY = """#!/bin/sh
 for word; do last=$word; done
+case "$*" in
+"ui none-1 --address") echo "no study" >&2; exit 2;;
+"ui a-1 tracker.uri=http://other:8 --address") echo "open http://other:8/#/a"; exit 0;;
+"ui a-1 --address")
+    echo "open trials: http://127.0.0.1:5000/#/a"
+    echo "charts: http://127.0.0.1:5000/#/b"
+    exit 0;;
+esac
 case $last in */file) [ $2 = none-1 ] || { echo page > $last; exit 0; };; esac
 echo "in $RAYSTUDY_HOME: $@" >&2
 exit 2
@@ -87,14 +87,38 @@ def test_wrong_words_end_in_one_sentence(words, wrong, capfd):
     assert wrong in capfd.readouterr().err
 
 
+TUNNEL = f"""#!{sys.executable}
+import os, socket, sys
+if "-N" not in sys.argv:
+    os.execv("/bin/sh", ["sh", "-c", sys.argv[-1]])
+at = next(word for word in sys.argv if word.startswith("-L"))[2:].split(":")
+if at[1] == "$CLOSED":
+    sys.exit(255)
+with socket.create_server((at[0], int(at[1]))) as server:
+    server.accept()
+"""
+
+
 @pytest.mark.parametrize(("opens", "code"), [(True, 0), (False, 2)])
-def test_the_address_of_mlflow_is_printed_once_it_answers(file, capfd, opens, code):
+def test_a_studys_pages_are_named_as_reached_from_here_once_they_answer(file, capfd, opens, code):
     with socket.create_server(("127.0.0.1", 0)) as server:
         port = str(server.getsockname()[1])
     ssh = file.parent / "bin" / "ssh"
     ssh.write_text(TUNNEL.replace("$CLOSED", "" if opens else port))
-    assert main.main(["--cluster", str(file), "ui", "--port", port]) == code
-    assert (f"open http://127.0.0.1:{port}" in capfd.readouterr().out) == opens
+    assert main.main(["--cluster", str(file), "ui", "a-1", "--port", port]) == code
+    told = capfd.readouterr().out
+    assert (f"http://127.0.0.1:{port}/#/a\n" in told) == opens
+    assert (f"http://127.0.0.1:{port}/#/b\n" in told) == opens
+    assert ":5000/#" not in told
+
+
+def test_a_server_of_ones_own_and_a_study_that_is_not_there_open_no_tunnel(file, capfd):
+    cluster = ["--cluster", str(file)]
+    assert main.main([*cluster, "ui", "a-1", "tracker.uri=http://other:8"]) == 0
+    assert capfd.readouterr().out == "open http://other:8/#/a\n"
+    assert main.main([*cluster, "ui", "none-1"]) == 2
+    assert capfd.readouterr().err == "no study\n"
+    assert " -L" not in (file.parent / "ssh.log").read_text()
 
 
 def gone(name):

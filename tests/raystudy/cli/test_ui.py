@@ -1,8 +1,10 @@
 """`raystudy ui` takes a port that is free, and says so where none is."""
 
 import json
+import os
 import shutil
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -24,6 +26,27 @@ def test_a_port_that_is_taken_is_told_with_another(capsys, taken, monkeypatch, t
     told = capsys.readouterr().err
     assert f"--port {taken} on 127.0.0.1 is taken" in told
     assert f"--port {taken + 1}" in told
+
+
+def test_where_pages_are_is_said_without_a_server_and_where_one_runs(
+    capsys, taken, monkeypatch, tmp_path
+):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path / "r"))
+    assert main.main(["ui", "--port", str(taken), "--address"]) == 0
+    told = capsys.readouterr().out
+    assert f"open http://127.0.0.1:{taken}/#/experiments" in told
+    started = []
+    monkeypatch.setattr("raystudy.cli.ui.require_free", lambda *_: None)
+    monkeypatch.setattr("os.execv", lambda _, arguments: started.append(arguments))
+    main.main(["ui", "--port", str(taken)])
+    (arguments,) = started
+    assert capsys.readouterr().out == f"{told}Ctrl-C ends it\n"
+    (tmp_path / "mlflow.py").write_text("input()")
+    instead = {**os.environ, "PYTHONPATH": str(tmp_path)}
+    with subprocess.Popen(arguments, env=instead, stdin=subprocess.PIPE) as server:
+        assert main.main(["ui", "--port", str(taken)]) == 0
+        server.communicate(b"end")
+    assert capsys.readouterr().out == f"{told}it runs already\n"
 
 
 @pytest.mark.parametrize(
