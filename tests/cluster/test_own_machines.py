@@ -122,7 +122,10 @@ def test_a_studys_pages_in_mlflow_open_on_the_head_and_on_the_laptop(hosts):
     told = hosts.on("lap", "cat ui.log").replace(":5055", ":5000")
     assert pages.splitlines()[1:-1] == told.splitlines()[2:-1]
     experiment = "api/2.0/mlflow/experiments/get-by-name?experiment_name=raystudy/swaro/digits"
-    assert "Each study is a run" in hosts.on("lap", f"curl -s 'http://127.0.0.1:5055/{experiment}'")
+    ask_it = (
+        f"import urllib.request as r; print(r.urlopen('http://127.0.0.1:5055/{experiment}').read())"
+    )
+    assert "Each study is a run" in hosts.on("lap", f'python -c "{ask_it}"')
     hosts.on("lap", "pkill -f 'ssh.*-L127.0.0.1:5055'")
 
 
