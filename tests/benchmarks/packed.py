@@ -137,7 +137,7 @@ def at_most(part):
     boxes = RandomResizedCrop(scale_min=0.2).boxes(
         torch.rand(len(heights), NUMBERS), heights, widths
     )
-    sides = torch.stack([boxes.top, boxes.left, boxes.height, boxes.width], dim=1).int().tolist()
+    sides = torch.cat([boxes.corner, boxes.size], dim=1).int().tolist()
 
     def run():
         for row in range(len(part.rows)):

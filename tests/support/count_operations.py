@@ -2,7 +2,9 @@
 
 On a GPU every operation is a kernel to launch, or the time in which its shape is worked out. Here
 tensors are on torch's meta device and an encoder is a stand-in that costs nothing: it has the
-shapes and the weights of the real one, and its gradients come from nowhere.
+shapes and the weights of the real one, and its gradients come from nowhere. What several passes
+through it give to a weight's gradient, and batch norms multiplied into weights under attack, are
+its own.
 """
 
 import collections
@@ -12,6 +14,7 @@ import torch
 from torch.optim import optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from trainables.networks import folding
 from trainables.networks.encoder import Encoder
 
 
@@ -30,6 +33,7 @@ class Operations(TorchDispatchMode):
         super().__init__()
         self.by_name, self.kernels = collections.Counter(), collections.Counter()
         self.is_paused = False
+        self.encoders_with_gradients = set()
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         if not self.is_paused:
@@ -45,31 +49,40 @@ class Operations(TorchDispatchMode):
             if isinstance(encoder, Encoder):
                 encoder.forward = self._stand_in(encoder)
 
+    @contextmanager
+    def paused(self):
+        """Count nothing."""
+        before, self.is_paused = self.is_paused, True
+        yield
+        self.is_paused = before
+
     def _stand_in(self, encoder):
         def forward(images):
-            return _Nothing.apply(self, encoder.num_features, images, *encoder.parameters())
+            return _Nothing.apply(self, encoder, images, *encoder.parameters())
 
         return forward
 
 
 class _Nothing(torch.autograd.Function):
     @staticmethod
-    def forward(ctx, operations, width, images, *weights):
-        ctx.operations = operations
+    def forward(ctx, operations, encoder, images, *weights):
+        ctx.operations, ctx.encoder = operations, encoder
         ctx.save_for_backward(images, *weights)
-        operations.is_paused = True
-        features = images.new_empty(len(images), width)
-        operations.is_paused = False
-        return features
+        with operations.paused():
+            return images.new_empty(len(images), encoder.num_features)
 
     @staticmethod
     def backward(ctx, _):
-        ctx.operations.is_paused = True
-        made = [
-            torch.empty_like(value) if wanted else None
-            for value, wanted in zip(ctx.saved_tensors, ctx.needs_input_grad[2:], strict=True)
-        ]
-        ctx.operations.is_paused = False
+        wanted = list(ctx.needs_input_grad[2:])
+        if ctx.encoder in ctx.operations.encoders_with_gradients:
+            wanted[1:] = [False] * len(wanted[1:])
+        elif any(wanted[1:]):
+            ctx.operations.encoders_with_gradients.add(ctx.encoder)
+        with ctx.operations.paused():
+            made = [
+                torch.empty_like(value) if needed else None
+                for value, needed in zip(ctx.saved_tensors, wanted, strict=True)
+            ]
         return None, None, *made
 
 
@@ -83,9 +96,23 @@ def of_step(trainer):
     batch = next(iter(trainer._batches.epoch(trainer.epoch)))
     with _foreach_on_meta():
         trainer._update(batch, trainer._progress(0))  # the first one makes the optimizer's state
-        with operations:
+        operations.encoders_with_gradients.clear()
+        with operations, _folding_paused(operations):
             trainer._update(batch, trainer._progress(1))
     return operations
+
+
+@contextmanager
+def _folding_paused(operations):
+    products = folding._products
+
+    def uncounted(pairs):
+        with operations.paused():
+            return list(products(pairs))
+
+    folding._products = uncounted
+    yield
+    folding._products = products
 
 
 @contextmanager

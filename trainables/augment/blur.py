@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.augment.pipeline import check_probability, coin, uniform
+from trainables.augment.pipeline import check_probability, uniform
 
 REACH = 4.0  # in widest standard deviations: the bell ends at 3e-4 of its peak
 UNTOUCHED = 1e-3  # of so narrow a bell only the centre is left, and its weight is exactly 1
@@ -44,16 +44,24 @@ class GaussianBlur:
     def draw(self, images: Tensor) -> Tensor:
         """Draw a standard deviation for each image, shape (N,)."""
         sigma = uniform(images, self.sigma_min, self.sigma_max)
-        return torch.where(coin(images, self.probability), sigma, UNTOUCHED)
+        return sigma.masked_fill_(uniform(images, 0, 1) >= self.probability, UNTOUCHED)
 
     def apply(self, images: Tensor, sigma: Tensor) -> Tensor:
         """Return the images blurred, mirrored at their edges."""
         exact = images.to(torch.promote_types(images.dtype, torch.float32))
-        offset = torch.arange(math.ceil(REACH * self.sigma_max) + 1, device=sigma.device)
-        bell = torch.exp(-0.5 * (offset / sigma.unsqueeze(1)) ** 2).to(exact.dtype)
+        reach = math.ceil(REACH * self.sigma_max)
         with _without_autocast(images.device.type):  # bfloat16 would round pixels
-            blurred = _weigh_neighbours(_weigh_neighbours(exact, bell, dim=2), bell, dim=3)
-        return blurred.clamp_(0, 1).to(images.dtype)
+            for dim in (2, 3):
+                # One reflection reaches no further than the image.
+                bells = _bells(sigma, min(reach, images.shape[dim] - 1))
+                exact = _weigh_neighbours(exact, bells.to(exact.dtype), dim)
+        return exact.clamp_(0, 1).to(images.dtype)
+
+
+def _bells(sigma: Tensor, reach: int) -> Tensor:
+    """Return the weights of each image's pixels by distance, shape (N, 2 * reach + 1)."""
+    distance = torch.arange(-reach, reach + 1, device=sigma.device, dtype=sigma.dtype)
+    return (distance / sigma.unsqueeze(1)).square_().mul_(-0.5).softmax(dim=1)
 
 
 def _without_autocast(device_type: str) -> AbstractContextManager[object]:
@@ -61,14 +69,11 @@ def _without_autocast(device_type: str) -> AbstractContextManager[object]:
     return torch.autocast(device_type, enabled=False) if has_any else nullcontext()
 
 
-def _weigh_neighbours(images: Tensor, bell: Tensor, *, dim: int) -> Tensor:
-    """Return each pixel's mean along an axis under the weights ``bell[:, distance]``."""
+def _weigh_neighbours(images: Tensor, bells: Tensor, dim: int) -> Tensor:
+    """Return each pixel's mean along an axis under its image's weights."""
     rows, channels, *sizes = images.shape
-    reach = min(bell.shape[1], images.shape[dim]) - 1  # one reflection reaches no further
-    half = bell[:, : reach + 1]
-    whole = torch.cat([half[:, 1:].flip(1), half], dim=1)
-    weights = (whole / whole.sum(1, keepdim=True)).repeat_interleave(channels, dim=0)
+    reach = bells.shape[1] // 2
     edges, kernel = ((0, 0, reach, reach), (-1, 1)) if dim == 2 else ((reach, reach, 0, 0), (1, -1))
     padded = F.pad(images, edges, mode="reflect").flatten(0, 1).unsqueeze(0)
-    blurred = F.conv2d(padded, weights.view(len(weights), 1, *kernel), groups=len(weights))
-    return blurred.view(rows, channels, *sizes)
+    weights = bells.repeat_interleave(channels, dim=0).view(rows * channels, 1, *kernel)
+    return F.conv2d(padded, weights, groups=len(weights)).view(rows, channels, *sizes)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import check_probability, coin, uniform
+from trainables.augment.pipeline import check_probability, coin, constant, uniform
 
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's
 
@@ -31,7 +31,7 @@ def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
 
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Blend with the image's mean grey; a factor per image, 1 changes nothing."""
-    return _blend(images, _grey(images).mean(dim=(1, 2, 3), keepdim=True), factor)
+    return _blend(images, _grey(images.mean(dim=(2, 3), keepdim=True)), factor)
 
 
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
@@ -53,17 +53,16 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     if images.shape[1] == 1:
         return images
     red, green, blue = images.unbind(1)
-    value = torch.maximum(torch.maximum(red, green), blue)
-    chroma = value - torch.minimum(torch.minimum(red, green), blue)
+    value = images.amax(1)
+    chroma = value - images.amin(1)
     hue = (value + chroma).add_(red).sub_(green).sub_(blue).copysign_(blue - green)
     hue.div_(chroma.clamp(min=torch.finfo(images.dtype).tiny))
     hue.add_(6 * turn.view(-1, 1, 1).to(images.dtype))
     hue.sub_((hue / 6).round_(), alpha=6)  # into [-3, 3], where the channels are single ramps
-    rotated = torch.empty_like(images)
-    ramps = 2 - hue.abs(), (hue + 1).abs_().sub_(1), (hue - 1).abs_().sub_(1)
-    for channel, ramp in enumerate(ramps):
-        torch.addcmul(value, chroma, ramp.clamp_(0, 1), value=-1, out=rotated[:, channel])
-    return rotated
+    shifts = constant((0, 1, -1), images.device, images.dtype).view(3, 1, 1)
+    ramps = (hue.unsqueeze(1) + shifts).abs_().sub_(1).clamp_(0, 1)
+    ramps[:, 0].neg_().add_(1)  # red's falls where the others rise
+    return torch.addcmul(value.unsqueeze(1), chroma.unsqueeze(1), ramps, value=-1)
 
 
 @dataclass(frozen=True)
@@ -126,13 +125,14 @@ class ColorJitter:
 
     def draw(self, images: Tensor) -> Jitter:
         """Draw factors for each image; a row left alone gets those that change nothing."""
-        chosen = coin(images, self.probability)
-        b, c, s, h = (uniform(images, -self.strength, self.strength, 4) * chosen[:, None]).unbind(1)
+        draws = uniform(images, -1, 1, 5)
+        chosen = draws[:, 4:] < 2 * self.probability - 1
+        b, c, s, h = (draws[:, :4] * chosen).unbind(1)
         return Jitter(
-            brightness=(1 + self.brightness * b).clamp_(min=0),
-            contrast=(1 + self.contrast * c).clamp_(min=0),
-            saturation=(1 + self.saturation * s).clamp_(min=0),
-            hue=self.hue * h,
+            brightness=_factor(b, self.strength * self.brightness),
+            contrast=_factor(c, self.strength * self.contrast),
+            saturation=_factor(s, self.strength * self.saturation),
+            hue=self.strength * self.hue * h,
             order=tuple(torch.randperm(4).tolist()),  # on the CPU, whatever the device
         )
 
@@ -149,6 +149,12 @@ class ColorJitter:
             if most * self.strength > 0:
                 images = adjust(images, factor)
         return images
+
+
+def _factor(draw: Tensor, most: float) -> Tensor:
+    """Return ``1 + most * draw``, no less than 0."""
+    factor = torch.rsub(draw, 1, alpha=-most)
+    return factor.clamp_(min=0) if most > 1 else factor
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -175,4 +181,6 @@ class RandomGrey:
 
     def apply(self, images: Tensor, chosen: Tensor) -> Tensor:
         """Return the chosen rows grey."""
-        return images if images.shape[1] == 1 else _blend(images, _grey(images), ~chosen)
+        if images.shape[1] == 1:
+            return images
+        return torch.where(chosen.view(-1, 1, 1, 1), _grey(images), images)

@@ -1,5 +1,6 @@
 """Crops and mirror images."""
 
+import functools
 import math
 from dataclasses import dataclass
 
@@ -7,11 +8,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from trainables.augment.pipeline import check_probability, coin, uniform
+from trainables.augment.pipeline import check_probability, coin, constant, uniform
 from trainables.whole_images import WholeImages
 
 TRIES = 10  # torchvision's
 NUMBERS = 2 * TRIES + 3  # random ones for a box
+BELOW_HALF = 0.5 - 2**-25  # the largest such float32
 
 
 @dataclass(frozen=True)
@@ -20,14 +22,15 @@ class Boxes:
 
     Parameters
     ----------
-    top, left, height, width : Tensor, shape (N,), whole pixels as float32
+    corner : Tensor, shape (N, 2), whole pixels as float32
+        Top and left.
+    size : Tensor, shape (N, 2), whole pixels as float32
+        Height and width.
     mirrored : Tensor, shape (N,), bool
     """
 
-    top: Tensor
-    left: Tensor
-    height: Tensor
-    width: Tensor
+    corner: Tensor
+    size: Tensor
     mirrored: Tensor
 
 
@@ -76,9 +79,11 @@ class RandomResizedCrop:
     def draw(self, images: Tensor) -> Boxes:
         """Draw a box for each image: the first of ten tries that fits, else a central one."""
         height, width = images.shape[2:]
-        shares, ratios = uniform(images, 0, 1, TRIES), uniform(images, 0, 1, TRIES)
-        corners, mirrored = uniform(images, 0, 1, 2), _toss(images, self.mirror)
-        return self._boxes(shares, ratios, corners, mirrored, height, width)
+        areas = uniform(images, self.scale_min, self.scale_max, TRIES)
+        stretches = uniform(images, *self._stretches, TRIES)
+        others = uniform(images, 0, 1, 3)
+        sides, largest = _sides(images), constant(self._largest_box(height, width), images.device)
+        return self._boxes(areas * (height * width), stretches, others, sides, largest)
 
     def boxes(self, numbers: Tensor, heights: Tensor, widths: Tensor) -> Boxes:
         """Return boxes in images of different sizes.
@@ -89,47 +94,43 @@ class RandomResizedCrop:
             Random ones in [0, 1).
         heights, widths : Tensor, shape (N,), whole pixels as float32
         """
-        shares, ratios, corners, coin = torch.split(numbers, [TRIES, TRIES, 2, 1], dim=1)
-        mirrored = coin[:, 0] < (0.5 if self.mirror else 0.0)
-        return self._boxes(shares, ratios, corners, mirrored, heights, widths)
+        shares, stretches, others = torch.split(numbers, [TRIES, TRIES, 3], dim=1)
+        areas = _between(self.scale_min, self.scale_max, shares) * (heights * widths).unsqueeze(1)
+        sizes = zip(heights.tolist(), widths.tolist(), strict=True)
+        largest = heights.new_tensor([self._largest_box(*size) for size in sizes])
+        sides = torch.stack([heights, widths], dim=1)
+        return self._boxes(areas, _between(*self._stretches, stretches), others, sides, largest)
+
+    @property
+    def _stretches(self) -> tuple[float, float]:
+        """Between what half the logarithm of the ratio is uniform."""
+        return math.log(self.ratio_min) / 2, math.log(self.ratio_max) / 2
 
     def _boxes(
-        self,
-        shares: Tensor,
-        ratios: Tensor,
-        corners: Tensor,
-        mirrored: Tensor,
-        full_height: Tensor | int,
-        full_width: Tensor | int,
+        self, areas: Tensor, stretches: Tensor, others: Tensor, sides: Tensor, largest: Tensor
     ) -> Boxes:
-        area = _between(self.scale_min, self.scale_max, shares)
-        area = area * _column(full_height) * _column(full_width)
-        ratio = _between(math.log(self.ratio_min), math.log(self.ratio_max), ratios).exp()
-        widths = (area * ratio).sqrt().round()
-        heights = (area / ratio).sqrt().round()
-        fits = (widths >= 1) & (widths <= _column(full_width))
-        fits &= (heights >= 1) & (heights <= _column(full_height))
-        first = fits.int().argmax(dim=1, keepdim=True)  # of equal maxima the first
-        fitting = fits.any(dim=1)
-        last_height, last_width = self._largest_boxes(full_height, full_width)
-        height = torch.where(fitting, heights.gather(1, first)[:, 0], last_height)
-        width = torch.where(fitting, widths.gather(1, first)[:, 0], last_width)
-        free_height, free_width = full_height - height, full_width - width
-        down, right = corners.unbind(1)
-        top = torch.where(fitting, (down * (free_height + 1)).floor(), (free_height / 2).floor())
-        left = torch.where(fitting, (right * (free_width + 1)).floor(), (free_width / 2).floor())
-        return Boxes(top, left, height, width, mirrored)
+        """Return the first of each row's tries that fits, else the largest box in the middle.
 
-    def _largest_boxes(
-        self, heights: Tensor | int, widths: Tensor | int
-    ) -> tuple[Tensor | float, Tensor | float]:
-        if isinstance(heights, int) and isinstance(widths, int):
-            return self._largest_box(heights, widths)
-        assert isinstance(heights, Tensor)
-        assert isinstance(widths, Tensor)
-        sizes = zip(heights.tolist(), widths.tolist(), strict=True)
-        tallest, widest = zip(*(self._largest_box(*size) for size in sizes), strict=True)
-        return heights.new_tensor(tallest), widths.new_tensor(widest)
+        Parameters
+        ----------
+        areas, stretches : Tensor, shape (N, TRIES)
+            In pixels; half the logarithms of width over height.
+        others : Tensor, shape (N, 3)
+            In [0, 1): for the corner and the mirror.
+        sides, largest : Tensor, shape (N, 2) or (2,)
+            Height and width of the images, and of the largest boxes.
+        """
+        stretch = torch.stack((-stretches, stretches), dim=2).exp_()
+        tries = (areas.sqrt().unsqueeze(2) * stretch).round_()
+        fits = ((tries >= 1) & (tries <= sides.unsqueeze(-2))).all(dim=2)
+        found, first = fits.byte().max(dim=1)  # of equal maxima the first
+        size = tries.take_along_dim(first.view(-1, 1, 1), dim=1).squeeze(1)
+        none = (found == 0).unsqueeze(1)
+        size = torch.where(none, largest, size)
+        # Of an odd number of free pixels, the smaller half is above.
+        corner = others[:, :2].masked_fill(none, BELOW_HALF)
+        corner = (corner * (sides - size).add_(1)).floor_()
+        return Boxes(corner, size, others[:, 2] < (0.5 if self.mirror else 0.0))
 
     def _largest_box(self, height: float, width: float) -> tuple[float, float]:
         """Return height and width of the largest box within the ratios, as torchvision does."""
@@ -167,11 +168,11 @@ class RandomCrop:
 
     def draw(self, images: Tensor) -> Boxes:
         """Draw a box of the image's own size for each image."""
-        height, width = images.shape[2:]
-        corner = uniform(images, 0, 2 * self.padding + 1, 2).floor() - self.padding
-        top, left = corner.unbind(1)
-        sizes = torch.full_like(top, height), torch.full_like(top, width)
-        return Boxes(top, left, *sizes, _toss(images, self.mirror))
+        places = 2 * self.padding + 1
+        draws = uniform(images, 0, places, 3)
+        corner = draws[:, :2].floor() - self.padding
+        size = _sides(images).expand_as(corner)
+        return Boxes(corner, size, draws[:, 2] < (places / 2 if self.mirror else 0.0))
 
     def apply(self, images: Tensor, boxes: Boxes) -> Tensor:
         """Return the boxes, black where nothing was."""
@@ -209,18 +210,15 @@ def _between(low: float, high: float, share: Tensor) -> Tensor:
     return low + (high - low) * share
 
 
-def _column(sizes: Tensor | int) -> Tensor | int:
-    """Return sizes as what goes with one row of tries an image."""
-    return sizes.unsqueeze(1) if isinstance(sizes, Tensor) else sizes
-
-
 def _check_mirror(mirror: bool) -> None:
     if mirror not in (False, True):
         raise ValueError(f"mirror must be true (half of the images) or false, got {mirror}.")
 
 
-def _toss(images: Tensor, mirror: bool) -> Tensor:
-    return coin(images, 0.5 if mirror else 0.0)
+def _sides(images: Tensor) -> Tensor:
+    """Return height and width, shape (2,)."""
+    height, width = images.shape[2:]
+    return constant((height, width), images.device)
 
 
 def _read(images: Tensor, boxes: Boxes, mode: str) -> Tensor:
@@ -231,25 +229,26 @@ def _read(images: Tensor, boxes: Boxes, mode: str) -> Tensor:
     32 x 32 and 3.5 times as long at 224 x 224.
     """
     height, width = images.shape[2:]
-    down = _positions(boxes.top, boxes.height, height)
-    right = _positions(boxes.left, boxes.width, width)
-    right = torch.where(boxes.mirrored.unsqueeze(1), right.flip(1), right)
-    grid = right.new_empty(len(images), height, width, 2)
-    grid[..., 0] = ((2 * right + 1) / width - 1).unsqueeze(1)
-    grid[..., 1] = ((2 * down + 1) / height - 1).unsqueeze(2)
+    sides = _sides(images)
+    # From -1 to 1 over the image; no pixel is read from beyond the outermost pixels' centres.
+    middle = torch.add(boxes.size, boxes.corner, alpha=2).div_(sides).sub_(1)
+    half = boxes.size / sides
+    reach = (boxes.size - 1).div_(sides)
+    lowest, highest = middle - reach, middle + reach
+    across = torch.where(boxes.mirrored, -half[:, 1], half[:, 1])
+    places = []
+    for dim, (size, slope) in enumerate(((height, half[:, 0]), (width, across))):
+        start, end, most = (value[:, dim : dim + 1] for value in (lowest, highest, middle))
+        place = torch.addcmul(most, slope.unsqueeze(1), _pixels(size, images.device))
+        places.append(place.clamp_(start, end))
+    rows, columns = places[0].unsqueeze(2), places[1].unsqueeze(1)
+    grid = torch.stack((columns.expand(-1, height, -1), rows.expand(-1, -1, width)), dim=3)
     exact = images.to(torch.promote_types(images.dtype, torch.float32))
     crops = F.grid_sample(exact, grid.to(exact.dtype), mode=mode, align_corners=False)
     return crops.clamp_(0, 1).to(images.dtype)
 
 
-def _positions(first: Tensor, length: Tensor, size: int) -> Tensor:
-    """Return where `size` evenly spaced pixels read from a segment, never beyond its ends.
-
-    Returns
-    -------
-    Tensor, shape (N, size)
-        In pixels of the image, 0 being the centre of its first one.
-    """
-    pixel = torch.arange(size, device=first.device, dtype=torch.float32) + 0.5
-    inside = pixel * (length / size).unsqueeze(1) - 0.5
-    return first.unsqueeze(1) + inside.clamp(min=0).minimum((length - 1).unsqueeze(1))
+@functools.cache
+def _pixels(size: int, device: torch.device) -> Tensor:
+    """Return the centres of pixels that share the space from -1 to 1."""
+    return torch.linspace(1 / size - 1, 1 - 1 / size, size, device=device)

@@ -5,6 +5,7 @@ parameters can be applied. Draws come from torch's global stream and are the sam
 nothing waits for the device.
 """
 
+import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
@@ -66,6 +67,14 @@ def uniform(images: Tensor, low: float, high: float, *shape: int) -> Tensor:
 def coin(images: Tensor, probability: float) -> Tensor:
     """Toss a coin for each image, shape (N,), bool."""
     return uniform(images, 0, 1) < probability
+
+
+@functools.cache
+def constant(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Return numbers on a device, shape (len(values),), made there once and for all."""
+    return torch.stack([torch.full((), value, device=device, dtype=dtype) for value in values])
 
 
 def check_probability(setting: str, probability: float) -> None:

@@ -1,8 +1,10 @@
 """NT-Xent: normalised temperature-scaled cross-entropy over several views."""
 
+import functools
 from typing import Literal
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from trainables import distributed
@@ -55,18 +57,19 @@ def nt_xent(
     """
     num_views, rows, _ = views.shape
     all_rows = rows if keys is None else keys.shape[1]
-    view = torch.arange(num_views, device=views.device)[:, None]
-    column = view * all_rows + first_row + torch.arange(rows, device=views.device)  # (V, N)
+    places = torch.arange(num_views * all_rows, device=views.device).view(num_views, all_rows)
+    column = places[:, first_row : first_row + rows]
     logits = similarities(
         views.flatten(0, 1),
         None if keys is None else keys.flatten(0, 1),
         column.flatten(),
         temperature=temperature,
     )
-    other_views = [column.roll(-shift, dims=0).flatten() for shift in range(1, num_views)]
-    log_positives = logits.log_softmax(dim=1).gather(1, torch.stack(other_views, dim=1))
-    losses = -log_positives.sum(dim=1).view(num_views, rows)
-    return losses.mean() if reduction == "mean" else losses
+    log_shares = logits.log_softmax(dim=1)
+    others = (column.roll(-shift, dims=0).flatten() for shift in range(1, num_views))
+    each = [F.nll_loss(log_shares, other, reduction="none") for other in others]
+    losses = functools.reduce(torch.add, each)
+    return losses.mean() if reduction == "mean" else losses.view(num_views, rows)
 
 
 def nt_xent_over_ranks(views: Tensor, *, temperature: float, detach_keys: bool = False) -> Tensor:
@@ -83,6 +86,8 @@ def nt_xent_over_ranks(views: Tensor, *, temperature: float, detach_keys: bool =
         Let gradient reach an embedding only in its part as an anchor.
     """
     rows = views.shape[1]
+    if distributed.world_size() == 1 and not detach_keys:
+        return nt_xent(views, temperature=temperature)
     keys = distributed.gather(views.transpose(0, 1)).transpose(0, 1)
     return nt_xent(
         views,

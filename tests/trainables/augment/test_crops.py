@@ -13,8 +13,8 @@ SIZES = [(32, 32), (8, 8), (9, 31), (40, 12)]
 
 def whole_image(images, mirrored=False):
     n, _, height, width = images.shape
-    zeros = torch.zeros(n)
-    return Boxes(zeros, zeros, zeros + height, zeros + width, torch.full((n,), mirrored))
+    size = torch.tensor([[float(height), float(width)]]).expand(n, 2)
+    return Boxes(torch.zeros(n, 2), size, torch.full((n,), mirrored))
 
 
 def reference_boxes(image, scale, ratio, count):
@@ -25,7 +25,7 @@ def reference_boxes(image, scale, ratio, count):
 def own_boxes(crop, height, width, count):
     torch.manual_seed(2)
     boxes = crop.draw(torch.empty(count, 1, height, width))
-    return torch.stack([boxes.top, boxes.left, boxes.height, boxes.width], dim=1)
+    return torch.cat([boxes.corner, boxes.size], dim=1)
 
 
 def statistics(boxes):
@@ -79,7 +79,7 @@ def test_pixels_are_those_of_torchvisions_resized_crop(height, width, channels):
     boxes = crop.draw(images)
     views = crop.apply(images, boxes)
     for i, image in enumerate(images):
-        box = [int(v[i]) for v in (boxes.top, boxes.left, boxes.height, boxes.width)]
+        box = map(int, (*boxes.corner[i], *boxes.size[i]))
         expected = tv.resized_crop(image, *box, size=[height, width], antialias=False)
         expected = tv.horizontal_flip(expected) if boxes.mirrored[i] else expected
         torch.testing.assert_close(views[i], expected, rtol=0, atol=1e-5)
@@ -95,8 +95,7 @@ def test_a_crop_of_everything_is_the_image(height, width):
 
 def test_a_crop_of_one_pixel_is_flat():
     images = torch.rand(1, 1, 6, 6)
-    one, two, three = torch.tensor([1.0]), torch.tensor([2.0]), torch.tensor([3.0])
-    box = Boxes(two, three, one, one, torch.tensor([False]))
+    box = Boxes(torch.tensor([[2.0, 3.0]]), torch.ones(1, 2), torch.tensor([False]))
     views = RandomResizedCrop(scale_min=0.1).apply(images, box)
     torch.testing.assert_close(views, images[0, 0, 2, 3].expand_as(views), rtol=0, atol=1e-6)
 
@@ -110,7 +109,8 @@ def test_padded_crops_are_torchvisions_to_the_bit(height, width):
     views = crop.apply(images, boxes)
     for i, image in enumerate(images):
         padded = tv.pad(image, [4, 4, 4, 4])
-        expected = tv.crop(padded, int(boxes.top[i]) + 4, int(boxes.left[i]) + 4, height, width)
+        top, left = (boxes.corner[i].int() + 4).tolist()
+        expected = tv.crop(padded, top, left, height, width)
         expected = tv.horizontal_flip(expected) if boxes.mirrored[i] else expected
         torch.testing.assert_close(views[i], expected, rtol=0, atol=0)
 
@@ -118,7 +118,7 @@ def test_padded_crops_are_torchvisions_to_the_bit(height, width):
 def test_padded_crops_move_by_every_offset_equally_often():
     torch.manual_seed(5)
     boxes = RandomCrop(padding=4).draw(torch.empty(DRAWS, 1, 8, 8))
-    for offset in (boxes.top, boxes.left):
+    for offset in boxes.corner.unbind(1):
         share = torch.bincount(offset.long() + 4, minlength=9) / DRAWS
         assert len(share) == 9
         # five standard errors of a share of 1/9

@@ -107,9 +107,7 @@ def test_a_crop_is_pillows(large):
     numbers = Draws(seed=0, epoch=0).numbers(0, 0, 8)
     boxes = CROP.boxes(numbers, torch.full((8,), 16.0), torch.full((8,), 24.0))
     for row, view in enumerate(ours):
-        top, left, height, width = (
-            int(getattr(boxes, side)[row]) for side in ("top", "left", "height", "width")
-        )
+        top, left, height, width = map(int, (*boxes.corner[row], *boxes.size[row]))
         whole = Image.fromarray(train.images.source.read(row)[..., :3])
         part = whole.crop((left, top, left + width, top + height))
         theirs = np.asarray(part.resize((SIZE, SIZE), Image.Resampling.BILINEAR))

@@ -186,7 +186,7 @@ class WholeBatch:
             return middles, torch.zeros(len(rows), dtype=torch.bool)
         sizes = (torch.from_numpy(side.astype(np.float32)) for side in (heights, widths))
         found: Boxes = request.crop.boxes(self._numbers(number, len(rows)), *sizes)
-        sides = torch.stack([found.top, found.left, found.height, found.width], dim=1)
+        sides = torch.cat([found.corner, found.size], dim=1)
         return [_Box(*one) for one in sides.int().tolist()], found.mirrored
 
     def _cut(
