@@ -3,15 +3,15 @@
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from raystudy import terminal
 from raystudy.config.output_dir import results_folder
 from raystudy.confirm import latex
 from raystudy.errors import EXIT_DONE, UserError
 from raystudy.storage.file_names import readable
-from raystudy.study import confirmed
-from raystudy.study.stored import StoredStudy, StoredTrial
+from raystudy.study import confirmed, plain
+from raystudy.study.stored import StoredStudy
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -27,7 +27,7 @@ def export(study_id: str, overrides: Sequence[str], *, file_format: str, output:
 
     study = StoredStudy.open(results_folder(overrides), study_id)
     race = _race(study) if study.manifest.kind == "confirm" else None
-    table = pd.DataFrame(rows(study) if race is None else [*latex.rows(race)])
+    table = pd.DataFrame(plain.rows(study) if race is None else [*latex.rows(race)])
     table = table.map(lambda cell: readable(cell) if isinstance(cell, str) else cell)
     if file_format == "parquet":
         output = output or f"{study_id}.parquet"
@@ -62,25 +62,6 @@ def _as_text(
     if race is not None:
         return latex.latex(race, f"{study.manifest.name} on {study.data}")
     return str(_for_paper(table).to_latex(index=False, escape=True, na_rep="-"))
-
-
-def rows(study: StoredStudy) -> list[dict[str, Any]]:
-    """Return every trial's settings, measures and state, by column."""
-    return [_row(study, trial) for trial in study.trials]
-
-
-def _row(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:
-    summary = trial.summary
-    return {
-        "trial": summary.number,
-        "state": summary.state,
-        "epochs": summary.epoch,
-        "seconds": round(summary.seconds, 3),
-        "host": study.trial_folder(summary.number).hosts,
-        **trial.params,
-        **summary.metrics,
-        "reason": summary.reason,
-    }
 
 
 def _for_paper(table: "pd.DataFrame") -> "pd.DataFrame":

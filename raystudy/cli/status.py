@@ -16,7 +16,7 @@ from raystudy import terminal
 from raystudy.config.output_dir import results_folder
 from raystudy.errors import EXIT_DONE
 from raystudy.storage import lock, split_readings
-from raystudy.study import uncertainty
+from raystudy.study import plain, uncertainty
 from raystudy.study.replay import replay_command
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.study.uncertainty import Uncertainty
@@ -30,9 +30,9 @@ def status(study_id: str, overrides: Sequence[str], *, as_json: bool, follow: bo
     output_dir = results_folder(overrides)
     study = StoredStudy.open(output_dir, study_id)
     if as_json:
-        trials = [trial_json(trial) | _place(study, trial) for trial in study.trials]
+        trials = [plain.trial(trial) | _place(study, trial) for trial in study.trials]
         waits = dataclasses.asdict(study.waiting) if study.waiting else None
-        terminal.print_json(describe(study) | {"waiting": waits, "trials": trials})
+        terminal.print_json(plain.describe(study) | {"waiting": waits, "trials": trials})
         return EXIT_DONE
     console = terminal.console()
     if follow and console.is_terminal:
@@ -57,8 +57,8 @@ def best(study_id: str, overrides: Sequence[str], *, as_json: bool) -> int:
     trials = [study.trial(summary.number) for summary in study.best]
     intervals = uncertainty.estimate(study.ended, study.spec.objectives, study.manifest.measured_on)
     if as_json:
-        plain = [trial_json(t, replay_command(study, t)) for t in trials]
-        terminal.print_json([one | _intervals_json(intervals, one["number"]) for one in plain])
+        found = [plain.trial(t, replay_command(study, t)) for t in trials]
+        terminal.print_json([one | _intervals_json(intervals, one["number"]) for one in found])
         return EXIT_DONE
     console = terminal.console()
     if not trials:
@@ -104,31 +104,6 @@ def _conclusion(study: StoredStudy, *, as_json: bool) -> int:
     return EXIT_DONE
 
 
-def describe(study: StoredStudy) -> dict[str, Any]:
-    """Return the state of a study, as plain values."""
-    return {
-        "study": study.id,
-        "kind": "sweep",
-        "name": study.manifest.name,
-        "data": study.data,
-        "state": study.state,
-        "objectives": [dataclasses.asdict(o) for o in study.spec.objectives],
-        "constraints": [str(constraint) for constraint in study.spec.constraints],
-        "ended": len(study.ended),
-        "num_trials": study.spec.num_trials,
-        "best": [dataclasses.asdict(summary) for summary in study.best],
-        "changed": _changed(study),
-        "test_readings": split_readings.count(study.folder.path),
-        "folder": str(study.folder.path),
-    }
-
-
-def trial_json(trial: StoredTrial, command: str | None = None) -> dict[str, Any]:
-    """Return a trial as plain values."""
-    plain = dataclasses.asdict(trial.summary) | {"params": dict(trial.params)}
-    return plain if command is None else plain | {"command": command}
-
-
 def _place(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:
     """Return which machines run a trial, or ran it last."""
     return {"host": study.trial_folder(trial.summary.number).hosts or None}
@@ -137,11 +112,6 @@ def _place(study: StoredStudy, trial: StoredTrial) -> dict[str, Any]:
 def values(measures: Mapping[str, float]) -> str:
     """Return measures on one line."""
     return "  ".join(f"{short(name)} {value:.4f}" for name, value in measures.items())
-
-
-def _changed(study: StoredStudy) -> float:
-    journal = study.folder.journal
-    return (journal if journal.exists() else study.folder.path).stat().st_mtime
 
 
 def _headline(study: StoredStudy) -> str:

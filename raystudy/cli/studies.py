@@ -2,7 +2,6 @@
 
 import time
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any
 
 from rich.console import JustifyMethod
@@ -10,11 +9,10 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli.status import describe, values
+from raystudy.cli.status import values
 from raystudy.config.output_dir import results_folder
-from raystudy.errors import EXIT_DONE, UserError
-from raystudy.storage.folders import StudyFolder, all_folders, is_locked
-from raystudy.study.stored import StoredStudy
+from raystudy.errors import EXIT_DONE
+from raystudy.study import plain
 
 INTERRUPTED = "interrupted"  # the longest state, but for a sentence on a broken study
 EXPENDABLE = ("data", "changed")  # columns, on a narrow terminal
@@ -22,7 +20,7 @@ EXPENDABLE = ("data", "changed")  # columns, on a narrow terminal
 
 def studies(overrides: Sequence[str], *, as_json: bool) -> int:
     """List everything in the results folder."""
-    found = entries(results_folder(overrides))
+    found = plain.entries(results_folder(overrides))
     if as_json:
         terminal.print_json(found)
         return EXIT_DONE
@@ -59,18 +57,6 @@ def _fitting(rows: Sequence[Mapping[str, str]], width: int) -> list[str]:
     return list(widths)
 
 
-def entries(output_dir: Path) -> list[dict[str, Any]]:
-    """Return what there is to say of each study of a results folder, and of each that is broken."""
-    found: list[dict[str, Any]] = []
-    for folder in all_folders(output_dir):
-        try:
-            found.append(_entry(folder))
-        except Exception as error:  # its database is unreachable, a file is truncated, ...
-            reason = str(error) if isinstance(error, UserError) else f"cannot be read ({error!r})"
-            found.append({"study": folder.id, "state": reason})
-    return found
-
-
 def _row(entry: Mapping[str, Any]) -> dict[str, str]:
     return {
         "study": entry["study"],
@@ -80,13 +66,6 @@ def _row(entry: Mapping[str, Any]) -> dict[str, str]:
         "best": values(entry["best"][0]["last"]) if entry.get("best") else "",
         "changed": ago(entry),
     }
-
-
-def _entry(folder: StudyFolder) -> dict[str, Any]:
-    if folder.read_manifest().kind == "train":
-        state = "running" if is_locked(folder) else "ended"
-        return {"study": folder.id, "kind": "train", "state": state}
-    return describe(StoredStudy(folder))
 
 
 def ago(entry: Mapping[str, Any]) -> str:

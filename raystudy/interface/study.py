@@ -6,14 +6,13 @@ from typing import TYPE_CHECKING
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.cli.export import rows
-from raystudy.cli.report import write
-from raystudy.cli.studies import entries
 from raystudy.config.output_dir import results_folder
 from raystudy.errors import UserError
 from raystudy.interface import notebook
+from raystudy.report.write import write
 from raystudy.search import pareto
 from raystudy.storage.folders import StudyFolder, open_study_folder
+from raystudy.study import plain
 from raystudy.study.stored import StoredStudy
 
 if TYPE_CHECKING:
@@ -32,7 +31,7 @@ def studies(overrides: Sequence[str] = ()) -> "pd.DataFrame":
     """
     import pandas as pd
 
-    return pd.DataFrame(entries(results_folder(overrides)))
+    return pd.DataFrame(plain.entries(results_folder(overrides)))
 
 
 def open_run(name: str, overrides: Sequence[str] = ()) -> "Study | Training":
@@ -228,5 +227,5 @@ class Study(_Stored):
 def _table(stored: StoredStudy) -> "pd.DataFrame":
     import pandas as pd
 
-    found = pd.DataFrame(rows(stored))
+    found = pd.DataFrame(plain.rows(stored))
     return found if found.empty else found.set_index("trial")

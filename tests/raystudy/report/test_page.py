@@ -12,10 +12,11 @@ import numpy as np
 import pytest
 from optuna.distributions import FloatDistribution
 
-from raystudy.cli.report import figures, report
+from raystudy.cli.report import report
 from raystudy.errors import UserError
 from raystudy.report import page
 from raystudy.report.section import number
+from raystudy.report.write import figures
 from raystudy.study import comparability
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.study.study import Outcome
@@ -111,7 +112,7 @@ def test_the_table_of_all_trials_is_what_export_writes(study_of, capsys, page_in
 
 def test_every_axis_and_objective_has_its_picture(study_of):
     study = study_of([trial(n) for n in range(10)], f"study.objectives=[{CLEAN},{ROBUST}]")
-    found = figures(study)
+    found = figures(page.sections(study))
     for metric in ("val-accuracy", "val-robust-accuracy"):
         for kind in ("history", "curves", "cost", "importance", "slice-optimizer-lr"):
             assert f"{kind}-{metric}" in found
@@ -151,7 +152,7 @@ def test_a_study_that_has_hardly_begun_has_a_report(study_of, trials, page_in):
 
 def test_a_measure_that_is_the_same_everywhere_can_be_drawn(study_of):
     study = study_of([[{ROBUST: 0.5}, {ROBUST: 0.5}] for _ in range(5)])
-    assert "nan" not in "".join(figures(study).values()).lower()
+    assert "nan" not in "".join(figures(page.sections(study)).values()).lower()
 
 
 def test_a_report_goes_where_it_is_told_and_says_so(study_of, tmp_path, capsys):
@@ -224,7 +225,7 @@ def test_mlflow_keeps_the_page_and_its_figures_with_the_study(study_of, home):
     (kept,) = home.glob("artifacts/**/report.html")
     assert kept.read_text() == (study.folder.path / "report.html").read_text()
     names = {path.stem for path in (kept.parent / "figures").iterdir()}
-    assert names == set(figures(StoredStudy(study.folder)))
+    assert names == set(figures(page.sections(StoredStudy(study.folder))))
 
 
 def test_every_part_with_accuracies_says_how_they_were_measured(study_of):
