@@ -13,9 +13,9 @@ import importlib
 from typing import Any
 
 __version__ = "0.1.0"
-__all__ = ["Study", "Training", "evaluate", "open", "resume", "studies", "sweep", "train"]
+__all__ = ["Study", "Training", "evaluate", "extend", "open", "resume", "studies", "sweep", "train"]
 _NAMES = {
-    **dict.fromkeys(("evaluate", "resume", "sweep", "train"), "raystudy.interface.run"),
+    **dict.fromkeys(("evaluate", "extend", "resume", "sweep", "train"), "raystudy.interface.run"),
     **dict.fromkeys(("Study", "Training", "open", "studies"), "raystudy.interface.study"),
 }
 

@@ -26,17 +26,17 @@ PRIVATE = (
 )
 # The rooms of raystudy/: a file imports from its own room and from rooms of a larger rank.
 RANKS = {
-    "interface": -1,
     "cli": 0,
-    "reproduce": 1,
-    **dict.fromkeys(("report", "confirm", "evaluation"), 2),
-    **dict.fromkeys(("on_ray", "trackers"), 3),
-    "study": 4,
-    "search": 5,
-    "trial": 6,
-    "config": 7,
-    "storage": 8,
-    **dict.fromkeys(("terminal", "errors"), 9),
+    "interface": 1,
+    "reproduce": 2,
+    **dict.fromkeys(("report", "confirm", "evaluation"), 3),
+    **dict.fromkeys(("on_ray", "trackers"), 4),
+    "study": 5,
+    "search": 6,
+    "trial": 7,
+    "config": 8,
+    "storage": 9,
+    **dict.fromkeys(("terminal", "errors"), 10),
 }
 
 
@@ -277,7 +277,9 @@ def test_a_study_starts_without_torchvision_and_torchs_compiler():
     assert not {name for name in loaded if name.startswith(("torch._dynamo", "torch._inductor"))}
 
 
-@pytest.mark.parametrize("room", ["cli", "report", "confirm", "evaluation", "study"])
+@pytest.mark.parametrize(
+    "room", ["cli", "interface", "reproduce", "report", "confirm", "evaluation", "study"]
+)
 def test_commands_name_no_tracker(room):
     """They ask the protocol of `study.tracker`: another tracker is a class and a YAML."""
     console = "raystudy.trackers.console"  # what a terminal shows is theirs
@@ -289,6 +291,7 @@ def test_commands_name_no_tracker(room):
     named = {
         f"{path.name}: {name}"
         for path in files(f"raystudy/{room}")
+        if path.stem != "notebook"  # whose `mlflow_runs` is about MLflow
         for name in imported(path)
         if any(name == one or one.startswith(f"{name}.") for one in trackers)
         and name not in ("raystudy", "raystudy.trackers", console)

@@ -10,13 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from raystudy import terminal
-from raystudy.cli import plan_table
 from raystudy.config import compose
 from raystudy.config.budget import WORDS
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scaling import read_scaling
 from raystudy.config.spec import StudySpec
 from raystudy.errors import EXIT_DONE
+from raystudy.interface import plan_table
 from raystudy.search.rungs import of_scheduler
 from raystudy.search.search_space import SearchSpace
 from raystudy.search.trial_scheduler import read_trial_scheduler

@@ -17,7 +17,7 @@ from raystudy.study.tracker import Tracker
 
 def replay(run: str, overrides: Sequence[str]) -> int:
     """Train a trial again, from its study's folder or from its run in MLflow."""
-    from raystudy.cli import train
+    from raystudy.interface import train
     from raystudy.study import continuation  # imports torch, which takes seconds
 
     shared = scopes.select(overrides, scopes.SHARED)
@@ -40,7 +40,7 @@ def replay(run: str, overrides: Sequence[str]) -> int:
         continuation.refuse_changed_trial(study.folder, [*trial_overrides(study, trial), *moved])
         line = replay_command(study, trial)
     name, own, folders = command.read_train(line)
-    return train.train(name, [*own, *overrides], folders)
+    return train.start(name, [*own, *overrides], folders).exit_code
 
 
 def _tags_of_run(tracker: Tracker, run_id: str) -> Mapping[str, str]:

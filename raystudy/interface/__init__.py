@@ -1,1 +1,1 @@
-"""Studies from Python and in notebooks: the command line's words, and tables instead of text."""
+"""Studies from Python and in notebooks, and what the verbs that run a study call."""

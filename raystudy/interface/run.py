@@ -1,4 +1,4 @@
-"""Run studies from Python: what `raystudy sweep`, `train`, `resume` and `evaluate` do.
+"""Run studies from Python: what `raystudy sweep`, `train`, `resume`, `extend` and `evaluate` do.
 
 Progress is printed as on the command line. Ctrl-C, or a notebook's stop button, ends gracefully:
 what is returned then can be resumed.
@@ -7,12 +7,12 @@ what is returned then can be resumed.
 from collections.abc import Sequence
 from typing import Any
 
-from raystudy.cli import evaluate as evaluating
-from raystudy.cli import sweep as sweeping
-from raystudy.cli import train as training
-from raystudy.config.output_dir import results_folder_among
+from raystudy import terminal
+from raystudy.evaluation.measure import measure
+from raystudy.interface import resume as resuming
+from raystudy.interface import sweep as sweeping
+from raystudy.interface import train as training
 from raystudy.interface.study import Study, Training, opened
-from raystudy.storage.folders import open_study_folder
 
 
 def sweep(name: str, overrides: Sequence[str] = (), search_path: Sequence[str] = ()) -> Study:
@@ -32,20 +32,22 @@ def sweep(name: str, overrides: Sequence[str] = (), search_path: Sequence[str] =
     UserError
         If a setting is wrong; nothing was started.
     """
-    folder, _ = sweeping.start(name, overrides, search_path)
-    return Study(folder)
+    return Study(sweeping.start(name, overrides, search_path).folder)
 
 
 def train(name: str, overrides: Sequence[str] = (), search_path: Sequence[str] = ()) -> Training:
     """Train once in this process and return the training; see `sweep` for parameters."""
-    folder, _ = training.start(name, overrides, search_path)
-    return Training(folder)
+    return Training(training.start(name, overrides, search_path).folder)
 
 
 def resume(study_id: str, overrides: Sequence[str] = ()) -> Study | Training:
     """Continue what is unfinished and return it."""
-    sweeping.resume(study_id, overrides)
-    return opened(open_study_folder(results_folder_among(overrides), study_id))
+    return opened(resuming.resume(study_id, overrides).folder)
+
+
+def extend(study_id: str, overrides: Sequence[str]) -> Study:
+    """Continue a study with more trials than it has, such as ``["study.num_trials=+32"]``."""
+    return Study(resuming.extend(study_id, overrides).folder)
 
 
 def evaluate(
@@ -67,7 +69,7 @@ def evaluate(
         If interrupted; the same call continues.
     """
     names = [runs] if isinstance(runs, str) else list(runs)
-    found = evaluating.measure(names, overrides, search_path, as_json=True)
+    found = measure(terminal.console(stderr=True), names, overrides, search_path)
     if isinstance(found, int):
         raise KeyboardInterrupt
     _, records, _ = found

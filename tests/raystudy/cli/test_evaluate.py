@@ -13,7 +13,8 @@ from corruptions import write_corruptions
 from PIL import Image
 from safetensors.torch import load_file
 
-from raystudy.cli import evaluate, main
+from raystudy import terminal
+from raystudy.cli import main
 from raystudy.evaluation import published, tables
 from raystudy.evaluation.locate import find
 from raystudy.evaluation.published import Published
@@ -210,7 +211,7 @@ def test_what_cannot_be_measured_is_one_sentence(capsys, words, sentence):
 
 def test_several_seeds_of_one_configuration_get_a_mean(home, capsys):
     record = measure(an_order(home), lambda _: True)
-    tables.show(evaluate.terminal.console(), [record, {**record, "label": "another seed"}])
+    tables.show(terminal.console(), [record, {**record, "label": "another seed"}])
     assert "mean of 2 seeds" in capsys.readouterr().out
 
 
@@ -218,7 +219,7 @@ def test_what_a_paper_printed_stands_beside_what_was_measured(home, capsys):
     figures = {("quick", "none", 0.0): 0.9876, ("quick", "pgd20_l2", 0.5): 0.1234}
     known = Published(source="Table 9", setup="ResNet-18", caution="beware", accuracies=figures)
     record = published.beside(measure(an_order(home), lambda _: True), known)
-    tables.show(evaluate.terminal.console(), [record])
+    tables.show(terminal.console(), [record])
     out = capsys.readouterr().out
     assert "Table 9: ResNet-18; beware" in out
     clean, attacked = (

@@ -6,9 +6,9 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
-from raystudy.cli import plan_table, sweep
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
+from raystudy.interface import plan_table, sweep
 from raystudy.search import trial_scheduler
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage import provenance

@@ -12,10 +12,11 @@ from omegaconf import OmegaConf
 from rich.table import Table
 
 from raystudy import terminal
-from raystudy.cli import conclusion, parser
+from raystudy.cli import parser
 from raystudy.cli.status import best, status
 from raystudy.config import compose
 from raystudy.config.spec import StudySpec
+from raystudy.interface import conclusion
 from raystudy.report import reproduce
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder

@@ -8,9 +8,9 @@ from rich.console import Console
 from surrogate_study import open_study, run_study
 from surrogates import CLEAN, ROBUST
 
-from raystudy.cli import conclusion
 from raystudy.config.budget import Budget
 from raystudy.config.constraint import Constraint
+from raystudy.interface import conclusion
 from raystudy.storage import output_dir
 from raystudy.study import uncertainty
 from raystudy.study.inline import Report
