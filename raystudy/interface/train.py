@@ -1,6 +1,7 @@
 """One trial in this process, without Ray."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from omegaconf import DictConfig
 from rich.text import Text
@@ -84,7 +85,7 @@ def _train(
 
     console = terminal.console()
     fixed = SearchSpace(distributions={}, published={}, overrides=tuple(overrides))
-    spec = StudySpec.read(settings.study)
+    spec = replace(StudySpec.read(settings.study), num_trials=1)
     study = StudyInfo.of(folder, fixed, spec, manifest, resumed=resumed)
     trial = TrialInfo(
         number=RECIPE,

@@ -219,6 +219,8 @@ class ConsoleTracker:
     def _footer(self) -> str:
         rows = sorted(self._rows.values(), key=lambda row: list(STATE_STYLES).index(row.state))
         counts = [f"{count} {name}" for name, count in Counter(map(self._name, rows)).items()]
+        if len(rows) == self._total == 1:
+            return f"the only trial: {self._name(rows[0])}"
         ended = sum(row.state != "running" for row in rows)
         hidden = len(self._rows) - len(self._shown())
         more = f" ({hidden} not shown)" if hidden else ""

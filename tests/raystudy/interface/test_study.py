@@ -1,8 +1,10 @@
 """Studies from Python: what is on disk as tables, networks and Optuna's own objects."""
 
 import doctest
+import io
 import subprocess
 import sys
+from contextlib import redirect_stdout
 from pathlib import Path
 
 import pytest
@@ -23,11 +25,20 @@ def home(tmp_path_factory):
     return folder
 
 
-@pytest.fixture(scope="module")
-def training(tmp_path_factory):
+@pytest.fixture(name="trained", scope="module")
+def train_on_a_terminal(tmp_path_factory):
+    """Return a training, and what a terminal was sent while it ran."""
     folder = tmp_path_factory.mktemp("trained")
     words = ["max_epochs=1", "encoder.widths=[8,16]", "tracker=none", f"output_dir={folder}"]
-    return rs.train("cross_entropy", words)
+    with pytest.MonkeyPatch.context() as environment, redirect_stdout(io.StringIO()) as screen:
+        environment.setenv("FORCE_COLOR", "1")
+        training = rs.train("cross_entropy", words)
+    return training, screen.getvalue()
+
+
+@pytest.fixture(scope="module")
+def training(trained):
+    return trained[0]
 
 
 @pytest.fixture
@@ -98,6 +109,12 @@ def test_a_training_gives_its_encoder_with_its_weights(training):
     assert training.config.max_epochs == 1
     assert 0 < training.metrics["val/accuracy"] <= 1
     assert encoder(torch.rand(2, 1, 8, 8)).isfinite().all()
+
+
+def test_a_training_is_shown_as_the_one_trial_it_is(trained):
+    _, screen = trained
+    assert "the only trial: complete" in screen
+    assert "trials ended" not in screen
 
 
 def test_what_is_measured_comes_back_as_records(training):
