@@ -11,7 +11,9 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
+from rich.padding import Padding
+from rich.table import Table
 from rich.text import Text
 
 COMMAND = re.compile(r"\b(raystudy|ray|pip|uv) ")
@@ -36,8 +38,9 @@ def finite(value: Any) -> Any:
 class Terminal(Console):
     """Prints words as they are: brackets and colons are no markup, and no command is broken.
 
-    A command or a path broken in two could not be pasted; sentences are broken between words. Falls
-    silent when its reader (head, less) goes away; a study continues anyway.
+    A command or a path broken in two could not be pasted; sentences are broken between words. A
+    table too wide for that becomes a paragraph for each row. Falls silent when its reader (head,
+    less) goes away; a study continues anyway.
     """
 
     def __init__(self, **settings: Any) -> None:
@@ -45,6 +48,7 @@ class Terminal(Console):
 
     def print(self, *objects: Any, **settings: Any) -> None:
         """Print sentences and tables as they fit, other words unbroken."""
+        objects = tuple(self._whole(one) if isinstance(one, Table) else one for one in objects)
         if all(isinstance(one, (str, Text)) for one in objects):
             whole = "end" in settings or not self._is_prose(objects)
             settings["soft_wrap"] = settings.get("soft_wrap", True) and whole
@@ -62,10 +66,36 @@ class Terminal(Console):
         longest = max(map(len, text.split()), default=0)
         return self.is_terminal and not COMMAND.search(text) and longest < self.width
 
+    def _whole(self, table: Table) -> RenderableType:
+        """Return a table, or paragraphs if it would break a word."""
+        with self.capture() as printed:
+            super().print(table)
+        text = Text.from_ansi(printed.get()).plain
+        cells = (cell for column in table.columns for cell in (column.header, *column.cells))
+        is_whole = all(word in text for cell in cells for word in str(cell).split())
+        return table if is_whole or not table.show_header else paragraphs(table)
+
     def on_broken_pipe(self) -> None:
         """Say nothing any more, to nobody."""
         self.quiet = True
         os.dup2(os.open(os.devnull, os.O_WRONLY), self.file.fileno())
+
+
+def paragraphs(table: Table) -> RenderableType:
+    """Return a table row by row: a line with its first cell, below it the others with titles."""
+    titles = [" ".join(str(column.header).split()) for column in table.columns]
+    width = max(map(len, titles[1:]), default=0)
+    found: list[RenderableType] = [Text(titles[0], style="bold")] if titles[0] else []
+    for head, *others in zip(*(column.cells for column in table.columns), strict=True):
+        found.append(Text(" ".join(str(head).split())))
+        own = Table.grid(padding=(0, 2, 0, 0))
+        own.add_column(no_wrap=True, min_width=width)
+        own.add_column(overflow="fold")
+        for title, cell in zip(titles[1:], others, strict=True):
+            if str(cell):
+                own.add_row(title, " ".join(cell.split()) if isinstance(cell, str) else cell)
+        found.append(Padding(own, (0, 0, 0, 2)))
+    return Group(*found)
 
 
 def console(*, stderr: bool = False) -> Console:

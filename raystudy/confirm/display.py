@@ -72,7 +72,7 @@ def show_result(
         return EXIT_DONE
     _say(console, f"\n{folder.id}: {summary['rounds']} seeds; {summary['ended']}")
     for metric in summary["finalists"][0]["objectives"]:
-        console.print(conclusions.table(summary, metric), soft_wrap=True)
+        console.print(conclusions.table(summary, metric))
     for floor in summary["noise_floors"].values():
         _say(console, conclusions.floor_words(floor))
     if len(summary["finalists"]) > 1:

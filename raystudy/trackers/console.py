@@ -15,6 +15,7 @@ from rich.text import Text
 from raystudy.config.spec import Objective
 from raystudy.storage.folders import TrialFolder
 from raystudy.study.info import StudyInfo
+from raystudy.trackers import settings_line
 from raystudy.trial.info import Metrics, TrialInfo, TrialSummary
 
 STATE_STYLES = {
@@ -26,6 +27,7 @@ STATE_STYLES = {
     "failed": "bold red",
 }
 SHOWN_ROWS = 20
+LEAST = 12  # columns, for settings to be shown
 
 
 @dataclass
@@ -97,7 +99,7 @@ class ConsoleTracker:
         self._rows[trial.number] = _Row(trial.number, trial.params, folder=folder)
         if self._live is None:
             again = "continues" if trial.resumed else "starts"
-            self._say(f"trial {trial.number:>3}  {again:<9} {_settings(trial.params)}")
+            self._say(f"trial {trial.number:>3}  {again:<9} {settings_line.whole(trial.params)}")
 
     def trial_reported(self, number: int, epoch: int, metrics: Metrics) -> None:
         """Move a row on."""
@@ -161,19 +163,22 @@ class ConsoleTracker:
 
     def table(self) -> RenderableType:
         """Return all that is known, as it is shown on a terminal."""
-        table = Table(
-            box=None, pad_edge=False, header_style="bold", expand=self._console.is_terminal
-        )
+        table = Table(box=None, pad_edge=False, header_style="bold")
         shown = self._shown()
         elsewhere = {row.host for row in shown} - {"", socket.gethostname()}
         where = ["host"] if elsewhere else []
-        for title in ("trial", "state", *where, "epoch", *map(short, self._measures), "time"):
+        titles = ("trial", "state", *where, "epoch", *map(short, self._measures), "time")
+        for title in titles:
             justify: JustifyMethod = "left" if title in ("state", "host") else "right"
             table.add_column(title, justify=justify, no_wrap=True)
-        # It gets what the others, all as wide as they are, leave of the line.
-        table.add_column("settings", overflow="ellipsis", no_wrap=True, ratio=1)
-        for row in shown:
-            table.add_row(*self._cells(row, [row.host or "-"] if elsewhere else []))
+        rows = [self._cells(row, [row.host or "-"] if elsewhere else []) for row in shown]
+        widths = (max(map(len, column)) for column in zip(titles, *rows, strict=False))
+        if self._console.width - sum(width + 2 for width in widths) >= LEAST:
+            # It gets what the others, all as wide as they are, leave of the line.
+            table.add_column("settings", overflow="ellipsis", no_wrap=True, ratio=1)
+            table.expand = self._console.is_terminal
+        for cells in rows:
+            table.add_row(*cells[: len(table.columns)])
         return Group(table, Text(self._footer(), style="dim"))
 
     def _shown(self) -> list[_Row]:
@@ -214,7 +219,7 @@ class ConsoleTracker:
         """Return why a trial failed, else its settings."""
         # The epoch of a pruned trial says enough.
         plain = row.state == "pruned" or not row.reason
-        return _settings(_by_last_name(row.params)) if plain else row.reason
+        return settings_line.short(row.params) if plain else row.reason
 
     def _footer(self) -> str:
         rows = sorted(self._rows.values(), key=lambda row: list(STATE_STYLES).index(row.state))
@@ -234,20 +239,3 @@ def short(measure: str) -> str:
     if name == "accuracy":
         return "clean"
     return name.removesuffix("_accuracy")
-
-
-def _settings(params: Mapping[str, Any]) -> str:
-    return " ".join(f"{path}={_readable(value)}" for path, value in params.items())
-
-
-def _by_last_name(params: Mapping[str, Any]) -> Mapping[str, Any]:
-    """Leave out what precedes a setting's last name, unless two settings share it."""
-    names = [path.rpartition(".")[2] for path in params]
-    return {
-        path if names.count(name) > 1 else name: value
-        for name, (path, value) in zip(names, params.items(), strict=True)
-    }
-
-
-def _readable(value: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(value)

@@ -31,6 +31,7 @@ def test_help_is_no_wider_than_80_columns(capsys, monkeypatch, verb):
     assert [line for line in capsys.readouterr().out.splitlines() if len(line) > 80] == []
 
 
+@pytest.mark.parametrize("width", [80, 50])
 @pytest.mark.parametrize(
     "words",
     [
@@ -42,13 +43,42 @@ def test_help_is_no_wider_than_80_columns(capsys, monkeypatch, verb):
     ],
     ids=" ".join,
 )
-def test_tables_are_no_wider_than_80_columns_and_whole(capsys, monkeypatch, words):
-    monkeypatch.setattr(terminal, "WIDE", 80)
+def test_tables_are_no_wider_than_the_screen_and_whole(capsys, monkeypatch, words, width):
+    monkeypatch.setattr(terminal, "WIDE", width)
     assert main.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
-    tables = [line for line in lines if not line.startswith(("winners of", "times are"))]
-    assert max(map(len, tables)) <= 80
+    sentences = ("winners of", "times are", "one seed each")  # which a pipe gets unbroken
+    tables = [line for line in lines if not line.startswith(sentences)]
+    assert max(map(len, tables)) <= width
     assert not any("…" in line for line in lines)
+
+
+def test_a_table_that_would_break_a_word_becomes_paragraphs(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "WIDE", 60)
+    assert main.main(["compare", "swaro-1", "rocl-1"]) == 0
+    out = capsys.readouterr().out
+    assert "  recipe         best           trial\n" in out  # the studies fit
+    assert "winners\nswaro-1 (trial 1) - rocl-1 (trial 1)\n  seeds         2\n" in out
+    assert "  measure       robust_accuracy\n" in out
+
+
+def test_a_setting_and_its_source_are_whole_on_a_narrow_screen(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "WIDE", 60)
+    assert main.main(["show", "swaro"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    place = lines.index("  data.mirror=false")
+    assert lines[place + 1] == "    a mirrored digit is another sign (data/digits.yaml:8)"
+    assert "  data.name=digits  data/digits.yaml:2" in lines
+    sources = [line for line in lines if ".yaml" in line]
+    assert all(re.search(r"\.yaml:\d+\)?$", line) for line in sources)
+
+
+def test_a_screen_too_narrow_for_settings_gets_the_whole_measures(capsys, monkeypatch):
+    monkeypatch.setattr(terminal, "WIDE", 50)
+    assert main.main(["status", "swaro-1"]) == 0
+    head, row = capsys.readouterr().out.splitlines()[:2]
+    assert head.split() == ["trial", "state", "epoch", "robust", "clean", "time"]
+    assert row.split() == ["0", "complete", "4/4", "0.2033", "0.4039", "60", "s"]
 
 
 def test_a_pipe_gets_all_costs_of_a_table_on_one_line(capsys):
