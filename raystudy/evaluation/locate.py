@@ -170,9 +170,7 @@ def _of_trial(
     else:
         study = StoredStudy(folder)
         if number is None:
-            if not study.best:
-                raise UserError(f"{folder.id} has no complete trial yet; name one: {folder.id}/0.")
-            number = study.best[0].number
+            number = _best_of(study)
         overrides = trial_overrides(study, study.trial(number))
         name = trial_name(study, study.trial(number))
         label = f"{folder.id}/{number}"
@@ -189,6 +187,19 @@ def _of_trial(
         number=number,
         usual=usual,
     )
+
+
+def _best_of(study: StoredStudy) -> int:
+    if study.best:
+        return study.best[0].number
+    complete = [summary.number for summary in study.ended if summary.state == "complete"]
+    if complete:  # of a confirm or a reproduction
+        raise UserError(
+            f"{study.id} has no best trial, for each of its runs is one seed of a configuration; "
+            f"name one, such as {study.id}/{complete[0]} ('{study.folder.command('status')}' lists "
+            f"them)."
+        )
+    raise UserError(f"{study.id} has no complete trial yet; name one: {study.id}/0.")
 
 
 def _refuse_another_network(folder: StudyFolder, manifest: Manifest, label: str) -> None:

@@ -1,6 +1,7 @@
 """What a user names: a study first, then a file."""
 
 import pytest
+from old_studies import copy_study
 
 from raystudy.cli import main
 from raystudy.errors import UserError
@@ -47,3 +48,18 @@ def test_a_name_with_a_dot_that_is_neither_says_both():
 def test_every_verb_finds_a_study_whose_id_has_a_dot(capsys, verb):
     main.main([verb, "lr-0.2"])
     assert "did you mean 'lr-0.1'?" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "verb", [["evaluate"], ["register", "--name", "x"], ["look"]], ids=" ".join
+)
+def test_a_run_of_a_confirm_is_named_for_none_is_the_best(tmp_path, monkeypatch, capsys, verb):
+    monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
+    copy_study(tmp_path, "old-race", "swaro-1-confirm")
+    assert main.main([*verb, "swaro-1-confirm"]) == 2
+    said = capsys.readouterr().err
+    assert (
+        "each of its runs is one seed of a configuration; name one, such as swaro-1-confirm/0 "
+        in said
+    )
+    assert locate.find("swaro-1-confirm/0", []).number == 0
