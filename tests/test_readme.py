@@ -21,7 +21,8 @@ from raystudy.storage.folders import open_study_folder
 SEARCHES = ("sweep", "train", "plan", "doctor")
 CONTINUES = ("resume", "extend", "confirm", "look", "replay", "register", "sync", "ui")
 OTHERS = {"python3", ".", "pip", "uv", "pytest", "ray", "sbatch", "scontrol", "head"}
-OTHERS |= {"if", "then", "fi", "else", "exit", "export"}
+OTHERS |= {"if", "then", "fi", "else", "exit", "export", "trap", "wait", "}"}
+OTHERS |= {"nodes", "again"}  # functions of a script
 BARS = ["cross_entropy", "data=bars", "encoder=small_conv", "batch_size=32", "max_epochs=5"]
 SHELL = {"HOME": "/home/me", "SLURM_CPUS_PER_TASK": "16"}
 

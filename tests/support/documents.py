@@ -12,7 +12,7 @@ DOCUMENTS = {"README": README, **pages()}
 BLOCK = re.compile(
     r"(?:`(?P<file>\S+)`:\n\n)?^```(?P<language>\w+)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL
 )
-APART = {"&&", "||", "|", ";"}
+APART = {"&&", "||", "|", ";", "&"}
 
 
 def write_examples(folder):
