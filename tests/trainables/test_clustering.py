@@ -1,14 +1,18 @@
-"""k-means on both backends, on one rank and on two."""
+"""k-means by torch, by faiss and by a stand-in for faiss on a GPU, on one rank and on two."""
 
 import subprocess
 import sys
 
+import faiss
+import faiss_on_gpu
 import pytest
 import torch
+from faiss_on_gpu import OnGPU
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from trainables.clustering import kmeans, lloyd_step, nearest
+from trainables import clustering
+from trainables.clustering import faster, kmeans, lloyd_step, nearest
 
 BACKENDS = ["faiss", "torch"]
 
@@ -50,17 +54,27 @@ def test_a_step_never_raises_the_objective(count, width, seed, data):
         before = after
 
 
-def test_torch_is_within_a_hundredth_of_faiss_from_the_same_start():
-    import faiss
-
+def test_every_way_comes_within_a_hundredth_of_faiss_from_the_same_start(monkeypatch):
     features = points(2000, 16)
-    centroids = start = features[:50]
-    for _ in range(20):
-        centroids = lloyd_step(features, centroids)
+    start = features[:50]
     peer = faiss.Kmeans(16, 50, niter=20, max_points_per_centroid=2000, min_points_per_centroid=1)
     peer.train(features.numpy(), init_centroids=start.numpy())
     expected = objective(features, torch.from_numpy(peer.centroids))
-    assert objective(features, centroids) <= 1.01 * expected
+    faiss_on_gpu.install(monkeypatch)
+    for search in (clustering.by_torch, clustering._faiss_on_gpu()):
+        centroids = start
+        for _ in range(20):
+            centroids = lloyd_step(features, centroids, search)
+        assert objective(features, centroids) == pytest.approx(expected, rel=0.01)
+
+
+def test_every_way_comes_to_the_same_objective_from_starts_of_its_own(monkeypatch):
+    features = points(4000, 8)
+    found = [kmeans(features, 40, seed=0, backend=backend).centroids for backend in BACKENDS]
+    faiss_on_gpu.install(monkeypatch)
+    found.append(kmeans(OnGPU(features), 40, seed=0).centroids.within)
+    objectives = [objective(features, centroids) for centroids in found]
+    assert max(objectives) <= 1.01 * min(objectives)
 
 
 def test_a_step_moves_every_centroid_to_the_mean_of_its_rows():
@@ -146,6 +160,63 @@ def test_features_that_are_not_finite_are_left_for_the_loss_to_tell():
     assert kmeans(features, 5, seed=0).assignments.shape == (50,)
 
 
+def test_on_a_gpu_faiss_clusters_what_never_leaves_it(monkeypatch):
+    features = points(700, 8)
+    expected = kmeans(features, 20, seed=3, backend="torch")
+    searches = faiss_on_gpu.install(monkeypatch)
+    found = kmeans(OnGPU(features), 20, seed=3)
+    assert searches == 21 * [700]
+    assert found.assignments.device == found.centroids.device == torch.device("cuda:0")
+    assert torch.equal(found.assignments.within, expected.assignments)
+    torch.testing.assert_close(found.centroids.within, expected.centroids, rtol=0, atol=1e-6)
+
+
+def test_a_copy_to_the_host_would_be_seen(monkeypatch):
+    features = OnGPU(points(100, 8))
+    faiss_on_gpu.install(monkeypatch, gpus=0)  # asked all the same, faiss would take a copy
+    with pytest.raises(AssertionError, match="copies from the GPU to the host"):
+        kmeans(features, 5, seed=0, backend="faiss")
+    with pytest.raises(RuntimeError, match=r"numpy\(\) is not supported"):
+        features.numpy()
+
+
+@pytest.mark.parametrize("row", [0, 49])
+def test_rows_that_are_not_finite_end_nothing_on_a_gpu(monkeypatch, row):
+    features = points(50, 4)
+    features[row] = torch.nan
+    faiss_on_gpu.install(monkeypatch)
+    assert kmeans(OnGPU(features), 5, seed=0).assignments.shape == (50,)
+
+
+@pytest.mark.parametrize(
+    ("device", "gpus", "capability", "expected"),
+    [
+        ("cpu", 0, None, "faiss"),
+        ("cuda", 0, (8, 0), "torch"),
+        ("cuda", 1, (7, 0), "faiss"),
+        ("cuda", 1, (8, 9), "faiss"),
+        ("cuda", 1, (6, 1), "torch"),
+        ("cuda", 1, (9, 0), "torch"),
+        ("meta", 1, None, "torch"),
+    ],
+)
+def test_what_clusters_sooner_depends_on_what_faiss_can_use(
+    monkeypatch, device, gpus, capability, expected
+):
+    faiss_on_gpu.install(monkeypatch, gpus=gpus, capability=capability)
+    assert faster(torch.device(device)) == expected
+
+
+def test_faiss_answers_in_arrays_or_tensors():
+    # In this process it is tensors: a stand-in has imported faiss' bridge to torch.
+    script = (
+        "import torch; from trainables.clustering import kmeans\n"
+        "print(kmeans(torch.arange(20.0).unsqueeze(1), 4, seed=0, backend='faiss').centroids.shape)"
+    )
+    answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert (answer.stdout, answer.returncode) == ("torch.Size([4, 1])\n", 0)
+
+
 def test_works_without_faiss():
     script = (
         "import sys; sys.modules['faiss'] = None\n"
@@ -170,5 +241,24 @@ def partition_of_many_rows(backend, count, num_clusters):
 def test_two_ranks_find_what_one_process_finds(run_ranks, backend, count, num_clusters):
     expected, centroids = partition_of_many_rows(backend, count, num_clusters)
     for found in run_ranks(partition_of_many_rows, backend, count, num_clusters):
+        assert torch.equal(found[0], expected)
+        torch.testing.assert_close(found[1], centroids, rtol=0, atol=1e-6)
+
+
+def by_faiss_of_a_gpu(count, num_clusters):
+    features = points(count, 8)
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        faiss_on_gpu.install(monkeypatch)
+        search = clustering._faiss_on_gpu()
+        centroids = features[:num_clusters]
+        for _ in range(5):
+            centroids = lloyd_step(features, centroids, search)
+        return nearest(features, centroids, search)[0], centroids
+
+
+@pytest.mark.parametrize(("count", "num_clusters"), [(201, 30), (1, 1)])
+def test_two_ranks_share_the_rows_that_faiss_searches_on_a_gpu(run_ranks, count, num_clusters):
+    expected, centroids = by_faiss_of_a_gpu(count, num_clusters)
+    for found in run_ranks(by_faiss_of_a_gpu, count, num_clusters):
         assert torch.equal(found[0], expected)
         torch.testing.assert_close(found[1], centroids, rtol=0, atol=1e-6)

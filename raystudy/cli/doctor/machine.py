@@ -8,6 +8,8 @@ from pathlib import Path
 from raystudy.cli.doctor.check import Check, python, pythons
 from raystudy.terminal import size
 
+# Both packages hold the module faiss, so that one must go.
+SWAP_FAISS = "uv pip uninstall faiss-cpu && uv pip install faiss-gpu-cu12"
 RAY_TEMPORARY = Path("/tmp")  # where a local Ray keeps sockets and spilled objects
 RAY_STOPS_AT = 0.95  # of a disk; above that Ray stores no objects
 LEAST_TEMPORARY = 2**30
@@ -46,13 +48,33 @@ def check_devices() -> list[Check]:
 
 
 def check_kmeans() -> list[Check]:
-    """Check which library clusters features."""
+    """Check which library clusters features, and whether another could use the GPU."""
+    import torch
+
     try:
         import faiss
     except ImportError:
         return [Check("k-means", "note", "faiss is not installed; k-means runs in torch")]
-    kind = "GPU" if getattr(faiss, "get_num_gpus", int)() else "CPU"
-    return [Check("k-means", "well", f"faiss {faiss.__version__}, {kind} build")]
+    build = "GPU" if hasattr(faiss, "StandardGpuResources") else "CPU"
+    found = f"faiss {faiss.__version__}, {build} build"
+    if not torch.cuda.is_available():
+        return [Check("k-means", "well", found)]
+    return [kmeans_on_gpu(found, torch.cuda.get_device_capability(), faiss.get_num_gpus())]
+
+
+def kmeans_on_gpu(found: str, capability: tuple[int, int], gpus: int) -> Check:
+    """Check what clusters on a GPU of a compute capability of which faiss uses so many."""
+    from trainables.clustering import FAISS_KNOWS
+
+    oldest, newest = FAISS_KNOWS
+    if not oldest <= capability <= newest:
+        known = " to ".join(f"{major}.{minor}" for major, minor in FAISS_KNOWS)
+        return Check(
+            "k-means", "well", f"{found}; on the GPU torch, as faiss' packages know {known} only"
+        )
+    if gpus:
+        return Check("k-means", "well", f"{found}; on the GPU faiss")
+    return Check("k-means", "note", f"{found}; on the GPU torch", f"for faiss there: {SWAP_FAISS}")
 
 
 def check_shared_memory(object_store: int, memory: Path = Path("/dev/shm")) -> list[Check]:

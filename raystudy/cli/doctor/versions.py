@@ -13,6 +13,7 @@ from raystudy.cli.doctor.check import Check
 Requires = Callable[[str], Sequence[str]]
 
 
+FAISS_ON_GPUS = ("faiss-gpu-cu12", "faiss-gpu-cu11", "faiss-gpu")  # in the place of faiss-cpu
 WITHOUT_DASHBOARD = (
     "stopped trials with several workers keep their resources forever",
     "uv pip install 'ray[default,train,tune]'",
@@ -45,6 +46,9 @@ def packages(installed: Mapping[str, str], requires: Requires) -> list[Check]:
     for requirement in _read(requires("raystudy")):
         name, wanted = requirement.name, str(requirement.specifier)
         version = installed.get(canonicalize_name(name))
+        if name == "faiss-cpu" and version is None:
+            name = next(filter(installed.__contains__, FAISS_ON_GPUS), name)
+            version = installed.get(name)
         if version is None:
             advice = f"uv pip install '{name}{wanted}'"
             checks.append(Check(name, "wrong", "not installed", advice))
@@ -58,10 +62,16 @@ def packages(installed: Mapping[str, str], requires: Requires) -> list[Check]:
 
 def duplicate_faiss(installed: Mapping[str, str]) -> list[Check]:
     """Report two builds of faiss that overwrite each other, which no requirement can express."""
-    if not {"faiss-gpu", "faiss-cpu"} <= installed.keys():
-        return []
-    found = f"{installed['faiss-gpu']} and faiss-cpu overwrite each other's files"
-    return [Check("faiss-gpu", "wrong", found, "uninstall both, then install one")]
+    both = [name for name in FAISS_ON_GPUS if {name, "faiss-cpu"} <= installed.keys()]
+    return [
+        Check(
+            name,
+            "wrong",
+            f"{installed[name]} and faiss-cpu overwrite each other's files",
+            "uninstall both, then install one",
+        )
+        for name in both
+    ]
 
 
 def missing_dashboard(installed: Mapping[str, str], requires: Requires) -> list[Check]:

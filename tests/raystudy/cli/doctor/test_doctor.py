@@ -76,6 +76,23 @@ def test_missing_images_are_reported(tmp_path):
     assert "data.download=true" in check.found
 
 
+@pytest.mark.parametrize(
+    ("capability", "gpus", "verdict", "words"),
+    [
+        ((8, 0), 0, "note", "on the GPU torch"),
+        ((8, 0), 1, "well", "on the GPU faiss"),
+        ((9, 0), 0, "well", "torch, as faiss' packages know 7.0 to 8.9 only"),
+        ((6, 1), 1, "well", "torch, as faiss' packages know 7.0 to 8.9 only"),
+    ],
+)
+def test_faiss_for_gpus_is_advised_where_it_would_be_used(capability, gpus, verdict, words):
+    check = machine.kmeans_on_gpu("faiss 1.15, a build", capability, gpus)
+    assert (check.verdict, check.found.startswith("faiss 1.15")) == (verdict, True)
+    assert words in check.found
+    swap = "uv pip uninstall faiss-cpu && uv pip install faiss-gpu-cu12"
+    assert (swap in check.advice) == (verdict == "note")
+
+
 @pytest.mark.parametrize(("store", "verdict"), [(1, "well"), (2**60, "note")])
 def test_the_object_store_must_fit_into_shared_memory(tmp_path, store, verdict):
     assert machine.check_shared_memory(store, tmp_path)[0].verdict == verdict

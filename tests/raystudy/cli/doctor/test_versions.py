@@ -25,6 +25,7 @@ REQUIRES = {
         "hydra-core<1.4,>=1.3.8",
         "grpcio!=1.48.0,!=1.52.0,!=1.55.0",
         "torchvision",
+        "faiss-cpu>=1.13",
         "pytest; extra == 'dev'",
         "colorama; sys_platform == 'none'",
     ],
@@ -57,6 +58,7 @@ def test_compatible_versions_pass():
         "hydra-core",
         "grpcio",
         "torchvision",
+        "faiss-cpu",
     ]
 
 
@@ -68,6 +70,9 @@ def test_compatible_versions_pass():
         ({"hydra-core": "1.4.0rc3"}, "hydra-core", "raystudy needs <1.4,>=1.3.8"),
         ({"grpcio": "1.48.0"}, "grpcio", "raystudy needs !=1.48.0"),
         ({"grpcio": "1.52.0"}, "grpcio", "raystudy needs !=1.48.0"),
+        ({"faiss-cpu": None}, "faiss-cpu", "not installed"),
+        ({"faiss-cpu": None, "faiss-gpu-cu12": "1.8"}, "faiss-gpu-cu12", "raystudy needs >=1.13"),
+        ({"faiss-gpu-cu12": "1.14.1"}, "faiss-gpu-cu12", "overwrite each other's files"),
         ({"faiss-gpu": "1.7.2"}, "faiss-gpu", "overwrite each other's files"),
         ({"aiohttp-cors": None}, "ray", "has no dashboard (aiohttp_cors missing)"),
         ({"torch": "2.14.1"}, "torchvision", "0.30.0 needs torch==2.15.0, installed is 2.14.1"),
@@ -82,7 +87,7 @@ def test_an_incompatible_version_is_reported_with_a_fix(changes, name, words):
 @pytest.mark.parametrize(
     "changes",
     [
-        {"faiss-gpu": "1.7.2", "faiss-cpu": None},
+        {"faiss-gpu-cu12": "1.14.1.post1", "faiss-cpu": None},
         {"aiohttp-cors": None, "ray": None},
     ],
 )
