@@ -168,8 +168,9 @@ def _evaluation_seconds(trainer: Trainer, evaluators: Iterable[Evaluator], split
         _first(splits.train, share), _first(splits.val, share), splits.test, splits.classes
     )
     started = time.perf_counter()
-    for evaluate in evaluators:
-        evaluate(trainer.method, part)
+    with trainer.arithmetic():
+        for evaluate in evaluators:
+            evaluate(trainer.method, part)
     if trainer.device.type == "cuda":
         torch.cuda.synchronize()
     return (time.perf_counter() - started) / share

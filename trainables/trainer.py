@@ -4,9 +4,9 @@ import functools
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +21,7 @@ from trainables.methods.base import Method
 from trainables.optim.rates import rates, refuse_momentum_too_small, set_rates
 from trainables.optim.schedules import Schedule
 from trainables.part_of_epoch import PartOfEpoch
+from trainables.precision import Precision, arithmetic, refuse_unknown
 from trainables.preparation import (
     OptimizerFactory,
     build_optimizer,
@@ -30,8 +31,6 @@ from trainables.preparation import (
 )
 from trainables.progress import Progress
 from trainables.ranges import refuse_not_above_zero
-
-Precision = Literal["float32", "bfloat16"]
 
 
 class TrainingDivergedError(Exception):
@@ -75,7 +74,8 @@ class TrainerOptions:
     Parameters
     ----------
     precision : {"float32", "bfloat16"}
-        ``bfloat16`` runs forwards under autocast; weights stay float32.
+        ``bfloat16`` runs forwards under autocast; weights stay float32, and so do the verdicts of
+        evaluators.
     channels_last : bool
         Memory format of images and convolutions.
     compile : bool
@@ -93,10 +93,7 @@ class TrainerOptions:
     clip_grad_norm: float | None = None
 
     def __post_init__(self) -> None:
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(
-                f"trainer.precision must be float32 or bfloat16, got '{self.precision}'."
-            )
+        refuse_unknown("trainer.precision", self.precision)
         if self.clip_grad_norm is not None:
             refuse_not_above_zero("trainer", clip_grad_norm=self.clip_grad_norm)
 
@@ -295,7 +292,7 @@ class Trainer:
         set_rates(self.optimizer, self._lr_schedule, progress)
         scalars = self.method.update(batch, progress, self.optimizer)
         if scalars is None:
-            with self._autocast():
+            with self.arithmetic():
                 scalars = self._step(batch, progress)
             self.optimizer.zero_grad(set_to_none=True)
             scalars["loss"].backward()
@@ -305,10 +302,9 @@ class Trainer:
         self.method.after_update(progress)
         return scalars
 
-    def _autocast(self) -> AbstractContextManager[None]:
-        if self._options.precision == "float32":
-            return nullcontext()
-        return torch.autocast(self.device.type, torch.bfloat16)
+    def arithmetic(self) -> AbstractContextManager[object]:
+        """Have networks multiply as in training, such as for evaluators."""
+        return arithmetic(self.device, self._options.precision)
 
     def state_dict(self) -> dict[str, Any]:
         """Return everything training continues from, the random state included."""

@@ -46,12 +46,13 @@ def evaluated(settings: DictConfig, folder: TrialFolder, splits: "Splits") -> di
     from raystudy.trial.build import build_evaluators, build_trainer
 
     # The trainer prepares a method for device, memory format and ranks.
-    method = build_trainer(settings, splits).method
-    method.load_state_dict(TrialCheckpoint.load(folder.last_checkpoint).method)
+    trainer = build_trainer(settings, splits)
+    trainer.method.load_state_dict(TrialCheckpoint.load(folder.last_checkpoint).method)
     measures: dict[str, float] = {}
-    for evaluate in build_evaluators(settings).values():
-        if any(measure.startswith(VAL) for measure in evaluate.measures):
-            measures |= evaluate(method, splits)
+    with trainer.arithmetic():
+        for evaluate in build_evaluators(settings).values():
+            if any(measure.startswith(VAL) for measure in evaluate.measures):
+                measures |= evaluate(trainer.method, splits)
     return measures
 
 

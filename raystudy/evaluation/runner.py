@@ -217,6 +217,8 @@ def _plain(settings: DictConfig) -> list[Any]:
     """Return what decides what is measured: suite, data, encoder."""
     parts = ("suite", "data", "encoder")
     plain: list[Any] = [OmegaConf.to_container(settings[name], resolve=True) for name in parts]
+    if plain[0].get("precision") == evaluated.UNLESS_SAID:  # as suites were before they said so
+        del plain[0]["precision"]
     return [without_places(section, name) for section, name in zip(plain, parts, strict=True)]
 
 

@@ -8,9 +8,11 @@ from typing import Any
 from raystudy.config import compose, scopes
 from raystudy.config.scopes import Scope
 from raystudy.search import axes
+from raystudy.study.evaluated import UNLESS_SAID
 from raystudy.study.stored import StoredStudy
 
 VALIDATION = "the validation images"
+PRECISION = "trainer.precision"
 SAME_NUMBERS = (Scope.SPEED, Scope.IMAGES)  # leave the numbers as they are
 
 
@@ -18,6 +20,8 @@ def how(study: StoredStudy) -> dict[str, Any]:
     """Return what decides what a validation measure means: evaluators, attacks, data, split."""
     _, settings = study.composed
     found = {f"evaluate.{path}": v for path, v in compose.flatten(settings.evaluate).items()}
+    if settings.trainer.precision != UNLESS_SAID:  # evaluators attack and fit in it
+        found[PRECISION] = settings.trainer.precision
     found["data.name"] = settings.data.name
     found |= {f"data.splits.{path}": v for path, v in compose.flatten(settings.data.splits).items()}
     return {path: found[path] for path in scopes.without(found, SAME_NUMBERS)}
@@ -47,7 +51,7 @@ def difference_of(studies: Sequence[StoredStudy]) -> str:
 
 
 def _word(found: dict[str, Any], path: str) -> str:
-    return str(found[path]) if path in found else "absent"
+    return str(found.get(path, UNLESS_SAID if path == PRECISION else "absent"))
 
 
 def stamp(study: StoredStudy) -> str:

@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 FORMAT = 2  # 1 hashed whole paths of classes, 2 hashes their names: a class may move
+UNLESS_SAID = "float32"  # the precision of records that name none
 CONTEXT = ("data", "data_fingerprint", "split", "images", "seed")
 # What classes were called, and where they were, in records of format 1.
 RENAMED = {"Assault": "RobustnessCurve", "HonestyChecks": "MaskingChecks"}
@@ -41,6 +42,8 @@ def fingerprint(
     Of protocol, attack with all its settings, radius, the very images, split and seed.
     """
     settings = [recipe["protocols"][protocol], recipe["attacks"][attack] if attack else None]
+    if attack and recipe.get("precision", UNLESS_SAID) != UNLESS_SAID:
+        settings.append(recipe["precision"])
     text = json.dumps([class_names(settings), epsilon, dict(context)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:12]
 

@@ -60,8 +60,9 @@ def run_trial(config: DictConfig, session: Session) -> None:
                 continue
             metrics = {**result.metrics, **result.speed, "time/epoch_seconds": result.seconds}
             if _is_evaluated(result, config):
-                for evaluate in evaluators.values():
-                    metrics |= evaluate(trainer.method, splits)
+                with trainer.arithmetic():
+                    for evaluate in evaluators.values():
+                        metrics |= evaluate(trainer.method, splits)
             machine.wait(result.waited)
             used = machine.state()
             metrics |= measures_of(used)

@@ -1,7 +1,6 @@
 """Gaussian blur."""
 
 import math
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 
 import torch
@@ -9,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.augment.pipeline import check_probability, uniform
+from trainables.precision import exact
 
 REACH = 4.0  # in widest standard deviations: the bell ends at 3e-4 of its peak
 UNTOUCHED = 1e-3  # of so narrow a bell only the centre is left, and its weight is exactly 1
@@ -48,25 +48,20 @@ class GaussianBlur:
 
     def apply(self, images: Tensor, sigma: Tensor) -> Tensor:
         """Return the images blurred, mirrored at their edges."""
-        exact = images.to(torch.promote_types(images.dtype, torch.float32))
+        blurred = images.to(torch.promote_types(images.dtype, torch.float32))
         reach = math.ceil(REACH * self.sigma_max)
-        with _without_autocast(images.device.type):  # bfloat16 would round pixels
+        with exact(images.device):  # bfloat16 would round pixels
             for dim in (2, 3):
                 # One reflection reaches no further than the image.
                 bells = _bells(sigma, min(reach, images.shape[dim] - 1))
-                exact = _weigh_neighbours(exact, bells.to(exact.dtype), dim)
-        return exact.clamp_(0, 1).to(images.dtype)
+                blurred = _weigh_neighbours(blurred, bells.to(blurred.dtype), dim)
+        return blurred.clamp_(0, 1).to(images.dtype)
 
 
 def _bells(sigma: Tensor, reach: int) -> Tensor:
     """Return the weights of each image's pixels by distance, shape (N, 2 * reach + 1)."""
     distance = torch.arange(-reach, reach + 1, device=sigma.device, dtype=sigma.dtype)
     return (distance / sigma.unsqueeze(1)).square_().mul_(-0.5).softmax(dim=1)
-
-
-def _without_autocast(device_type: str) -> AbstractContextManager[object]:
-    has_any = torch.amp.is_autocast_available(device_type)
-    return torch.autocast(device_type, enabled=False) if has_any else nullcontext()
 
 
 def _weigh_neighbours(images: Tensor, bells: Tensor, dim: int) -> Tensor:

@@ -9,6 +9,7 @@ from torch import Tensor
 from trainables import distributed
 from trainables.attacks.pgd import PGD
 from trainables.data.image_set import ImageSet
+from trainables.precision import exact
 
 LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
 
@@ -45,6 +46,7 @@ def accuracy(
 
         if attack is not None:
             x = attack(misfit, x)
-        hits = logits_of(x).argmax(dim=1) == labels
+        with exact(device):
+            hits = logits_of(x).argmax(dim=1) == labels
         right += (hits & (places < len(rows))).sum()  # what fills up the last share counts not
     return distributed.sum_over_ranks(right).item() / len(images)

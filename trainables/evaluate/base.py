@@ -10,7 +10,8 @@ from trainables.methods.base import Method
 class Evaluator(Protocol):
     """Measures a method without moving it, its batch norm or any random stream.
 
-    Every rank calls it with the same data and gets the same answer.
+    Every rank calls it with the same data and gets the same answer. It is called in the trainer's
+    arithmetic: attacks and what is fitted may be in bfloat16, a verdict on an image is `exact`.
 
     Attributes
     ----------

@@ -17,6 +17,7 @@ from trainables.methods.base import Method
 from trainables.modes import in_mode, isolated_rng
 from trainables.networks.encoder import Encoder
 from trainables.networks.folding import folded
+from trainables.precision import exact
 from trainables.ranges import refuse_below_one, refuse_below_zero, refuse_not_above_zero
 
 
@@ -79,34 +80,39 @@ class FrozenProbe:
         """Return the three accuracies."""
         encoder, train, val = method.encoder, splits.train.labelled, splits.val
         with isolated_rng(self.seed), in_mode(encoder, "eval"), torch.no_grad():
-            known, features = encode(encoder, train), encode(encoder, val)
-            votes = knn_logits(
-                features,
-                known,
-                train.labels,
-                num_classes=splits.num_classes,
-                neighbours=self.neighbours,
-                temperature=self.temperature,
-            )
-            head = fit_linear(
-                known,
-                train.labels,
-                num_classes=splits.num_classes,
-                penalty=self.penalty,
-            )
+            known = encode(encoder, train)
+            with exact(known.device):
+                features = encode(encoder, val)
+                votes = knn_logits(
+                    features,
+                    known,
+                    train.labels,
+                    num_classes=splits.num_classes,
+                    neighbours=self.neighbours,
+                    temperature=self.temperature,
+                )
+                head = fit_linear(
+                    known,
+                    train.labels,
+                    num_classes=splits.num_classes,
+                    penalty=self.penalty,
+                )
+                right = {
+                    "val/knn_accuracy": _accuracy(votes, val.labels),
+                    "val/accuracy": _accuracy(head(features), val.labels),
+                }
             attacked = val.rows(slice(self.max_images))
             with folded(encoder):
-                robust_accuracy = self._robust_accuracy(encoder, head, attacked)
-            return {
-                "val/knn_accuracy": _accuracy(votes, val.labels),
-                "val/accuracy": _accuracy(head(features), val.labels),
-                "val/robust_accuracy": robust_accuracy,
-            }
+                return {
+                    **right,
+                    "val/robust_accuracy": self._robust_accuracy(encoder, head, attacked),
+                }
 
     def _robust_accuracy(self, encoder: Encoder, head: nn.Linear, val: ImageSet) -> float:
-        correct = torch.zeros((), device=val.images.device)
-        mine = torch.arange(distributed.rank(), len(val), distributed.world_size())
-        chunks = torch.split(mine.to(val.images.device), self.batch_size)
+        device, ranks = val.images.device, distributed.world_size()
+        correct = torch.zeros((), device=device)
+        mine = torch.arange(distributed.rank(), len(val), ranks, device=device)
+        chunks = torch.split(mine, self.batch_size)
         for rows, images in zip(chunks, val.in_turn(chunks), strict=True):
             labels = val.labels[rows]
 
@@ -114,7 +120,8 @@ class FrozenProbe:
                 return F.cross_entropy(head(encoder(perturbed)), labels, reduction="none")
 
             adversarial = self.attack(misfit, images)
-            correct += (head(encoder(adversarial)).argmax(dim=1) == labels).sum()
+            with exact(device):
+                correct += (head(encoder(adversarial)).argmax(dim=1) == labels).sum()
         return distributed.sum_over_ranks(correct).item() / len(val)
 
 

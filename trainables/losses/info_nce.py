@@ -1,10 +1,10 @@
 """MoCo's loss: a key among those of earlier batches."""
 
-from contextlib import nullcontext
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+from trainables.precision import exact
 
 
 def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
@@ -36,9 +36,7 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float
     He et al. 2019, arXiv:1911.05722, Eq. 1.
     """
     wide = torch.float64 if queries.dtype == torch.float64 else torch.float32
-    kind = queries.device.type
-    mixes = torch.amp.is_autocast_available(kind)  # not on every device
-    with torch.autocast(kind, enabled=False) if mixes else nullcontext():
+    with exact(queries.device):
         q, k, n = (F.normalize(t.to(wide), dim=1) for t in (queries, keys.detach(), queue))
         own = (q * k).sum(dim=1, keepdim=True)
         logits = torch.cat([own, q @ n.T], dim=1) / temperature

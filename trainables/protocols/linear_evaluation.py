@@ -15,6 +15,7 @@ from trainables.methods.base import Method
 from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
 from trainables.networks.folding import under_attack
+from trainables.precision import arithmetic
 from trainables.progress import Progress
 from trainables.protocols.base import Classifier, Fitting, linear_head, own_copy
 from trainables.protocols.fitting import BestOnTest, Fit, TrainedFitting
@@ -107,7 +108,7 @@ class LinearEvaluation:
         rows = torch.arange(-(-len(train) // (ranks * size)) * ranks * size, device=device)
         mine = rows.clamp(max=len(train) - 1).chunk(ranks)[distributed.rank()]
         parts = []
-        with torch.autocast(device.type, torch.bfloat16, enabled=options.precision == "bfloat16"):
+        with arithmetic(device, options.precision):
             for pixels in train.in_turn(torch.split(mine, size)):
                 images = self.augment(pixels)
                 if options.channels_last:

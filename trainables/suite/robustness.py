@@ -12,8 +12,8 @@ from trainables.attacks.epsilons import in_growing_balls
 from trainables.data.image_set import ImageSet
 from trainables.modes import isolated_rng
 from trainables.networks.folding import folded
+from trainables.precision import Precision, arithmetic, refuse_unknown
 from trainables.ranges import refuse_not_ascending
-from trainables.trainer import Precision
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,10 +38,7 @@ class RobustnessCurve:
     def __post_init__(self) -> None:
         if self.epsilons is not None:
             refuse_not_ascending("epsilons of an attack", self.epsilons)
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(
-                f"precision of an attack must be float32 or bfloat16, got '{self.precision}'."
-            )
+        refuse_unknown("precision of an attack", self.precision)
 
     @property
     def radii(self) -> list[float]:
@@ -88,7 +85,7 @@ class RobustnessCurve:
         logits_of = with_slope(classifier)
 
         def low_precision(x: Tensor) -> Tensor:
-            with torch.autocast(x.device.type, torch.bfloat16):
+            with arithmetic(x.device, self.precision):
                 logits = logits_of(x)
             return logits.float()
 
@@ -102,9 +99,10 @@ class RobustnessCurve:
             hits = [classifier(copies).argmax(dim=1) == labels[rows] for copies in found]
             return torch.stack(hits)
 
-        verdicts = torch.ones(len(self.radii), len(labels), dtype=torch.bool, device=labels.device)
-        if self.precision == "bfloat16":
+        if self.precision == "float32":
+            verdicts = right(logits_of)
+        else:
             verdicts = right(low_precision)
-        left = verdicts.any(dim=0).nonzero().squeeze(1)
-        verdicts[:, left] &= right(logits_of, left)
+            left = verdicts.any(dim=0).nonzero().squeeze(1)
+            verdicts[:, left] &= right(logits_of, left)
         return verdicts.int().cumprod(dim=0).bool()  # a larger ball holds the smaller

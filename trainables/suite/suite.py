@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Generator, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import torch
@@ -12,6 +12,7 @@ from trainables.attacks.balls import Ball
 from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.ball_name import ball_name
 from trainables.networks.encoder import Encoder
+from trainables.precision import Precision, refuse_unknown
 from trainables.protocols.base import EvaluationProtocol, Fitting, Split, finish, is_right
 from trainables.protocols.batch_size import fitting_batch_size
 from trainables.protocols.label_share import LabelShare
@@ -43,6 +44,8 @@ class Suite:
         Images attacked at once; as many as fit if left out.
     seed : int
         Of starts and targets.
+    precision : {"float32", "bfloat16"}
+        ``bfloat16`` is that of every attack, as `RobustnessCurve` has it.
     corrupted : bool
         Whether it is about corrupted images, which the data then must have.
     """
@@ -55,6 +58,7 @@ class Suite:
     max_images: int | None = None
     batch_size: int | None = None
     seed: int = 0
+    precision: Precision = "float32"
     corrupted: bool = False
 
     def __post_init__(self) -> None:
@@ -66,6 +70,7 @@ class Suite:
             if (value := getattr(self, name)) is not None:
                 refuse_not_whole(f"suite.{name}, if not null,", value)
         refuse_not_whole("suite.seed", self.seed, least=0)
+        refuse_unknown("suite.precision", self.precision)
 
     def images(self, splits: Splits) -> ImageSet:
         """Return what is measured on."""
@@ -164,6 +169,8 @@ class Measurement:
             parts: list[Tensor] = done["attacks"].setdefault(name, [])
             batches = -(-len(self._images) // size)
             started = time.perf_counter()
+            if self._suite.precision == "bfloat16":
+                attack = replace(attack, precision="bfloat16")
             for right in attack.robust_images(
                 classifier,
                 self._images,

@@ -162,11 +162,16 @@ def test_compare_refuses_a_budget_that_is_none(capsys, budget):
 def test_compare_refuses_what_was_measured_unlike_unless_forced(home, capsys):
     with begin(home, "other", "evaluate.probe.attack.ball.epsilon=0.2") as other:
         tell(other, 0.2)
+    with begin(home, "coarser", "trainer.precision=bfloat16") as coarser:
+        tell(coarser, 0.2)
     with begin(home, "faster", "evaluate.probe.batch_size=7") as faster:
         tell(faster, 0.2)
     code, _, err = run(capsys, "compare", "mine", "other")
     assert code == 2
     assert "evaluate.probe.attack.ball.epsilon is 0.1 in the one and 0.2 in the other" in err
+    code, _, err = run(capsys, "compare", "mine", "coarser")
+    assert code == 2
+    assert "trainer.precision is float32 in the one and bfloat16 in the other" in err
     assert run(capsys, "compare", "mine", "faster")[0] == 0
     code, out, _ = run(capsys, "compare", "mine", "other", "--force")
     assert code == 0

@@ -7,6 +7,7 @@ import math
 import pytest
 import torch
 from torch import nn
+from torch.nn.modules.module import register_module_forward_hook
 from toy_classifiers import trained
 
 from trainables import random_state
@@ -175,6 +176,16 @@ def test_low_precision_never_leaves_more_than_both_precisions_would():
     assert low.sum() <= plain.sum() + 1
 
 
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_the_precision_of_a_suite_is_that_of_its_attacks(encoder, splits, precision):
+    suite = a_suite(protocols={"quick": Quick()}, checks=None, precision=precision)
+    seen = set()
+    hook = register_module_forward_hook(lambda _, __, found: seen.add(found.dtype))
+    list(Measurement(suite, encoder, splits).steps())
+    hook.remove()
+    assert seen == {torch.float32, getattr(torch, precision)}
+
+
 class Masked(nn.Module):
     """A classifier whose input is rounded, which hides its gradient from white-box attacks."""
 
@@ -291,6 +302,7 @@ def test_as_many_images_as_memory_holds_are_a_power_of_two():
         ({"split": "train"}, "val or test, got 'train'"),
         ({"max_images": 0}, "suite.max_images, if not null, must be a whole number of at least 1"),
         ({"batch_size": 2.5}, "suite.batch_size, if not null, must be a whole number"),
+        ({"precision": "half"}, "suite.precision must be float32 or bfloat16, got 'half'"),
         ({"seed": "abc"}, "suite.seed must be a whole number of at least 0, got abc"),
     ],
 )
