@@ -8,8 +8,15 @@ backward asks for a CUDA context.
 
     with never_waiting():
         trainer.method.training_step(batch, progress)  # all of it on the meta device
+
+What may wait now and then is counted instead, and the program goes on with an answer made up::
+
+    with counting_waits() as waits:
+        attack(logits_of, images, labels)
+    assert waits == {"rows": 2}
 """
 
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -57,8 +64,29 @@ def never_waiting(*, sending: bool = False) -> Iterator[None]:
     WaitsForDeviceError
         Where it would wait.
     """
-    with _NoNewTensors(), _NoQuestions(sending):
+    with _NoNewTensors(), _NoQuestions(sending, None):
         yield
+
+
+@contextmanager
+def counting_waits(*, sending: bool = False) -> Iterator[Counter[str]]:
+    """Count what is asked of the device, and refuse the rest of what would wait for it.
+
+    ``rows`` are which are true, answered by all of them; ``numbers`` are answered by 0, and
+    ``copies`` to the host by zeros.
+
+    Parameters
+    ----------
+    sending : bool
+        As of `never_waiting`.
+
+    Yields
+    ------
+    Counter of str
+    """
+    waits = Counter[str]()
+    with _NoNewTensors(), _NoQuestions(sending, waits):
+        yield waits
 
 
 class _NoNewTensors(TorchFunctionMode):
@@ -75,15 +103,20 @@ class _NoNewTensors(TorchFunctionMode):
 
 
 class _NoQuestions(TorchDispatchMode):
-    def __init__(self, sending):
+    def __init__(self, sending, waits):
         super().__init__()
         self._sending = sending
+        self._waits = waits
 
     def __torch_dispatch__(self, func, types, args=(), kwargs=None):
         kwargs = kwargs or {}
         name = func._schema.name.removeprefix("aten::")
         tensors = _tensors([args, kwargs])
         there = _of_device(tensors)
+        if there and self._waits is not None and (answered := _answered(name, args[0], kwargs)):
+            kind, answer = answered
+            self._waits[kind] += 1
+            return answer
         if there and name in ASKING:
             raise WaitsForDeviceError(f"{name} waits for values of the device.")
         if there and name == "repeat_interleave" and kwargs.get("output_size") is None:
@@ -109,6 +142,18 @@ class _NoQuestions(TorchDispatchMode):
         if name != "_to_copy" and not args[1].dim() and target.type == DEVICE:
             return  # a number fills
         raise WaitsForDeviceError(f"{name} from {source} to {target} waits for the copy.")
+
+
+def _answered(name, asked, kwargs):
+    """Return what kind of a question it is and an answer, if there is one."""
+    if name == "nonzero" and asked.dim() == 1:
+        return "rows", torch.arange(len(asked), device=DEVICE)[:, None]
+    if name == "_local_scalar_dense":
+        return "numbers", False if asked.dtype == torch.bool else 0
+    host = torch.device(kwargs.get("device") or DEVICE)
+    if name == "_to_copy" and host.type != DEVICE:
+        return "copies", torch.zeros(asked.shape, dtype=kwargs.get("dtype") or asked.dtype)
+    return None
 
 
 def _refuse_index(index, *assigned):

@@ -5,11 +5,12 @@ from never_waiting import DEVICE
 
 from raystudy.config import compose
 from raystudy.trial.build import _build, build_method
-from trainables.data.image_set import ImageSet
+from trainables.data.image_set import ImageSet, Splits
 from trainables.trainer import Trainer
 
 CLASSES, IMAGES = 10, 160
 HERE = ImageSet(torch.zeros(IMAGES, 3, 16, 16, dtype=torch.uint8), torch.arange(IMAGES) % CLASSES)
+SPLITS = Splits(HERE, HERE.rows(slice(60)), HERE, tuple("0123456789")).to(DEVICE)
 SMALL = ["encoder=small_conv", "batch_size=40", "trainer.clip_grad_norm=1"]
 
 

@@ -69,7 +69,7 @@ class FAB:
             x = victims.images + delta
             wrong = victims.logits_of(x).argmax(dim=1) != victims.labels
             broken = wrong & (self.ball.length(delta) <= self.ball.epsilon)
-            found[rows[broken]] = x[broken]
+            found[rows] = torch.where(per_row(broken, x), x, found[rows])
             left = (~broken).nonzero().squeeze(1)
             if len(left) == 0:
                 break

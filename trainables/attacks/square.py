@@ -103,7 +103,7 @@ class Square:
         order, channels = _order(self.ball), delta.shape[1]
         here, there = _window(delta, side), _window(delta, side)
         emptied = delta.clone()
-        emptied[here], emptied[there] = 0, 0
+        emptied[here] = emptied[there] = delta.new_zeros(())  # a number would be copied
         freed = _channel_norm(delta - emptied, order)
         spare = (self.ball.epsilon**order - norm(delta, order) ** order).clamp(min=0) / channels
         budget = (spare + freed**order) ** (1 / order)
@@ -133,30 +133,33 @@ def _signs(images: Tensor, *shape: int) -> Tensor:
 def _window(images: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
     """Return an index of a random window in every row, the same in all channels."""
     channels, height, width = images.shape[1:]
-    places = torch.tensor([height - side + 1, width - side + 1], device=images.device)
-    corner = (uniform(images, 2) * places).long().view(-1, 2, 1, 1)
+    down, right = uniform(images, 2).view(-1, 2, 1, 1, 1).unbind(dim=1)
+    top, left = (down * (height - side + 1)).long(), (right * (width - side + 1)).long()
     offset = torch.arange(side, device=images.device)
     return (
         torch.arange(len(images), device=images.device).view(-1, 1, 1, 1),
         torch.arange(channels, device=images.device).view(1, -1, 1, 1),
-        corner[:, :1] + offset.view(1, 1, -1, 1),
-        corner[:, 1:] + offset,
+        top + offset.view(1, 1, -1, 1),
+        left + offset,
     )
 
 
 def _peaks(images: Tensor, side: int, order: int) -> Tensor:
     """Return a positive and a negative peak of norm 1, upright or lying, shape (N, 1, S, S)."""
-    top, bottom = _peak(side // 2, side, order), _peak(side - side // 2, side, order)
+    top, bottom = (
+        _peak(height, side, order, images.device) for height in (side // 2, side - side // 2)
+    )
     pattern = torch.cat([top, -bottom]).to(images)
     upright = per_row(uniform(images), images) < 0.5
     return torch.where(upright, pattern, pattern.T) / norm(pattern[None], order)
 
 
-def _peak(height: int, width: int, order: int) -> Tensor:
+def _peak(height: int, width: int, order: int, device: torch.device) -> Tensor:
     """Return rings around the middle that sum up squares (l2) or fourth powers (l1) of 1 / k."""
-    rings = max(height, width) // 2 + 1
-    steps = 1 / torch.arange(1, rings + 1, dtype=torch.float64) ** (2 if order == 2 else 4)
-    down = (torch.arange(height) - height // 2).abs()[:, None]
-    right = (torch.arange(width) - width // 2).abs()[None, :]
+    with device:
+        rings = max(height, width) // 2 + 1
+        steps = 1 / torch.arange(1, rings + 1, dtype=torch.float64) ** (2 if order == 2 else 4)
+        down = (torch.arange(height) - height // 2).abs()[:, None]
+        right = (torch.arange(width) - width // 2).abs()[None, :]
     peak = steps.flip(0).cumsum(0).flip(0)[torch.maximum(down, right)]
     return peak / norm(peak[None], order)[0]

@@ -146,7 +146,9 @@ def _attacked(
     classifier: nn.Module, images: ImageSet, batch_size: int, seed: int, adversary: Adversary
 ) -> tuple[float, float]:
     """Return accuracy and mean cross-entropy under attack."""
-    right, loss, logits_of = 0, 0.0, with_slope(classifier)
+    logits_of = with_slope(classifier)
+    right = torch.zeros((), dtype=torch.int64, device=images.labels.device)
+    loss = right.double()
     rows = torch.split(torch.arange(len(images), device=images.images.device), batch_size)
     for number, chunk in enumerate(rows):
         labels = images.labels[chunk]
@@ -154,22 +156,22 @@ def _attacked(
             with folded(classifier):
                 copies = adversary(logits_of, images.pixels(chunk), labels)
             logits = classifier(copies)
-        right += int((logits.argmax(dim=1) == labels).sum())
-        loss += F.cross_entropy(logits, labels, reduction="sum").item()
-    return right / len(images), loss / len(images)
+        right += (logits.argmax(dim=1) == labels).sum()
+        loss += F.cross_entropy(logits, labels, reduction="sum")
+    return right.item() / len(images), loss.item() / len(images)
 
 
 def _without_gradient(classifier: LogitsOf, images: ImageSet, batch_size: int) -> float:
     """Return the share of images whose cross-entropy has no gradient, or one of exactly zero."""
-    silent = 0
+    silent = torch.zeros((), dtype=torch.int64, device=images.labels.device)
     for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
         x: Tensor = images.pixels(chunk).requires_grad_()
         with torch.enable_grad():
             loss = F.cross_entropy(classifier(x), images.labels[chunk], reduction="sum")
             (gradient,) = torch.autograd.grad(loss, x)
         slope = gradient.flatten(1).abs().sum(dim=1)
-        silent += int(((slope == 0) | slope.isnan()).sum())
-    return silent / len(images)
+        silent += ((slope == 0) | slope.isnan()).sum()
+    return silent.item() / len(images)
 
 
 @torch.no_grad()
@@ -179,7 +181,7 @@ def _slope_error(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: 
     The gradient is taken in the middle of a step, and the rival class is held fast: what is left
     is of the third order, and the network's kinks.
     """
-    off = total = 0.0
+    sums = torch.zeros(2, dtype=torch.float64, device=images.labels.device)
     for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
         x, labels = images.pixels(chunk), images.labels[chunk]
         with isolated_rng(seed):
@@ -194,8 +196,8 @@ def _slope_error(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: 
             (gradient,) = torch.autograd.grad(lead.sum(), middle)
         ends = [Margin()(classifier(end), labels, rivals, end - x) for end in (x, x + step)]
         said, done = (gradient * step).sum(dim=(1, 2, 3)), ends[1] - ends[0]
-        off += (said - done).abs().sum().item()
-        total += (said.abs() + done.abs()).sum().item()
+        sums += torch.stack([(said - done).abs().sum(), (said.abs() + done.abs()).sum()])
+    off, total = sums.tolist()
     error = off / total if total > 0 else 0.0
     return error if math.isfinite(error) else 1.0
 
@@ -203,7 +205,7 @@ def _slope_error(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: 
 @torch.no_grad()
 def _changing(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int) -> float:
     """Return the share of images whose logits differ in smaller batches, drawn anew."""
-    changing = 0
+    changing = torch.zeros((), dtype=torch.int64, device=images.labels.device)
     for chunk in torch.split(torch.arange(len(images), device=images.images.device), batch_size):
         x = images.pixels(chunk)
         with isolated_rng(seed):
@@ -211,5 +213,5 @@ def _changing(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: int
         with isolated_rng(seed + 1):
             again = torch.cat([classifier(part) for part in x.chunk(8)])
         scale = once.abs().amax(dim=1).clamp(min=torch.finfo(once.dtype).tiny)
-        changing += int(((once - again).abs().amax(dim=1) > CHANGED * scale).sum())
-    return changing / len(images)
+        changing += ((once - again).abs().amax(dim=1) > CHANGED * scale).sum()
+    return changing.item() / len(images)
