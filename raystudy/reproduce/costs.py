@@ -44,7 +44,7 @@ IMAGES = {  # to train on, the validation images left out
 }
 FLOPS = {32: 1.1e9, 50: 2.6e9, 224: 4.1e9}  # of a pass: ResNet-18 and 50 on CIFAR, 50 on ImageNet
 H100_FLOPS = 2.5e14  # sustained: what plain ResNet-18 training reaches, a quarter of the peak
-CORE_PASSES = 8000.0  # a second of a CPU core, of the reduced tiers' three convolutions at 32 pixels
+CORE_PASSES = 8000.0  # a second of a CPU core, of the reduced tiers' three convolutions, 32 pixels
 DIGITS_PASSES = 10_000.0  # the same of digits
 CHECKPOINT = {32: 0.14e9, 50: 0.28e9, 224: 0.3e9}  # bytes: weights, momentum, projector
 
