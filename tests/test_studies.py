@@ -6,7 +6,9 @@ import math
 import pytest
 import torch
 from fake_ranks import fake_ranks
+from like_cuda_graphs import GRAPHS, NAME
 from omegaconf import OmegaConf
+from torch._dynamo.utils import counters
 
 from raystudy.config import catalogue, compose
 from raystudy.config.spec import StudySpec
@@ -141,13 +143,20 @@ def test_it_trains_in_bfloat16_and_channels_first(study):
 
 
 @pytest.mark.parametrize("study", STUDIES)
-def test_it_trains_compiled(study):
-    loss = plain_epoch(study)[-1]["train/loss"]
-    # All of the compiler but its last part, the generation of code, which takes 10 s.
-    compiled = trainer_of(
-        study, "max_epochs=1", "trainer.compile=true", "trainer.compile_backend=aot_eager"
-    )
-    assert curve(compiled)[-1]["train/loss"] == pytest.approx(loss, rel=1e-3)
+def test_compiled_it_trains_alike_by_graphs_that_a_gpu_could_replay(study):
+    shorter = "batch_size=64"  # so that of four steps an epoch three are compiled
+    expected = next(trainer_of(study, shorter).epochs()).metrics["train/loss"]
+    GRAPHS.clear()
+    counters.clear()
+    options = ["trainer.compile=true", f"trainer.compile_backend={NAME}"]
+    a_trainer = trainer_of(study, shorter, *options)
+    epochs = a_trainer.epochs()
+    assert next(epochs).metrics["train/loss"] == pytest.approx(expected, rel=1e-3)
+    known = set(GRAPHS.passes)
+    next(epochs)
+    assert set(GRAPHS.passes) == known  # neither a shape nor a mode is new
+    assert not counters["graph_break"]
+    assert all(parameter.isfinite().all() for parameter in a_trainer.method.parameters())
 
 
 def trained_on_a_rank(plain_settings):

@@ -14,17 +14,13 @@ from trainables import distributed
 from trainables.batch import Batch
 from trainables.methods.base import Method
 from trainables.networks import sync_batch_norm
-from trainables.networks.encoder import Encoder
 from trainables.progress import Progress
 
-WAYS = 256  # to run an encoder
 OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
 
 
-def prepare(
-    method: Method, device: torch.device, *, channels_last: bool, compile_backend: str | None
-) -> Method:
-    """Move a method to a device, with its batch norms over all ranks and its encoders compiled.
+def prepare(method: Method, device: torch.device, *, channels_last: bool) -> Method:
+    """Move a method to a device, with its batch norms over all ranks.
 
     Parameters
     ----------
@@ -32,20 +28,12 @@ def prepare(
     device : torch.device
     channels_last : bool
         Memory format of convolutions.
-    compile_backend : str, optional
-        Of ``torch.compile``; nothing is compiled without it.
     """
     if distributed.world_size() > 1:
         method = sync_batch_norm.convert(method)
     method = method.to(device)
     if channels_last:
         method = method.to(memory_format=torch.channels_last)
-    if compile_backend is not None:
-        _refuse_unknown_backend(compile_backend)
-        _let_trials_compile()
-        for module in method.modules():
-            if isinstance(module, Encoder):  # the target of a momentum method is another
-                module.compile(backend=compile_backend)
     return method
 
 
@@ -72,26 +60,6 @@ def training_step(method: Method) -> nn.Module:
             broadcast_buffers=False,  # they stay equal by themselves (SyncBN, pseudo-labels)
             find_unused_parameters=not method.trains_every_parameter,
             gradient_as_bucket_view=True,
-        )
-
-
-def _let_trials_compile() -> None:
-    """Let the compiler meet an encoder's code in more ways than eight before it gives up.
-
-    A process that runs many trials compiles for every kind of encoder, mode and batch; trials
-    alike share what was compiled.
-    """
-    import torch._dynamo  # takes seconds
-
-    torch._dynamo.config.recompile_limit = WAYS
-    torch._dynamo.config.accumulated_recompile_limit = 8 * WAYS
-
-
-def _refuse_unknown_backend(name: str) -> None:
-    known = torch.compiler.list_backends(exclude_tags=())
-    if name not in known:
-        raise ValueError(
-            f"trainer.compile_backend must be one of {', '.join(known)}, got '{name}'."
         )
 
 

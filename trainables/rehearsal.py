@@ -37,6 +37,8 @@ class Rehearsal:
     passes, images, flops : float
         Of an epoch on the average, as a trial reports them: images through encoders, forward and
         backward; images in batches; operations.
+    compile_s : float
+        Of compiling the encoders, once.
     speed : dict of str to float
         Of images that are read while they are trained on, how many a second.
     """
@@ -49,6 +51,7 @@ class Rehearsal:
     passes: float
     images: float = 0.0
     flops: float = 0.0
+    compile_s: float = 0.0
     speed: dict[str, float] = field(default_factory=dict)
 
     @property
@@ -70,6 +73,7 @@ class _Epochs:
     others: list[float] = field(default_factory=list)
     costs: list[dict[str, float]] = field(default_factory=list)
     steps: int = 0
+    compile_s: float = 0.0
     taken_s: float = 0.0  # by the steps after each epoch's first
     waited_s: float | None = None
 
@@ -110,6 +114,7 @@ def rehearse(
         passes=mean["cost/forward_passes"] + mean["cost/backward_passes"],
         images=mean["cost/images"],
         flops=mean["cost/flops"],
+        compile_s=measured.compile_s,
         speed=_speed(measured, mean["cost/images"] / trainer.steps_per_epoch),
     )
 
@@ -142,6 +147,8 @@ def _try(trainer: Trainer, measured: _Epochs) -> None:
         measured.waited_s = (measured.waited_s or 0.0) + (trainer.waited_s or 0.0) - waited_s
     if others:
         measured.others.append(sorted(others)[len(others) // 2])
+        if trainer.is_compiled:  # in the first of them, if it is new
+            measured.compile_s += max(0.0, others[0] - measured.others[-1])
     steps = trainer.steps_per_epoch
     measured.costs.append(
         {

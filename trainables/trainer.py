@@ -4,7 +4,7 @@ import functools
 import math
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from trainables import random_state
 from trainables.batch import Batch
+from trainables.compilation import CompiledEncoders, CompileMode, refuse_mode
 from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
@@ -79,9 +80,9 @@ class TrainerOptions:
     channels_last : bool
         Memory format of images and convolutions.
     compile : bool
-        Compile the encoders with ``torch.compile``.
-    compile_backend : str
-        Of ``torch.compile``.
+        Compile the encoders for training steps with ``torch.compile``.
+    compile_backend, compile_mode : str
+        Of ``torch.compile``; ``reduce-overhead`` and ``max-autotune`` make CUDA graphs of them.
     clip_grad_norm : float, optional
         Largest l2 norm of the whole gradient.
     """
@@ -90,12 +91,20 @@ class TrainerOptions:
     channels_last: bool = False
     compile: bool = False
     compile_backend: str = "inductor"
+    compile_mode: CompileMode = "default"
     clip_grad_norm: float | None = None
 
     def __post_init__(self) -> None:
         refuse_unknown("trainer.precision", self.precision)
+        refuse_mode(self.compile_backend, self.compile_mode)
         if self.clip_grad_norm is not None:
             refuse_not_above_zero("trainer", clip_grad_norm=self.clip_grad_norm)
+
+    def compiled(self, method: Method) -> CompiledEncoders | None:
+        """Return a method's encoders compiled, if they are to be."""
+        if not self.compile:
+            return None
+        return CompiledEncoders(method, backend=self.compile_backend, mode=self.compile_mode)
 
 
 class Trainer:
@@ -134,12 +143,8 @@ class Trainer:
             spare_dynamo()
         method.check(train)
         self.device = train.images.device
-        self.method = prepare(
-            method,
-            self.device,
-            channels_last=options.channels_last,
-            compile_backend=options.compile_backend if options.compile else None,
-        )
+        self.method = prepare(method, self.device, channels_last=options.channels_last)
+        self._compiled = options.compiled(self.method)
         self.optimizer = build_optimizer(optimizer, self.method)
         refuse_momentum_too_small(self.optimizer, lr_schedule)
         self._step = training_step(self.method)
@@ -247,6 +252,11 @@ class Trainer:
         return self._train.images.source.pace.of(trained, took, (self.waited_s or 0.0) - waited_s)
 
     @property
+    def is_compiled(self) -> bool:
+        """Whether training steps run compiled encoders."""
+        return self._compiled is not None
+
+    @property
     def steps_per_epoch(self) -> int:
         """Updates in an epoch."""
         return len(self._batches)
@@ -290,16 +300,21 @@ class Trainer:
             images = batch.images.contiguous(memory_format=torch.channels_last)
             batch = Batch(images, batch.labels, batch.indices)
         set_rates(self.optimizer, self._lr_schedule, progress)
-        scalars = self.method.update(batch, progress, self.optimizer)
-        if scalars is None:
-            with self.arithmetic():
-                scalars = self._step(batch, progress)
-            self.optimizer.zero_grad(set_to_none=True)
-            scalars["loss"].backward()
-            if self._options.clip_grad_norm is not None:
-                nn.utils.clip_grad_norm_(self.method.parameters(), self._options.clip_grad_norm)
-            self.optimizer.step()
-        self.method.after_update(progress)
+        self.optimizer.zero_grad(set_to_none=True)  # before CUDA graphs overwrite gradients
+        with nullcontext() if self._compiled is None else self._compiled.in_use():
+            scalars = self.method.update(batch, progress, self.optimizer)
+            if scalars is None:
+                scalars = self._usual_update(batch, progress)
+            self.method.after_update(progress)
+        return scalars
+
+    def _usual_update(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
+        with self.arithmetic():
+            scalars: dict[str, Any] = self._step(batch, progress)
+        scalars["loss"].backward()
+        if self._options.clip_grad_norm is not None:
+            nn.utils.clip_grad_norm_(self.method.parameters(), self._options.clip_grad_norm)
+        self.optimizer.step()
         return scalars
 
     def arithmetic(self) -> AbstractContextManager[object]:

@@ -28,6 +28,7 @@ from raystudy.study.plan.calibration import Calibration
 from raystudy.study.plan.forecast import Forecast, Span
 from raystudy.terminal import duration, size
 from raystudy.trial.info import TrialInfo
+from trainables.rehearsal import Rehearsal
 
 SHOWN = 4  # of the first trials
 BUSY = 1.3  # times as slow as an idle machine
@@ -118,6 +119,7 @@ def plain(
         "slowness": measured.slowness,
         "checkpoint_bytes": measured.sizes.checkpoint,
         "weights_bytes": measured.sizes.weights,
+        "plain_step_s": measured.plain_step_s,
         "measured": [dataclasses.asdict(one) for one in measured.rehearsals],
         "forecast": dataclasses.asdict(estimate),
         "first_trials": [dict(trial.params) for trial in first],
@@ -130,7 +132,9 @@ def _rows(
     spec, recipe = StudySpec.read(settings.study), measured.rehearsals[0]
     epochs, workers = settings.max_epochs, read_scaling(settings).num_workers
     evaluations = -(-epochs // settings.evaluate_every)
-    each = [one.seconds(epochs, evaluations) / workers for one in measured.rehearsals]
+    each = [
+        one.compile_s + one.seconds(epochs, evaluations) / workers for one in measured.rehearsals
+    ]
     yield (
         "measured",
         f"{recipe.step_s:.3g} s a step, {recipe.steps} steps and {recipe.preparation_s:.2g} s of "
@@ -145,6 +149,8 @@ def _rows(
         )
     others = f"; the others {_range(each[1:])}" if len(each) > 1 else ""
     yield "a trial", f"the recipe {duration(each[0])} for {_epochs(epochs)}{others}"
+    if measured.plain_step_s is not None:
+        yield "compiled", _compiled(recipe, measured.plain_step_s, epochs)
     yield "trials", _trials(spec, settings, estimate)
     if measured.at_a_time is None:
         at_a_time = "if run one at a time; the cluster decides how many run in parallel"
@@ -159,6 +165,17 @@ def _rows(
         if name not in ("passes", "wall_hours"):
             yield name.replace("_", " "), f"about {_span(getattr(estimate, name), _rounded)}"
     yield "disk", f"about {_span(estimate.disk, size)}"
+
+
+def _compiled(recipe: Rehearsal, plain_step_s: float, epochs: int) -> str:
+    """Return whether it pays to compile the encoders: seconds once, for less in each step."""
+    steps, saved = epochs * (recipe.steps - 1), plain_step_s - recipe.step_s
+    text = f"a step takes {recipe.step_s:.2g} s, without compiling {plain_step_s:.2g} s"
+    if saved <= 0:
+        return f"{text}: it does not pay here, trainer.compile=false is faster"
+    text += f"; {duration(recipe.compile_s)} of compiling pay after {recipe.compile_s / saved:,.0f}"
+    text += f" steps, a trial has {steps:,}"
+    return text if recipe.compile_s < steps * saved else f"{text}: trainer.compile=false is faster"
 
 
 def _trials(spec: StudySpec, settings: DictConfig, estimate: Forecast) -> str:

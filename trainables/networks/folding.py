@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import pairwise
 from typing import Any, cast
+from weakref import WeakKeyDictionary
 
 import torch
 from torch import Tensor, nn
@@ -14,6 +15,7 @@ from trainables.networks.split_batch_norm import SplitBatchNorm
 
 Linear = nn.Conv2d | nn.Linear
 Pair = tuple[Linear, _BatchNorm]
+_KEPT: WeakKeyDictionary[_BatchNorm, tuple[Tensor, Tensor]] = WeakKeyDictionary()
 NUMBERED = "torchvision.models.resnet"  # in its modules what ``conv1`` returns goes to ``bn1``
 
 
@@ -32,7 +34,8 @@ def folded(network: nn.Module) -> Iterator[None]:
         = (s w) x + (s (b - \mu) + \beta), \qquad s = \gamma / \sqrt{\sigma^2 + \epsilon}
 
     The network returns the same but for rounding, and the gradient of its input too; gradients of
-    the weights are lost. What was compiled is left as it is.
+    the weights are lost. What was compiled would compute them whether or not they are asked for,
+    and finds products where they were the last time, as CUDA graphs need.
 
     Parameters
     ----------
@@ -40,15 +43,25 @@ def folded(network: nn.Module) -> Iterator[None]:
         torchvision's ResNets and ``nn.Sequential`` are known; other parts stay as they are.
         A layer belongs to one batch norm only.
     """
-    pairs = [] if _is_compiled(network) else list(_pairs(network))
+    pairs = list(_pairs(network))
     before = [(layer, layer.weight, layer.bias) for layer, _ in pairs]
+    is_compiled = any(part._compiled_call_impl is not None for part in network.modules())
+    trained = [one for one in network.parameters() if is_compiled and one.requires_grad]
     try:
         products = list(_products(pairs))
+        if is_compiled:
+            products = [
+                _in_place(norm, two) for (_, norm), two in zip(pairs, products, strict=True)
+            ]
+        for parameter in trained:
+            parameter.requires_grad = False
         for (layer, norm), (weight, bias) in zip(pairs, products, strict=True):
             _weights(layer).update(weight=weight, bias=bias)
             vars(norm)["forward"] = _same
         yield
     finally:
+        for parameter in trained:
+            parameter.requires_grad = True
         for layer, own_weight, own_bias in before:
             _weights(layer).update(weight=own_weight, bias=own_bias)
         for _, norm in pairs:
@@ -78,10 +91,6 @@ def _neighbours(network: nn.Module) -> Iterator[tuple[nn.Module, nn.Module]]:
                     yield parts[name], parts[name.replace("conv", "bn")]
 
 
-def _is_compiled(network: nn.Module) -> bool:
-    return any(part._compiled_call_impl is not None for part in network.modules())
-
-
 def _weights(layer: Linear) -> dict[str, Any]:
     return cast(dict[str, Any], layer._parameters)
 
@@ -99,6 +108,16 @@ def _products(pairs: list[Pair]) -> Iterator[tuple[Tensor, Tensor]]:
     biases = torch._foreach_addcmul(shifts, scales, means, value=-1)
     for (layer, _), scale, bias in zip(pairs, scales, biases, strict=True):
         yield layer.weight * scale.view(-1, *[1] * (layer.weight.dim() - 1)), bias
+
+
+def _in_place(norm: _BatchNorm, products: tuple[Tensor, Tensor]) -> tuple[Tensor, Tensor]:
+    """Put products where those of the same batch norm were before."""
+    kept = _KEPT.get(norm)
+    if kept is None or kept[0].device != products[0].device or kept[0].dtype != products[0].dtype:
+        kept = _KEPT[norm] = products
+    for there, product in zip(kept, products, strict=True):
+        there.copy_(product)
+    return kept
 
 
 def _statistics(layer: Linear, norm: _BatchNorm) -> tuple[Tensor, Tensor, Tensor, Tensor]:

@@ -5,8 +5,9 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from raystudy.cli.doctor.check import Check, python, pythons
+from raystudy.cli.doctor.check import Check, Verdict, python, pythons
 from raystudy.terminal import size
+from trainables.compilation import missing_compiler
 
 # Both packages hold the module faiss, so that one must go.
 SWAP_FAISS = "uv pip uninstall faiss-cpu && uv pip install faiss-gpu-cu12"
@@ -75,6 +76,17 @@ def kmeans_on_gpu(found: str, capability: tuple[int, int], gpus: int) -> Check:
     if gpus:
         return Check("k-means", "well", f"{found}; on the GPU faiss")
     return Check("k-means", "note", f"{found}; on the GPU torch", f"for faiss there: {SWAP_FAISS}")
+
+
+def check_compiler(is_wanted: bool) -> list[Check]:
+    """Check that torch.compile finds what it writes code for."""
+    import torch
+
+    device = "cuda" if torch.cuda.is_available() else "cpu"
+    if (missing := missing_compiler(device)) is None:
+        return [Check("torch.compile", "well", "there is a compiler for trainer.compile=true")]
+    verdict: Verdict = "wrong" if is_wanted else "note"
+    return [Check("torch.compile", verdict, f"trainer.compile=true {missing}")]
 
 
 def check_shared_memory(object_store: int, memory: Path = Path("/dev/shm")) -> list[Check]:

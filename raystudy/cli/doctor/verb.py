@@ -55,6 +55,7 @@ def all_probes(settings: DictConfig, study: str | None) -> dict[str, Probe]:
         "versions": versions.check_versions,
         "devices": machine.check_devices,
         "k-means": machine.check_kmeans,
+        "torch.compile": lambda: machine.check_compiler(settings.trainer.compile),
         "results": lambda: results.check_results(output_dir),
         "shared memory": lambda: machine.check_shared_memory(scaling.object_store_mb * 2**20),
         "Ray's folder": machine.check_ray_folder,

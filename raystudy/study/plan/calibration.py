@@ -21,6 +21,7 @@ from raystudy.search.search_space import SearchSpace
 from raystudy.study.info import StudyInfo
 from raystudy.trial.build import build_evaluators, build_trainer, load_splits
 from raystudy.trial.info import TrialInfo
+from trainables.data.image_set import Splits
 from trainables.rehearsal import Rehearsal, rehearse
 from trainables.trainer import Trainer
 
@@ -47,6 +48,8 @@ class Calibration:
     sizes : Sizes
     at_a_time : int, optional
         Trials; none where a cluster decides.
+    plain_step_s : float, optional
+        Of a step of the recipe that is not compiled, where trials are.
     slowness : float
         How much longer things take than they would on an idle machine: 1 if it is idle.
     """
@@ -54,6 +57,7 @@ class Calibration:
     rehearsals: Sequence[Rehearsal]
     sizes: Sizes
     at_a_time: int | None
+    plain_step_s: float | None = None
     slowness: float = 1.0
 
 
@@ -96,7 +100,8 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
     started, worked = time.perf_counter(), time.process_time()
     recipe = rehearse(trainer, build_evaluators(settings).values(), splits)
     rehearsals, start = [recipe], time.perf_counter()
-    slowness = (start - started) / max(time.process_time() - worked, 1e-3)
+    here_s = start - started - recipe.compile_s  # compiling is done by other processes
+    slowness = here_s / max(time.process_time() - worked, 1e-3)
     for trial in trials[1:]:
         if time.perf_counter() - start > ALL_S:
             break
@@ -105,8 +110,15 @@ def calibrate(settings: DictConfig, info: StudyInfo, trials: Sequence[TrialInfo]
         rehearsals=rehearsals,
         sizes=sizes_of(trainer),
         at_a_time=at_a_time(scaling),
+        plain_step_s=_plain_step_s(settings, splits) if trainer.is_compiled else None,
         slowness=max(1.0, slowness),
     )
+
+
+def _plain_step_s(settings: DictConfig, splits: Splits) -> float:
+    settings = settings.copy()
+    settings.trainer.compile = False
+    return rehearse(build_trainer(settings, splits), [], splits, enough_s=EACH_S).step_s
 
 
 def _rehearsed(trial: TrialInfo, info: StudyInfo, recipe: Rehearsal, device: str) -> Rehearsal:

@@ -223,5 +223,6 @@ def _curve(
             "cost/images": epoch * cost.images,
             "cost/flops": epoch * cost.flops,
         }
-        yield Report(epoch, {**worth, **constant}, seconds + (0.0 if before else start_s))
+        first_s = 0.0 if before else start_s + cost.compile_s
+        yield Report(epoch, {**worth, **constant}, seconds + first_s)
         before = epoch

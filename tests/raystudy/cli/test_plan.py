@@ -6,6 +6,7 @@ from dataclasses import replace
 import pytest
 from rich.console import Console
 
+from raystudy.cli import plan
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.interface import plan_table, sweep
@@ -16,6 +17,7 @@ from raystudy.study.plan import check
 from raystudy.trial.build import build_evaluators
 from trainables.data.digits import digits
 from trainables.evaluate.base import images_of
+from trainables.rehearsal import Rehearsal
 
 FINDINGS = check.Findings("8 train, 4 val, 4 test; 2 classes, 1x8x8", 100, digits())
 
@@ -142,3 +144,24 @@ def test_where_the_search_varies_what_is_measured_no_count_is_recorded():
     assert sweep.measured_on(fixed, findings) == {"val/accuracy": 360}
     varied = SearchSpace.load("swaro", ["evaluate.probe.max_images=choice(50,100)"])[0]
     assert sweep.measured_on(varied, findings) == {}
+
+
+@pytest.mark.parametrize(
+    ("step_s", "epochs", "words"),
+    [
+        (0.3, 10, "20 s of compiling pay after 100 steps, a trial has 490"),
+        (0.3, 2, "pay after 100 steps, a trial has 98: trainer.compile=false is faster"),
+        (0.6, 10, "0.6 s, without compiling 0.5 s: it does not pay here"),
+    ],
+)
+def test_whether_compiling_pays_is_told(step_s, epochs, words):
+    recipe = Rehearsal(
+        preparation_s=0.0,
+        first_s=1.0,
+        step_s=step_s,
+        steps=50,
+        evaluation_s=0.0,
+        passes=1.0,
+        compile_s=20.0,
+    )
+    assert words in plan._compiled(recipe, 0.5, epochs)

@@ -1,6 +1,7 @@
 import pytest
 import torch
 from torch import nn
+from torch._dynamo.backends.common import aot_autograd
 
 from trainables.networks.folding import folded, under_attack
 from trainables.networks.heads import mlp
@@ -93,8 +94,19 @@ def test_the_branch_in_use_is_folded():
             torch.testing.assert_close(network(images), expected)
 
 
-def test_what_is_compiled_is_left_alone():
-    network = SmallConv(widths=[4, 8], **STATISTICS).eval()
-    network.compile(backend="eager")
+def test_compiled_it_is_folded_too_and_no_gradient_of_weights_is_computed():
+    network, graphs = SmallConv(widths=[4, 8], **STATISTICS).eval(), []
+    images = torch.rand(4, 3, 8, 8)
+    expected = values_and_slopes(network, images)
+
+    def kept(graph, _):
+        graphs.append(graph)
+        return graph
+
+    network.compile(backend=aot_autograd(fw_compiler=kept, bw_compiler=kept), dynamic=False)
     with folded(network):
-        assert not any("forward" in vars(part) for part in network.modules())
+        torch.testing.assert_close(values_and_slopes(network, images), expected)
+    forward, backward = graphs
+    assert not any("batch_norm" in str(node.target) for node in forward.graph.nodes)
+    assert sum(value is not None for value in backward.graph.output_node().args[0]) == 1
+    assert all(weight.requires_grad for weight in network.parameters())

@@ -35,6 +35,15 @@ def test_a_process_that_hangs_is_killed():
     assert python("import sys; print(sys.argv[1])", "well") == ("well", "")
 
 
+@pytest.mark.parametrize(("is_wanted", "verdict"), [(False, "note"), (True, "wrong")])
+def test_without_a_compiler_only_who_compiles_is_wrong(is_wanted, verdict, monkeypatch, tmp_path):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.delenv("CXX", raising=False)
+    (check,) = machine.check_compiler(is_wanted)
+    assert check.verdict == verdict
+    assert "there is no g++ here" in check.found
+
+
 def test_results_can_be_written_and_locked(tmp_path):
     folder, lock = results.check_results(tmp_path / "not" / "there")
     assert folder.verdict in ("well", "note")

@@ -65,3 +65,16 @@ def test_dearer_settings_are_measured_as_such(tmp_path):
     recipe, cheap = calibration.calibrate(settings, info, trials).rehearsals
     assert cheap.passes < 0.6 * recipe.passes  # 1 step of attack for 7
     assert cheap.evaluation_s == recipe.evaluation_s
+
+
+def test_compiling_is_measured_and_so_is_a_step_without_it(tmp_path):
+    compiled = ["trainer.compile=true", "trainer.compile_backend=aot_eager"]
+    space, info, settings = planned(
+        tmp_path, "max_epochs=2", "study.num_trials=1", *compiled, "encoder.widths=[3,5]"
+    )
+    measured = calibration.calibrate(
+        settings, info, calibration.first_trials(space, info, settings)
+    )
+    (recipe,) = measured.rehearsals
+    assert recipe.compile_s > recipe.step_s > 0
+    assert measured.plain_step_s > 0
