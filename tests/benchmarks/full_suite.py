@@ -43,7 +43,7 @@ def peers(model, linf, l2, l1):
         attack = AutoAttack(model, norm=norm, eps=radius, seed=0)
         return lambda images, labels: attack.run_standard_evaluation(
             images, labels, batch_size=len(labels)
-        )
+        )[0]
 
     return {
         "fgsm_linf": torchattacks.FGSM(model, linf),
