@@ -1,5 +1,6 @@
 """AutoAttack: four parameter-free attacks, one after the other."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -32,6 +33,8 @@ class AutoAttack:
         Likeliest wrong classes that are tried; in l1 APGD tries 5 at most.
     queries : int
         Of Square.
+    left_out : sequence of str
+        Names of attacks that the images are known to withstand.
 
     References
     ----------
@@ -43,6 +46,7 @@ class AutoAttack:
     steps: int = 100
     targets: int = 9
     queries: int = 5000
+    left_out: Sequence[str] = ()
 
     def __post_init__(self) -> None:
         _ = self.attacks  # refuses bad values
@@ -59,12 +63,13 @@ class AutoAttack:
         else:
             first = APGD(ball=self.ball, steps=self.steps)
             second = APGD(ball=self.ball, steps=self.steps, objective=DLR(), targets=self.targets)
-        return {
+        everything: dict[str, Adversary] = {
             "apgd_ce": first,
             "apgd_t": second,
             "fab_t": FAB(ball=self.ball, steps=self.steps, targets=self.targets),
             "square": Square(ball=self.ball, queries=self.queries, rescale=False),
         }
+        return {name: attack for name, attack in everything.items() if name not in self.left_out}
 
     def __call__(
         self, logits_of: LogitsOf, images: Tensor, labels: Tensor, *, delta0: Tensor | None = None

@@ -1,12 +1,13 @@
 """Which images a classifier still gets right under attack."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor, nn
 
 from trainables.attacks.adversary import Adversary, LogitsOf, with_slope
+from trainables.attacks.auto_attack import AutoAttack
 from trainables.attacks.balls import Ball
 from trainables.attacks.epsilons import in_growing_balls
 from trainables.data.image_set import ImageSet
@@ -50,8 +51,28 @@ class RobustnessCurve:
         ball: Ball = replace(self.adversary.ball, epsilon=epsilon)  # type: ignore[type-var]
         return ball
 
+    def after(self, others: Mapping[str, "RobustnessCurve"]) -> tuple["RobustnessCurve", list[str]]:
+        """Return what is left of an ensemble once others are done, and which of them are in it."""
+        if not isinstance(self.adversary, AutoAttack):
+            return self, []
+        found = {
+            part: name
+            for part, attack in self.adversary.attacks.items()
+            for name, other in others.items()
+            if other.radii == self.radii and other.adversary == attack
+        }
+        left = replace(self.adversary, left_out=tuple(found))
+        return replace(self, adversary=left), list(found.values())
+
     def robust_images(
-        self, classifier: nn.Module, images: ImageSet, *, batch_size: int, seed: int, done: int = 0
+        self,
+        classifier: nn.Module,
+        images: ImageSet,
+        *,
+        batch_size: int,
+        seed: int,
+        done: int = 0,
+        standing: Tensor | None = None,
     ) -> Iterator[Tensor]:
         """Yield for one batch after another which images are right in every ball.
 
@@ -67,6 +88,8 @@ class RobustnessCurve:
         seed : int
         done : int
             Batches to leave out at first.
+        standing : Tensor, shape (E, N), bool, optional
+            What is known to be wrong elsewhere is not attacked.
 
         Yields
         ------
@@ -77,9 +100,22 @@ class RobustnessCurve:
         chunks = torch.split(rows, batch_size)[done:]
         pairs = zip(chunks, images.in_turn(chunks), strict=True)
         for number, (chunk, pixels) in enumerate(pairs, start=done):
+            known = None if standing is None else standing[:, chunk.cpu()]
             with isolated_rng(seed + number), torch.no_grad():
-                right = self._verdicts(classifier, pixels, images.labels[chunk])
+                right = self._standing(classifier, pixels, images.labels[chunk], known)
             yield right.cpu()
+
+    def _standing(
+        self, classifier: nn.Module, images: Tensor, labels: Tensor, known: Tensor | None
+    ) -> Tensor:
+        if known is None:
+            return self._verdicts(classifier, images, labels)
+        right = known.clone()
+        rows = known.any(dim=0).nonzero().squeeze(1)
+        if len(rows):
+            there = rows.to(images.device)
+            right[:, rows] &= self._verdicts(classifier, images[there], labels[there]).cpu()
+        return right
 
     def _verdicts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
         logits_of = with_slope(classifier)

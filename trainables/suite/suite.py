@@ -1,7 +1,7 @@
 """A resumable suite of measurements of one encoder."""
 
 import time
-from collections.abc import Generator, Iterator, Mapping
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
@@ -165,18 +165,22 @@ class Measurement:
     def _attack(
         self, protocol: str, classifier: nn.Module, done: dict[str, Any], size: int
     ) -> Iterator[Step]:
+        earlier: dict[str, RobustnessCurve] = {}
         for name, attack in self._suite.attacks.items():
             parts: list[Tensor] = done["attacks"].setdefault(name, [])
             batches = -(-len(self._images) // size)
             started = time.perf_counter()
+            left, in_it = attack.after(earlier)
+            earlier[name] = attack
             if self._suite.precision == "bfloat16":
-                attack = replace(attack, precision="bfloat16")
-            for right in attack.robust_images(
+                left = replace(left, precision="bfloat16")
+            for right in left.robust_images(
                 classifier,
                 self._images,
                 batch_size=size,
                 seed=self._suite.seed,
                 done=len(parts),
+                standing=_standing([done["attacks"][one] for one in in_it]),
             ):
                 parts.append(right)
                 _add_seconds(done, name, time.perf_counter() - started)
@@ -248,6 +252,13 @@ class Measurement:
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continue from `state`."""
         self._done = state["protocols"]
+
+
+def _standing(attacks: Sequence[list[Tensor]]) -> Tensor | None:
+    """Return which images, shape (E, N), are right under all of several attacks."""
+    if not attacks:
+        return None
+    return torch.stack([torch.cat(parts, dim=1) for parts in attacks]).all(dim=0)
 
 
 def norm_of(ball: Ball) -> str:

@@ -3,6 +3,7 @@
 import copy
 import itertools
 import math
+from dataclasses import replace
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from torch.nn.modules.module import register_module_forward_hook
 from toy_classifiers import trained
 
 from trainables import random_state
+from trainables.attacks.auto_attack import AutoAttack
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 from trainables.attacks.epsilons import in_growing_balls
 from trainables.attacks.white_box import WhiteBoxPGD
@@ -157,6 +159,49 @@ def test_a_rest_of_the_batches_is_as_in_the_whole():
     rest = list(attack.robust_images(model, images, batch_size=20, seed=0, done=2))
     assert [part.shape for part in whole] == [(1, 20), (1, 20), (1, 20), (1, 10)]
     assert all(torch.equal(one, other) for one, other in zip(whole[2:], rest, strict=True))
+
+
+ENSEMBLE = AutoAttack(ball=LinfBall(epsilon=0.06), steps=10, targets=2, queries=50)
+
+
+def test_an_ensemble_attacks_what_those_of_its_attacks_have_left_that_were_run_alone():
+    model, images = toy_images(100)
+    asked = []
+    model.register_forward_pre_hook(lambda _, given: asked.append(len(given[0])))
+    how = {"classifier": model, "images": images, "batch_size": 40, "seed": 0}
+    whole = RobustnessCurve(adversary=ENSEMBLE, epsilons=[0.03, 0.06])
+    alone = replace(whole, adversary=ENSEMBLE.attacks["apgd_ce"])
+    left, names = whole.after({"pgd": RobustnessCurve(adversary=PGD), "alone": alone})
+    assert names == ["alone"]
+    assert list(left.adversary.attacks) == ["apgd_t", "fab_t", "square"]
+    standing = torch.cat(list(alone.robust_images(**how)), dim=1)
+    asked.clear()
+    verdicts = torch.cat(list(left.robust_images(**how, standing=standing)), dim=1)
+    rows_after, _ = sum(asked), asked.clear()
+    expected = torch.cat(list(whole.robust_images(**how)), dim=1)
+    assert not (verdicts & ~standing).any()
+    assert (verdicts != expected).float().mean() <= 0.02  # other draws
+    assert 0 < verdicts[1].sum() < verdicts[0].sum()
+    assert rows_after < sum(asked)
+
+
+@pytest.mark.parametrize("change", [{"epsilons": [0.06]}, {"adversary": replace(PGD, steps=9)}])
+def test_an_ensemble_takes_nothing_over_from_another_ball_or_another_attack(change):
+    whole = RobustnessCurve(adversary=ENSEMBLE, epsilons=[0.03, 0.06])
+    other = replace(whole, adversary=ENSEMBLE.attacks["apgd_ce"])
+    assert whole.after({"other": replace(other, **change)}) == (whole, [])
+
+
+def test_an_ensemble_in_a_suite_leaves_no_more_than_its_attacks_alone(encoder, splits):
+    whole = RobustnessCurve(adversary=ENSEMBLE, epsilons=[0.02])
+    attacks = {"alone": replace(whole, adversary=ENSEMBLE.attacks["apgd_t"]), "whole": whole}
+    suite = a_suite(protocols={"quick": Quick()}, attacks=attacks, checks=None)
+    measurement = Measurement(suite, encoder, splits)
+    for _ in measurement.steps():
+        pass
+    found = measurement.results()["quick"]["attacks"]
+    assert found["whole"]["right"].sum() > 0
+    assert not (found["whole"]["right"] & ~found["alone"]["right"]).any()
 
 
 def test_low_precision_never_leaves_more_than_both_precisions_would():
