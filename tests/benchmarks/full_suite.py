@@ -2,10 +2,10 @@
 
 ``python tests/benchmarks/full_suite.py [--images 359] [--epochs 15] [--threads 2]``
 
-One network, adversarially trained on the digits here, and one process: the suite, then a peer of each
-attack with the same radius, steps and starts, all on all images at once. AutoAttack is given what
-the suite's own APGD has left, as in the suite. Printed are seconds, their ratio, and the accuracy either leaves. What has no peer (SLIDE,
-the masking checks) is left out of both sums.
+One network, adversarially trained on the digits here, and one process: the suite, then a peer of
+each attack with the same radius, steps and starts, all on all images at once. AutoAttack is given
+what the suite's own APGD has left, as in the suite. Printed are seconds, their ratio, and the
+accuracy either leaves. What has no peer (SLIDE, the masking checks) is left out of both sums.
 """
 # ruff: noqa: T201  (what it prints is what it is for)
 
