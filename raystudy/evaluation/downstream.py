@@ -21,6 +21,7 @@ from raystudy.storage import checkpoint, provenance
 from raystudy.storage.folders import write_atomically
 from raystudy.study import evaluated
 from raystudy.trial.build import build_downstream, load_annotated, pick_device
+from trainables import distributed
 from trainables.data.annotated.images import AnnotatedSplits
 from trainables.networks.encoder import Encoder
 from trainables.protocols.base import Fitting
@@ -69,8 +70,9 @@ def measure(order: DownstreamOrder, progress: Progress) -> dict[str, Any] | None
         "scores": scores,
         "seconds": round(spent + time.monotonic() - started, 2),
     }
-    write_atomically(order.results, f"{json.dumps(made, indent=2)}\n")
-    order.state.unlink(missing_ok=True)
+    if distributed.rank() == 0:
+        write_atomically(order.results, f"{json.dumps(made, indent=2)}\n")
+        order.state.unlink(missing_ok=True)
     return made
 
 
@@ -113,6 +115,8 @@ def _fit(order: Order, fitting: Fitting, key: str, spent: float, progress: Progr
     started = time.monotonic()
 
     def save() -> None:
+        if distributed.rank() > 0:
+            return
         seconds = spent + time.monotonic() - started
         state = {"key": key, "seconds": seconds, "measurement": fitting.state_dict()}
         checkpoint.save(state, order.state)

@@ -128,13 +128,15 @@ def _chosen(
 def _measure_all(
     orders: Sequence[Order], report: Callable[[Order, Step], bool]
 ) -> list[dict[str, Any]] | None:
-    measure: Any = runner.measure
-    if isinstance(orders[0], DownstreamOrder):
-        measure = downstream.measure
-    if len(orders) > 1:
+    is_downstream = isinstance(orders[0], DownstreamOrder)
+    measure: Any = downstream.measure if is_downstream else runner.measure
+    scaling = read_scaling(orders[0].settings())
+    by_ranks = is_downstream and scaling.num_workers > 1
+    if len(orders) > 1 or by_ranks:
         from raystudy.on_ray.evaluations import measure_on_ray
 
-        return measure_on_ray(orders, measure, report, read_scaling(orders[0].settings()))
+        storage = orders[0].output_dir if by_ranks else None
+        return measure_on_ray(orders, measure, report, scaling, storage=storage)
     network.use_threads(orders[0].settings())
     record: dict[str, Any] | None = measure(orders[0], lambda step: report(orders[0], step))
     return None if record is None else [record]

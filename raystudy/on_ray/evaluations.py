@@ -1,16 +1,20 @@
 """Several networks measured at once, on Ray."""
 
 import dataclasses
+import tempfile
 from collections.abc import Callable, Sequence
+from pathlib import Path
 from typing import Any, TypeVar
 
 import ray
 
 from raystudy.config.scaling import Scaling
+from raystudy.errors import UserError
 from raystudy.on_ray.cluster import connected
 from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.following import following
 from raystudy.on_ray.resources import own_node, selector
+from raystudy.on_ray.worker_group import worker_group
 from trainables.suite.step import Step
 
 POLL_EVERY_S = 0.3
@@ -24,6 +28,8 @@ def measure_on_ray(
     measure: Callable[[Order, OnStep], Record | None],
     on_step: Callable[[Order, Step], bool],
     scaling: Scaling,
+    *,
+    storage: Path | None = None,
 ) -> list[Record] | None:
     """Return a record for each order; None if interrupted, with everything kept on disk.
 
@@ -37,23 +43,29 @@ def measure_on_ray(
         Called after every step; False interrupts.
     scaling : Scaling
         What each process may use.
+    storage : Path, optional
+        A folder that all nodes see: each network is measured by all ``scaling.num_workers``
+        processes together. Without it one process measures a network.
 
     Raises
     ------
     UserError
         If that is more than the cluster can ever hold.
     """
-    # One process measures a network, however many trained it.
-    alone = dataclasses.replace(scaling, num_workers=1)
-    with connected(scaling), following(alone) as capacity:
+    if storage is None:
+        scaling = dataclasses.replace(scaling, num_workers=1)
+    with connected(scaling), following(scaling) as capacity:
         board: Any = ray.remote(num_cpus=0, scheduling_strategy=own_node())(_Board).remote()
-        task = ray.remote(
-            num_cpus=scaling.cpus_per_worker,
-            num_gpus=_gpus(scaling),
-            label_selector=selector(scaling),
-        )(_measure)
+        if scaling.num_workers > 1:
+            task = ray.remote(num_cpus=0, scheduling_strategy=own_node())(_measure_together)
+        else:
+            task = ray.remote(
+                num_cpus=scaling.cpus_per_worker,
+                num_gpus=_gpus(scaling),
+                label_selector=selector(scaling),
+            )(_measure)
         pending = {
-            task.remote(measure, order, board, place, alone): place
+            task.remote(measure, order, board, place, scaling, storage): place
             for place, order in enumerate(orders)
         }
         records: dict[int, Record | None] = {}
@@ -88,9 +100,41 @@ def _measure(
     board: Any,
     place: int,
     scaling: Scaling,
+    _storage: Path | None,
 ) -> Record | None:
     use_devices(scaling)
     return measure(order, lambda step: bool(ray.get(board.report.remote(place, step))))
+
+
+def _measure_together(
+    measure: Callable[[Order, OnStep], Record | None],
+    order: Order,
+    board: Any,
+    place: int,
+    scaling: Scaling,
+    storage: Path,
+) -> Record | None:
+    """Have several ranks measure a network; what all of them refuse is refused once."""
+
+    def work() -> tuple[Record | None, str]:
+        from trainables import distributed
+
+        def on_step(step: Step) -> bool:
+            first = distributed.rank() == 0
+            goes_on = bool(ray.get(board.report.remote(place, step))) if first else True
+            return all(distributed.gather_objects([goes_on]))
+
+        use_devices(scaling)
+        try:
+            return measure(order, on_step), ""
+        except UserError as error:
+            return None, str(error)
+
+    with tempfile.TemporaryDirectory(prefix=".ranks-", dir=storage) as folder:
+        record, refused = worker_group(work, scaling, "ranks", Path(folder)).fit().return_value
+    if refused:
+        raise UserError(refused)
+    return record
 
 
 class _Board:

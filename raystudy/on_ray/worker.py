@@ -20,7 +20,7 @@ from raystudy.on_ray.devices import use_devices
 from raystudy.on_ray.job import Job
 from raystudy.on_ray.mailbox import open_mailbox
 from raystudy.on_ray.placement_groups import note_placement_group
-from raystudy.on_ray.resources import selector
+from raystudy.on_ray.worker_group import worker_group
 from raystudy.storage import disk, file_names
 from raystudy.storage.folders import TrialFolder
 from raystudy.trial.endings import DISK_FULL, ending_of
@@ -91,10 +91,6 @@ def _ending_of_workers(job: Job, config: dict[str, Any], folder: TrialFolder) ->
 
 
 def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any) -> Any:
-    from ray.train.torch import TorchConfig, TorchTrainer
-
-    scaling = job.scaling
-
     def worker() -> dict[str, str]:
         from raystudy.on_ray.sessions import TrainSession
 
@@ -106,17 +102,7 @@ def _trainer(job: Job, config: dict[str, Any], folder: TrialFolder, mailbox: Any
             raise RuntimeError(ending["reason"])
         return ending
 
-    return TorchTrainer(
-        worker,
-        torch_config=TorchConfig(backend="nccl" if scaling.use_gpu else "gloo"),
-        scaling_config=train.ScalingConfig(
-            num_workers=scaling.num_workers,
-            use_gpu=scaling.use_gpu,
-            resources_per_worker=dict(scaling.worker),
-            label_selector=selector(scaling) or None,
-        ),
-        run_config=train.RunConfig(name=folder.path.name, storage_path=str(job.storage / "train")),
-    )
+    return worker_group(worker, job.scaling, folder.path.name, job.storage / "train")
 
 
 def _ending(

@@ -108,6 +108,21 @@ def test_interrupted_is_uninterrupted(home):
     assert (record["scores"], record["key"]) == (straight["scores"], straight["key"])
 
 
+@pytest.mark.ray
+def test_two_ranks_measure_what_one_process_does(home, capsys):
+    words = ["train-simclr-1", *words_for("voc12_segments")]
+    results = an_order(home).results.with_name("voc12_segments.json")
+    run(capsys, *words)
+    alone = json.loads(results.read_text())
+    results.unlink()
+    code, _, err = run(capsys, *words, "scaling.num_workers=2", "scaling.num_cpus=2")
+    assert code == 0, err
+    together = json.loads(results.read_text())
+    assert together["scores"] == pytest.approx(alone["scores"])
+    assert together["key"] == alone["key"]
+    assert not list(home.glob(".ranks-*"))
+
+
 @pytest.mark.parametrize(
     ("words", "sentence"),
     [
