@@ -131,7 +131,9 @@ def _measure_together(
             return None, str(error)
 
     with tempfile.TemporaryDirectory(prefix=".ranks-", dir=storage) as folder:
-        record, refused = worker_group(work, scaling, "ranks", Path(folder)).fit().return_value
+        group = worker_group(work, scaling, "ranks", Path(folder))
+        record: Record | None
+        record, refused = group.fit().return_value
     if refused:
         raise UserError(refused)
     return record
