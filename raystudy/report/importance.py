@@ -177,7 +177,8 @@ class _Resample(optuna.Study):
 
     def __init__(self) -> None:
         storage = InMemoryStorage()
-        storage.create_new_study([StudyDirection.MINIMIZE], "resample")
+        with quiet():  # optuna announces each study it makes
+            storage.create_new_study([StudyDirection.MINIMIZE], "resample")
         super().__init__("resample", storage)
         self.drawn: list[FrozenTrial] = []
 

@@ -55,6 +55,17 @@ def test_it_can_be_run_or_says_why_not(table):
     assert table.source
 
 
+def test_its_reduced_tier_judges_what_is_claimed_of_a_row_of_settings(table):
+    tier = table.tiers.get("reduced")
+    if tier is None or tier.unavailable:
+        return
+    rows, columns = set(tier.rows or table.rows), set(tier.columns or table.columns)
+    for claim in table.claims.values():
+        in_order = claim.kind in ("rising", "falling", "interior", "flat")
+        if in_order and set(claim.columns) <= columns:
+            assert set(claim.rows) <= rows, claim.words
+
+
 def test_its_rows_and_columns_name_studies_data_and_suites_that_there_are(table):
     for cell in table.cells:
         if cell.row.study is None or table.unavailable:

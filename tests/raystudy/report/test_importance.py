@@ -1,5 +1,7 @@
 """Importance: Optuna's own numbers, and their doubt."""
 
+import io
+import logging
 import math
 
 import numpy as np
@@ -94,3 +96,14 @@ def test_trials_outside_the_search_space_of_today_are_left_out(study_of):
     study.trials[1].params["optimizer.lr"] = 1e9
     del study.trials[2].params["optimizer.lr"]
     assert len(importance.full_trials(study)) == 2
+
+
+def test_optuna_announces_no_study_that_is_made_of_resamples():
+    said, logger = io.StringIO(), logging.getLogger("optuna")
+    handler = logging.StreamHandler(said)
+    logger.addHandler(handler)
+    try:
+        importance._Resample()
+    finally:
+        logger.removeHandler(handler)
+    assert said.getvalue() == ""
