@@ -18,10 +18,9 @@ import time
 import torch
 
 from raystudy.config import catalogue, compose
-from raystudy.trial.build import _build, build_method
-from trainables.data.image_set import ImageSet
+from raystudy.trial.build import build_trainer
+from trainables.data.image_set import ImageSet, Splits
 from trainables.memory import keep_freed_memory
-from trainables.trainer import Trainer
 
 COUNTED, COMPILED = 1, 2  # steps that are no measure of the others: the first is made uncompiled
 
@@ -37,15 +36,7 @@ def trainer_of(study, options, *overrides):
     total, side = options.images * (options.rounds + COMPILED), options.pixels
     labels = torch.arange(total) % 10
     train = ImageSet(torch.randint(256, (total, 3, side, side), dtype=torch.uint8), labels)
-    return Trainer(
-        method=build_method(settings),
-        optimizer=_build(settings.optimizer),
-        lr_schedule=_build(settings.lr_schedule),
-        train=train,
-        batches=_build(settings.batches)(train),
-        max_epochs=settings.max_epochs,
-        options=_build(settings.trainer),
-    )
+    return build_trainer(settings, Splits(train, train, train, tuple(map(str, range(10)))))
 
 
 def measured(study, options):

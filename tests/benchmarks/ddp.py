@@ -20,10 +20,9 @@ import torch
 from ranks import Ranks
 
 from raystudy.config import compose
-from raystudy.trial.build import _build, build_method
+from raystudy.trial.build import build_trainer
 from trainables import distributed
-from trainables.data.image_set import ImageSet
-from trainables.trainer import Trainer
+from trainables.data.image_set import ImageSet, Splits
 
 
 def seconds(study, encoder, images, steps):
@@ -33,15 +32,7 @@ def seconds(study, encoder, images, steps):
     settings = compose.load(study, ["data=cifar10", f"encoder={encoder}", f"batch_size={rows}"])
     total = rows * (steps + 1)
     train = ImageSet(torch.zeros(total, 3, 32, 32, dtype=torch.uint8), torch.arange(total) % 10)
-    trainer = Trainer(
-        method=build_method(settings),
-        optimizer=_build(settings.optimizer),
-        lr_schedule=_build(settings.lr_schedule),
-        train=train,
-        batches=_build(settings.batches)(train),
-        max_epochs=settings.max_epochs,
-        options=_build(settings.trainer),
-    )
+    trainer = build_trainer(settings, Splits(train, train, train, tuple(map(str, range(10)))))
     trainer.method.train()
     trainer.method.before_epoch(train, trainer._progress(0))
     found = []

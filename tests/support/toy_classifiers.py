@@ -6,6 +6,8 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
+from trainables.data.image_set import ImageSet
+
 
 def convolutional(dtype=torch.float64, images=24, classes=5):
     """An untrained network with batch norm, random images and the labels it gives two thirds."""
@@ -56,3 +58,9 @@ def trained(images=200):
 def accuracy(model, images, labels):
     with torch.no_grad():
         return (model(images).argmax(dim=1) == labels).double().mean().item()
+
+
+def toy_images(count=200):
+    """The network and images it knows, as bytes."""
+    model, x, labels = trained(count)
+    return model, ImageSet((x * 255).round().to(torch.uint8), labels)

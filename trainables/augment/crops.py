@@ -236,13 +236,15 @@ def _read(images: Tensor, boxes: Boxes, mode: str) -> Tensor:
     reach = (boxes.size - 1).div_(sides)
     lowest, highest = middle - reach, middle + reach
     across = torch.where(boxes.mirrored, -half[:, 1], half[:, 1])
-    places = []
-    for dim, (size, slope) in enumerate(((height, half[:, 0]), (width, across))):
-        start, end, most = (value[:, dim : dim + 1] for value in (lowest, highest, middle))
-        place = torch.addcmul(most, slope.unsqueeze(1), _pixels(size, images.device))
-        places.append(place.clamp_(start, end))
-    rows, columns = places[0].unsqueeze(2), places[1].unsqueeze(1)
-    grid = torch.stack((columns.expand(-1, height, -1), rows.expand(-1, -1, width)), dim=3)
+
+    def places(dim: int, slope: Tensor, size: int) -> Tensor:
+        centre, first, last = (value[:, dim, None] for value in (middle, lowest, highest))
+        pixels = _pixels(size, images.device)
+        return torch.addcmul(centre, slope.unsqueeze(1), pixels).clamp_(first, last)
+
+    rows, columns = places(0, half[:, 0], height), places(1, across, width)
+    both = columns.unsqueeze(1).expand(-1, height, -1), rows.unsqueeze(2).expand(-1, -1, width)
+    grid = torch.stack(both, dim=3)
     exact = images.to(torch.promote_types(images.dtype, torch.float32))
     crops = F.grid_sample(exact, grid.to(exact.dtype), mode=mode, align_corners=False)
     return crops.clamp_(0, 1).to(images.dtype)
