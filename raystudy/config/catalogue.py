@@ -24,6 +24,7 @@ GROUPS = (
 
 
 DOWNSTREAM = "trainables.protocols.downstream."
+WRITTEN_FOR = ("cifar10", "cifar10_c", "cifar100")  # the data of our own studies' YAML
 MEASURING = ("suite", "protocol", "adversary")  # of `raystudy evaluate`, not of a trial
 
 
@@ -32,6 +33,12 @@ def study_names(search_path: Sequence[str] = ()) -> list[str]:
     files = (path for root in _roots(search_path) for path in root.glob("*.yaml"))
     names = {path.stem for path in files if path.is_file()}
     return sorted(names - {"base"})
+
+
+def recipes(name: str, search_path: Sequence[str] = ()) -> list[str]:
+    """Return the data for which a study has a recipe, besides those its own YAML is written for."""
+    folders = (root / "recipe" / name for root in _roots(search_path))
+    return sorted({path.stem for folder in folders for path in folder.glob("*.yaml")})
 
 
 def options(group: str, search_path: Sequence[str] = ()) -> list[str]:

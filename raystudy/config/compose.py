@@ -4,6 +4,7 @@ Hydra's compose API, never ``@hydra.main``; struct mode is never switched off.
 """
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from omegaconf.errors import (
     OmegaConfBaseException,
 )
 
-from raystudy.config import hydra_files, library_errors, override
+from raystudy.config import catalogue, hydra_files, library_errors, override
 from raystudy.config.catalogue import GROUPS, MEASURING, options, refuse_ending, study_names
 from raystudy.config.composition_errors import explained, nearest
 from raystudy.config.hydra_files import Composed
@@ -80,7 +81,18 @@ def compose(name: str, overrides: Sequence[str], search_path: Sequence[str] = ()
                 f"show {name}' lists them)."
             )
     _count_classes(composed.config)
-    return composed
+    return replace(composed, notes=_notes(name, composed.choices["data"], search_path))
+
+
+def _notes(name: str, data: str, search_path: Sequence[str]) -> tuple[str, ...]:
+    """Return what to know of settings that nobody has written for these data."""
+    recipes = catalogue.recipes(name, search_path)
+    if name not in study_names() or data in (*recipes, *catalogue.WRITTEN_FOR):
+        return ()
+    return (
+        f"{name} has no recipe for {data}: its settings are those for CIFAR-10 (there are recipes "
+        f"for {', '.join(recipes)}).",
+    )
 
 
 def _count_classes(config: DictConfig) -> None:

@@ -33,10 +33,11 @@ MOST_FOLDERS = 100  # in which changes are looked for: 1 ms
 
 @dataclass(frozen=True)
 class Composed:
-    """A configuration and the option chosen in each group."""
+    """A configuration, the option chosen in each group, and what the user should know of it."""
 
     config: DictConfig
     choices: Mapping[str, str]
+    notes: tuple[str, ...] = ()
 
 
 def read(name: str, overrides: tuple[str, ...], folders: tuple[str, ...]) -> Composed:

@@ -28,7 +28,8 @@ from raystudy.trial.info import TrialInfo
 
 def start(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> Ended:
     """Train in a new folder to the end, or until interrupted."""
-    settings = compose.load(name, overrides, search_path)
+    composed = compose.compose(name, overrides, search_path)
+    settings = composed.config
     checked = check.check_plan(settings)
     output_dir = folder_of(settings)
     folder = create_study_folder(output_dir, f"train-{name}", settings.study.id)
@@ -46,7 +47,7 @@ def start(name: str, overrides: Sequence[str], search_path: Sequence[str]) -> En
     with folder.removed_unless_begun():
         folder.write_manifest(manifest)
         images.save(folder, checked.splits)
-        for note in checked.notes:
+        for note in (*composed.notes, *checked.notes):
             terminal.console().print(Text(f"note: {note}"))
         return Ended(folder, _train(folder, settings, manifest, overrides, resumed=False))
 

@@ -71,11 +71,13 @@ class SearchSpace:
         except OmegaConfBaseException:  # where a value is of the wrong type, that is why
             value_types.check(composed.config)
             raise
+        notes = [*composed.notes, *space.notes]
         num_trials = composed.config.study.num_trials
         if space.size is not None and space.size < num_trials:
-            note = f"there are only {space.size} configurations for study.num_trials={num_trials}."
-            space = replace(space, notes=(*space.notes, note))
-        return space, composed
+            notes.append(
+                f"there are only {space.size} configurations for study.num_trials={num_trials}."
+            )
+        return replace(space, notes=tuple(notes)), composed
 
     @classmethod
     def read(

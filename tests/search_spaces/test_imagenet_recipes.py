@@ -22,10 +22,8 @@ SMALL = [
     *("encoder=small_conv", "encoder.widths=[4,8]", "batch_size=16", "max_epochs=1", "device=cpu"),
     *("data.image_size=12", "data.threads=1", "trainer.precision=float32"),
 ]
-FEW = {
-    "suncet": ["labels.fraction=1.0", "labels.draws=2", "labels.classes_per_batch=2"],
-    "fast_at": [],
-}
+FEW_LABELS = ["labels.fraction=1.0", "labels.draws=2", "labels.classes_per_batch=2"]
+FEW = dict.fromkeys(("suncet", "simclr_ce", "suncet_swav"), FEW_LABELS)
 
 
 @pytest.fixture(scope="module")

@@ -66,6 +66,12 @@ def test_its_reduced_tier_judges_what_is_claimed_of_a_row_of_settings(table):
             assert set(claim.rows) <= rows, claim.words
 
 
+def test_every_method_has_settings_for_the_data_it_is_trained_on(table):
+    for cell in () if table.unavailable else table.cells:
+        if cell.row.study and cell.data not in catalogue.WRITTEN_FOR:
+            assert cell.data in catalogue.recipes(cell.row.study), (cell.row.study, cell.data)
+
+
 def test_its_rows_and_columns_name_studies_data_and_suites_that_there_are(table):
     for cell in table.cells:
         if cell.row.study is None or table.unavailable:

@@ -1,8 +1,5 @@
 """A data set at another size."""
 
-from collections.abc import Callable
-from typing import Any
-
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -12,21 +9,18 @@ from trainables.data.image_set import ImageSet, Splits
 CHUNK = 1000  # images as float32 at once
 
 
-def resized(*, source: Callable[..., Splits], size: int, **arguments: Any) -> Splits:
-    """Return the splits that `source` makes of the other arguments, with smaller or larger images.
+def resized(splits: Splits, size: int) -> Splits:
+    """Return splits with smaller or larger images.
 
     Parameters
     ----------
-    source : callable
-        A factory of splits, such as `stl10`.
+    splits : Splits
+        In memory.
     size : int
         Height and width in pixels; bilinear with antialiasing, as PIL does.
-    **arguments
-        Of `source`.
     """
     if size < 1:
         raise ValueError(f"data.image_size must be at least 1, got {size}.")
-    splits = source(**arguments)
     train, val, test = (
         ImageSet(_resize(part.resident, size), part.labels)
         for part in (splits.train, splits.val, splits.test)

@@ -9,6 +9,7 @@ from torchvision import datasets
 
 from trainables.data.disk_cache import alone
 from trainables.data.image_set import ImageSet, Splits
+from trainables.data.resized import resized
 from trainables.data.splitting import cut_validation
 
 Source = Callable[..., Any]  # a class of torchvision.datasets
@@ -49,6 +50,7 @@ def stl10(
     root: str,
     download: bool = False,
     unlabelled: bool = False,
+    image_size: int = 96,
     val_share: float = 0.1,
     split_seed: int = 0,
 ) -> Splits:
@@ -61,13 +63,16 @@ def stl10(
     unlabelled : bool
         Train on the 100,000 images without a label too. They follow the labelled ones in
         ``train.images`` and have no entry in ``train.labels``.
+    image_size : int
+        Pixels that they are resized to.
 
     References
     ----------
     .. [1] Coates, Lee & Ng 2011, "An Analysis of Single-Layer Networks in Unsupervised Feature
        Learning".
     """
-    return stl(datasets.STL10, root, download, unlabelled, val_share, split_seed)
+    splits = stl(datasets.STL10, root, download, unlabelled, val_share, split_seed)
+    return resized(splits, image_size)
 
 
 def cifar(source: Source, root: str, download: bool, val_share: float, split_seed: int) -> Splits:

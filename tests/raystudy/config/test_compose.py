@@ -33,6 +33,21 @@ def test_other_data_brings_the_paper_scale():
     assert compose.load("swaro", ["data=cifar100"]).clusters.num_clusters == 5000
 
 
+@pytest.mark.parametrize("study", ["moco", "rocl"])
+@pytest.mark.parametrize(
+    ("data", "is_said"),
+    [("digits", False), ("cifar10", False), ("cifar100", False), ("restricted_imagenet", True)],
+)
+def test_settings_that_nobody_wrote_for_these_data_are_said_to_be_cifars(study, data, is_said):
+    notes = compose.compose(study, [f"data={data}"]).notes
+    assert [f"{study} has no recipe for {data}" in note for note in notes] == [True] * is_said
+
+
+def test_a_users_own_study_is_for_whatever_its_folder_says(tmp_path):
+    (tmp_path / "mine.yaml").write_text("defaults: [base, _self_]\nmax_epochs: 1\n")
+    assert compose.compose("mine", ["data=restricted_imagenet"], [str(tmp_path)]).notes == ()
+
+
 def test_what_is_typed_beats_the_recipe():
     settings = compose.load("swaro", ["encoder=resnet18", "max_epochs=7"])
     assert settings.encoder.depth == 18

@@ -5,7 +5,6 @@ import pytest
 import torch
 from PIL import Image
 
-from raystudy.config import compose
 from trainables.data.digits import digits
 from trainables.data.resized import resized
 
@@ -13,7 +12,7 @@ DIGITS = {"val_share": 0.2, "test_share": 0.2, "split_seed": 0}
 
 
 def test_labels_and_cut_stay_and_images_get_the_size():
-    before, after = digits(**DIGITS), resized(source=digits, size=5, **DIGITS)
+    before, after = digits(**DIGITS), resized(digits(**DIGITS), 5)
     for name in ("train", "val", "test"):
         old, new = getattr(before, name), getattr(after, name)
         assert new.images.shape == (len(old.images), 1, 5, 5)
@@ -22,7 +21,7 @@ def test_labels_and_cut_stay_and_images_get_the_size():
 
 
 def test_pixels_are_pils_to_within_a_level():
-    before, after = digits(**DIGITS), resized(source=digits, size=5, **DIGITS)
+    before, after = digits(**DIGITS), resized(digits(**DIGITS), 5)
     for row in range(20):
         image = Image.fromarray(before.val.images[row, 0].numpy())
         expected = np.asarray(image.resize((5, 5), Image.Resampling.BILINEAR)).astype(int)
@@ -30,18 +29,10 @@ def test_pixels_are_pils_to_within_a_level():
 
 
 def test_the_same_size_changes_nothing():
-    before, after = digits(**DIGITS), resized(source=digits, size=8, **DIGITS)
+    before, after = digits(**DIGITS), resized(digits(**DIGITS), 8)
     assert torch.equal(after.train.images, before.train.images)
 
 
 def test_no_size_is_refused():
     with pytest.raises(ValueError, match=r"data\.image_size"):
-        resized(source=digits, size=0, **DIGITS)
-
-
-def test_msr_has_stl10_at_64_pixels_with_its_unlabelled_images():
-    settings = compose.load("msr", ["data=stl10"])
-    assert settings.method.beta_base == 0.4
-    assert settings.data.splits.size == 64
-    assert settings.data.splits.unlabelled
-    assert settings.data.splits.source._target_.endswith(".stl10")
+        resized(digits(**DIGITS), 0)
