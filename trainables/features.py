@@ -1,6 +1,7 @@
 """Features of a whole set of images."""
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from trainables import distributed
@@ -24,6 +25,26 @@ def encode(encoder: Encoder, images: ImageSet, *, batch_size: int = 1024) -> Ten
         chunks = torch.split(mine, batch_size)
         parts = [encoder(pixels).float() for pixels in images.in_turn(chunks)]
     return distributed.gather(torch.cat(parts))[: len(images)]
+
+
+@torch.no_grad()
+def unit_moments(
+    encoder: Encoder, images: ImageSet, *, batch_size: int = 1024
+) -> tuple[Tensor, Tensor]:
+    """Return mean and variance, each (num_features,), of clean images' features of unit length.
+
+    In eval mode and in one pass, with no more in memory than a batch; the ranks share the work.
+    """
+    rows = torch.arange(len(images), device=images.images.device)
+    mine = rows.tensor_split(distributed.world_size())[distributed.rank()]
+    sums = torch.zeros(2, encoder.num_features, dtype=torch.float64, device=rows.device)
+    with in_mode(encoder, "eval"):
+        for pixels in images.in_turn(mine.split(_fitting(batch_size, images.images.shape))):
+            unit = F.normalize(encoder(pixels).double(), dim=1)
+            sums += torch.stack([unit.sum(dim=0), unit.square().sum(dim=0)])
+    mean, square = distributed.sum_over_ranks(sums) / len(images)
+    variance = (square - mean**2).clamp(min=0) * len(images) / max(1, len(images) - 1)
+    return mean.float(), variance.float()
 
 
 def _fitting(batch_size: int, shape: torch.Size) -> int:

@@ -36,6 +36,8 @@ class Column:
     measured_on : str, optional
         Other data, to which the network is transferred.
     suite : str, optional
+    images : int, optional
+        Test images the paper measured on; the table's if left out.
     where : mapping of str to value
         Settings of the training that differ from column to column.
     unit : str
@@ -53,6 +55,7 @@ class Column:
     data: str | None = None
     measured_on: str | None = None
     suite: str | None = None
+    images: int | None = None
     where: Mapping[str, Any] = field(default_factory=dict)
     unit: str = PERCENT
     unavailable: str = ""
@@ -246,6 +249,11 @@ class Cell:
     def protocol(self) -> str | None:
         """Name of the protocol in that suite, or of a downstream task."""
         return self.column.protocol or self.row.protocol or self.table.protocol
+
+    @property
+    def images(self) -> int | None:
+        """How many test images the paper measured on."""
+        return self.column.images or self.table.images
 
     @property
     def where(self) -> Mapping[str, Any]:

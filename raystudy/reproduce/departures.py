@@ -60,9 +60,9 @@ def other_protocol(cell: Cell, record: Mapping[str, Any]) -> str:
 
     Compared are protocol, attack and radius with all their settings, data, split and images.
     """
-    table, column = cell.table, cell.column
+    column = cell.column
     data = column.measured_on or cell.data
-    context = {"data": data, "split": "test", "images": table.images}
+    context = {"data": data, "split": "test", "images": cell.images}
     for key, wanted in context.items():
         if wanted is not None and record[key] != wanted:
             return f"{key}: {record[key]} for {wanted}"

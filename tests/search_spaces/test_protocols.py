@@ -158,6 +158,7 @@ def test_quirks_that_flatter_are_off(name):
         ("aff_acl", [14, 19]),
         # The loop steps it behind the epoch.
         ("le_msr", [60, 80]),
+        ("le_msr_imagenet", [15, 30]),
     ],
 )
 @pytest.mark.parametrize("steps", [1, 44, 391])

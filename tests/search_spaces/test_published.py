@@ -39,6 +39,15 @@ PUBLISHED = {  # the sums of all printed numbers, added up apart from these file
     "swaro/table8": 3792.47,
 }
 
+TEST_IMAGES = {  # as published
+    "cifar10": 10_000,
+    "cifar100": 10_000,
+    "stl10": 8_000,
+    "tiny_imagenet": 10_000,
+    "imagenet100": 5_000,
+    "imagenet": 50_000,
+}
+
 
 @pytest.fixture(name="table", params=TABLES)
 def read_table(request):
@@ -70,6 +79,12 @@ def test_every_method_has_settings_for_the_data_it_is_trained_on(table):
     for cell in () if table.unavailable else table.cells:
         if cell.row.study and cell.data not in catalogue.WRITTEN_FOR:
             assert cell.data in catalogue.recipes(cell.row.study), (cell.row.study, cell.data)
+
+
+def test_its_accuracies_are_of_all_test_images_of_their_data(table):
+    for cell in table.cells:
+        if cell.column.unit == "percent" and cell.printed and cell.suite:
+            assert cell.images == TEST_IMAGES[cell.column.measured_on or cell.data], cell
 
 
 def test_its_rows_and_columns_name_studies_data_and_suites_that_there_are(table):

@@ -11,6 +11,7 @@ from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation, Pipeline
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet, Splits
+from trainables.features import unit_moments
 from trainables.methods.base import Method
 from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
@@ -41,6 +42,9 @@ class LinearEvaluation:
     encoder_mode : {"eval", "train"}
         ``train`` is a quirk of MSR's code: features of the batch's own statistics, while the
         running ones, which are used in the end, drift.
+    standardise : bool
+        Give the layer features of unit length, less their mean over clean training images, in
+        units of their deviation [3]_.
     best_on_test : bool
         Also report the best epoch as judged on test images, as MSR does. Off; it flatters.
     branch : str, optional
@@ -50,6 +54,7 @@ class LinearEvaluation:
     ----------
     .. [1] Chen et al. 2020, arXiv:2002.05709.
     .. [2] Kim, Tack & Hwang 2020, arXiv:2006.07589.
+    .. [3] Koohpayegani, Tejankar & Pirsiavash 2021, arXiv:2105.07269.
     """
 
     fit: Fit
@@ -57,6 +62,7 @@ class LinearEvaluation:
     attack: PGD | None = None
     init_std: float | None = None
     encoder_mode: Mode = "eval"
+    standardise: bool = False
     best_on_test: bool = False
     branch: str | None = None
 
@@ -72,9 +78,11 @@ class LinearEvaluation:
         frozen.to(splits.train.images.device)
 
         def build() -> tuple[Trainer, nn.Module]:
-            layer = linear_head(encoder.num_features, splits.num_classes, self.init_std)
-            trainer = self._trainer(frozen, layer, splits.train.labelled)
-            return trainer, Classifier(frozen, layer)
+            train = splits.train.labelled
+            head: nn.Module = linear_head(encoder.num_features, splits.num_classes, self.init_std)
+            if self.standardise:
+                head = nn.Sequential(Standardisation(*unit_moments(frozen, train)), head)
+            return self._trainer(frozen, head, train), Classifier(frozen, head)
 
         fitting = TrainedFitting(self.fit.seed, build)
         return BestOnTest(fitting, splits.test) if self.best_on_test else fitting
@@ -85,14 +93,14 @@ class LinearEvaluation:
         plain = isinstance(self.augment, Pipeline) and not self.augment.transforms
         return plain and self.attack is None and self.encoder_mode == "eval"
 
-    def _trainer(self, frozen: Encoder, layer: nn.Linear, train: ImageSet) -> Trainer:
+    def _trainer(self, frozen: Encoder, head: nn.Module, train: ImageSet) -> Trainer:
         if not self.is_cached:
-            method = _LinearLayer(frozen, layer, self.augment, self.attack, self.encoder_mode)
+            method = _LinearLayer(frozen, head, self.augment, self.attack, self.encoder_mode)
             return self.fit.trainer(method, train)
         options = self.fit.options
         known = FeatureSet(self._features(frozen, train), train.labels)
         fit = replace(self.fit, options=replace(options, channels_last=False, compile=False))
-        return fit.trainer(_LinearLayer(nn.Identity(), layer, self.augment, None, "eval"), known)
+        return fit.trainer(_LinearLayer(nn.Identity(), head, self.augment, None, "eval"), known)
 
     @torch.no_grad()
     def _features(self, frozen: Encoder, train: ImageSet) -> Tensor:
@@ -117,6 +125,28 @@ class LinearEvaluation:
         return distributed.gather(torch.cat(parts))[: len(train)]
 
 
+class Standardisation(nn.Module):
+    """Features (N, D) of unit length, less a mean, in units of a deviation.
+
+    Parameters
+    ----------
+    mean, variance : Tensor
+        Of shape (D,).
+    """
+
+    mean: Tensor
+    deviation: Tensor
+
+    def __init__(self, mean: Tensor, variance: Tensor) -> None:
+        super().__init__()
+        self.register_buffer("mean", mean)
+        self.register_buffer("deviation", torch.sqrt(variance + 1e-5))  # as the authors' code
+
+    def forward(self, features: Tensor) -> Tensor:
+        """Return features of the same shape."""
+        return (F.normalize(features, dim=1) - self.mean) / self.deviation
+
+
 class FeatureSet(ImageSet):
     """Features (N, D) in the place of images."""
 
@@ -131,7 +161,7 @@ class _LinearLayer(Method):
     def __init__(
         self,
         frozen: nn.Module,
-        layer: nn.Linear,
+        layer: nn.Module,
         augment: Augmentation,
         attack: PGD | None,
         encoder_mode: Mode,

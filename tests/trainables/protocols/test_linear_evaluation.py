@@ -102,6 +102,21 @@ def test_features_computed_once_give_the_same_layer_bit_for_bit(some_digits, con
     assert all(torch.equal(value, found[name]) for name, value in expected.items())
 
 
+@pytest.mark.parametrize("augment", [Pipeline(), not_said_to_be_nothing])
+def test_standardised_features_are_those_of_mean_shifts_evaluation(some_digits, conv, augment):
+    with torch.no_grad():  # as in the authors' code, step by step
+        features = conv.eval()(some_digits.train.pixels(slice(None)))
+        features = features / features.norm(2, dim=1, keepdim=True)
+        variance, mean = torch.var_mean(features, dim=0)
+    plain = finish(protocol(fit(max_epochs=2), augment)(conv, some_digits)).head
+    head = finish(protocol(fit(max_epochs=2), augment, standardise=True)(conv, some_digits)).head
+    shown = conv(some_digits.val.pixels(slice(None)))
+    expected = (shown / shown.norm(2, dim=1, keepdim=True) - mean) / torch.sqrt(variance + 1e-5)
+    torch.testing.assert_close(head[0](shown), expected, atol=1e-4, rtol=1e-4)
+    assert [name for name, _ in head.named_parameters()] == ["1.weight", "1.bias"]
+    assert not torch.equal(head[1].weight, plain.weight)
+
+
 def images_seen(a_protocol, encoder, splits):
     seen = []
     encoder.register_forward_hook(lambda *call: seen.append(len(call[-1])))
