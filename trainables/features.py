@@ -39,7 +39,7 @@ def unit_moments(
     mine = rows.tensor_split(distributed.world_size())[distributed.rank()]
     sums = torch.zeros(2, encoder.num_features, dtype=torch.float64, device=rows.device)
     with in_mode(encoder, "eval"):
-        for pixels in images.in_turn(mine.split(_fitting(batch_size, images.images.shape))):
+        for pixels in images.in_turn(torch.split(mine, _fitting(batch_size, images.images.shape))):
             unit = F.normalize(encoder(pixels).double(), dim=1)
             sums += torch.stack([unit.sum(dim=0), unit.square().sum(dim=0)])
     mean, square = distributed.sum_over_ranks(sums) / len(images)

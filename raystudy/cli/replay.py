@@ -7,10 +7,11 @@ from raystudy.config import compose, scopes
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
+from raystudy.search.listed_space import ARM
 from raystudy.storage.folders import StudyFolder
 from raystudy.study import command
 from raystudy.study.open_tracker import open_tracker
-from raystudy.study.replay import replay_command, trial_overrides
+from raystudy.study.replay import replay_command, trial_name, trial_overrides
 from raystudy.study.stored import find_run
 from raystudy.study.tracker import Tracker
 
@@ -33,11 +34,14 @@ def replay(run: str, overrides: Sequence[str]) -> int:
         line = tags["raystudy.command"]
         folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
         if (folder.path / "study.json").is_file():
-            _, own, _ = command.read_train(line)
-            continuation.refuse_changed_trial(folder, [*own, *moved])
+            name, own, _ = command.read_train(line)
+            continuation.refuse_changed_trial(folder, name, [*own, *moved])
     else:
         study, trial = find_run(output_dir, run)
-        continuation.refuse_changed_trial(study.folder, [*trial_overrides(study, trial), *moved])
+        own = trial_overrides(study, trial)
+        continuation.refuse_changed_trial(
+            study.folder, trial_name(study, trial), [*own, *moved], trial.params.get(ARM)
+        )
         line = replay_command(study, trial)
     name, own, folders = command.read_train(line)
     return train.start(name, [*own, *overrides], folders).exit_code

@@ -9,6 +9,8 @@ from raystudy.config import compose, override, scopes
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 
+ABSENT = "absent"
+
 
 def recipe_of(settings: DictConfig, axes: Collection[str] | None = None) -> dict[str, Any]:
     """Return every setting that the results depend on, by its path.
@@ -65,9 +67,15 @@ def refuse_another(
         return
     path, (then, since) = next(iter(changed.items()))
     more = f" ({len(changed) - 1} more settings differ)" if len(changed) > 1 else ""
+    if then == ABSENT:
+        what = f"without {path}, which the YAML now sets to {since}{more}; take it out"
+    elif since == ABSENT:
+        what = f"with {path}={then}, which the YAML no longer has{more}; put it back"
+    else:
+        what = f"with {path}={then}, for which the YAML now says {since}{more}; put it back"
     raise UserError(
-        f"{study_id} was started with {path}={then}, for which the YAML now says {since}{more}; "
-        f"put it back, or start another study."
+        f"{study_id} was started {what}, or start another study; if it is raystudy's own YAML, "
+        f"continue with the version that started it."
     )
 
 
@@ -87,11 +95,22 @@ def changes(
     # Earlier versions kept a few settings more than the results depend on.
     asked = (*_asked(axes), Scope.SPACE)
     for path in scopes.select({**before, **now}, asked):
-        values = before.get(path, "absent"), now.get(path, "absent")
+        values = before.get(path, ABSENT), now.get(path, ABSENT)
         later = path not in before and _is_of_splits(path)  # not kept by format 1
         if values[0] != values[1] and compose.UNKNOWN not in values and not later:
             found[path] = values
     return found
+
+
+def relative(own: Mapping[str, Any], to: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings of a recipe that another does not have so; `absent` where it has none."""
+    paths = {**to, **own}
+    return {p: own.get(p, ABSENT) for p in paths if own.get(p, ABSENT) != to.get(p, ABSENT)}
+
+
+def absolute(differing: Mapping[str, Any], to: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the whole recipe of what `relative` returned."""
+    return {path: value for path, value in {**to, **differing}.items() if value != ABSENT}
 
 
 def same_data(before: Mapping[str, Any] | None, settings: DictConfig) -> bool:

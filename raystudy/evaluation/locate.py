@@ -7,11 +7,12 @@ from pathlib import Path
 
 from omegaconf import DictConfig, OmegaConf
 
-from raystudy.config import compose, override, recipe, scopes
+from raystudy.config import compose, override, scopes
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.config.spec import RECIPE
 from raystudy.errors import UserError
+from raystudy.search.listed_space import ARM
 from raystudy.storage.folders import (
     StudyFolder,
     TrialFolder,
@@ -19,7 +20,7 @@ from raystudy.storage.folders import (
     nearest_study,
     open_study_folder,
 )
-from raystudy.storage.manifest import Manifest
+from raystudy.study import continuation
 from raystudy.study.open_tracker import open_tracker
 from raystudy.study.replay import trial_name, trial_overrides
 from raystudy.study.stored import StoredStudy
@@ -155,7 +156,7 @@ def _of_file(
 def _of_trial(
     folder: StudyFolder, number: int | None, asked: Sequence[str], weights: Path | None = None
 ) -> Origin:
-    manifest = folder.read_manifest()
+    manifest, arm = folder.read_manifest(), None
     ignored = [t for t in scopes.without(asked, MAY_CHANGE) if override.node_of(t) != "data"]
     if ignored:
         raise UserError(
@@ -171,10 +172,13 @@ def _of_trial(
         study = StoredStudy(folder)
         if number is None:
             number = _best_of(study)
-        overrides = trial_overrides(study, study.trial(number))
-        name = trial_name(study, study.trial(number))
-        label = f"{folder.id}/{number}"
-    _refuse_another_network(folder, manifest, label)
+        trial = study.trial(number)
+        overrides, name = trial_overrides(study, trial), trial_name(study, trial)
+        label, arm = f"{folder.id}/{number}", trial.params.get(ARM)
+    # Weights whose YAML now builds another network, or feeds it otherwise.
+    continuation.refuse_changed_recipe(
+        folder, manifest, arm=arm, label=label, only=scopes.is_of_network
+    )
     kept = weights or _kept(folder.trial(number), label)
     usual = kept == _usual(folder.trial(number))
     return Origin(
@@ -200,17 +204,6 @@ def _best_of(study: StoredStudy) -> int:
             f"them)."
         )
     raise UserError(f"{study.id} has no complete trial yet; name one: {study.id}/0.")
-
-
-def _refuse_another_network(folder: StudyFolder, manifest: Manifest, label: str) -> None:
-    """Refuse weights whose YAML now builds another network, or feeds it otherwise."""
-    if manifest.recipe is None:
-        return
-    if manifest.kind == "train":
-        settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
-    else:
-        _, settings = StoredStudy(folder).composed
-    recipe.refuse_another(label, manifest.recipe, settings, only=scopes.is_of_network)
 
 
 def _kept(trial: TrialFolder, label: str) -> Path:

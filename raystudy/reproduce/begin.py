@@ -46,6 +46,7 @@ def start(
         reproduce=plan,
     )
     first_settings = stored.arm_settings(manifest)
+    first_recipe = recipe.recipe_of(first_settings)
     checked = _check(plan, of_all, search_path)
     file = plan.table.replace("/", "-")
     manifest = Manifest.start(
@@ -55,9 +56,15 @@ def start(
         search_path,
         data=str(first_settings.data.name),
         study=_section(compose.plain(first_settings.study), plan, file),
-        recipe=recipe.recipe_of(first_settings),
+        recipe=first_recipe,
         images=images.cut_of(checked.splits),
         reproduce=plan,
+        arm_recipes={
+            name: recipe.relative(
+                recipe.recipe_of(stored.arm_settings(manifest, name=name)), first_recipe
+            )
+            for name in plan.arms
+        },
     )
     folder = create_study_folder(
         results_folder_among(of_all), f"{file}-{plan.tier}", first_settings.study.id

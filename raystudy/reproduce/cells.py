@@ -122,7 +122,7 @@ def _how_to_measure(cell: Cell, runs: Sequence[Run]) -> str:
 
 def _measured_otherwise(cell: Cell, run: Run) -> str:
     record = run.records.get(str(cell.suite))
-    if cell.column.measure or cell.column.score or cell.column.source or record is None:
+    if cell.column.measure or cell.column.score or record is None:
         return ""
     if record["weights"] != LAST_WEIGHTS:
         return f"weights {record['weights']}, not those of the last epoch"

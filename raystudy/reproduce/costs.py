@@ -42,31 +42,33 @@ IMAGES = {  # to train on, the validation images left out
     "restricted_imagenet": 231_000,
     "image_folder": 15_000,
 }
-FLOPS = {32: 1.1e9, 50: 2.6e9, 224: 4.1e9}  # of a pass: ResNet-18 and 50 on CIFAR, 50 on ImageNet
+# Of a pass: ResNet-18 on 32 and 64 pixels, ResNet-50 on CIFAR, on ImageNet.
+FLOPS = {32: 1.1e9, 64: 4.4e9, 50: 2.6e9, 224: 4.1e9}
 H100_FLOPS = 2.5e14  # sustained: what plain ResNet-18 training reaches, a quarter of the peak
 CORE_PASSES = 8000.0  # a second of a CPU core, of the reduced tiers' three convolutions, 32 pixels
 DIGITS_PASSES = 10_000.0  # the same of digits
-CHECKPOINT = {32: 0.14e9, 50: 0.28e9, 224: 0.3e9}  # bytes: weights, momentum, projector
+# Bytes: weights, momentum, projector.
+CHECKPOINT = {32: 0.14e9, 64: 0.14e9, 50: 0.28e9, 224: 0.3e9}
 
 
 @dataclass(frozen=True, kw_only=True)
 class Cost:
-    """Round numbers.
+    """Round numbers; none of a table with a method or data that are not raystudy's own.
 
     Parameters
     ----------
     trainings : int
-    passes : float
-    hours : float
+    passes : float, optional
+    hours : float, optional
         On one H100 of the full tier, of two CPU cores of the others.
-    disk : float
+    disk : float, optional
         Bytes.
     """
 
     trainings: int
-    passes: float
-    hours: float
-    disk: float
+    passes: float | None = None
+    hours: float | None = None
+    disk: float | None = None
 
 
 def of_tier(table: Table, name: str) -> Cost | None:
@@ -75,6 +77,9 @@ def of_tier(table: Table, name: str) -> Cost | None:
     if table.unavailable or tier is None or tier.unavailable:
         return None
     job = arms.job_of(table, tier)
+    trainings = tier.seeds * len(job.arms)
+    if any(arm.study not in PASSES or _data(arm) not in IMAGES for arm in job.arms.values()):
+        return Cost(trainings=trainings)
     passes = hours = disk = 0.0
     for arm in job.arms.values():
         own = tier.seeds * _passes(arm)
@@ -87,7 +92,6 @@ def of_tier(table: Table, name: str) -> Cost | None:
             rate = DIGITS_PASSES if name == SMOKE else CORE_PASSES * _speed(arm)
             hours += own / rate / 2 / 3600
             disk += tier.seeds * 1e6
-    trainings = tier.seeds * len(job.arms)
     return Cost(trainings=trainings, passes=passes, hours=hours, disk=disk)
 
 
@@ -128,6 +132,8 @@ def _own_epochs(study: str, data: str) -> float:
 
 
 def _size(arm: Arm) -> int:
+    if _data(arm) in ("stl10", "tiny_imagenet"):
+        return 64
     if "imagenet" in _data(arm):
         return 224
     resnet50 = arm.study in ("suncet", "simclr_ce", "fast_at", "cross_entropy")

@@ -68,7 +68,8 @@ def other_protocol(cell: Cell, record: Mapping[str, Any]) -> str:
             return f"{key}: {record[key]} for {wanted}"
     settings = _composed("swaro", (f"data={data}", f"+suite={cell.suite}"), ())
     suite: Any = OmegaConf.to_container(settings.suite, resolve=True)
-    for group, name in (("protocols", cell.protocol), ("attacks", column.attack)):
+    attacks = "attacks" if column.source is None else "transfers"
+    for group, name in (("protocols", cell.protocol), (attacks, column.attack)):
         if name == CLEAN:
             continue
         if name not in record["suite"].get(group, {}):

@@ -109,12 +109,15 @@ def _ran(entry: Mapping[str, Any]) -> str:
 
 
 def _time(own: Mapping[str, Any]) -> str:
-    return terminal.duration(3600 * own["hours"]) if "hours" in own else "-"
+    if "trainings" not in own:
+        return "-"
+    hours = own["hours"]
+    return f"{own['trainings']} trainings" if hours is None else terminal.duration(3600 * hours)
 
 
 def _cost(tier: str, own: Mapping[str, Any]) -> str:
-    if "passes" not in own:
-        return "-"
+    if own.get("passes") is None:
+        return _time(own)
     where = "one H100" if tier == "full" else "2 cores"
     return f"{own['passes']:.0e}, {_time(own)} on {where}, {terminal.size(own['disk'])}"
 

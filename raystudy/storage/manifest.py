@@ -66,6 +66,8 @@ class Manifest:
         Of a confirm.
     reproduce : ReproducePlan, optional
         Of a reproduction.
+    arm_recipes : mapping of str to mapping
+        Of a reproduction, whose `recipe` is its first arm's: in what each arm's own differs.
     """
 
     kind: Kind
@@ -81,6 +83,7 @@ class Manifest:
     drivers: tuple[Mapping[str, Any], ...] = ()
     confirm: ConfirmPlan | None = None
     reproduce: ReproducePlan | None = None
+    arm_recipes: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @classmethod
     def start(
@@ -97,6 +100,7 @@ class Manifest:
         measured_on: Mapping[str, int] | None = None,
         confirm: ConfirmPlan | None = None,
         reproduce: ReproducePlan | None = None,
+        arm_recipes: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> "Manifest":
         """Return the manifest of a study that this process starts."""
         return cls(
@@ -113,6 +117,7 @@ class Manifest:
             drivers=(asdict(provenance.collect()),),
             confirm=confirm,
             reproduce=reproduce,
+            arm_recipes=arm_recipes or {},
         )
 
     def continued(
@@ -171,6 +176,7 @@ class Manifest:
             drivers=(drivers,) if isinstance(drivers, Mapping) else tuple(drivers),
             confirm=None if confirm is None else ConfirmPlan.read(confirm),
             reproduce=None if reproduce is None else ReproducePlan.read(reproduce),
+            arm_recipes=values.get("arm_recipes", {}),
         )
         if found.kind not in get_args(Kind):
             raise ValueError(f"there is no kind '{found.kind}'")

@@ -268,17 +268,22 @@ def race_settings(manifest: Manifest, later: Sequence[str] = ()) -> DictConfig:
 ARM_SAMPLER = "raystudy.reproduce.arm_sampler.ArmSampler"
 
 
-def arm_settings(manifest: Manifest, later: Sequence[str] = ()) -> DictConfig:
-    """Return the configuration of a reproduction's first arm, with what holds for all.
+def arm_settings(
+    manifest: Manifest, later: Sequence[str] = (), name: str | None = None
+) -> DictConfig:
+    """Return the configuration of a reproduction's arm, with what holds for all.
 
     Parameters
     ----------
     manifest : Manifest
     later : sequence of str
         What this process was asked to change.
+    name : str, optional
+        Of the arm; the first if left out.
     """
     assert manifest.reproduce is not None
-    arm = next(iter(manifest.reproduce.arms.values()))
+    arms = manifest.reproduce.arms
+    arm = arms[next(iter(arms)) if name is None else name]
     overrides = [*arm.overrides, *manifest.overrides, *later, "trial_scheduler=none"]
     settings = compose.load(arm.study, overrides, manifest.search_path)
     settings.sampler = {"_target_": ARM_SAMPLER}

@@ -47,6 +47,30 @@ def test_another_recipe_is_refused(later):
         recipe.refuse_another("s-1", kept(), compose.load("swaro", [later]))
 
 
+@pytest.mark.parametrize(
+    ("then", "now", "said"),
+    [
+        ({}, {"new": 1}, "without new, which the YAML now sets to 1; take it out"),
+        ({"old": 1}, {}, "with old=1, which the YAML no longer has; put it back"),
+    ],
+)
+def test_a_setting_that_came_or_went_is_named(then, now, said):
+    before = kept() | {f"trainer.{name}": value for name, value in then.items()}
+    settings = compose.load("swaro", [f"+trainer.{name}={value}" for name, value in now.items()])
+    with pytest.raises(
+        UserError, match=said.replace("new", "trainer.new").replace("old", "trainer.old")
+    ):
+        recipe.refuse_another("s-1", before, settings)
+
+
+def test_a_recipe_is_whole_again_from_its_differences():
+    one, other = kept(), kept("encoder=resnet18", "seed=3")
+    differing = recipe.relative(other, one)
+    assert recipe.absolute(differing, one) == other
+    assert len(differing) < len(other) / 4
+    assert recipe.relative(one, one) == {}
+
+
 def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
     monkeypatch.setenv("RAYSTUDY_HOME", str(tmp_path))
     study, search_path = tmp_path / "own.yaml", [str(tmp_path)]

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from raystudy.cli.main import main
+from raystudy.config import catalogue
 from raystudy.errors import EXIT_DONE, EXIT_FAILED, EXIT_WRONG_INPUT
 
 TABLE = """\
@@ -17,7 +18,7 @@ columns:
   neighbours: {}
 rows:
   SimCLR: {study: simclr, printed: "90.0"}
-  SuNCEt: {study: suncet, where: {labels.switch_off: 1}, printed: "95.0"}
+  SuNCEt: {study: own, where: {labels.switch_off: 1}, printed: "95.0"}
 claims:
   labels: {words: labels help, kind: greater, rows: [SuNCEt, SimCLR], columns: [neighbours]}
 tiers:
@@ -34,6 +35,10 @@ def write_table(tmp_path_factory):
     folder = tmp_path_factory.mktemp("yaml")
     (folder / "published").mkdir()
     (folder / "published" / "mine_table1.yaml").write_text(TABLE)
+    (folder / "own.yaml").write_text("defaults: [suncet, _self_]\n")
+    recipe = folder / "recipe" / "own" / "digits.yaml"
+    recipe.parent.mkdir(parents=True)
+    recipe.write_text((catalogue.PACKAGED / "recipe/suncet/digits.yaml").read_text())
     return folder
 
 
@@ -97,6 +102,10 @@ def test_the_list_and_the_page_know_what_was_run(results, mine, tmp_path, capsys
     listed = {entry["table"]: entry for entry in json.loads(capsys.readouterr().out)}
     assert listed["mine/table1"]["tiers"]["smoke"]["study"] == "mine-table1-smoke-1"
     assert listed["swaro/table8"]["tiers"]["full"]["trainings"] == 27
+    own = listed["mine/table1"]["tiers"]["full"]  # of a method that nobody has measured
+    assert (own["trainings"], own["passes"], own["hours"]) == (4, None, None)
+    assert main(words) == EXIT_DONE
+    assert "4 trainings" in capsys.readouterr().out
     page = tmp_path / "page.html"
     assert main([*words, f"--page={page}"]) == EXIT_DONE
     assert "Mine Table 1" in page.read_text()
@@ -125,6 +134,38 @@ def test_wrong_input_gets_a_sentence(results, mine, capsys, words, said):
     assert main(["reproduce", *words[:place], *more, *words[place:]]) == EXIT_WRONG_INPUT
     assert said in capsys.readouterr().err
     assert not (results / "studies" / "mine-table1-smoke-2").exists()
+
+
+@pytest.fixture
+def changed(mine):
+    """The YAML of the second arm's method weighs its loss otherwise now."""
+    path = mine / "own.yaml"
+    before = path.read_text()
+    path.write_text(f"{before}method: {{weight: 2.0}}\n")
+    yield
+    path.write_text(before)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["resume", "mine-table1-smoke-1"], *(["replay", f"mine-table1-smoke-1/{n}"] for n in (0, 1))],
+    ids=" ".join,
+)
+@pytest.mark.usefixtures("changed")
+def test_every_arm_is_held_to_the_yaml_it_was_started_with(results, capsys, words):
+    code = main([*words, f"output_dir={results}", *(["tracker=none"] if "replay" in words else [])])
+    said = (
+        "SuNCEt of mine-table1-smoke-1 was started with method.weight=1.0, for which the YAML now"
+    )
+    is_other = words[1].endswith("/0")  # of an arm whose YAML is as it was
+    assert (code, said in capsys.readouterr().err) == ((0, False) if is_other else (2, True))
+
+
+@pytest.mark.usefixtures("changed")
+def test_weights_of_a_later_arm_are_taken_up_by_no_other_network(results, capsys):
+    words = ["evaluate", "suite=suncet_table4", f"output_dir={results}"]
+    assert main([words[0], "mine-table1-smoke-1/1", *words[1:]]) == EXIT_WRONG_INPUT
+    assert "SuNCEt of mine-table1-smoke-1/1 was started with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
