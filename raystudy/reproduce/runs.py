@@ -113,7 +113,7 @@ class Run:
         if record is None or cell.protocol not in record["protocols"]:
             return None
         if column.source is not None:
-            return self._transferred(cell)
+            return self._transferred(cell, record)
         return _of_record(record["protocols"][cell.protocol], cell)
 
     def _score(self, cell: Cell) -> Measured | None:
@@ -123,7 +123,7 @@ class Run:
         value = 100 * record["scores"][cell.column.score]
         return Measured(value=value, fingerprint=record["fingerprint"])
 
-    def _transferred(self, cell: Cell) -> Measured | None:
+    def _transferred(self, cell: Cell, own: Mapping[str, Any]) -> Measured | None:
         found = self.records.get(f"{cell.suite}-transfer")
         if found is None:
             return None
@@ -137,7 +137,12 @@ class Run:
                 place = (found["networks"].index(source), found["networks"].index(label))
                 share = matrix["accuracy"][place[0]][place[1]]
                 right = matrix["right"][place[0]][place[1]]
-                return Measured(value=100 * share, right=right, images=found["images"])
+                return Measured(
+                    value=100 * share,
+                    fingerprint=_of_transfer(own, cell),
+                    right=right,
+                    images=found["images"],
+                )
         return None
 
 
@@ -184,6 +189,14 @@ def _of_record(found: Mapping[str, Any], cell: Cell) -> Measured | None:
             masked = tuple(words for all_ in found["warnings"].values() for words in all_)
             return _share(row, worst=worst[0] if worst else None, masked=masked)
     return None
+
+
+def _of_transfer(own: Mapping[str, Any], cell: Cell) -> str:
+    """Return the fingerprint of an attack whose images go from network to network."""
+    suite = {**own["suite"], "attacks": own["suite"].get("transfers", {})}
+    context = {name: own[name] for name in evaluated.CONTEXT}
+    attack, epsilon = cell.column.attack, cell.column.epsilon
+    return evaluated.fingerprint(suite, context, str(cell.protocol), attack, epsilon)
 
 
 def _share(

@@ -30,6 +30,9 @@ MODULES_OF_FORMAT_1 = {
 }
 
 
+CONTEXT = ("data", "data_fingerprint", "split", "images", "seed")  # of a record
+
+
 def fingerprint(
     recipe: Mapping[str, Any],
     context: Mapping[str, Any],

@@ -166,3 +166,51 @@ def test_the_head_says_which_difference_could_be_seen():
     seen = judgement.document(JOB, runs(), tier="full")["seen"]["clean"]
     assert seen["seeds"] == 3
     assert seen["difference"] > seen["sd"]
+
+
+SHOWN = register.read("swaro/table4")
+SHOWN_JOB = arms.job_of(SHOWN, SHOWN.tiers["full"])
+SHOWN_SUITE = OmegaConf.to_container(
+    compose.load("swaro", ["data=cifar10", "+suite=swaro_table4"]).suite, resolve=True
+)
+
+
+def shown(percent, suite=SHOWN_SUITE, seeds=3):
+    """RoCL on images made on AT, in 8/255."""
+    names, share = ["a/0", "a/1"], percent / 100
+    attack = {"attack": "transfer_linf", "norm": "linf", "epsilon": 8 / 255}
+    matrix = {"accuracy": [[0, share]] * 2, "right": [[0, round(10000 * share)]] * 2}
+    transfer = {"networks": names, "images": 10000, "matrices": [attack | matrix]}
+    transfer["sources"] = {"AT": "a/0"}
+    own = record(80, 40, suite=SUITE) | {"suite": suite}
+    return [
+        replace(
+            run(seed, 0, 0, arm="RoCL"),
+            study="a",
+            trial=1,
+            records={"swaro_table4": own, "swaro_table4-transfer": transfer},
+        )
+        for seed in range(seeds)
+    ]
+
+
+def on_images_of_at(given):
+    found = judgement.document(SHOWN_JOB, given, tier="full")
+    return next(c for c in found["cells"] if (c["row"], c["column"]) == ("RoCL", "AT 8/255"))
+
+
+def weaker():
+    change = {"transfers": {"transfer_linf": {"adversary": {"steps": 5}}}}
+    return OmegaConf.to_container(OmegaConf.merge(copy.deepcopy(SHOWN_SUITE), change))
+
+
+def test_images_made_on_another_network_are_judged_like_any_attack():
+    assert on_images_of_at(shown(82.03))["verdict"] == "reproduced"
+    found = on_images_of_at(shown(82.03, weaker()))
+    assert (found["verdict"], "steps: 5 for 20" in found["words"]) == ("other protocol", True)
+
+
+def test_images_made_in_two_ways_are_refused():
+    mixed = [*shown(82.03, seeds=1), *shown(82.03, weaker(), seeds=2)[1:]]
+    with pytest.raises(UserError, match="measured in 2 ways"):
+        on_images_of_at(mixed)
