@@ -14,8 +14,7 @@ from raystudy.evaluation import register
 from raystudy.evaluation.published_table import Table
 from raystudy.reproduce import begin, existing, outputs, overview, references, run
 from raystudy.storage.file_names import readable
-from raystudy.storage.folders import write_atomically
-from raystudy.study.stored import StoredStudy
+from raystudy.storage.folders import open_study_folder, write_atomically
 
 
 def reproduce(
@@ -97,7 +96,7 @@ def _judge(
     twice = [one for one in dict.fromkeys(ids) if ids.count(one) > 1]
     if twice:
         raise UserError(f"--from: {twice[0]} is given twice, which counts once; give it once.")
-    found = existing.judge(table, [StoredStudy.open(output_dir, one) for one in ids], search_path)
+    found = existing.judge(table, [open_study_folder(output_dir, one) for one in ids], search_path)
     reference = references.read(found["table"], found["tier"], search_path)
     found["reference"] = references.compare(found, reference)
     outputs.show(console, found, as_json=as_json)

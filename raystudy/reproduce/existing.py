@@ -1,8 +1,11 @@
 """Judge studies that exist: reproductions of the table, and trials trained as its rows are."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
+from omegaconf import DictConfig
+
+from raystudy.config import compose
 from raystudy.errors import UserError
 from raystudy.evaluation.published_table import Table, Tier
 from raystudy.reproduce import arms, departures, judgement
@@ -10,13 +13,15 @@ from raystudy.reproduce.arms import FULL, Job
 from raystudy.reproduce.judgement import Found
 from raystudy.reproduce.runs import Run, of_reproduction
 from raystudy.search.listed_space import SEED
+from raystudy.storage.folders import StudyFolder
+from raystudy.storage.manifest import Manifest
 from raystudy.storage.plans import Arm, ReproducePlan
 from raystudy.study.replay import trial_name, trial_overrides
 from raystudy.study.stored import StoredStudy
 
 
-def judge(table: Table, studies: Sequence[StoredStudy], search_path: Sequence[str]) -> Found:
-    """Return the document of studies that were run before.
+def judge(table: Table, studies: Sequence[StudyFolder], search_path: Sequence[str]) -> Found:
+    """Return the document of studies, and single trainings, that were run before.
 
     Raises
     ------
@@ -24,8 +29,10 @@ def judge(table: Table, studies: Sequence[StoredStudy], search_path: Sequence[st
         If a study is of another table, if none of its trials is trained as a row, if two have the
         same run, or if their tiers or measurement settings differ.
     """
-    plans = {study.id: study.manifest.reproduce for study in studies}
-    _refuse_other_tables(table, studies)
+    manifests = {study.id: study.read_manifest() for study in studies}
+    plans = {name: manifest.reproduce for name, manifest in manifests.items()}
+    for name, manifest in manifests.items():
+        _refuse_other_table(table, name, manifest)
     tiers = {plan.tier if plan else FULL for plan in plans.values()}
     if len(tiers) > 1:
         raise UserError(
@@ -36,24 +43,28 @@ def judge(table: Table, studies: Sequence[StoredStudy], search_path: Sequence[st
     job = _job(table, tier, [plan for plan in plans.values() if plan])
     runs: list[Run] = []
     for study in studies:
-        own = of_reproduction(study) if plans[study.id] else _matched(job, study)
+        if manifests[study.id].kind == "train":
+            own = [_trained(job, study, manifests[study.id])]
+        elif plans[study.id]:
+            own = of_reproduction(StoredStudy(study))
+        else:
+            own = _matched(job, StoredStudy(study))
         _refuse_twice(runs, own)
         runs += own
     return judgement.document(job, runs, tier=tier, search_path=search_path)
 
 
-def _refuse_other_tables(table: Table, studies: Sequence[StoredStudy]) -> None:
-    for study in studies:
-        plan = study.manifest.reproduce
-        if plan is not None and plan.table != table.name:
-            raise UserError(
-                f"--from {study.id}: it is a reproduction of {plan.table}, not of {table.name}."
-            )
-        if study.manifest.confirm is not None:
-            raise UserError(
-                f"--from {study.id}: it is a confirm, whose arms were chosen by their own results; "
-                f"give a search or a reproduction."
-            )
+def _refuse_other_table(table: Table, study: str, manifest: Manifest) -> None:
+    plan = manifest.reproduce
+    if plan is not None and plan.table != table.name:
+        raise UserError(
+            f"--from {study}: it is a reproduction of {plan.table}, not of {table.name}."
+        )
+    if manifest.confirm is not None:
+        raise UserError(
+            f"--from {study}: it is a confirm, whose arms were chosen by their own results; give "
+            f"a search, a training or a reproduction."
+        )
 
 
 def _job(table: Table, tier: str, plans: Sequence[ReproducePlan]) -> Job:
@@ -76,20 +87,43 @@ def _matched(job: Job, study: StoredStudy) -> list[Run]:
         if trial.summary.state == "running":
             continue
         overrides = trial_overrides(study, trial)
-        own = [text for text in overrides if not text.startswith(f"{SEED}=")]
-        arm = Arm(study=trial_name(study, trial), overrides=tuple(own))
+        arm = _arm(trial_name(study, trial), overrides)
         name, departs = _nearest(job, arm, study.manifest.search_path)
         if name and not departs:
-            found.append(Run.of(study, trial, name, _seed(study, overrides)))
+            seed = _seed(overrides, study.composed[1])
+            found.append(Run.of(study, trial, name, seed))
         elif name and not nearest:
-            path, words = next(iter(departs.items()))
-            nearest = f"; from {name} trial {trial.summary.number} departs by {path}, {words}"
+            nearest = f"; from {name} trial {trial.summary.number} {_departs(departs)}"
     if not found:
         raise UserError(
             f"--from {study.id}: none of its trials was trained as a row of {job.table.name}"
             f"{nearest}."
         )
     return found
+
+
+def _trained(job: Job, study: StudyFolder, manifest: Manifest) -> Run:
+    """Return a single training, trained as an arm is at the paper's own scale."""
+    settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
+    arm = _arm(manifest.name, manifest.overrides)
+    name, departs = _nearest(job, arm, manifest.search_path)
+    if not name or departs:
+        nearest = f"; from {name} it {_departs(departs)}" if name else ""
+        raise UserError(
+            f"--from {study.id}: it was not trained as a row of {job.table.name}{nearest}."
+        )
+    seed = _seed(manifest.overrides, settings)
+    return Run.of_training(study, int(settings.max_epochs), name, seed)
+
+
+def _arm(study: str, overrides: Sequence[str]) -> Arm:
+    own = [text for text in overrides if not text.startswith(f"{SEED}=")]
+    return Arm(study=study, overrides=tuple(own))
+
+
+def _departs(departs: Mapping[str, str]) -> str:
+    path, words = next(iter(departs.items()))
+    return f"departs by {path}, {words}"
 
 
 def _nearest(job: Job, arm: Arm, search_path: Sequence[str]) -> tuple[str, dict[str, str]]:
@@ -99,9 +133,9 @@ def _nearest(job: Job, arm: Arm, search_path: Sequence[str]) -> tuple[str, dict[
     return min(found.items(), key=lambda one: len(one[1]), default=("", {}))
 
 
-def _seed(study: StoredStudy, overrides: Sequence[str]) -> int:
+def _seed(overrides: Sequence[str], settings: DictConfig) -> int:
     given = [text.partition("=")[2] for text in overrides if text.startswith(f"{SEED}=")]
-    return int(given[-1]) if given else int(study.composed[1].seed)
+    return int(given[-1]) if given else int(settings.seed)
 
 
 def _refuse_twice(known: Sequence[Run], more: Sequence[Run]) -> None:

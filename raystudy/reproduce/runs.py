@@ -8,8 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from raystudy.config.budget import MEASURES
+from raystudy.config.spec import RECIPE
+from raystudy.errors import UserError
 from raystudy.evaluation.published_table import CLEAN, HOURS, PERCENT, Cell
 from raystudy.search.listed_space import ARM, SEED
+from raystudy.storage.checkpoint import TrialCheckpoint
+from raystudy.storage.folders import StudyFolder
 from raystudy.study import evaluated
 from raystudy.study.stored import StoredStudy, StoredTrial
 from raystudy.trial.info import TrialState
@@ -57,7 +61,8 @@ class Run:
     state : TrialState
     reason : str
         Why it ended, for states other than complete.
-    seconds : float
+    seconds : float, optional
+        Not known of a single training.
     passes : float
         Images through an encoder and gradients back.
     metrics : mapping of str to float
@@ -73,7 +78,7 @@ class Run:
     trial: int
     state: TrialState
     reason: str
-    seconds: float
+    seconds: float | None
     passes: float
     metrics: Mapping[str, float]
     folder: Path
@@ -84,7 +89,6 @@ class Run:
         """Read a trial of a study as a run of an arm."""
         summary = trial.summary
         folder = study.trial_folder(summary.number).path
-        costs = (summary.metrics.get(name, 0.0) for name in MEASURES["passes"])
         return cls(
             arm=arm,
             seed=seed,
@@ -93,17 +97,49 @@ class Run:
             state=summary.state,
             reason=summary.reason,
             seconds=summary.seconds,
-            passes=math.fsum(costs),
+            passes=_passes(summary.metrics),
             metrics=summary.metrics,
             folder=folder,
             records=_records(folder / "evaluations"),
+        )
+
+    @classmethod
+    def of_training(cls, study: StudyFolder, epochs: int, arm: str, seed: int) -> "Run":
+        """Read a training of ``raystudy train`` as a run of an arm.
+
+        Raises
+        ------
+        UserError
+            If it has not been trained to its end.
+        """
+        trial = study.trial(RECIPE)
+        there = trial.last_checkpoint.is_file()
+        checkpoint = TrialCheckpoint.load(trial.last_checkpoint) if there else None
+        if checkpoint is None or checkpoint.epoch < epochs:
+            done = checkpoint.epoch if checkpoint else 0
+            raise UserError(
+                f"--from {study.id}: it has done {done} of {epochs} epochs; "
+                f"'{study.command('resume')}' continues it."
+            )
+        return cls(
+            arm=arm,
+            seed=seed,
+            study=study.id,
+            trial=RECIPE,
+            state="complete",
+            reason="",
+            seconds=None,
+            passes=_passes(checkpoint.metrics),
+            metrics=checkpoint.metrics,
+            folder=trial.path,
+            records=_records(trial.path / "evaluations"),
         )
 
     def measured(self, cell: Cell) -> Measured | None:
         """Return what it measured in a cell, if it did."""
         column = cell.column
         if column.measure == HOURS:
-            return Measured(value=self.seconds / 3600)
+            return None if self.seconds is None else Measured(value=self.seconds / 3600)
         if column.measure is not None:
             found = self.metrics.get(column.measure)
             return None if found is None else Measured(value=_in_unit(found, cell))
@@ -164,6 +200,10 @@ def _with_sources(run: Run, runs: Sequence[Run]) -> Run:
         for name, record in run.records.items()
     }
     return Run(**{**vars(run), "records": records})
+
+
+def _passes(metrics: Mapping[str, float]) -> float:
+    return math.fsum(metrics.get(name, 0.0) for name in MEASURES["passes"])
 
 
 def _records(folder: Path) -> dict[str, Any]:

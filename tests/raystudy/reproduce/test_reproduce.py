@@ -17,7 +17,7 @@ protocol: knn_10
 columns:
   neighbours: {}
 rows:
-  SimCLR: {study: simclr, printed: "90.0"}
+  SimCLR: {study: simclr, where: {max_epochs: 1}, printed: "90.0"}
   SuNCEt: {study: own, where: {labels.switch_off: 1}, printed: "95.0"}
 claims:
   labels: {words: labels help, kind: greater, rows: [SuNCEt, SimCLR], columns: [neighbours]}
@@ -183,3 +183,26 @@ def test_one_of_its_trials_is_measured_like_any_other(results, capsys):
     more = ["~suite.protocols.npi", "~suite.protocols.npi_multiview", f"output_dir={results}"]
     assert main([*words, *more]) == EXIT_DONE
     assert "mine-table1-smoke-1/1" in capsys.readouterr().out
+
+
+def test_single_trainings_are_judged_like_a_studys(results, mine, capsys):
+    home = f"output_dir={results}"
+    judging = ["reproduce", "mine/table1", f"--search-path={mine}", home, "--json", "--from"]
+    words = ["train", "simclr", "max_epochs=1", "tracker=none", home]
+    assert main([*words, "seed=5", "study.id=alone"]) == EXIT_DONE
+    assert main([*words, "study.id=another", "optimizer.lr=0.5"]) == EXIT_DONE
+    capsys.readouterr()
+    assert main([*judging, "alone"]) == EXIT_DONE
+    (run,) = json.loads(capsys.readouterr().out)["runs"]
+    assert (run["arm"], run["seed"], run["state"], run["cells"]) == ("SimCLR", 5, "complete", [])
+    assert main(["evaluate", "alone", "suite=suncet_table4", "tracker=none", home]) == EXIT_DONE
+    capsys.readouterr()
+    assert main([*judging, "alone"]) == EXIT_DONE
+    found = json.loads(capsys.readouterr().out)
+    (number,) = found["runs"][0]["cells"]
+    assert found["cells"][0]["values"] == {"5": number["value"]}
+    assert main([*judging, "another"]) == EXIT_WRONG_INPUT
+    assert "it departs by optimizer.lr, 0.5 for 1.5" in capsys.readouterr().err
+    (results / "studies/alone/trials/0000/last.ckpt").unlink()
+    assert main([*judging, "alone"]) == EXIT_WRONG_INPUT
+    assert "it has done 0 of 1 epochs" in capsys.readouterr().err
