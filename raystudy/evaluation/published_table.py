@@ -242,7 +242,9 @@ class Cell:
 
     @property
     def suite(self) -> str | None:
-        """Name of the suite that measures it."""
+        """Name of the suite that measures it; none of a downstream task."""
+        if self.column.score is not None:
+            return None
         return self.column.suite or self.row.suite or self.table.suite
 
     @property

@@ -114,15 +114,19 @@ def _without_comparison(
 
 
 def _how_to_measure(cell: Cell, runs: Sequence[Run]) -> str:
-    if not cell.suite:
+    if cell.suite:
+        how = f"suite={cell.suite}"
+    elif cell.column.score:
+        how = f"protocol={cell.protocol} data={cell.column.measured_on}"
+    else:
         return "trained, not measured"
     trials = " ".join(f"{run.study}/{run.trial}" for run in runs)
-    return f"trained, not measured; run 'raystudy evaluate {trials} suite={cell.suite}'"
+    return f"trained, not measured; run 'raystudy evaluate {trials} {how}'"
 
 
 def _measured_otherwise(cell: Cell, run: Run) -> str:
-    record = run.records.get(str(cell.suite))
-    if cell.column.measure or cell.column.score or record is None:
+    record = run.records.get(str(cell.protocol if cell.column.score else cell.suite))
+    if cell.column.measure or record is None:
         return ""
     if record["weights"] != LAST_WEIGHTS:
         return f"weights {record['weights']}, not those of the last epoch"

@@ -9,6 +9,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config import compose, recipe, scopes
 from raystudy.config.scopes import Scope
+from raystudy.evaluation.locate import FOREIGN
 from raystudy.evaluation.published_table import CLEAN, Cell
 from raystudy.reproduce.arms import Job, at_scale
 from raystudy.search.axes import shown
@@ -66,7 +67,11 @@ def other_protocol(cell: Cell, record: Mapping[str, Any]) -> str:
     for key, wanted in context.items():
         if wanted is not None and record[key] != wanted:
             return f"{key}: {record[key]} for {wanted}"
-    settings = _composed("swaro", (f"data={data}", f"+suite={cell.suite}"), ())
+    if column.score is not None:
+        chosen = _composed(FOREIGN, (f"data={data}", f"+protocol={cell.protocol}"), ())
+        theirs: Any = OmegaConf.to_container(chosen.protocol, resolve=True)
+        return _differing(str(cell.protocol), _flat(theirs), _flat(record["settings"]))
+    settings = _composed(FOREIGN, (f"data={data}", f"+suite={cell.suite}"), ())
     suite: Any = OmegaConf.to_container(settings.suite, resolve=True)
     attacks = "attacks" if column.source is None else "transfers"
     for group, name in (("protocols", cell.protocol), (attacks, column.attack)):
@@ -75,10 +80,16 @@ def other_protocol(cell: Cell, record: Mapping[str, Any]) -> str:
         if name not in record["suite"].get(group, {}):
             return f"{group}: there is no {name}"
         theirs, ours = (_flat(one[group][name]) for one in (suite, record["suite"]))
-        for path in {**theirs, **ours}:
-            pair = ours.get(path, "absent"), theirs.get(path, "absent")
-            if path.partition(".")[0] != "epsilons" and not _same(*pair):
-                return f"{name}.{path}: {pair[0]} for {pair[1]}"
+        if words := _differing(str(name), theirs, ours):
+            return words
+    return ""
+
+
+def _differing(name: str, theirs: Mapping[str, object], ours: Mapping[str, object]) -> str:
+    for path in {**theirs, **ours}:
+        pair = ours.get(path, "absent"), theirs.get(path, "absent")
+        if path.partition(".")[0] != "epsilons" and not _same(*pair):
+            return f"{name}.{path}: {pair[0]} for {pair[1]}"
     return ""
 
 

@@ -1,13 +1,15 @@
-"""Measure the trained networks of a reproduction by the suites of its table."""
+"""Measure the trained networks of a reproduction by the suites and tasks of its table."""
 
 from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 from omegaconf import OmegaConf
 
-from raystudy.config import override, scopes
+from raystudy.config import compose, override, scopes
 from raystudy.config.scaling import Scaling
 from raystudy.config.scopes import Scope
-from raystudy.evaluation import locate, network, runner, transfers
+from raystudy.evaluation import downstream, locate, network, runner, transfers
+from raystudy.evaluation.downstream import DownstreamOrder
 from raystudy.evaluation.runner import Order
 from raystudy.reproduce.arms import Job
 from raystudy.search.listed_space import ARM, SEED
@@ -19,38 +21,63 @@ OnStep = Callable[[Order, Step], bool]
 
 def orders_of(study: StoredStudy, job: Job) -> list[Order]:
     """Return what is measured of the runs that ended well: each by each suite of its cells."""
-    found = []
+    found: list[Order] = []
     for trial in study.trials:
         if trial.summary.state != "complete":
             continue
-        for suite, data in _suites(job, str(trial.params[ARM])):
-            kept = scopes.select(study.manifest.overrides, [Scope.IMAGES, Scope.DEVICE])
-            own = [*([f"data={data}"] if data else []), *job.tier.suite, *kept]
-            origin = locate.find(
-                f"{study.id}/{trial.summary.number}", [*own, f"output_dir={study.folder.home}"]
-            )
-            overrides = tuple(text for text in own if _fits(text, suite, origin))
-            order = Order(
-                origin=origin, suite=suite, overrides=overrides, output_dir=study.folder.home
+        for kind, name, data in _measures(job, str(trial.params[ARM])):
+            home = f"output_dir={study.folder.home}"
+            own = [*([f"data={data}"] if data else []), *job.tier.suite, home]
+            origin = locate.find(f"{study.id}/{trial.summary.number}", own)
+            own += _kept(study, origin, data)
+            overrides = tuple(text for text in own if _fits(text, kind, name, origin))
+            order = kind(
+                origin=origin, suite=name, overrides=overrides, output_dir=study.folder.home
             )
             found.append(order)
     return found
 
 
-def _suites(job: Job, arm: str) -> Iterable[tuple[str, str | None]]:
-    """Return the suites of an arm's cells, and the data if other than those it was trained on."""
+def _measures(job: Job, arm: str) -> Iterable[tuple[type[Order], str, str | None]]:
+    """Return an arm's suites and downstream tasks, and the data if not those of its training."""
     cells = [cell for cell, name in job.cells if name == arm and not cell.column.measure]
     other = override.named(job.tier.suite, "data")
-    pairs = [(c.suite, None if other else c.column.measured_on) for c in cells if c.suite]
-    return dict.fromkeys(pairs)
+    found: list[tuple[type[Order], str, str | None]] = []
+    for cell in cells:
+        data = None if other else cell.column.measured_on
+        if cell.column.score and cell.protocol:
+            found.append((DownstreamOrder, cell.protocol, data))
+        elif cell.suite:
+            found.append((Order, cell.suite, data))
+    return dict.fromkeys(found)
 
 
-def _fits(text: str, suite: str, origin: locate.Origin) -> bool:
-    """Return whether a tier's override is of a protocol that the suite has."""
+def _kept(study: StoredStudy, origin: locate.Origin, data: str | None) -> list[str]:
+    """Return what measuring takes over from the training: device, and where the images are.
+
+    Other data are where their own YAML says, unless both are read by one loader from one folder.
+    """
+    asked = [Scope.DEVICE, Scope.IMAGES]
+    if data is not None and not _same_loader(origin, data):
+        asked = [Scope.DEVICE]
+    return scopes.select(study.manifest.overrides, asked)
+
+
+def _same_loader(origin: locate.Origin, data: str) -> bool:
+    shared = compose.load_shared([f"data={data}"], origin.search_path)
+    targets = [str(one.data.splits._target_) for one in (origin.settings(), shared)]
+    modules = {target.rpartition(".")[0] for target in targets}
+    return len(modules) == 1
+
+
+def _fits(text: str, kind: type[Order], name: str, origin: locate.Origin) -> bool:
+    """Return whether a tier's override is of a suite that is measured, and of its protocols."""
     parts = text.lstrip("~+").partition("=")[0].split(".")
+    if kind is DownstreamOrder:
+        return parts[0] != "suite"
     if parts[:2] != ["suite", "protocols"]:
         return True
-    settings = origin.settings([f"+suite={suite}"])
+    settings = origin.settings([f"+suite={name}"])
     return OmegaConf.select(settings, ".".join(parts[:3])) is not None
 
 
@@ -58,19 +85,31 @@ def measure_all(
     orders: Sequence[Order], on_step: OnStep, scaling: Scaling, *, in_process: bool
 ) -> bool:
     """Measure what is left; False if interrupted, with everything kept on disk."""
-    if not orders:
-        return True
+    tasks = [order for order in orders if isinstance(order, DownstreamOrder)]
+    by_suite = [order for order in orders if not isinstance(order, DownstreamOrder)]
+    for some in (by_suite, tasks):
+        if some and not _measured(some, on_step, scaling, in_process=in_process):
+            return False
+    return all(_transferred(group, on_step) for group in _by_seed(by_suite))
+
+
+def _measured(
+    orders: Sequence[Order], on_step: OnStep, scaling: Scaling, *, in_process: bool
+) -> bool:
+    """Measure networks by suites, or by downstream tasks."""
+    is_task = isinstance(orders[0], DownstreamOrder)
+    measure: Any = downstream.measure if is_task else runner.measure
     if in_process:
         network.use_threads(orders[0].settings())
-        for order in orders:
-            if runner.measure(order, lambda step, own=order: on_step(own, step)) is None:  # type: ignore[misc]
-                return False
-    else:
-        from raystudy.on_ray.evaluations import measure_on_ray
+        return all(
+            measure(order, lambda step, own=order: on_step(own, step)) is not None
+            for order in orders
+        )
+    from raystudy.on_ray.evaluations import measure_on_ray
 
-        if measure_on_ray(orders, runner.measure, on_step, scaling) is None:
-            return False
-    return all(_transferred(group, on_step) for group in _by_seed(orders))
+    # The ranks of a downstream task keep what they share in the results folder.
+    storage = orders[0].output_dir if is_task and scaling.num_workers > 1 else None
+    return measure_on_ray(orders, measure, on_step, scaling, storage=storage) is not None
 
 
 def _by_seed(orders: Sequence[Order]) -> list[list[Order]]:

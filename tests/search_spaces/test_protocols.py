@@ -20,7 +20,13 @@ from trainables.data.image_set import Splits
 from trainables.networks.small_conv import SmallConv
 from trainables.protocols.base import finish, measure
 
-DOWNSTREAM = ["coco_keypoints", "coco_maskrcnn", "voc07_svm", "voc12_segments"]
+DOWNSTREAM = [
+    "coco_keypoints",
+    "coco_maskrcnn",
+    "coco_maskrcnn_2x",
+    "voc07_svm",
+    "voc12_segments",
+]
 PROTOCOLS = sorted({*catalogue.options("protocol")} - {*DOWNSTREAM})
 
 

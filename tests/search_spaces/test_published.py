@@ -93,7 +93,9 @@ def test_its_rows_and_columns_name_studies_data_and_suites_that_there_are(table)
             continue
         assert cell.row.study in catalogue.study_names()
         assert {cell.data, cell.column.measured_on} <= {None, *catalogue.options("data")}
-        assert cell.column.measure or cell.column.unavailable or cell.suite
+        assert cell.column.measure or cell.column.unavailable or cell.column.score or cell.suite
+        if cell.column.score:
+            assert cell.protocol in catalogue.downstream_tasks()
         assert {cell.suite} <= {None, *catalogue.options("suite")}
 
 

@@ -3,6 +3,7 @@
 import json
 
 import pytest
+from annotated_folders import picture, voc07_folder
 
 from raystudy.cli.main import main
 from raystudy.config import catalogue
@@ -206,3 +207,38 @@ def test_single_trainings_are_judged_like_a_studys(results, mine, capsys):
     (results / "studies/alone/trials/0000/last.ckpt").unlink()
     assert main([*judging, "alone"]) == EXIT_WRONG_INPUT
     assert "it has done 0 of 1 epochs" in capsys.readouterr().err
+
+
+SCENES = """\
+title: two methods on scenes
+source: Mine Table 2
+data: image_folder
+columns:
+  VOC07: {protocol: voc07_svm, score: mAP, measured_on: voc07, images: 12, unit: score}
+rows:
+  SimCLR: {study: simclr, where: {max_epochs: 1}, printed: "40.0"}
+tiers:
+  smoke:
+    seeds: 2
+    overrides: [encoder=small_conv, "encoder.widths=[4]", batch_size=4]
+    suite: ["protocol.costs=[1.0]", protocol.folds=2, protocol.image_size=8]
+"""
+
+
+def test_a_downstream_task_measures_the_networks_of_a_table(mine, tmp_path, capsys):
+    (mine / "published" / "mine_table2.yaml").write_text(SCENES)
+    voc07_folder(tmp_path / "data", size=(16, 14))  # where data=voc07 says, whatever was trained on
+    for number in range(40):
+        kind = "ab"[number % 2]
+        picture(tmp_path / "images" / kind / f"{number}.png", (8, 8), [], number)
+    words = ["reproduce", "mine/table2", f"--search-path={mine}", f"output_dir={tmp_path}"]
+    trained_on = f"data.root={tmp_path / 'images'}"
+    assert main([*words, trained_on, "tracker=none", "--json"]) == EXIT_DONE
+    found = json.loads(capsys.readouterr().out)
+    records = [
+        json.loads(path.read_text())
+        for path in sorted(tmp_path.glob("studies/*/trials/*/evaluations/voc07_svm.json"))
+    ]
+    scores = [100 * record["scores"]["mAP"] for record in records]
+    assert list(found["cells"][0]["values"].values()) == pytest.approx(scores)
+    assert len(set(scores)) == 2
