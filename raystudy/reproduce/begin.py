@@ -12,7 +12,7 @@ from raystudy.config.output_dir import results_folder_among
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.evaluation.published_table import Table
-from raystudy.reproduce import arms, run
+from raystudy.reproduce import arms, measuring, run
 from raystudy.reproduce.arms import SMOKE
 from raystudy.storage.folders import StudyFolder, create_study_folder
 from raystudy.storage.manifest import Manifest
@@ -48,6 +48,7 @@ def start(
     first_settings = stored.arm_settings(manifest)
     first_recipe = recipe.recipe_of(first_settings)
     checked = _check(plan, of_all, search_path)
+    measuring.refuse_missing(run.job_of(manifest), of_all, search_path)
     file = plan.table.replace("/", "-")
     manifest = Manifest.start(
         "reproduce",

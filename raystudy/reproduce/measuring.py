@@ -3,17 +3,19 @@
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
-from omegaconf import OmegaConf
+from omegaconf import DictConfig, OmegaConf
 
 from raystudy.config import compose, override, scopes
 from raystudy.config.scaling import Scaling
 from raystudy.config.scopes import Scope
 from raystudy.evaluation import downstream, locate, network, runner, transfers
 from raystudy.evaluation.downstream import DownstreamOrder
+from raystudy.evaluation.locate import FOREIGN
 from raystudy.evaluation.runner import Order
 from raystudy.reproduce.arms import Job
 from raystudy.search.listed_space import ARM, SEED
 from raystudy.study.stored import StoredStudy
+from raystudy.trial.build import build_downstream, load_annotated, load_splits
 from trainables.suite.step import Step
 
 OnStep = Callable[[Order, Step], bool]
@@ -29,7 +31,8 @@ def orders_of(study: StoredStudy, job: Job) -> list[Order]:
             home = f"output_dir={study.folder.home}"
             own = [*([f"data={data}"] if data else []), *job.tier.suite, home]
             origin = locate.find(f"{study.id}/{trial.summary.number}", own)
-            own += _kept(study, origin, data)
+            manifest = study.manifest
+            own += _kept(manifest.overrides, origin.settings(), data, manifest.search_path)
             overrides = tuple(text for text in own if _fits(text, kind, name, origin))
             order = kind(
                 origin=origin, suite=name, overrides=overrides, output_dir=study.folder.home
@@ -52,22 +55,46 @@ def _measures(job: Job, arm: str) -> Iterable[tuple[type[Order], str, str | None
     return dict.fromkeys(found)
 
 
-def _kept(study: StoredStudy, origin: locate.Origin, data: str | None) -> list[str]:
-    """Return what measuring takes over from the training: device, and where the images are.
+def _kept(
+    overrides: Sequence[str], trained: DictConfig, data: str | None, search_path: Sequence[str]
+) -> list[str]:
+    """Return what measuring takes over from a study: device, and where the images are.
 
     Other data are where their own YAML says, unless both are read by one loader from one folder.
     """
     asked = [Scope.DEVICE, Scope.IMAGES]
-    if data is not None and not _same_loader(origin, data):
-        asked = [Scope.DEVICE]
-    return scopes.select(study.manifest.overrides, asked)
+    if data is not None:
+        other = compose.load_shared([f"data={data}"], search_path)
+        targets = [str(one.data.splits._target_) for one in (trained, other)]
+        if len({target.rpartition(".")[0] for target in targets}) > 1:
+            asked = [Scope.DEVICE]
+    return scopes.select(overrides, asked)
 
 
-def _same_loader(origin: locate.Origin, data: str) -> bool:
-    shared = compose.load_shared([f"data={data}"], origin.search_path)
-    targets = [str(one.data.splits._target_) for one in (origin.settings(), shared)]
-    modules = {target.rpartition(".")[0] for target in targets}
-    return len(modules) == 1
+def refuse_missing(job: Job, overrides: Sequence[str], search_path: Sequence[str]) -> None:
+    """Read what networks will be measured on, other than what they are trained on.
+
+    Raises
+    ------
+    UserError
+        If it is not there: before the training, which may take days.
+    """
+    home = scopes.select(overrides, [Scope.RESULTS])
+    seen = set()
+    for name, arm in job.arms.items():
+        for kind, measure, data in _measures(job, name):
+            if data is None or (kind, measure, data) in seen:
+                continue
+            seen.add((kind, measure, data))
+            trained = compose.load(arm.study, [*arm.overrides, *overrides], search_path)
+            own = [*job.tier.suite, *_kept(overrides, trained, data, search_path)]
+            own = [text for text in own if not text.lstrip("~+").startswith(("suite.", "device="))]
+            chosen = [f"data={data}", *home, *own, "device=cpu"]
+            if kind is DownstreamOrder:
+                settings = compose.load(FOREIGN, [f"+protocol={measure}", *chosen], search_path)
+                load_annotated(settings, build_downstream(settings, measure).task)
+            else:
+                load_splits(compose.load(FOREIGN, chosen, search_path))
 
 
 def _fits(text: str, kind: type[Order], name: str, origin: locate.Origin) -> bool:

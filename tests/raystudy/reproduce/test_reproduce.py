@@ -227,12 +227,15 @@ tiers:
 
 def test_a_downstream_task_measures_the_networks_of_a_table(mine, tmp_path, capsys):
     (mine / "published" / "mine_table2.yaml").write_text(SCENES)
-    voc07_folder(tmp_path / "data", size=(16, 14))  # where data=voc07 says, whatever was trained on
     for number in range(40):
         kind = "ab"[number % 2]
         picture(tmp_path / "images" / kind / f"{number}.png", (8, 8), [], number)
     words = ["reproduce", "mine/table2", f"--search-path={mine}", f"output_dir={tmp_path}"]
     trained_on = f"data.root={tmp_path / 'images'}"
+    assert main([*words, trained_on, "tracker=none"]) == EXIT_WRONG_INPUT  # before it trains
+    assert f"data.root={tmp_path / 'data'} is not a folder" in capsys.readouterr().err
+    assert not (tmp_path / "studies").exists()
+    voc07_folder(tmp_path / "data", size=(16, 14))  # where data=voc07 says, whatever was trained on
     assert main([*words, trained_on, "tracker=none", "--json"]) == EXIT_DONE
     found = json.loads(capsys.readouterr().out)
     records = [
