@@ -16,7 +16,6 @@ from raystudy.storage.folders import TrialFolder
 from raystudy.study.trial_record import Outcome
 from raystudy.trial.endings import DISK_FULL
 
-METRIC_PREFIX = "metrics/"
 LONGEST_ERROR = 4000  # characters
 
 
@@ -47,12 +46,7 @@ class StudyScheduler(FIFOScheduler):  # type: ignore[misc]
     def on_trial_result(self, controller: Any, trial: Any, result: dict[str, Any]) -> str:
         """Report an epoch to the study."""
         number = trial.config["number"]
-        metrics = {
-            name.removeprefix(METRIC_PREFIX): value
-            for name, value in result.items()
-            if name.startswith(METRIC_PREFIX)
-        }
-        if self._study.report(number, result["epoch"], metrics):
+        if self._study.report(number, result["epoch"], dict(result["metrics"])):
             return str(TrialScheduler.CONTINUE)
         if self._job.scaling.num_workers > 1:
             TrialFolder(Path(trial.config["folder"])).stop.touch()

@@ -21,7 +21,7 @@ def test_a_trial_that_tune_ends_stops_as_any_other(tmp_path):
 def test_tune_hears_epoch_and_measures(tmp_path):
     heard = []
     TuneSession(TrialFolder(tmp_path), heard.append).report(3, {"val/accuracy": 0.5})
-    assert heard == [{"epoch": 3, "metrics": {"val/accuracy": 0.5}}]
+    assert heard == [{"epoch": 3, "metrics": [("val/accuracy", 0.5)]}]
 
 
 def stops_at(last_epoch, folder):
