@@ -1,4 +1,4 @@
-"""Encoders compiled for training steps."""
+"""Encoders and augmentation compiled for training steps."""
 
 import os
 import shutil
@@ -10,14 +10,15 @@ from typing import Literal, get_args
 import torch
 from torch import nn
 
+from trainables.fusible import FUSIBLE, in_place_of
 from trainables.networks.encoder import Encoder
 
 CompileMode = Literal["default", "reduce-overhead", "max-autotune", "max-autotune-no-cudagraphs"]
-WAYS = 256  # to run an encoder
+WAYS = 256  # to run an encoder, or what is fusible
 
 
-class CompiledEncoders:
-    """A method's encoders, compiled while a training step is made and plain at other times.
+class CompiledStep:
+    """A method's encoders and what is fusible, compiled for training steps and plain otherwise.
 
     Steps meet the same shapes again and again, so each shape is compiled for: what serves all
     shapes is two to three times as slow on CPUs, and no graph that a GPU could replay. Evaluation
@@ -25,6 +26,7 @@ class CompiledEncoders:
 
     A step may call the encoders as often as it likes and keep what they return until it ends.
     What it keeps longer, gradients of the encoders included, CUDA graphs overwrite in the next.
+    Of fusible functions there are none: a step may keep its views.
 
     Parameters
     ----------
@@ -47,6 +49,10 @@ class CompiledEncoders:
                 module.compile(backend=backend, mode=mode, dynamic=False)
                 self._calls.append((module, module._compiled_call_impl))
                 module._compiled_call_impl = None
+        self._fused = {
+            function: torch.compile(function, backend=backend, dynamic=False)
+            for function in FUSIBLE
+        }
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -55,7 +61,8 @@ class CompiledEncoders:
         for encoder, compiled in self._calls:
             encoder._compiled_call_impl = compiled
         try:
-            yield
+            with in_place_of(self._fused):
+                yield
         finally:
             for encoder, _ in self._calls:
                 encoder._compiled_call_impl = None

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from trainables import random_state
 from trainables.batch import Batch
-from trainables.compilation import CompiledEncoders, CompileMode, refuse_mode
+from trainables.compilation import CompiledStep, CompileMode, refuse_mode
 from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
@@ -80,7 +80,7 @@ class TrainerOptions:
     channels_last : bool
         Memory format of images and convolutions.
     compile : bool
-        Compile the encoders for training steps with ``torch.compile``.
+        Compile encoders and augmentation for training steps with ``torch.compile``.
     compile_backend, compile_mode : str
         Of ``torch.compile``; ``reduce-overhead`` and ``max-autotune`` make CUDA graphs of them.
     clip_grad_norm : float, optional
@@ -100,11 +100,11 @@ class TrainerOptions:
         if self.clip_grad_norm is not None:
             refuse_not_above_zero("trainer", clip_grad_norm=self.clip_grad_norm)
 
-    def compiled(self, method: Method) -> CompiledEncoders | None:
-        """Return a method's encoders compiled, if they are to be."""
+    def compiled(self, method: Method) -> CompiledStep | None:
+        """Return what a method's steps run compiled, if they are to."""
         if not self.compile:
             return None
-        return CompiledEncoders(method, backend=self.compile_backend, mode=self.compile_mode)
+        return CompiledStep(method, backend=self.compile_backend, mode=self.compile_mode)
 
 
 class Trainer:
@@ -253,7 +253,7 @@ class Trainer:
 
     @property
     def is_compiled(self) -> bool:
-        """Whether training steps run compiled encoders."""
+        """Whether training steps run what was compiled."""
         return self._compiled is not None
 
     @property

@@ -14,6 +14,7 @@ import torch
 from torch.optim import optimizer
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from trainables.fusible import FUSIBLE, in_place_of
 from trainables.networks import folding
 from trainables.networks.encoder import Encoder
 
@@ -86,8 +87,15 @@ class _Nothing(torch.autograd.Function):
         return None, None, *made
 
 
-def of_step(trainer):
-    """Return what one update of a trainer on the meta device asks for, in its last epoch."""
+def of_step(trainer, in_place=None):
+    """Return what one update of a trainer on the meta device asks for, in its last epoch.
+
+    Parameters
+    ----------
+    trainer : Trainer
+    in_place : callable (Operations, function) -> callable, optional
+        What is called in the place of each fusible function.
+    """
     trainer.epoch = trainer.max_epochs - 1
     trainer.method.train()
     operations = Operations()
@@ -97,7 +105,8 @@ def of_step(trainer):
     with _foreach_on_meta():
         trainer._update(batch, trainer._progress(0))  # the first one makes the optimizer's state
         operations.encoders_with_gradients.clear()
-        with operations, _folding_paused(operations):
+        others = {f: in_place(operations, f) for f in FUSIBLE} if in_place else {}
+        with operations, _folding_paused(operations), in_place_of(others):
             trainer._update(batch, trainer._progress(1))
     return operations
 

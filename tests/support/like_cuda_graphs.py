@@ -37,8 +37,10 @@ class Graphs:
         self._step, self._returned = MarkStepBox.mark_step_counter, []
 
     def of_encoders(self, graph, inputs):
-        """Compile a whole pass forward."""
+        """Compile a whole pass forward, or what is fusible, which has no weights."""
         static = TracingContext.get().fw_metadata.static_input_indices
+        if not static:
+            return self._checked(graph, graph.forward)
         (images,) = {*range(len(inputs))} - {*static}
         number = next(self._number)
 

@@ -1,4 +1,4 @@
-"""Encoders compiled for training steps."""
+"""Encoders and augmentation compiled for training steps."""
 
 import pytest
 import torch
@@ -8,7 +8,7 @@ from torch._dynamo import register_backend
 from raystudy.config import compose
 from raystudy.errors import UserError
 from raystudy.trial.build import build_evaluators, build_trainer, load_splits
-from trainables.compilation import CompiledEncoders, missing_compiler
+from trainables.compilation import CompiledStep, missing_compiler
 from trainables.data.image_set import Splits
 from trainables.methods.simclr import SimCLR
 from trainables.networks.small_conv import SmallConv
@@ -46,7 +46,7 @@ COMPILED = ["trainer.compile=true", f"trainer.compile_backend={NAME}"]
 def test_the_compiler_does_not_tire_of_unlike_encoders_in_one_process():
     for trial in range(1, 11):
         unlike = method(width=trial)
-        with CompiledEncoders(unlike, backend="counting", mode="default").in_use():
+        with CompiledStep(unlike, backend="counting", mode="default").in_use():
             unlike.encoder(torch.rand(2, 1, 4, 4))
         assert len(compiled) == trial
 

@@ -10,6 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.attacks.rows import norm, normal, per_row, stuck, uniform
+from trainables.fusible import fusible
 
 Start = Literal["ball", "sphere", "radius_uniform", "zero"]
 Climb = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # copies, gradient, step length
@@ -61,6 +62,20 @@ def _clip(images: Tensor, delta: Tensor) -> Tensor:
     return (images + delta).clamp(0, 1) - images
 
 
+@fusible
+def _moved_copy(
+    ball: Ball, images: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float
+) -> Tensor:
+    return images + ball.move(images, x - images, gradient, size)
+
+
+@fusible
+def _step_between(
+    least: Tensor, most: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float
+) -> Tensor:
+    return (x + size * gradient.sign()).clamp_(least, most)
+
+
 def _refuse_bad_radius(ball: object, epsilon: float) -> None:
     if not isinstance(epsilon, (int, float)) or not 0 <= epsilon < math.inf:
         raise ValueError(f"{type(ball).__name__} needs epsilon >= 0, got epsilon={epsilon}.")
@@ -106,10 +121,7 @@ class LinfBall(Ball):
         """Return what takes copies of `images` a step further, in fewer operations than `move`."""
         least, most = (images - self.epsilon).clamp_(min=0), (images + self.epsilon).clamp_(max=1)
 
-        def step(x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
-            return (x + size * gradient.sign()).clamp_(least, most)
-
-        return step
+        return lambda x, gradient, size: _step_between(least, most, x, gradient, size)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -149,6 +161,10 @@ class L2Ball(Ball):
     def length(self, delta: Tensor) -> Tensor:
         """Return the Euclidean length."""
         return norm(delta, 2).flatten()
+
+    def climb(self, images: Tensor) -> Climb:
+        """Return what takes copies of `images` a step further, as `move` does."""
+        return lambda x, gradient, size: _moved_copy(self, images, x, gradient, size)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.augment.pipeline import check_probability, uniform
+from trainables.fusible import fusible
 from trainables.precision import exact
 
 REACH = 4.0  # in widest standard deviations: the bell ends at 3e-4 of its peak
@@ -58,6 +59,7 @@ class GaussianBlur:
         return blurred.clamp_(0, 1).to(images.dtype)
 
 
+@fusible
 def _bells(sigma: Tensor, reach: int) -> Tensor:
     """Return the weights of each image's pixels by distance, shape (N, 2 * reach + 1)."""
     distance = torch.arange(-reach, reach + 1, device=sigma.device, dtype=sigma.dtype)

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 from trainables.augment.pipeline import check_probability, coin, constant, uniform
+from trainables.fusible import fusible
 
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's
 
@@ -24,16 +25,19 @@ def _blend(images: Tensor, other: Tensor, factor: Tensor) -> Tensor:
     return torch.lerp(other.to(images.dtype), images, weight).clamp_(0, 1)
 
 
+@fusible
 def adjust_brightness(images: Tensor, factor: Tensor) -> Tensor:
     """Blend with black; a factor per image, 1 changes nothing."""
     return (images * factor.view(-1, 1, 1, 1).to(images.dtype)).clamp_(0, 1)
 
 
+@fusible
 def adjust_contrast(images: Tensor, factor: Tensor) -> Tensor:
     """Blend with the image's mean grey; a factor per image, 1 changes nothing."""
     return _blend(images, _grey(images.mean(dim=(2, 3), keepdim=True)), factor)
 
 
+@fusible
 def adjust_saturation(images: Tensor, factor: Tensor) -> Tensor:
     """Blend with the grey image; a factor per image, 1 changes nothing."""
     return images if images.shape[1] == 1 else _blend(images, _grey(images), factor)
@@ -52,6 +56,11 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     """
     if images.shape[1] == 1:
         return images
+    return _turned(images, turn, constant((0, 1, -1), images.device, images.dtype).view(3, 1, 1))
+
+
+@fusible
+def _turned(images: Tensor, turn: Tensor, shifts: Tensor) -> Tensor:
     red, green, blue = images.unbind(1)
     value = images.amax(1)
     chroma = value - images.amin(1)
@@ -59,7 +68,6 @@ def adjust_hue(images: Tensor, turn: Tensor) -> Tensor:
     hue.div_(chroma.clamp(min=torch.finfo(images.dtype).tiny))
     hue.add_(6 * turn.view(-1, 1, 1).to(images.dtype))
     hue.sub_((hue / 6).round_(), alpha=6)  # into [-3, 3], where the channels are single ramps
-    shifts = constant((0, 1, -1), images.device, images.dtype).view(3, 1, 1)
     ramps = (hue.unsqueeze(1) + shifts).abs_().sub_(1).clamp_(0, 1)
     ramps[:, 0].neg_().add_(1)  # red's falls where the others rise
     return torch.addcmul(value.unsqueeze(1), chroma.unsqueeze(1), ramps, value=-1)
@@ -181,6 +189,9 @@ class RandomGrey:
 
     def apply(self, images: Tensor, chosen: Tensor) -> Tensor:
         """Return the chosen rows grey."""
-        if images.shape[1] == 1:
-            return images
-        return torch.where(chosen.view(-1, 1, 1, 1), _grey(images), images)
+        return images if images.shape[1] == 1 else _grey_where(chosen, images)
+
+
+@fusible
+def _grey_where(chosen: Tensor, images: Tensor) -> Tensor:
+    return torch.where(chosen.view(-1, 1, 1, 1), _grey(images), images)

@@ -9,6 +9,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.augment.pipeline import check_probability, coin, constant, uniform
+from trainables.fusible import fusible
 from trainables.whole_images import WholeImages
 
 TRIES = 10  # torchvision's
@@ -120,17 +121,8 @@ class RandomResizedCrop:
         sides, largest : Tensor, shape (N, 2) or (2,)
             Height and width of the images, and of the largest boxes.
         """
-        stretch = torch.stack((-stretches, stretches), dim=2).exp_()
-        tries = (areas.sqrt().unsqueeze(2) * stretch).round_()
-        fits = ((tries >= 1) & (tries <= sides.unsqueeze(-2))).all(dim=2)
-        found, first = fits.byte().max(dim=1)  # of equal maxima the first
-        size = tries.take_along_dim(first.view(-1, 1, 1), dim=1).squeeze(1)
-        none = (found == 0).unsqueeze(1)
-        size = torch.where(none, largest, size)
-        # Of an odd number of free pixels, the smaller half is above.
-        corner = others[:, :2].masked_fill(none, BELOW_HALF)
-        corner = (corner * (sides - size).add_(1)).floor_()
-        return Boxes(corner, size, others[:, 2] < (0.5 if self.mirror else 0.0))
+        corner, size, coins = _first_that_fits(areas, stretches, others, sides, largest)
+        return Boxes(corner, size, coins < (0.5 if self.mirror else 0.0))
 
     def _largest_box(self, height: float, width: float) -> tuple[float, float]:
         """Return height and width of the largest box within the ratios, as torchvision does."""
@@ -206,6 +198,24 @@ class RandomFlip:
         return torch.where(mirrored.view(-1, 1, 1, 1), images.flip(3), images)
 
 
+@fusible
+def _first_that_fits(
+    areas: Tensor, stretches: Tensor, others: Tensor, sides: Tensor, largest: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return corners and sizes, see `RandomResizedCrop._boxes`, and the random numbers left."""
+    stretch = torch.stack((-stretches, stretches), dim=2).exp_()
+    tries = (areas.sqrt().unsqueeze(2) * stretch).round_()
+    fits = ((tries >= 1) & (tries <= sides.unsqueeze(-2))).all(dim=2)
+    found, first = fits.byte().max(dim=1)  # of equal maxima the first
+    size = tries.take_along_dim(first.view(-1, 1, 1), dim=1).squeeze(1)
+    none = (found == 0).unsqueeze(1)
+    size = torch.where(none, largest, size)
+    # Of an odd number of free pixels, the smaller half is above.
+    corner = others[:, :2].masked_fill(none, BELOW_HALF)
+    corner = (corner * (sides - size).add_(1)).floor_()
+    return corner, size, others[:, 2]
+
+
 def _between(low: float, high: float, share: Tensor) -> Tensor:
     return low + (high - low) * share
 
@@ -229,25 +239,34 @@ def _read(images: Tensor, boxes: Boxes, mode: str) -> Tensor:
     32 x 32 and 3.5 times as long at 224 x 224.
     """
     height, width = images.shape[2:]
-    sides = _sides(images)
-    # From -1 to 1 over the image; no pixel is read from beyond the outermost pixels' centres.
-    middle = torch.add(boxes.size, boxes.corner, alpha=2).div_(sides).sub_(1)
-    half = boxes.size / sides
-    reach = (boxes.size - 1).div_(sides)
-    lowest, highest = middle - reach, middle + reach
-    across = torch.where(boxes.mirrored, -half[:, 1], half[:, 1])
-
-    def places(dim: int, slope: Tensor, size: int) -> Tensor:
-        centre, first, last = (value[:, dim, None] for value in (middle, lowest, highest))
-        pixels = _pixels(size, images.device)
-        return torch.addcmul(centre, slope.unsqueeze(1), pixels).clamp_(first, last)
-
-    rows, columns = places(0, half[:, 0], height), places(1, across, width)
-    both = columns.unsqueeze(1).expand(-1, height, -1), rows.unsqueeze(2).expand(-1, -1, width)
-    grid = torch.stack(both, dim=3)
+    pixels = _pixels(height, images.device), _pixels(width, images.device)
+    grid = _grid(boxes.corner, boxes.size, boxes.mirrored, _sides(images), *pixels)
     exact = images.to(torch.promote_types(images.dtype, torch.float32))
     crops = F.grid_sample(exact, grid.to(exact.dtype), mode=mode, align_corners=False)
     return crops.clamp_(0, 1).to(images.dtype)
+
+
+@fusible
+def _grid(
+    corner: Tensor, size: Tensor, mirrored: Tensor, sides: Tensor, rows: Tensor, columns: Tensor
+) -> Tensor:
+    """Return where each pixel is read, shape (N, H, W, 2), from -1 to 1 over the image.
+
+    No pixel is read from beyond the outermost pixels' centres of a box.
+    """
+    middle = torch.add(size, corner, alpha=2).div_(sides).sub_(1)
+    half = size / sides
+    reach = (size - 1).div_(sides)
+    lowest, highest = middle - reach, middle + reach
+    across = torch.where(mirrored, -half[:, 1], half[:, 1])
+
+    def places(dim: int, slope: Tensor, pixels: Tensor) -> Tensor:
+        centre, first, last = (value[:, dim, None] for value in (middle, lowest, highest))
+        return torch.addcmul(centre, slope.unsqueeze(1), pixels).clamp_(first, last)
+
+    ys, xs = places(0, half[:, 0], rows), places(1, across, columns)
+    shape = (-1, len(rows), len(columns))
+    return torch.stack((xs.unsqueeze(1).expand(shape), ys.unsqueeze(2).expand(shape)), dim=3)
 
 
 @functools.cache
