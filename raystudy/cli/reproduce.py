@@ -13,6 +13,7 @@ from raystudy.errors import EXIT_DONE, UserError
 from raystudy.evaluation import register
 from raystudy.evaluation.published_table import Table
 from raystudy.reproduce import begin, existing, outputs, overview, references, run
+from raystudy.reproduce.arms import SMOKE
 from raystudy.storage.file_names import readable
 from raystudy.storage.folders import open_study_folder, write_atomically
 
@@ -24,6 +25,7 @@ def reproduce(
     *,
     tier: str,
     studies: Sequence[str] = (),
+    seeds: Sequence[str] = (),
     page: str | None = None,
     save_reference: bool = False,
     as_json: bool = False,
@@ -41,15 +43,17 @@ def reproduce(
     tier : str
     studies : sequence of str
         Judge these, and run nothing.
+    seeds : sequence of str
+        Run these instead of the tier's own.
     page : str, optional
         Write one page over all tables to this file.
     save_reference : bool
         Keep what was run as the reference of this table and tier.
     as_json : bool
     """
-    words = [*([table] if table and "=" in table else []), *studies, *overrides]
+    words = [*([table] if table and "=" in table else []), *studies, *seeds, *overrides]
     settings = [word for word in words if "=" in word]
-    studies = [word for word in studies if "=" not in word]
+    studies, chosen = ([word for word in some if "=" not in word] for some in (studies, seeds))
     table = None if table and "=" in table else table
     if page is not None or table is None:
         return _overview(settings, search_path, page, as_json=as_json)
@@ -57,11 +61,26 @@ def reproduce(
     console = terminal.console(stderr=as_json)
     if studies:
         return _judge(console, found, studies, settings, search_path, save_reference, as_json)
-    code, folder = begin.start(console, found, tier, settings, search_path, as_json=as_json)
+    code, folder = begin.start(
+        console, found, tier, settings, search_path, seeds=_seeds(chosen, tier), as_json=as_json
+    )
     if save_reference and (folder.path / run.FILE).is_file():
         _save_reference(console, json.loads((folder.path / run.FILE).read_text()), search_path)
         return EXIT_DONE
     return code
+
+
+def _seeds(words: Sequence[str], tier: str) -> list[int]:
+    """Return the seeds that were asked for."""
+    wrong = [word for word in words if not word.isdigit() or words.count(word) > 1]
+    if wrong:
+        raise UserError(f"--seed takes whole numbers, each once, such as 3 4 5; got {wrong[0]}.")
+    if words and tier == SMOKE:
+        raise UserError(
+            "--seed: the smoke tier repeats its reference bit for bit, under its own seed; choose "
+            "--tier reduced or full."
+        )
+    return [int(word) for word in words]
 
 
 def _overview(

@@ -32,10 +32,22 @@ def start(
     settings: Sequence[str],
     search_path: Sequence[str],
     *,
+    seeds: Sequence[int] = (),
     as_json: bool,
 ) -> tuple[int, StudyFolder]:
-    """Run a tier of a table as a new study; return the exit code and where it is."""
-    plan = _plan(table, tier, settings)
+    """Run a tier of a table as a new study; return the exit code and where it is.
+
+    Parameters
+    ----------
+    console : Console
+    table : Table
+    tier : str
+    settings, search_path : sequence of str
+    seeds : sequence of int
+        Instead of the tier's own.
+    as_json : bool
+    """
+    plan = _plan(table, tier, settings, seeds)
     of_all = scopes.select(settings, OF_ALL)
     first = next(iter(plan.arms.values()))
     manifest = Manifest(
@@ -91,19 +103,26 @@ def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
     return run.run(console, folder, manifest, resumed=True, as_json=False, later=later)
 
 
-def _plan(table: Table, tier: str, settings: Sequence[str]) -> ReproducePlan:
+def _plan(table: Table, tier: str, settings: Sequence[str], seeds: Sequence[int]) -> ReproducePlan:
     """Return what is run, each arm with the user's own overrides last."""
     chosen = arms.tier_of(table, tier)
     _refuse_trials(table.name, settings)
     if override.named(settings, "seed"):
-        raise UserError(f"seed: --tier {tier} of {table.name} runs seeds of its own; leave it out.")
+        raise UserError(
+            f"seed: --tier {tier} of {table.name} runs seeds of its own; leave it out, or choose "
+            f"them by --seed."
+        )
     suite = scopes.select(settings, [Scope.SUITE])
     if suite:
         raise UserError(f"{suite[0]}: the table decides what measures it; leave it out.")
     more = [t for t in settings if scopes.of(t) not in OF_ALL or scopes.of(t) is Scope.IMAGES]
     job = arms.job_of(table, chosen, more, on_cpu=tier == SMOKE)
-    seeds = tuple(range(chosen.seeds))
-    return ReproducePlan(table=table.name, tier=tier, seeds=seeds, arms=job.arms)
+    return ReproducePlan(
+        table=table.name,
+        tier=tier,
+        seeds=tuple(seeds) or tuple(range(chosen.seeds)),
+        arms=job.arms,
+    )
 
 
 def _refuse_trials(table: str, settings: Sequence[str]) -> None:

@@ -111,6 +111,17 @@ def of_step(trainer, in_place=None):
     return operations
 
 
+def as_one(operations, function):
+    """Return a fusible function that counts as one kernel."""
+
+    def call(*arguments):
+        operations.kernels["fused"] += 1
+        with operations.paused():
+            return function(*arguments)
+
+    return call
+
+
 @contextmanager
 def _folding_paused(operations):
     products = folding._products

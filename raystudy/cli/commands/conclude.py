@@ -171,6 +171,14 @@ reduced (a small encoder: do the signs show?), full (the paper's own scale).
                 help="keep the raw runs as the reference of this table and tier",
             ),
             argument(
+                "--seed",
+                nargs="+",
+                dest="seeds",
+                default=[],
+                metavar="SEED",
+                help="run these instead of the tier's own; --from judges both studies together",
+            ),
+            argument(
                 "--tier",
                 default="smoke",
                 help="smoke, reduced or full (smoke)",
@@ -185,7 +193,9 @@ raystudy reproduce                                    # all tables and figures
 raystudy reproduce swaro/table8                       # in minutes, on digits
 raystudy reproduce swaro/table6 --from swaro-1        # judge what exists
 raystudy reproduce --page papers.html                 # what stands, what nobody has run
-raystudy reproduce msr/table1 --tier reduced data.root=~/cifar10-images""",
+raystudy reproduce msr/table1 --tier reduced data.root=~/images
+raystudy reproduce msr/table1 --seed 3 4 5 --tier reduced data.root=~/images
+raystudy reproduce msr/table1 --from msr-table1-reduced-1 msr-table1-reduced-2""",
     ),
     Command(
         name="report",

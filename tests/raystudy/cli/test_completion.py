@@ -117,7 +117,7 @@ def test_suites():
 
 
 def test_downstream_tasks_and_no_other_protocols():
-    expected = ["protocol=coco_keypoints", "protocol=coco_maskrcnn"]
+    expected = [f"protocol=coco_{name}" for name in ("keypoints", "maskrcnn", "maskrcnn_2x")]
     assert complete("evaluate", "swaro-1", "protocol=c") == expected
     assert complete("evaluate", "swaro-1", "protocol=le") == []
 
