@@ -8,6 +8,8 @@ import pytest
 import torch
 from torchvision import datasets
 
+from raystudy.config import compose
+from raystudy.trial.build import load_splits
 from trainables.data.torchvision_sets import cifar, cifar10, cifar100, stl, stl10
 
 
@@ -68,6 +70,16 @@ def small_stl(tmp_path):
         test_list = [[name, md5(base / name)] for name in ("test_X.bin", "test_y.bin")]  # noqa: RUF012
 
     return SmallSTL, tmp_path, contents
+
+
+def test_stl10_has_the_size_that_is_asked_for(small_stl, monkeypatch):
+    source, root, _ = small_stl
+    monkeypatch.setattr(datasets, "STL10", source)
+    given = ["data=stl10", f"data.root={root}", "data.num_classes=2", "data.splits.val_share=0.2"]
+    splits = load_splits(compose.load("byol", given))
+    assert splits.train.images.shape == (16 + 6, 3, 64, 64)  # those without a label, too
+    assert splits.test.images.shape == (4, 3, 64, 64)
+    assert load_splits(compose.load("swaro", given)).test.images.shape == (4, 3, 96, 96)
 
 
 def test_cifar_keeps_the_test_images_and_cuts_validation_from_training(small_cifar):
