@@ -88,8 +88,8 @@ def refuse_missing(job: Job, overrides: Sequence[str], search_path: Sequence[str
             seen.add((kind, measure, data))
             trained = compose.load(arm.study, [*arm.overrides, *overrides], search_path)
             own = [*job.tier.suite, *_kept(overrides, trained, data, search_path)]
-            own = [text for text in own if not text.lstrip("~+").startswith(("suite.", "device="))]
-            chosen = [f"data={data}", *home, *own, "device=cpu"]
+            places = scopes.without(own, [Scope.SUITE, Scope.DEVICE])
+            chosen = [f"data={data}", *home, *places, "device=cpu"]
             if kind is DownstreamOrder:
                 settings = compose.load(FOREIGN, [f"+protocol={measure}", *chosen], search_path)
                 load_annotated(settings, build_downstream(settings, measure).task)
