@@ -58,7 +58,6 @@ def start(
         reproduce=plan,
     )
     first_settings = stored.arm_settings(manifest)
-    first_recipe = recipe.recipe_of(first_settings)
     checked = _check(plan, of_all, search_path)
     measuring.refuse_missing(run.job_of(manifest), of_all, search_path)
     file = plan.table.replace("/", "-")
@@ -69,15 +68,10 @@ def start(
         search_path,
         data=str(first_settings.data.name),
         study=_section(compose.plain(first_settings.study), plan, file),
-        recipe=first_recipe,
+        recipe=recipe.recipe_of(first_settings),
         images=images.cut_of(checked.splits),
         reproduce=plan,
-        arm_recipes={
-            name: recipe.relative(
-                recipe.recipe_of(stored.arm_settings(manifest, name=name)), first_recipe
-            )
-            for name in plan.arms
-        },
+        arm_recipes=_arm_recipes(manifest, plan, recipe.recipe_of(first_settings)),
     )
     folder = create_study_folder(
         results_folder_among(of_all), f"{file}-{plan.tier}", first_settings.study.id
@@ -131,6 +125,16 @@ def _refuse_trials(table: str, settings: Sequence[str]) -> None:
             f"study.num_trials: a reproduction of {table} runs every arm under every seed; limit "
             f"it by study.budget."
         )
+
+
+def _arm_recipes(
+    manifest: Manifest, plan: ReproducePlan, first: dict[str, Any]
+) -> dict[str, dict[str, Any]]:
+    """Return in what each arm's recipe differs from the first's."""
+    return {
+        name: recipe.relative(recipe.recipe_of(stored.arm_settings(manifest, name=name)), first)
+        for name in plan.arms
+    }
 
 
 def _check(
