@@ -1,4 +1,4 @@
-"""Encoders and augmentation compiled for training steps."""
+"""Encoders, augmentation and losses compiled for training steps."""
 
 import os
 import shutil

@@ -14,13 +14,13 @@ _in_place_of: Mapping[Callable[..., Any], Callable[..., Any]] = {}
 def fusible(function: Function) -> Function:
     """Let compiled training steps compile a function.
 
-    It takes tensors and plain numbers, draws nothing, changes no argument, and has nothing for
-    which the compiler would have to leave the graph.
+    It takes tensors and what stays the same from step to step, draws nothing, changes no argument,
+    and has nothing for which the compiler would have to leave the graph. Gradients pass it.
     """
 
     @functools.wraps(function)
-    def call(*arguments: Any) -> Any:
-        return _in_place_of.get(function, function)(*arguments)
+    def call(*arguments: Any, **settings: Any) -> Any:
+        return _in_place_of.get(function, function)(*arguments, **settings)
 
     FUSIBLE.append(function)
     return call  # type: ignore[return-value]

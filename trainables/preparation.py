@@ -1,8 +1,9 @@
 """Preparation of a method before it trains."""
 
 import functools
+import inspect
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -16,7 +17,8 @@ from trainables.methods.base import Method
 from trainables.networks import sync_batch_norm
 from trainables.progress import Progress
 
-OptimizerFactory = Callable[[Iterator[nn.Parameter]], Optimizer]
+OptimizerFactory = Callable[..., Optimizer]  # of an iterator of parameters
+FUSED_ON = {"cuda"}  # torch's one kernel for all weights is older there than on CPUs
 
 
 def prepare(method: Method, device: torch.device, *, channels_last: bool) -> Method:
@@ -66,13 +68,15 @@ def training_step(method: Method) -> nn.Module:
 def build_optimizer(factory: OptimizerFactory, method: Method) -> Optimizer:
     """Return an optimizer of a method's parameters that knows its base learning rates.
 
+    One of torch's own moves all weights in one kernel on a GPU, unless its settings say otherwise.
+
     Raises
     ------
     ValueError
         If it refuses a setting; torch's own do not say whose.
     """
     try:
-        optimizer = factory(method.parameters())
+        optimizer = factory(method.parameters(), **_fused(factory, method))
     except ValueError as error:
         reason = str(error)
         raise ValueError(
@@ -82,6 +86,14 @@ def build_optimizer(factory: OptimizerFactory, method: Method) -> Optimizer:
     for group in optimizer.param_groups:
         group.setdefault("initial_lr", group["lr"])
     return optimizer
+
+
+def _fused(factory: OptimizerFactory, method: Method) -> dict[str, bool]:
+    """Return what makes an optimizer's update one kernel, where there is one for it."""
+    known = inspect.signature(factory).parameters
+    chosen = any(known[name].default is not None for name in ("fused", "foreach") if name in known)
+    devices = {parameter.device.type for parameter in method.parameters()}
+    return {"fused": True} if "fused" in known and not chosen and devices <= FUSED_ON else {}
 
 
 def spare_dynamo() -> None:

@@ -80,7 +80,7 @@ class TrainerOptions:
     channels_last : bool
         Memory format of images and convolutions.
     compile : bool
-        Compile encoders and augmentation for training steps with ``torch.compile``.
+        Compile encoders, augmentation and losses for training steps with ``torch.compile``.
     compile_backend, compile_mode : str
         Of ``torch.compile``; ``reduce-overhead`` and ``max-autotune`` make CUDA graphs of them.
     clip_grad_norm : float, optional

@@ -18,6 +18,9 @@ from trainables.fusible import FUSIBLE, in_place_of
 from trainables.networks import folding
 from trainables.networks.encoder import Encoder
 
+# Neither compute: allocations, and what the host notes or looks up.
+NO_KERNELS = ("empty", "new_empty", "detach", "profiler::", "promote_types")
+
 
 class Operations(TorchDispatchMode):
     """Count operations that torch dispatches.
@@ -40,7 +43,7 @@ class Operations(TorchDispatchMode):
         if not self.is_paused:
             name = func._schema.name.removeprefix("aten::")
             self.by_name[name] += 1
-            if not (func.is_view or name.startswith(("empty", "new_empty", "detach"))):
+            if not (func.is_view or name.startswith(NO_KERNELS)):
                 self.kernels[name] += 1
         return func(*args, **(kwargs or {}))
 
@@ -87,14 +90,15 @@ class _Nothing(torch.autograd.Function):
         return None, None, *made
 
 
-def of_step(trainer, in_place=None):
+def of_step(trainer, launches_of=None):
     """Return what one update of a trainer on the meta device asks for, in its last epoch.
 
     Parameters
     ----------
     trainer : Trainer
-    in_place : callable (Operations, function) -> callable, optional
-        What is called in the place of each fusible function.
+    launches_of : callable (function, arguments, settings) -> (int, int), optional
+        How many kernels a compiled fusible function is, and its gradient, which is asked for only
+        if it has one. Without it nothing is compiled.
     """
     trainer.epoch = trainer.max_epochs - 1
     trainer.method.train()
@@ -105,21 +109,60 @@ def of_step(trainer, in_place=None):
     with _foreach_on_meta():
         trainer._update(batch, trainer._progress(0))  # the first one makes the optimizer's state
         operations.encoders_with_gradients.clear()
-        others = {f: in_place(operations, f) for f in FUSIBLE} if in_place else {}
+        others = {}
+        if launches_of is not None:
+            others = {f: _as_compiled(operations, f, launches_of) for f in FUSIBLE}
         with operations, _folding_paused(operations), in_place_of(others):
             trainer._update(batch, trainer._progress(1))
     return operations
 
 
-def as_one(operations, function):
-    """Return a fusible function that counts as one kernel."""
+def one(*_):
+    """Have a fusible function be one kernel, and its gradient another."""
+    return 1, 1
 
-    def call(*arguments):
-        operations.kernels["fused"] += 1
+
+def _as_compiled(operations, function, launches_of):
+    """Return a fusible function that counts as so many kernels, and its gradient."""
+
+    def call(*arguments, **settings):
+        places = [*enumerate(arguments), *settings.items()]
+        given = [value for _, value in places if isinstance(value, torch.Tensor)]
+
+        def run(*tensors):
+            left = iter(tensors)
+            filled = [next(left) if isinstance(v, torch.Tensor) else v for _, v in places]
+            with operations.paused():
+                return function(
+                    *filled[: len(arguments)],
+                    **dict(zip(settings, filled[len(arguments) :], strict=True)),
+                )
+
         with operations.paused():
-            return function(*arguments)
+            forward, back = launches_of(function, arguments, settings)
+        return _Compiled.apply(operations, run, forward, back, *given)
 
     return call
+
+
+class _Compiled(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx, operations, run, forward, back, *given):
+        ctx.operations, ctx.back = operations, back
+        ctx.set_materialize_grads(False)
+        ctx.save_for_backward(*given)
+        operations.kernels["compiled"] += forward
+        return run(*given)
+
+    @staticmethod
+    def backward(ctx, *_):
+        ctx.operations.kernels["compiled"] += ctx.back
+        with ctx.operations.paused():
+            made = [
+                torch.empty_like(value) if needed else None
+                for value, needed in zip(ctx.saved_tensors, ctx.needs_input_grad[4:], strict=True)
+            ]
+        return None, None, None, None, *made
 
 
 @contextmanager

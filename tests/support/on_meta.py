@@ -2,9 +2,11 @@
 
 import torch
 from never_waiting import DEVICE
+from torch.optim import optimizer
 
 from raystudy.config import compose
 from raystudy.trial.build import _build, build_method
+from trainables import preparation
 from trainables.data.image_set import ImageSet, Splits
 from trainables.trainer import Trainer
 
@@ -12,6 +14,13 @@ CLASSES, IMAGES = 10, 160
 HERE = ImageSet(torch.zeros(IMAGES, 3, 16, 16, dtype=torch.uint8), torch.arange(IMAGES) % CLASSES)
 SPLITS = Splits(HERE, HERE.rows(slice(60)), HERE, tuple("0123456789")).to(DEVICE)
 SMALL = ["encoder=small_conv", "batch_size=40", "trainer.clip_grad_norm=1"]
+
+# Optimizers make their updates in one kernel, as on a GPU; torch has no SGD's for this device.
+preparation.FUSED_ON.add(DEVICE)
+fused_devices = optimizer._get_fused_kernels_supported_devices
+optimizer._get_fused_kernels_supported_devices = lambda: [*fused_devices(), DEVICE]
+kernels = torch.library.Library("aten", "IMPL", "Meta")
+kernels.impl("_fused_sgd_", lambda *_, **__: None)
 
 
 def settings_of(study, *overrides):

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from trainables.attacks.balls import Ball
 from trainables.attacks.objectives import Objective, margin
+from trainables.attacks.rows import gradient_of
 from trainables.distributed import draw_rows
 
 LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
@@ -147,7 +148,7 @@ class Victims:
             x = (self.images + delta).requires_grad_()
             logits = self.logits_of(x)
             values = objective(logits, self.labels, self.targets, x - self.images)
-            (gradient,) = torch.autograd.grad(values.sum(), x)
+            gradient = gradient_of(values, x)
         return logits.detach(), values.detach(), gradient
 
     def rows(self, rows: Tensor) -> "Victims":

@@ -63,6 +63,14 @@ def _clip(images: Tensor, delta: Tensor) -> Tensor:
 
 
 @fusible
+def moved(
+    ball: Ball, images: Tensor, delta: Tensor, gradient: Tensor, size: Tensor | float
+) -> Tensor:
+    """Return what `ball.move` does."""
+    return ball.move(images, delta, gradient, size)
+
+
+@fusible
 def _moved_copy(
     ball: Ball, images: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float
 ) -> Tensor:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from trainables.attacks.balls import STARTS, Ball, Start
+from trainables.attacks.rows import gradient_of
 
 PerExampleLoss = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N,)
 
@@ -80,8 +81,6 @@ class PGD:
             x.requires_grad_()
             with torch.enable_grad():
                 # torch's counters of operations put hooks on what a network is given: no leaf.
-                total = loss(x.view_as(x)).sum()
-            # autograd.grad, not backward: the weights' .grad stays untouched.
-            (gradient,) = torch.autograd.grad(total, x)
-            x = climb(x.detach(), gradient, step)
+                losses = loss(x.view_as(x))
+            x = climb(x.detach(), gradient_of(losses, x), step)
         return torch.empty_like(given).copy_(x)  # has the images' memory layout

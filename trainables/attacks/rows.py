@@ -1,4 +1,4 @@
-"""Norms and draws of one image at a time, in batches."""
+"""Norms, draws and gradients of one image at a time, in batches."""
 
 import torch
 from torch import Tensor
@@ -30,6 +30,12 @@ def uniform(like: Tensor, *shape: int) -> Tensor:
     return draw_rows(
         lambda n: torch.rand(n, *shape, device=like.device, dtype=like.dtype), len(like)
     )
+
+
+def gradient_of(losses: Tensor, x: Tensor) -> Tensor:
+    """Return the gradient of each row's loss, losses of shape (N,), as x; weights get none."""
+    (gradient,) = torch.autograd.grad(losses, x, torch.ones_like(losses))
+    return gradient
 
 
 def stuck(x: Tensor, uphill: Tensor) -> Tensor:

@@ -3,6 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.fusible import fusible
+
 
 def byol(predictions: Tensor, targets: Tensor) -> Tensor:
     r"""Predict each view's target from the other view.
@@ -64,6 +66,7 @@ def msr(
     return (1 - beta) * byol(predictions, targets) + beta * pair
 
 
+@fusible
 def _crossed_distance(predictions: Tensor, targets: Tensor) -> Tensor:
     cosines = F.cosine_similarity(predictions, targets.flip(0), dim=2)
     return (2 - 2 * cosines).sum(dim=0).mean()

@@ -4,9 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.fusible import fusible
 from trainables.precision import exact
 
 
+@fusible
 def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float) -> Tensor:
     r"""Recognise each query's own key among the queue.
 

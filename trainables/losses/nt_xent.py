@@ -8,9 +8,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables import distributed
+from trainables.fusible import fusible
 from trainables.losses.similarity import similarities
 
 
+@fusible
 def nt_xent(
     views: Tensor,
     *,

@@ -3,7 +3,10 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.fusible import fusible
 
+
+@fusible
 def simsiam(predictions: Tensor, projections: Tensor) -> Tensor:
     r"""Predict each view's projection from the other view.
 

@@ -4,9 +4,11 @@ import torch
 from torch import Tensor
 
 from trainables import distributed
+from trainables.fusible import fusible
 from trainables.losses.similarity import similarities
 
 
+@fusible
 def suncet(
     embeddings: Tensor,
     labels: Tensor,

@@ -3,7 +3,10 @@
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.fusible import fusible
 
+
+@fusible
 def divergence(logits: Tensor, from_logits: Tensor) -> Tensor:
     r"""Return :math:`KL(p \,\|\, q)` of every row's classes, shape (N,), in nats.
 
@@ -17,10 +20,10 @@ def divergence(logits: Tensor, from_logits: Tensor) -> Tensor:
     from_logits : Tensor, shape (N, Y)
         Of p, the clean images' classes.
     """
-    log_q, log_p = F.log_softmax(logits, dim=1), F.log_softmax(from_logits, dim=1)
-    return F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(dim=1)
+    return _divergence(logits, from_logits)
 
 
+@fusible
 def trades(logits: Tensor, adversarial_logits: Tensor, labels: Tensor, *, weight: float) -> Tensor:
     r"""Fit the clean images, and let the attacked ones look the same.
 
@@ -46,4 +49,9 @@ def trades(logits: Tensor, adversarial_logits: Tensor, labels: Tensor, *, weight
     Zhang et al. 2019, arXiv:1901.08573, Eq. 5.
     """
     clean = F.cross_entropy(logits, labels)
-    return clean + weight * divergence(adversarial_logits, from_logits=logits).mean()
+    return clean + weight * _divergence(adversarial_logits, logits).mean()
+
+
+def _divergence(logits: Tensor, from_logits: Tensor) -> Tensor:
+    log_q, log_p = F.log_softmax(logits, dim=1), F.log_softmax(from_logits, dim=1)
+    return F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(dim=1)

@@ -1,11 +1,11 @@
 """Supervised training on attacked images, multi-step or fast, or on clean ones."""
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
+from trainables.losses.classification import cross_entropies, loss_and_accuracy
 from trainables.methods.base import Method
 from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
@@ -64,12 +64,11 @@ class AdversarialTraining(Method):
         images, labels = self.augment(batch.labelled), batch.labels
 
         def misfit(x: Tensor) -> Tensor:
-            return F.cross_entropy(self(x), labels, reduction="none")
+            return cross_entropies(self(x), labels)
 
         if self.attack is not None:
             with under_attack(self, self.attack_mode):
                 images = self.attack(misfit, images)
-        logits = self(images)
-        hits = (logits.argmax(dim=1) == labels).float().mean()
+        loss, accuracy = loss_and_accuracy(self(images), labels)
         name = "accuracy" if self.attack is None else "adversarial_accuracy"
-        return {"loss": F.cross_entropy(logits, labels), name: hits}
+        return {"loss": loss, name: accuracy}

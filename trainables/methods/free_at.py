@@ -3,13 +3,14 @@
 from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables import distributed
+from trainables.attacks.balls import moved
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
+from trainables.losses.classification import loss_and_accuracy
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.progress import Progress
@@ -64,15 +65,18 @@ class FreeAT(Method):
         if batch.indices is not self._indices:
             self._begin(batch)
         self._delta = self._delta.detach().requires_grad_()
-        logits = self(self._images + self._delta)
-        hits = (logits.argmax(dim=1) == batch.labels).float().mean()
-        return {"loss": F.cross_entropy(logits, batch.labels), "adversarial_accuracy": hits}
+        loss, accuracy = loss_and_accuracy(self(self._images + self._delta), batch.labels)
+        return {"loss": loss, "adversarial_accuracy": accuracy}
 
     def after_update(self, progress: Progress) -> None:
         """Move the perturbation by the gradient at the weights before the update."""
         assert self._delta.grad is not None
-        self._delta = self.attack.ball.move(
-            self._images, self._delta.detach(), self._delta.grad, self.attack.step_size
+        self._delta = moved(
+            self.attack.ball,
+            self._images,
+            self._delta.detach(),
+            self._delta.grad,
+            self.attack.step_size,
         )
         self._carried = distributed.gather(self._delta)  # a checkpoint is written by one rank
 

@@ -7,6 +7,7 @@ from trainables.attacks.pgd import PGD
 from trainables.attacks.rows import normal
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
+from trainables.losses.classification import accuracy
 from trainables.losses.trades import divergence, trades
 from trainables.methods.base import Method
 from trainables.modes import Mode
@@ -79,9 +80,8 @@ class TRADES(Method):
             # They pass the clean images again for the divergence: nothing new but that batch
             # norm's running statistics move a third time.
             self(images)
-        hits = (adversarial_logits.argmax(dim=1) == labels).float().mean()
         loss = trades(logits, adversarial_logits, labels, weight=self.weight)
-        return {"loss": loss, "adversarial_accuracy": hits}
+        return {"loss": loss, "adversarial_accuracy": accuracy(adversarial_logits, labels)}
 
     def _attacked(self, images: Tensor) -> Tensor:
         with torch.no_grad():

@@ -10,6 +10,7 @@ from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.data.image_set import Splits
 from trainables.distributed import draw_rows
+from trainables.losses.classification import accuracy
 from trainables.losses.trades import divergence, trades
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
@@ -93,12 +94,10 @@ class _Trades(Method):
         adversarial = self._attacked(images)
         # ACL's code passes the clean images once, TRADES' own twice.
         logits, adversarial_logits = self.classifier(images), self.classifier(adversarial)
-        accuracy = (logits.argmax(dim=1) == labels).float().mean()
-        robust_accuracy = (adversarial_logits.argmax(dim=1) == labels).float().mean()
         return {
             "loss": trades(logits, adversarial_logits, labels, weight=self.settings.weight),
-            "accuracy": accuracy,
-            "robust_accuracy": robust_accuracy,
+            "accuracy": accuracy(logits, labels),
+            "robust_accuracy": accuracy(adversarial_logits, labels),
         }
 
     def _attacked(self, images: Tensor) -> Tensor:

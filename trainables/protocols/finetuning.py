@@ -2,12 +2,12 @@
 
 from dataclasses import dataclass, field
 
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.data.image_set import Splits
+from trainables.losses.classification import loss_and_accuracy
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.progress import Progress
@@ -75,5 +75,5 @@ class _Supervised(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the cross-entropy on the batch."""
         logits, labels = self.layer(self.encoder(self.augment(batch.labelled))), batch.labels
-        accuracy = (logits.argmax(dim=1) == labels).float().mean()
-        return {"loss": F.cross_entropy(logits, labels), "accuracy": accuracy}
+        loss, accuracy = loss_and_accuracy(logits, labels)
+        return {"loss": loss, "accuracy": accuracy}

@@ -12,6 +12,7 @@ from trainables.augment.pipeline import Augmentation, Pipeline
 from trainables.batch import Batch
 from trainables.data.image_set import ImageSet, Splits
 from trainables.features import unit_moments
+from trainables.losses.classification import cross_entropies, loss_and_accuracy
 from trainables.methods.base import Method
 from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
@@ -191,13 +192,12 @@ class _LinearLayer(Method):
             images = self._attacked(self.attack, images, labels)
         with torch.no_grad():
             features = self.frozen(images)
-        logits = self.layer(features)
-        accuracy = (logits.argmax(dim=1) == labels).float().mean()
-        return {"loss": F.cross_entropy(logits, labels), "accuracy": accuracy}
+        loss, accuracy = loss_and_accuracy(self.layer(features), labels)
+        return {"loss": loss, "accuracy": accuracy}
 
     def _attacked(self, attack: PGD, images: Tensor, labels: Tensor) -> Tensor:
         def misfit(perturbed: Tensor) -> Tensor:
-            return F.cross_entropy(self(perturbed), labels, reduction="none")
+            return cross_entropies(self(perturbed), labels)
 
         with under_attack(self, "eval"):
             return attack(misfit, images)

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 from trainables.attacks.adversary import Adversary, LogitsOf, nth_wrong_class, with_slope
 from trainables.attacks.balls import Ball, L1Ball, LinfBall
 from trainables.attacks.objectives import Margin
+from trainables.attacks.rows import gradient_of
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
@@ -193,7 +194,7 @@ def _slope_error(classifier: LogitsOf, images: ImageSet, batch_size: int, seed: 
             logits = classifier(middle)
             rivals = nth_wrong_class(logits, labels, 1)
             lead = Margin()(logits, labels, rivals, middle - x)
-            (gradient,) = torch.autograd.grad(lead.sum(), middle)
+            gradient = gradient_of(lead, middle)
         ends = [Margin()(classifier(end), labels, rivals, end - x) for end in (x, x + step)]
         said, done = (gradient * step).sum(dim=(1, 2, 3)), ends[1] - ends[0]
         sums += torch.stack([(said - done).abs().sum(), (said.abs() + done.abs()).sum()])
