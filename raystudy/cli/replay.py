@@ -7,7 +7,6 @@ from raystudy.config import compose, scopes
 from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
-from raystudy.search.listed_space import ARM
 from raystudy.storage.folders import StudyFolder
 from raystudy.study import command
 from raystudy.study.open_tracker import open_tracker
@@ -18,8 +17,7 @@ from raystudy.study.tracker import Tracker
 
 def replay(run: str, overrides: Sequence[str]) -> int:
     """Train a trial again, from its study's folder or from its run in MLflow."""
-    from raystudy.interface import train
-    from raystudy.study import continuation  # imports torch, which takes seconds
+    from raystudy.interface import train  # imports torch, which takes seconds
 
     shared = scopes.select(overrides, scopes.SHARED)
     settings = compose.load_shared(shared)
@@ -35,16 +33,22 @@ def replay(run: str, overrides: Sequence[str]) -> int:
         folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
         if (folder.path / "study.json").is_file():
             name, own, _ = command.read_train(line)
-            continuation.refuse_changed_trial(folder, name, [*own, *moved])
+            _refuse_changed(folder, int(tags["raystudy.trial_number"]), name, [*own, *moved])
     else:
         study, trial = find_run(output_dir, run)
-        own = trial_overrides(study, trial)
-        continuation.refuse_changed_trial(
-            study.folder, trial_name(study, trial), [*own, *moved], trial.params.get(ARM)
-        )
+        own, name = trial_overrides(study, trial), trial_name(study, trial)
+        _refuse_changed(study.folder, trial.summary.number, name, [*own, *moved])
         line = replay_command(study, trial)
     name, own, folders = command.read_train(line)
     return train.start(name, [*own, *overrides], folders).exit_code
+
+
+def _refuse_changed(folder: StudyFolder, number: int, name: str, overrides: Sequence[str]) -> None:
+    """Refuse to train a trial again under another YAML, or on other images."""
+    from raystudy.study import continuation
+
+    continuation.refuse_changed_trial(folder, number, name, overrides)
+    continuation.refuse_other_images(folder, name, overrides)
 
 
 def _tags_of_run(tracker: Tracker, run_id: str) -> Mapping[str, str]:

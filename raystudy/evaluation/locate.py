@@ -12,7 +12,6 @@ from raystudy.config.output_dir import folder_of
 from raystudy.config.scopes import Scope
 from raystudy.config.spec import RECIPE
 from raystudy.errors import UserError
-from raystudy.search.listed_space import ARM
 from raystudy.storage.folders import (
     StudyFolder,
     TrialFolder,
@@ -78,15 +77,24 @@ class Origin:
         return settings
 
 
+AS_TRAINED = ("mean", "std")  # of the encoder; weights do not hold them
+
+
+def _builds_another(path: str) -> bool:
+    """Return whether another value at `path` builds another network, or feeds it otherwise."""
+    as_trained = path in [f"encoder.{name}" for name in AS_TRAINED]
+    return scopes.is_of_network(path) and not as_trained
+
+
 def _normalise_as_trained(settings: DictConfig, own: DictConfig, kept: Path) -> None:
-    """Give the encoder the mean and deviation it was trained with, which no weights hold.
+    """Give the encoder the mean and deviation it was trained with.
 
     A recipe may have changed since then, as RoCL's and SwARo's that used to normalise.
     """
     if not kept.is_file():
         return
     before = OmegaConf.select(OmegaConf.load(kept), "encoder", default={})
-    for name in ("mean", "std"):
+    for name in AS_TRAINED:
         if name in before and name in own.encoder and before[name] != own.encoder[name]:
             settings.encoder[name] = before[name]
 
@@ -156,7 +164,7 @@ def _of_file(
 def _of_trial(
     folder: StudyFolder, number: int | None, asked: Sequence[str], weights: Path | None = None
 ) -> Origin:
-    manifest, arm = folder.read_manifest(), None
+    manifest = folder.read_manifest()
     ignored = [t for t in scopes.without(asked, MAY_CHANGE) if override.node_of(t) != "data"]
     if ignored:
         raise UserError(
@@ -174,11 +182,8 @@ def _of_trial(
             number = _best_of(study)
         trial = study.trial(number)
         overrides, name = trial_overrides(study, trial), trial_name(study, trial)
-        label, arm = f"{folder.id}/{number}", trial.params.get(ARM)
-    # Weights whose YAML now builds another network, or feeds it otherwise.
-    continuation.refuse_changed_recipe(
-        folder, manifest, arm=arm, label=label, only=scopes.is_of_network
-    )
+        label = f"{folder.id}/{number}"
+    continuation.refuse_changed_trial(folder, number, name, overrides, only=_builds_another)
     kept = weights or _kept(folder.trial(number), label)
     usual = kept == _usual(folder.trial(number))
     return Origin(

@@ -9,7 +9,7 @@ from typing import Any
 from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 from omegaconf.errors import OmegaConfBaseException
-from optuna.distributions import BaseDistribution
+from optuna.distributions import BaseDistribution, CategoricalDistribution
 
 from raystudy.config import compose, override, scopes, value_types
 from raystudy.config.hydra_files import Composed
@@ -184,8 +184,15 @@ def _published(path: str, axis: BaseDistribution, current: Any) -> Value:
         raise UserError(
             f"search.{path}: the recipe's value {axes.shown(current)} is not among "
             f"{axes.describe(axis)}; pin it by '{path}={axes.shown(current)}' or give another "
-            f"range, such as '{path}=interval(low,high)'."
+            f"axis, such as '{path}={_such_as(axis, current)}'."
         ) from None
+
+
+def _such_as(axis: BaseDistribution, current: Any) -> str:
+    """Return an axis in Hydra's grammar that has the recipe's value."""
+    if isinstance(axis, CategoricalDistribution):
+        return f"choice({','.join(axes.shown(value) for value in (current, *axis.choices))})"
+    return "interval(low,high)"
 
 
 def _start(

@@ -3,14 +3,17 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
 from raystudy import terminal
 from raystudy.config import compose, recipe
+from raystudy.config.catalogue import GROUPS
+from raystudy.search.listed_space import FINALIST
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import StudyFolder
 from raystudy.storage.manifest import OLD_CUT, Cut, Manifest
 from raystudy.study import stored
+from raystudy.study.replay import trial_name, trial_overrides
 from raystudy.study.stored import StoredStudy
 
 
@@ -41,7 +44,7 @@ def refuse_changed(
 
     axes = space.distributions if space else None
     recipe.refuse_another(folder.id, manifest.recipe, settings, axes)
-    if manifest.reproduce is not None:
+    if manifest.kind != "train":
         refuse_changed_recipe(folder, manifest)
     on_cpu = settings.copy()
     on_cpu.device = "cpu"
@@ -57,10 +60,8 @@ def refuse_changed(
     return images.cut_of(splits)
 
 
-def refuse_changed_trial(
-    folder: StudyFolder, name: str, overrides: Sequence[str], arm: str | None = None
-) -> None:
-    """Refuse to run a trial anew whose study's YAML, or whose images, have changed.
+def refuse_other_images(folder: StudyFolder, name: str, overrides: Sequence[str]) -> None:
+    """Refuse to run a trial anew if the images are not its study's any more.
 
     Parameters
     ----------
@@ -69,53 +70,79 @@ def refuse_changed_trial(
         Of the trial's YAML.
     overrides : sequence of str
         The whole trial.
-    arm : str, optional
-        Of a reproduction; all are held to their YAML if left out.
     """
     from raystudy.trial import images
     from raystudy.trial.build import load_splits
 
     manifest = folder.read_manifest()
-    refuse_changed_recipe(folder, manifest, arm=arm)
     own = compose.load(name, [*overrides, "device=cpu"], manifest.search_path)
     images.refuse_others(folder, manifest, own, load_splits(own))
 
 
-def refuse_changed_recipe(
+def refuse_changed_recipe(folder: StudyFolder, manifest: Manifest) -> None:
+    """Refuse to take up a study whose YAML has changed: that of its recipe or of what it chose."""
+    if manifest.kind == "train":
+        settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
+        recipe.refuse_another(folder.id, manifest.recipe, settings)
+        return
+    if manifest.reproduce is not None:
+        for name in manifest.reproduce.arms:
+            settings = stored.arm_settings(manifest, name=name)
+            before = _recipe_of_arm(manifest, name)
+            recipe.refuse_another(f"{name} of {folder.id}", before, settings)
+        return
+    study = StoredStudy(folder)
+    space, settings = study.composed
+    axes = space.distributions if manifest.kind == "sweep" else None
+    recipe.refuse_another(folder.id, manifest.recipe, settings, axes)
+    _refuse_changed_choices(study)
+
+
+def _refuse_changed_choices(study: StoredStudy) -> None:
+    """Refuse to take up a study of which an option that trials have chosen has changed."""
+    seen = set()
+    for trial in study.trials:
+        chosen = {p: v for p, v in trial.params.items() if p in (*GROUPS, FINALIST)}
+        if chosen and (choice := tuple(chosen.items())) not in seen:
+            seen.add(choice)
+            refuse_changed_trial(
+                study.folder,
+                trial.summary.number,
+                trial_name(study, trial),
+                trial_overrides(study, trial),
+            )
+
+
+def refuse_changed_trial(
     folder: StudyFolder,
-    manifest: Manifest,
+    number: int,
+    name: str,
+    overrides: Sequence[str],
     *,
-    arm: str | None = None,
-    label: str | None = None,
     only: Callable[[str], bool] | None = None,
 ) -> None:
-    """Refuse to take up a network or a trial of a study whose YAML has changed.
+    """Refuse to take up a network or a trial whose YAML has changed.
 
     Parameters
     ----------
     folder : StudyFolder
-    manifest : Manifest
-    arm : str, optional
-        The one of a reproduction that is taken up; all if left out.
-    label : str, optional
-        What is taken up, in the sentence.
+    number : int
+        Of the trial.
+    name : str
+        Of its YAML.
+    overrides : sequence of str
+        The whole trial.
     only : callable (str) -> bool, optional
         Whether the setting at a path is looked at.
     """
-    label = label or folder.id
-    if manifest.kind == "train":
-        settings = compose.load(manifest.name, manifest.overrides, manifest.search_path)
-        recipe.refuse_another(label, manifest.recipe, settings, only=only)
+    manifest = folder.read_manifest()
+    kept = folder.trial(number).config
+    if not kept.is_file():  # it has not begun
         return
-    if manifest.reproduce is not None:
-        for name in manifest.reproduce.arms if arm is None else [arm]:
-            settings = stored.arm_settings(manifest, name=name)
-            before = _recipe_of_arm(manifest, name)
-            recipe.refuse_another(f"{name} of {label}", before, settings, only=only)
-        return
-    space, settings = StoredStudy(folder).composed
-    axes = space.distributions if manifest.kind == "sweep" and only is None else None
-    recipe.refuse_another(label, manifest.recipe, settings, axes, only=only)
+    label = folder.id if manifest.kind == "train" else f"{folder.id}/{number}"
+    settings = compose.load(name, overrides, manifest.search_path)
+    before = recipe.recipe_of(OmegaConf.load(kept))  # type: ignore[arg-type]
+    recipe.refuse_another(label, before, settings, only=only)
 
 
 def _recipe_of_arm(manifest: Manifest, name: str) -> dict[str, Any] | None:

@@ -3,15 +3,19 @@
 import json
 
 import pytest
+from omegaconf import OmegaConf
 
 from raystudy.cli import main
 from raystudy.config import compose, recipe
+from raystudy.config.catalogue import find_yaml
 from raystudy.config.spec import StudySpec
 from raystudy.errors import UserError
 from raystudy.search.search_space import SearchSpace
 from raystudy.storage.folders import create_study_folder
 from raystudy.storage.manifest import Manifest
 from raystudy.study.info import StudyInfo
+from raystudy.study.replay import trial_overrides
+from raystudy.study.stored import StoredStudy
 from raystudy.study.study import Outcome, Study
 from raystudy.trial import images
 from raystudy.trial.build import load_splits
@@ -90,15 +94,23 @@ def test_a_study_whose_yaml_was_changed_says_so(tmp_path, monkeypatch, capsys):
 SEARCHED = """
 defaults: [simclr, _self_]
 max_epochs: 1
-method: {temperature: 0.5}
-study: {name: own}
+method: {temperature: 0.5, embedding_width: 8}
+study: {name: own, points: [{lr_schedule: mine}]}
 sampler: {n_startup_trials: SEED}
 search:
+  lr_schedule: {type: categorical, choices: [rocl, mine]}
   optimizer.lr: {type: float, low: LOW, high: 100.0, log: true}
 """
 
 
+def write_schedule(home, start=1.0):
+    (home / "lr_schedule").mkdir(exist_ok=True)
+    text = find_yaml("lr_schedule/rocl").read_text().replace("\nstart: 1.0", f"\nstart: {start}")
+    (home / "lr_schedule" / "mine.yaml").write_text(text)
+
+
 def searched(home, low="0.01", startup="4"):
+    write_schedule(home)
     (home / "own.yaml").write_text(SEARCHED.replace("LOW", low).replace("SEED", startup))
     return SearchSpace.load("own", ["tracker=none"], [str(home)])
 
@@ -129,11 +141,18 @@ def search(tmp_path, monkeypatch):
     samplers = {"sampler": {"_target_": "optuna.samplers.RandomSampler"}}
     pruner = {"_target_": "optuna.pruners.NopPruner"}
     with Study.open(info, space, **samplers, trial_scheduler=pruner) as study:
-        trial = study.next_trial()
-        for objective in info.spec.objectives:
-            study.report(trial.number, 1, {objective.metric: 0.5})
-        study.finish(trial.number, Outcome("completed"))
+        for _ in range(2):
+            trial = study.next_trial()
+            for objective in info.spec.objectives:
+                study.report(trial.number, 1, {objective.metric: 0.5})
+            study.finish(trial.number, Outcome("completed"))
         study.interrupted = True
+    stored = StoredStudy(folder)
+    for trial in stored.trials:  # as a trial does when it begins
+        config = compose.load("own", trial_overrides(stored, trial), [str(tmp_path)])
+        kept = folder.trial(trial.summary.number).config
+        kept.parent.mkdir(parents=True)
+        OmegaConf.save(config, kept, resolve=True)
     return tmp_path
 
 
@@ -141,7 +160,6 @@ CONTINUING = [
     ["resume", "mine"],
     ["extend", "mine", "study.num_trials=+1"],
     ["confirm", "mine"],
-    ["replay", "mine/0"],
 ]
 
 
@@ -155,6 +173,22 @@ def test_a_search_goes_on_under_no_changed_yaml(command, search, capsys):
     assert [path.name for path in (search / "studies").iterdir()] == ["mine"]
 
 
+@pytest.mark.parametrize("command", [*CONTINUING, ["replay", "mine/1"]], ids=" ".join)
+def test_an_option_that_a_trial_has_chosen_is_held_to_its_yaml(command, search, capsys):
+    write_schedule(search, start=0.5)
+    assert main.main(command) == 2
+    said = capsys.readouterr().err
+    assert "mine/1 was started with lr_schedule.start=1.0, for which the YAML now says 0.5" in said
+
+
+def test_a_trial_of_another_option_is_replayed(search, capsys):
+    write_schedule(search, start=0.5)
+    searched(search, low="0.02")  # nor does it matter what else was searched
+    write_schedule(search, start=0.5)
+    assert main.main(["replay", "mine/0"]) == 0
+    assert "mine/1" not in capsys.readouterr().err
+
+
 def test_a_search_goes_on_with_no_other_sampler(search, capsys):
     searched(search, startup="9")
     assert main.main(["resume", "mine"]) == 2
@@ -163,9 +197,15 @@ def test_a_search_goes_on_with_no_other_sampler(search, capsys):
 
 def test_weights_are_taken_up_by_no_other_network(search, capsys):
     path = search / "own.yaml"
-    path.write_text(path.read_text().replace("temperature: 0.5", "temperature: 0.25"))
+    path.write_text(path.read_text().replace("embedding_width: 8", "embedding_width: 16"))
     assert main.main(["evaluate", "mine/0"]) == 2
     said = capsys.readouterr().err
     assert (
-        "mine/0 was started with method.temperature=0.5, for which the YAML now says 0.25" in said
+        "mine/0 was started with method.embedding_width=8, for which the YAML now says 16" in said
     )
+
+
+def test_weights_are_taken_up_where_only_the_search_has_changed(search, capsys):
+    searched(search, low="0.02")
+    assert main.main(["evaluate", "mine/0"]) == 2
+    assert "mine/0 has left no weights" in capsys.readouterr().err

@@ -158,9 +158,8 @@ def changed(mine):
 @pytest.mark.usefixtures("changed")
 def test_every_arm_is_held_to_the_yaml_it_was_started_with(results, capsys, words):
     code = main([*words, f"output_dir={results}", *(["tracker=none"] if "replay" in words else [])])
-    said = (
-        "SuNCEt of mine-table1-smoke-1 was started with method.weight=1.0, for which the YAML now"
-    )
+    what = "SuNCEt of mine-table1-smoke-1" if words[0] == "resume" else words[1]
+    said = f"{what} was started with method.weight=1.0, for which the YAML now"
     is_other = words[1].endswith("/0")  # of an arm whose YAML is as it was
     assert (code, said in capsys.readouterr().err) == ((0, False) if is_other else (2, True))
 
@@ -169,7 +168,7 @@ def test_every_arm_is_held_to_the_yaml_it_was_started_with(results, capsys, word
 def test_weights_of_a_later_arm_are_taken_up_by_no_other_network(results, capsys):
     words = ["evaluate", "suite=suncet_table4", f"output_dir={results}"]
     assert main([words[0], "mine-table1-smoke-1/1", *words[1:]]) == EXIT_WRONG_INPUT
-    assert "SuNCEt of mine-table1-smoke-1/1 was started with" in capsys.readouterr().err
+    assert "mine-table1-smoke-1/1 was started with" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

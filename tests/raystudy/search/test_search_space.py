@@ -62,6 +62,8 @@ def test_reads_axes_and_what_is_published():
     ("entry", "words"),
     [
         ({"type": "float", "low": 0.2, "high": 0.5}, "recipe's value 0.1 is not among 0.2 to 0.5"),
+        ({"type": "float", "low": 0.2, "high": 0.5}, "such as 'optimizer.lr=interval(low,high)'"),
+        ({"type": "categorical", "choices": [0.3]}, "such as 'optimizer.lr=choice(0.1,0.3)'"),
         ({"type": "float", "low": 0.5, "high": 0.2}, "low must not be above high"),
         ({"type": "float", "low": 0, "high": 1, "log": True}, "starts above 0"),
         ({"type": "float", "low": "x", "high": 1}, "must be numbers"),
