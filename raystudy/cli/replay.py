@@ -30,10 +30,11 @@ def replay(run: str, overrides: Sequence[str]) -> int:
             tracker = open_tracker(compose.load_shared(place))
         tags = _tags_of_run(tracker, run)
         line = tags["raystudy.command"]
-        folder = StudyFolder(output_dir / "studies" / tags.get("raystudy.study_id", ""))
+        study_id, _, number = _trial_of(tags).partition("/")
+        folder = StudyFolder(output_dir / "studies" / study_id)
         if (folder.path / "study.json").is_file():
             name, own, _ = command.read_train(line)
-            _refuse_changed(folder, int(tags["raystudy.trial_number"]), name, [*own, *moved])
+            _refuse_changed(folder, int(number), name, [*own, *moved])
     else:
         study, trial = find_run(output_dir, run)
         own, name = trial_overrides(study, trial), trial_name(study, trial)
@@ -41,6 +42,12 @@ def replay(run: str, overrides: Sequence[str]) -> int:
         line = replay_command(study, trial)
     name, own, folders = command.read_train(line)
     return train.start(name, [*own, *overrides], folders).exit_code
+
+
+def _trial_of(tags: Mapping[str, str]) -> str:
+    """Return the trial a run is of, STUDY/NUMBER; of a configuration's, the searched one."""
+    own = f"{tags.get('raystudy.study_id', '')}/{tags.get('raystudy.trial_number', '')}"
+    return tags.get("raystudy.trial", own)
 
 
 def _refuse_changed(folder: StudyFolder, number: int, name: str, overrides: Sequence[str]) -> None:

@@ -44,8 +44,10 @@ def refuse_changed(
 
     axes = space.distributions if space else None
     recipe.refuse_another(folder.id, manifest.recipe, settings, axes)
-    if manifest.kind != "train":
+    if manifest.reproduce is not None:
         refuse_changed_recipe(folder, manifest)
+    elif manifest.kind != "train":
+        _refuse_changed_choices(StoredStudy(folder))
     on_cpu = settings.copy()
     on_cpu.device = "cpu"
     splits = load_splits(on_cpu)
