@@ -100,7 +100,7 @@ def _without_comparison(
     if bad:
         return "diverged", f"{len(bad)} of {len(runs)} runs: {bad[0].reason}"
     if not found:
-        return "not run", _how_to_measure(cell, runs)
+        return "not run", "trained, not measured"
     if not_at_scale:
         return "not run", not_at_scale
     if cell.printed is None:
@@ -111,17 +111,6 @@ def _without_comparison(
     if cell.column.unit == HOURS:
         return "other protocol", "another device"
     return None, ""
-
-
-def _how_to_measure(cell: Cell, runs: Sequence[Run]) -> str:
-    if cell.suite:
-        how = f"suite={cell.suite}"
-    elif cell.column.score:
-        how = f"protocol={cell.protocol} data={cell.column.measured_on}"
-    else:
-        return "trained, not measured"
-    trials = " ".join(f"{run.study}/{run.trial}" for run in runs)
-    return f"trained, not measured; run 'raystudy evaluate {trials} {how}'"
 
 
 def _measured_otherwise(cell: Cell, run: Run) -> str:

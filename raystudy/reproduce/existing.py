@@ -1,11 +1,13 @@
-"""Judge studies that exist: reproductions of the table, and trials trained as its rows are."""
+"""Judge studies that exist: reproductions of the table, and what was trained as its rows are."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any
 
 from omegaconf import DictConfig
 
-from raystudy.config import compose
+from raystudy.config import compose, recipe, scopes
+from raystudy.config.scopes import Scope
 from raystudy.errors import UserError
 from raystudy.evaluation.published_table import Table, Tier
 from raystudy.reproduce import arms, departures, judgement
@@ -26,13 +28,13 @@ def judge(table: Table, studies: Sequence[StudyFolder], search_path: Sequence[st
     Raises
     ------
     UserError
-        If a study is of another table, if none of its trials is trained as a row, if two have the
-        same run, or if their tiers or measurement settings differ.
+        If nothing of a study is trained as a row, if two have the same run, or if their tiers or
+        measurement settings differ.
     """
     manifests = {study.id: study.read_manifest() for study in studies}
     plans = {name: manifest.reproduce for name, manifest in manifests.items()}
     for name, manifest in manifests.items():
-        _refuse_other_table(table, name, manifest)
+        _refuse_chosen(name, manifest)
     tiers = {plan.tier if plan else FULL for plan in plans.values()}
     if len(tiers) > 1:
         raise UserError(
@@ -40,26 +42,24 @@ def judge(table: Table, studies: Sequence[StudyFolder], search_path: Sequence[st
             f"runs are no repetitions of each other; give those of one."
         )
     tier = tiers.pop()
-    job = _job(table, tier, [plan for plan in plans.values() if plan])
+    job = _job(table, tier, [p for p in plans.values() if p and p.table == table.name])
     runs: list[Run] = []
     for study in studies:
+        plan = plans[study.id]
         if manifests[study.id].kind == "train":
             own = [_trained(job, study, manifests[study.id])]
-        elif plans[study.id]:
+        elif plan is None:
+            own = _matched(job, StoredStudy(study))
+        elif plan.table == table.name:
             own = of_reproduction(StoredStudy(study))
         else:
-            own = _matched(job, StoredStudy(study))
+            own = of_reproduction(StoredStudy(study), _shared(job, study.id, manifests[study.id]))
         _refuse_twice(runs, own)
         runs += own
     return judgement.document(job, runs, tier=tier, search_path=search_path)
 
 
-def _refuse_other_table(table: Table, study: str, manifest: Manifest) -> None:
-    plan = manifest.reproduce
-    if plan is not None and plan.table != table.name:
-        raise UserError(
-            f"--from {study}: it is a reproduction of {plan.table}, not of {table.name}."
-        )
+def _refuse_chosen(study: str, manifest: Manifest) -> None:
     if manifest.confirm is not None:
         raise UserError(
             f"--from {study}: it is a confirm, whose arms were chosen by their own results; give "
@@ -78,6 +78,30 @@ def _job(table: Table, tier: str, plans: Sequence[ReproducePlan]) -> Job:
             f"give them one by one."
         )
     return found
+
+
+def _shared(job: Job, study: str, manifest: Manifest) -> dict[str, str]:
+    """Return which arms of another table's reproduction are this one's, and what they are here."""
+    plan = manifest.reproduce
+    assert plan is not None
+    theirs = {name: _recipe(arm, manifest.search_path) for name, arm in plan.arms.items()}
+    ours = {name: _recipe(arm, manifest.search_path) for name, arm in job.arms.items()}
+    found = {one: other for one in theirs for other in ours if _alike(theirs[one], ours[other])}
+    if not found:
+        raise UserError(
+            f"--from {study}: it is a reproduction of {plan.table}, and none of its trainings is "
+            f"one of {job.table.name} at --tier {plan.tier}."
+        )
+    return found
+
+
+def _recipe(arm: Arm, search_path: Sequence[str]) -> dict[str, Any]:
+    return recipe.recipe_of(compose.load(arm.study, arm.overrides, search_path))
+
+
+def _alike(one: Mapping[str, Any], other: Mapping[str, Any]) -> bool:
+    """Return whether two recipes train the same, whatever they measure meanwhile."""
+    return not any(scopes.of(path) is Scope.TRIAL for path in recipe.changes(one, other))
 
 
 def _matched(job: Job, study: StoredStudy) -> list[Run]:

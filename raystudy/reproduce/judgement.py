@@ -1,12 +1,13 @@
 """A table and runs as one document: raw runs, verdicts on cells and claims, what could be seen."""
 
 import math
+import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import Any
 
-from raystudy.evaluation.published_table import Cell, Table
+from raystudy.evaluation.published_table import Cell, Table, Tier
 from raystudy.reproduce import cells, claims, departures
 from raystudy.reproduce.arms import SMOKE, Job
 from raystudy.reproduce.claims import ClaimVerdict, Point
@@ -69,6 +70,7 @@ def document(job: Job, runs: Sequence[Run], *, tier: str, search_path: Sequence[
             for name, verdict in about.items()
         ],
         "runs": [_plain_run(job, run) for run in runs],
+        "to_measure": _to_measure(job, judged, runs),
         "provenance": asdict(provenance.collect()),
     }
 
@@ -142,6 +144,29 @@ def _seen(job: Job, values: Mapping[Point, Mapping[int, float]]) -> dict[str, An
             "difference": detectable(sd * math.sqrt(2), seeds, degrees),
         }
     return found
+
+
+def _to_measure(
+    job: Job, judged: Mapping[Point, cells.CellVerdict], runs: Sequence[Run]
+) -> list[str]:
+    """Return the commands that measure what was trained and not measured."""
+    found: dict[str, dict[str, None]] = {}
+    for cell, arm in job.cells:
+        verdict = judged[cell.row_name, cell.column_name]
+        if verdict.values or not (how := _how_to_measure(cell, job.tier)):
+            continue
+        for run in runs:
+            if run.arm == arm and run.state == "complete":
+                found.setdefault(how, {})[f"{run.study}/{run.trial}"] = None
+    return [f"raystudy evaluate {' '.join(trials)} {how}" for how, trials in found.items()]
+
+
+def _how_to_measure(cell: Cell, tier: Tier) -> str:
+    if cell.column.measure:
+        return ""
+    if cell.column.score:
+        return f"protocol={cell.protocol} data={cell.column.measured_on}"
+    return shlex.join([f"suite={cell.suite}", *tier.suite]) if cell.suite else ""
 
 
 def _departures(job: Job, departs: Mapping[str, Mapping[str, str]]) -> list[str]:

@@ -68,15 +68,16 @@ def _remarks(found: Found) -> dict[str, list[str]]:
     reasons = [
         f"{cell['row']}, {cell['column']}: {cell['words']}"
         for cell in found["cells"]
-        if cell["words"] and (cell["verdict"] not in SHORT or _is_unmeasured(cell))
+        if cell["words"] and cell["verdict"] not in SHORT
     ]
     papers = [f"{n}: {words}" for n, words in found["inconsistencies"].items()]
-    lists = {"verdicts": reasons, "departures": found["departures"], "of the paper": papers}
+    lists = {
+        "verdicts": reasons,
+        "to measure what was trained": found.get("to_measure", []),
+        "departures": found["departures"],
+        "of the paper": papers,
+    }
     return {title: list(lines) for title, lines in lists.items() if lines}
-
-
-def _is_unmeasured(cell: Found) -> bool:
-    return cell["verdict"] == "not run" and not cell["values"]
 
 
 def _rows(found: Found) -> dict[str, dict[str, Found]]:

@@ -182,13 +182,21 @@ class Run:
         return None
 
 
-def of_reproduction(study: StoredStudy) -> list[Run]:
-    """Return the runs of a reproduction, which knows its arms; those that have ended."""
-    runs = [
-        Run.of(study, trial, str(trial.params[ARM]), int(trial.params[SEED]))
-        for trial in study.trials
-        if trial.summary.state != "running"
-    ]
+def of_reproduction(study: StoredStudy, names: Mapping[str, str] | None = None) -> list[Run]:
+    """Return the runs of a reproduction, which knows its arms; those that have ended.
+
+    Parameters
+    ----------
+    study : StoredStudy
+    names : mapping of str to str, optional
+        What its arms are called in another table; those that are not have no runs there.
+    """
+    runs = []
+    for trial in study.trials:
+        arm, seed = str(trial.params[ARM]), int(trial.params[SEED])
+        name = arm if names is None else names.get(arm)
+        if name is not None and trial.summary.state != "running":
+            runs.append(Run.of(study, trial, name, seed))
     return [_with_sources(run, runs) for run in runs]
 
 

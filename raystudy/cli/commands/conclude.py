@@ -192,6 +192,7 @@ reduced (a small encoder: do the signs show?), full (the paper's own scale).
 raystudy reproduce                                    # all tables and figures
 raystudy reproduce swaro/table8                       # in minutes, on digits
 raystudy reproduce swaro/table6 --from swaro-1        # judge what exists
+raystudy reproduce swaro/table3 --tier full --from swaro-table1-full-1   # the same networks
 raystudy reproduce --page papers.html                 # what stands, what nobody has run
 raystudy reproduce msr/table1 --tier reduced data.root=~/images
 raystudy reproduce msr/table1 --seed 3 4 5 --tier reduced data.root=~/images

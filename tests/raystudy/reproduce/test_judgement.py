@@ -124,10 +124,17 @@ def test_a_run_that_diverged_decides_its_cell():
 
 
 def test_what_was_trained_and_not_measured_names_the_command_that_measures_it():
-    found = verdict([replace(one, records={}) for one in runs(seeds=2)])
+    unmeasured = [replace(one, records={}) for one in runs(seeds=2)]
+    found = verdict(unmeasured)
+    assert (found["verdict"], found["words"]) == ("not run", "trained, not measured")
     trials = "swaro-table8-full-1/0 swaro-table8-full-1/1"
-    assert found["verdict"] == "not run"
-    assert f"'raystudy evaluate {trials} suite=swaro_table8'" in found["words"]
+    tier = replace(TABLE.tiers["full"], suite=["suite.max_images=9", "~suite.protocols.rle_swaro"])
+    job = arms.job_of(TABLE, tier)
+    (line,) = judgement.document(job, unmeasured, tier="full")["to_measure"]
+    how = "suite=swaro_table8 suite.max_images=9 '~suite.protocols.rle_swaro'"
+    assert line == f"raystudy evaluate {trials} {how}"
+    job = arms.job_of(TABLE, replace(tier, columns=["clean", COLUMN]))
+    assert judgement.document(job, runs(), tier="full")["to_measure"] == []
 
 
 def test_smoke_says_nothing_of_the_paper():

@@ -30,12 +30,30 @@ tiers:
   full: {seeds: 2}
 """
 
+OTHER = """\
+title: one of them by another measure
+source: Mine Table 2
+suite: quick
+data: digits
+protocol: quick
+columns:
+  clean: {}
+rows:
+  Contrast: {study: simclr, where: {max_epochs: 1}, printed: "90.0"}
+tiers:
+  smoke:
+    seeds: 1
+    overrides: [max_epochs=1]
+    suite: [suite.max_images=50, suite.checks=null]
+"""
+
 
 @pytest.fixture(name="mine", scope="module")
 def write_table(tmp_path_factory):
     folder = tmp_path_factory.mktemp("yaml")
     (folder / "published").mkdir()
     (folder / "published" / "mine_table1.yaml").write_text(TABLE)
+    (folder / "published" / "mine_table2.yaml").write_text(OTHER)
     (folder / "own.yaml").write_text("defaults: [suncet, _self_]\n")
     recipe = folder / "recipe" / "own" / "digits.yaml"
     recipe.parent.mkdir(parents=True)
@@ -127,7 +145,10 @@ def test_the_list_and_the_page_know_what_was_run(results, mine, tmp_path, capsys
         (["mine/table1", "suite.max_images=3"], "the table decides what measures it"),
         (["mine/table1", "max_epohcs=3"], "did you mean 'max_epochs'"),
         (["mine/table1", "--from", "nope"], "no study 'nope'"),
-        (["swaro/table8", "--from", "mine-table1-smoke-1"], "not of swaro/table8"),
+        (
+            ["swaro/table8", "--from", "mine-table1-smoke-1"],
+            "none of its trainings is one of swaro/table8",
+        ),
         (["mine/table1", "--from", "mine-table1-smoke-1", "mine-table1-smoke-1"], "given twice"),
         (["swaro/figure3"], "it is a picture without a number"),
     ],
@@ -186,6 +207,24 @@ def test_one_of_its_trials_is_measured_like_any_other(results, capsys):
     more = ["~suite.protocols.npi", "~suite.protocols.npi_multiview", f"output_dir={results}"]
     assert main([*words, *more]) == EXIT_DONE
     assert "mine-table1-smoke-1/1" in capsys.readouterr().out
+
+
+def test_a_table_takes_over_what_another_has_trained(results, mine, capsys):
+    home = f"output_dir={results}"
+    judging = ["reproduce", "mine/table2", f"--search-path={mine}", home, "--json", "--from"]
+    assert main([*judging, "mine-table1-smoke-1"]) == EXIT_DONE
+    found = json.loads(capsys.readouterr().out)
+    (run,) = found["runs"]
+    assert (run["arm"], run["study"], run["trial"]) == ("Contrast", "mine-table1-smoke-1", 0)
+    (line,) = found["to_measure"]
+    how = "suite=quick suite.max_images=50 suite.checks=null"
+    assert line == f"raystudy evaluate mine-table1-smoke-1/0 {how}"
+    assert main([*line.split()[1:], home]) == EXIT_DONE
+    capsys.readouterr()
+    assert main([*judging, "mine-table1-smoke-1"]) == EXIT_DONE
+    found = json.loads(capsys.readouterr().out)
+    assert found["cells"][0]["values"]["0"] > 10
+    assert found["to_measure"] == []
 
 
 def test_single_trainings_are_judged_like_a_studys(results, mine, capsys):
