@@ -12,7 +12,7 @@ from raystudy.reproduce import cells, claims, departures
 from raystudy.reproduce.arms import SMOKE, Job
 from raystudy.reproduce.claims import ClaimVerdict, Point
 from raystudy.reproduce.contrast import POWER, detectable
-from raystudy.reproduce.runs import Run, of_reproduction
+from raystudy.reproduce.runs import Run, of_reproduction, with_sources
 from raystudy.storage import provenance
 from raystudy.study.stored import StoredStudy
 
@@ -44,7 +44,7 @@ def document(job: Job, runs: Sequence[Run], *, tier: str, search_path: Sequence[
     tier : str
     search_path : sequence of str
     """
-    departs = departures.of_job(job, search_path)
+    departs, runs = departures.of_job(job, search_path), with_sources(runs)
     judged = {
         (cell.row_name, cell.column_name): _cell(job, cell, runs, tier, departs)
         for cell in job.table.cells
@@ -150,15 +150,17 @@ def _to_measure(
     job: Job, judged: Mapping[Point, cells.CellVerdict], runs: Sequence[Run]
 ) -> list[str]:
     """Return the commands that measure what was trained and not measured."""
-    found: dict[str, dict[str, None]] = {}
+    found: dict[tuple[str, int | None], dict[str, None]] = {}
+    transferred = {cell.suite for cell, _ in job.cells if cell.column.source}
     for cell, arm in job.cells:
         verdict = judged[cell.row_name, cell.column_name]
         if verdict.values or not (how := _how_to_measure(cell, job.tier)):
             continue
         for run in runs:
             if run.arm == arm and run.state == "complete":
-                found.setdefault(how, {})[f"{run.study}/{run.trial}"] = None
-    return [f"raystudy evaluate {' '.join(trials)} {how}" for how, trials in found.items()]
+                together = run.seed if cell.suite in transferred else None
+                found.setdefault((how, together), {})[f"{run.study}/{run.trial}"] = None
+    return [f"raystudy evaluate {' '.join(trials)} {how}" for (how, _), trials in found.items()]
 
 
 def _how_to_measure(cell: Cell, tier: Tier) -> str:

@@ -50,6 +50,8 @@ def show(console: Console, found: Found, *, as_json: bool) -> None:
         console.print(_claims(found))
     for title, lines in _remarks(found).items():
         console.print(Text(f"{title}: {'; '.join(lines)}", style="dim"))
+    for line in found.get("to_measure", []):
+        console.print(Text(f"trained, not measured; run '{line}'"), soft_wrap=True)
 
 
 def headline(found: Found) -> str:
@@ -71,12 +73,7 @@ def _remarks(found: Found) -> dict[str, list[str]]:
         if cell["words"] and cell["verdict"] not in SHORT
     ]
     papers = [f"{n}: {words}" for n, words in found["inconsistencies"].items()]
-    lists = {
-        "verdicts": reasons,
-        "to measure what was trained": found.get("to_measure", []),
-        "departures": found["departures"],
-        "of the paper": papers,
-    }
+    lists = {"verdicts": reasons, "departures": found["departures"], "of the paper": papers}
     return {title: list(lines) for title, lines in lists.items() if lines}
 
 

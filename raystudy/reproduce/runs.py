@@ -3,7 +3,7 @@
 import json
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -197,17 +197,20 @@ def of_reproduction(study: StoredStudy, names: Mapping[str, str] | None = None) 
         name = arm if names is None else names.get(arm)
         if name is not None and trial.summary.state != "running":
             runs.append(Run.of(study, trial, name, seed))
-    return [_with_sources(run, runs) for run in runs]
+    return runs
 
 
-def _with_sources(run: Run, runs: Sequence[Run]) -> Run:
-    """Note in what was transferred which network is which arm's."""
-    labels = {one.arm: f"{one.study}/{one.trial}" for one in runs if one.seed == run.seed}
-    records = {
-        name: {**record, "sources": labels} if "matrices" in record else record
-        for name, record in run.records.items()
-    }
-    return Run(**{**vars(run), "records": records})
+def with_sources(runs: Sequence[Run]) -> list[Run]:
+    """Note in what was transferred which network is which arm's under the same seed."""
+    found = []
+    for run in runs:
+        labels = {one.arm: f"{one.study}/{one.trial}" for one in runs if one.seed == run.seed}
+        records = {
+            name: {**record, "sources": labels} if "matrices" in record else record
+            for name, record in run.records.items()
+        }
+        found.append(replace(run, records=records))
+    return found
 
 
 def _passes(metrics: Mapping[str, float]) -> float:

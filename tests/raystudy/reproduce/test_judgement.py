@@ -183,27 +183,33 @@ SHOWN_SUITE = OmegaConf.to_container(
 
 
 def shown(percent, suite=SHOWN_SUITE, seeds=3):
-    """RoCL on images made on AT, in 8/255."""
+    """Runs of RoCL, on images made on AT in 8/255, and of AT."""
     names, share = ["a/0", "a/1"], percent / 100
     attack = {"attack": "transfer_linf", "norm": "linf", "epsilon": 8 / 255}
     matrix = {"accuracy": [[0, share]] * 2, "right": [[0, round(10000 * share)]] * 2}
     transfer = {"networks": names, "images": 10000, "matrices": [attack | matrix]}
-    transfer["sources"] = {"AT": "a/0"}
     own = record(80, 40, suite=SUITE) | {"suite": suite}
+    records = {"swaro_table4": own, "swaro_table4-transfer": transfer}
     return [
-        replace(
-            run(seed, 0, 0, arm="RoCL"),
-            study="a",
-            trial=1,
-            records={"swaro_table4": own, "swaro_table4-transfer": transfer},
-        )
+        replace(run(seed, 0, 0, arm=arm), study="a", trial=trial, records=records if trial else {})
         for seed in range(seeds)
+        for trial, arm in enumerate(("AT", "RoCL"))
     ]
 
 
 def on_images_of_at(given):
     found = judgement.document(SHOWN_JOB, given, tier="full")
     return next(c for c in found["cells"] if (c["row"], c["column"]) == ("RoCL", "AT 8/255"))
+
+
+def test_networks_that_show_each_other_images_are_measured_together():
+    unmeasured = [
+        replace(one, records={}, trial=2 * one.seed + (one.arm == "RoCL")) for one in shown(82.03)
+    ]
+    lines = judgement.document(SHOWN_JOB, unmeasured, tier="full")["to_measure"]
+    assert sorted(lines) == [
+        f"raystudy evaluate a/{2 * seed} a/{2 * seed + 1} suite=swaro_table4" for seed in range(3)
+    ]
 
 
 def weaker():
@@ -218,6 +224,6 @@ def test_images_made_on_another_network_are_judged_like_any_attack():
 
 
 def test_images_made_in_two_ways_are_refused():
-    mixed = [*shown(82.03, seeds=1), *shown(82.03, weaker(), seeds=2)[1:]]
+    mixed = [*shown(82.03, seeds=1), *shown(82.03, weaker(), seeds=2)[2:]]
     with pytest.raises(UserError, match="measured in 2 ways"):
         on_images_of_at(mixed)
