@@ -26,6 +26,7 @@ def reproduce(
     tier: str,
     studies: Sequence[str] = (),
     seeds: Sequence[str] = (),
+    rows: Sequence[str] = (),
     page: str | None = None,
     save_reference: bool = False,
     as_json: bool = False,
@@ -45,6 +46,8 @@ def reproduce(
         Judge these, and run nothing.
     seeds : sequence of str
         Run these instead of the tier's own.
+    rows : sequence of str
+        Train these only.
     page : str, optional
         Write one page over all tables to this file.
     save_reference : bool
@@ -58,11 +61,21 @@ def reproduce(
     if page is not None or table is None:
         return _overview(settings, search_path, page, as_json=as_json)
     found = register.read(table, search_path)
+    settings += [word for word in rows if _is_setting(word, found)]
+    rows = [word for word in rows if not _is_setting(word, found)]
     console = terminal.console(stderr=as_json)
     if studies:
         return _judge(console, found, studies, settings, search_path, save_reference, as_json)
+    _refuse_part_of_smoke(tier, chosen, rows)
     code, folder = begin.start(
-        console, found, tier, settings, search_path, seeds=_seeds(chosen, tier), as_json=as_json
+        console,
+        found,
+        tier,
+        settings,
+        search_path,
+        seeds=_seeds(chosen),
+        rows=rows,
+        as_json=as_json,
     )
     if save_reference and (folder.path / run.FILE).is_file():
         _save_reference(console, json.loads((folder.path / run.FILE).read_text()), search_path)
@@ -70,16 +83,25 @@ def reproduce(
     return code
 
 
-def _seeds(words: Sequence[str], tier: str) -> list[int]:
+def _is_setting(word: str, table: Table) -> bool:
+    """Return whether a word after --row is a setting; rows are called K=25, too."""
+    return "=" in word and word not in table.rows
+
+
+def _refuse_part_of_smoke(tier: str, seeds: Sequence[str], rows: Sequence[str]) -> None:
+    if tier == SMOKE and (seeds or rows):
+        what = "--seed" if seeds else "--row"
+        raise UserError(
+            f"{what}: the smoke tier repeats its reference bit for bit, all of it under its own "
+            f"seed; choose --tier reduced or full."
+        )
+
+
+def _seeds(words: Sequence[str]) -> list[int]:
     """Return the seeds that were asked for."""
     wrong = [word for word in words if not word.isdigit() or words.count(word) > 1]
     if wrong:
         raise UserError(f"--seed takes whole numbers, each once, such as 3 4 5; got {wrong[0]}.")
-    if words and tier == SMOKE:
-        raise UserError(
-            "--seed: the smoke tier repeats its reference bit for bit, under its own seed; choose "
-            "--tier reduced or full."
-        )
     return [int(word) for word in words]
 
 

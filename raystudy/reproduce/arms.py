@@ -84,6 +84,23 @@ def job_of(table: Table, tier: Tier, more: Sequence[str] = (), *, on_cpu: bool =
     return Job(table=table, tier=tier, arms=arms, cells=cells)
 
 
+def of_rows(job: Job, rows: Sequence[str]) -> Mapping[str, Arm]:
+    """Return the trainings that some rows need.
+
+    Raises
+    ------
+    UserError
+        If the tier does not train one of them.
+    """
+    trained = list(dict.fromkeys(cell.row_name for cell, _ in job.cells))
+    for row in rows:
+        if row not in trained:
+            known = ", ".join(f"'{one}'" for one in trained)
+            raise UserError(f"--row: this tier of {job.table.name} has {known}; got '{row}'.")
+    needed = {arm for cell, arm in job.cells if cell.row_name in rows}
+    return {name: arm for name, arm in job.arms.items() if name in needed}
+
+
 def at_scale(cell: Cell) -> list[str]:
     """Return the overrides of a cell's training at the paper's own scale."""
     where = [f"{path}={literal(value)}" for path, value in cell.where.items()]

@@ -33,6 +33,7 @@ def start(
     search_path: Sequence[str],
     *,
     seeds: Sequence[int] = (),
+    rows: Sequence[str] = (),
     as_json: bool,
 ) -> tuple[int, StudyFolder]:
     """Run a tier of a table as a new study; return the exit code and where it is.
@@ -45,9 +46,11 @@ def start(
     settings, search_path : sequence of str
     seeds : sequence of int
         Instead of the tier's own.
+    rows : sequence of str
+        Instead of all.
     as_json : bool
     """
-    plan = _plan(table, tier, settings, seeds)
+    plan = _plan(table, tier, settings, seeds, rows)
     of_all = scopes.select(settings, OF_ALL)
     first = next(iter(plan.arms.values()))
     manifest = Manifest(
@@ -97,7 +100,9 @@ def resume(folder: StudyFolder, overrides: Sequence[str]) -> int:
     return run.run(console, folder, manifest, resumed=True, as_json=False, later=later)
 
 
-def _plan(table: Table, tier: str, settings: Sequence[str], seeds: Sequence[int]) -> ReproducePlan:
+def _plan(
+    table: Table, tier: str, settings: Sequence[str], seeds: Sequence[int], rows: Sequence[str]
+) -> ReproducePlan:
     """Return what is run, each arm with the user's own overrides last."""
     chosen = arms.tier_of(table, tier)
     _refuse_trials(table.name, settings)
@@ -115,7 +120,7 @@ def _plan(table: Table, tier: str, settings: Sequence[str], seeds: Sequence[int]
         table=table.name,
         tier=tier,
         seeds=tuple(seeds) or tuple(range(chosen.seeds)),
-        arms=job.arms,
+        arms=arms.of_rows(job, rows) if rows else job.arms,
     )
 
 

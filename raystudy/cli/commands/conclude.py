@@ -179,6 +179,14 @@ reduced (a small encoder: do the signs show?), full (the paper's own scale).
                 help="run these instead of the tier's own; --from judges both studies together",
             ),
             argument(
+                "--row",
+                nargs="+",
+                dest="rows",
+                default=[],
+                metavar="ROW",
+                help="train these only; --from judges them with what was trained before",
+            ),
+            argument(
                 "--tier",
                 default="smoke",
                 help="smoke, reduced or full (smoke)",

@@ -227,3 +227,9 @@ def test_images_made_in_two_ways_are_refused():
     mixed = [*shown(82.03, seeds=1), *shown(82.03, weaker(), seeds=2)[2:]]
     with pytest.raises(UserError, match="measured in 2 ways"):
         on_images_of_at(mixed)
+
+
+def test_some_rows_need_some_trainings():
+    assert list(arms.of_rows(JOB, ["K=50", "K=25"])) == ["K=25", "K=50"]
+    shared = arms.job_of(register.read("msr/table1"), register.read("msr/table1").tiers["reduced"])
+    assert len(arms.of_rows(shared, ["MSR, decaying beta"])) == 1

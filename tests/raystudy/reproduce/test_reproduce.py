@@ -142,6 +142,11 @@ def test_the_list_and_the_page_know_what_was_run(results, mine, tmp_path, capsys
         (["mine/table1", "--seed", "3"], "--seed: the smoke tier repeats its reference"),
         (["mine/table1", "--tier=full", "--seed", "3", "x"], "--seed takes whole numbers, each on"),
         (["mine/table1", "--tier=full", "--seed", "3", "3"], "--seed takes whole numbers, each on"),
+        (["mine/table1", "--row", "SimCLR"], "--row: the smoke tier repeats its reference"),
+        (
+            ["mine/table1", "--tier=full", "--row", "SimCRL"],
+            "--row: this tier of mine/table1 has 'SimCLR', 'SuNCEt'; got 'SimCRL'",
+        ),
         (["mine/table1", "suite.max_images=3"], "the table decides what measures it"),
         (["mine/table1", "max_epohcs=3"], "did you mean 'max_epochs'"),
         (["mine/table1", "--from", "nope"], "no study 'nope'"),
