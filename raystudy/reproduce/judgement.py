@@ -70,7 +70,7 @@ def document(job: Job, runs: Sequence[Run], *, tier: str, search_path: Sequence[
             for name, verdict in about.items()
         ],
         "runs": [_plain_run(job, run) for run in runs],
-        "to_measure": _to_measure(job, judged, runs),
+        "to_measure": _to_measure(job, runs),
         "provenance": asdict(provenance.collect()),
     }
 
@@ -146,18 +146,14 @@ def _seen(job: Job, values: Mapping[Point, Mapping[int, float]]) -> dict[str, An
     return found
 
 
-def _to_measure(
-    job: Job, judged: Mapping[Point, cells.CellVerdict], runs: Sequence[Run]
-) -> list[str]:
+def _to_measure(job: Job, runs: Sequence[Run]) -> list[str]:
     """Return the commands that measure what was trained and not measured."""
     found: dict[tuple[str, int | None], dict[str, None]] = {}
     transferred = {cell.suite for cell, _ in job.cells if cell.column.source}
     for cell, arm in job.cells:
-        verdict = judged[cell.row_name, cell.column_name]
-        if verdict.values or not (how := _how_to_measure(cell, job.tier)):
-            continue
-        for run in runs:
-            if run.arm == arm and run.state == "complete":
+        how = _how_to_measure(cell, job.tier)
+        for run in runs if how else []:
+            if run.arm == arm and run.state == "complete" and run.measured(cell) is None:
                 together = run.seed if cell.suite in transferred else None
                 found.setdefault((how, together), {})[f"{run.study}/{run.trial}"] = None
     return [f"raystudy evaluate {' '.join(trials)} {how}" for (how, _), trials in found.items()]

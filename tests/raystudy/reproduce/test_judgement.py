@@ -135,6 +135,9 @@ def test_what_was_trained_and_not_measured_names_the_command_that_measures_it():
     assert line == f"raystudy evaluate {trials} {how}"
     job = arms.job_of(TABLE, replace(tier, columns=["clean", COLUMN]))
     assert judgement.document(job, runs(), tier="full")["to_measure"] == []
+    half = [*runs(seeds=1), unmeasured[1]]
+    (line,) = judgement.document(job, half, tier="full")["to_measure"]
+    assert line == f"raystudy evaluate swaro-table8-full-1/1 {how}"
 
 
 def test_smoke_says_nothing_of_the_paper():
