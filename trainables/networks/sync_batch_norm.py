@@ -94,8 +94,8 @@ def _of_all_ranks(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Ranks that detect objects in images of several sizes have different numbers of them.
     """
-    if rows.device.type == "cpu":  # at a third of the time of var_mean
-        mean, variance = torch.batch_norm_update_stats(rows, None, None, 0.0)
+    if rows.device.type == "cpu":
+        mean, variance = _moments_on_cpu(rows)
     else:
         variance, mean = torch.var_mean(rows, [0, *range(2, rows.dim())], correction=0)
     count = torch.full_like(mean, rows.numel() // rows.shape[1])
@@ -105,6 +105,25 @@ def _of_all_ranks(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     total = counts.sum(0)
     mean = (counts * means).sum(0) / total
     return mean, (counts * (variances + (means - mean) ** 2)).sum(0) / total, total
+
+
+def _moments_on_cpu(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Return mean and biased variance of each channel, at a tenth of the time of var_mean.
+
+    Batch norm's gradient sums x and x (x - m) in one quick pass, in double precision. Rounding the
+    mean costs the variance mean^2 / variance times as much: where that is a lot, torch's own
+    statistics, at a third of the time, do not lose it.
+    """
+    near = rows[0].flatten(1).mean(1) if rows.dim() > 2 else rows[0]
+    _, products, sums = torch.ops.aten.native_batch_norm_backward(
+        rows, rows, None, near, torch.ones_like(near), None, None, False, 0.0, [False, True, True]
+    )
+    count = rows.numel() // rows.shape[1]
+    mean = sums / count
+    variance = products / count - mean * (mean - near)
+    if bool((mean.square() > 100 * variance).any()):
+        mean, variance = torch.batch_norm_update_stats(rows, None, None, 0.0)
+    return mean, variance
 
 
 def convert(module: ModuleT) -> ModuleT:

@@ -9,7 +9,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from trainables import distributed
 from trainables.networks.small_conv import SmallConv
-from trainables.networks.sync_batch_norm import GlooSyncBatchNorm, convert
+from trainables.networks.sync_batch_norm import GlooSyncBatchNorm, _moments_on_cpu, convert
 
 ROWS = 8
 LAYERS = {
@@ -136,3 +136,18 @@ def test_converting_twice_changes_nothing():
     network = convert(network_and_images()[0])
     parts = list(network.modules())
     assert all(a is b for a, b in zip(convert(network).modules(), parts, strict=True))
+
+
+@pytest.mark.parametrize("shape", [(6, 3), (1, 3), (6, 3, 5, 4), (2, 3, 4, 4, 4)], ids=str)
+@pytest.mark.parametrize(("mean", "deviation"), [(0, 1), (5, 1), (1000, 1), (-3, 0), (0, 1e-3)])
+@pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last], ids=str)
+def test_moments_on_a_cpu_are_exact_wherever_the_values_are(shape, mean, deviation, layout):
+    torch.manual_seed(0)
+    rows = mean + deviation * torch.randn(shape)
+    if len(shape) == 4:
+        rows = rows.contiguous(memory_format=layout)
+    axes = [0, *range(2, rows.dim())]
+    variances, means = torch.var_mean(rows.double(), axes, correction=0)
+    found, spread = _moments_on_cpu(rows)
+    assert torch.allclose(found.double(), means, rtol=1e-6, atol=1e-6 * deviation)
+    assert torch.allclose(spread.double(), variances, rtol=2e-5, atol=0)
