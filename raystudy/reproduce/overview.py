@@ -15,7 +15,8 @@ from raystudy.evaluation.published_table import TIERS, Table
 from raystudy.report.page import page_of
 from raystudy.report.section import Cell, Section
 from raystudy.report.section import Table as Rows
-from raystudy.reproduce import costs, outputs, references
+from raystudy.reproduce import arms, costs, judgement, outputs, references
+from raystudy.reproduce.arms import SMOKE
 from raystudy.storage.folders import StudyFolder
 
 FILE = "reproduce.json"
@@ -105,7 +106,16 @@ def _tiers(entry: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
 
 
 def _ran(entry: Mapping[str, Any]) -> str:
-    return ", ".join(f"{tier}: {own['study']}" for tier, own in _tiers(entry) if own.get("study"))
+    ran = ((tier, _study(tier, own)) for tier, own in _tiers(entry))
+    return ", ".join(f"{tier}: {study}" for tier, study in ran if study)
+
+
+def _study(tier: str, own: Mapping[str, Any]) -> str | None:
+    """Return what a tier was run as, here or by who kept the reference."""
+    if own.get("study") or tier == SMOKE or not own.get("reference"):
+        study: str | None = own.get("study")
+        return study
+    return f"reference of {own['reference']}"
 
 
 def _time(own: Mapping[str, Any]) -> str:
@@ -128,35 +138,63 @@ def page(output_dir: Path, search_path: Sequence[str]) -> str:
     sections = []
     for name in register.names(search_path):
         table = register.read(name, search_path)
-        own = [run[name, tier] for tier in reversed(TIERS) if (name, tier) in run]
-        sections.append(_section(table, own))
+        own = (_newest(table, tier, run, search_path) for tier in reversed(TIERS))
+        sections.append(_section(table, next(filter(None, own), None)))
     stands = sum(bool(section.tables) for section in sections)
     return page_of(
         title="Papers reproduced",
-        about=f"{len(sections)} tables and figures of four papers, {stands} of them run here.",
+        about=f"{len(sections)} tables and figures of four papers, {stands} of them run here or "
+        f"kept as references.",
         headlines=[],
         sections=sections,
     )
 
 
-def _section(table: Table, own: Sequence[tuple[str, Found]]) -> Section:
+def _newest(
+    table: Table,
+    tier: str,
+    run: Mapping[tuple[str, str], tuple[str, Found]],
+    search_path: Sequence[str],
+) -> tuple[str, Found] | None:
+    """Return what a tier was run as and its document: here, or the reference if that has more."""
+    kept, here = _kept(table, tier, search_path), run.get((table.name, tier))
+    if here is None or (kept is not None and _arms(here[1]) < _arms(kept[1])):
+        return kept
+    return f"study {here[0]}", here[1]
+
+
+def _arms(found: Found) -> set[str]:
+    return {run["arm"] for run in found["runs"]}
+
+
+def _kept(table: Table, tier: str, search_path: Sequence[str]) -> tuple[str, Found] | None:
+    """Return the document of a tier's reference, and what it is; smoke says nothing of a paper."""
+    reference = None if tier == SMOKE else references.read(table.name, tier, search_path)
+    if reference is None or tier not in table.tiers:
+        return None
+    job, runs = arms.job_of(table, table.tiers[tier]), references.runs(reference)
+    found = judgement.document(job, runs, tier=tier, search_path=search_path)
+    return "the reference that comes with raystudy", found | {"date": reference["date"]}
+
+
+def _section(table: Table, own: tuple[str, Found] | None) -> Section:
     title = f"{table.source}: {table.title}"
-    if not own:
-        why = table.unavailable or "nobody has run it here"
+    if own is None:
+        why = table.unavailable or "nobody has run it"
         claims = [claim.words for claim in table.claims.values()]
         said = f"Its claims: {'; '.join(claims)}." if claims else ""
         return Section(title=title, words=f"Not run: {why}. {said}")
-    study, found = own[0]
+    study, found = own
     warning = "; ".join(
         f"{c['row']}, {c['column']}: {c['words']}" for c in found["cells"] if c["suspect"]
     )
     return Section(
         title=title,
-        words=f"Tier {found['tier']}, which {outputs.TIERS[found['tier']]}; {found['date']}, study "
-        f"{study}. {outputs.headline(found)}.",
+        words=f"Tier {found['tier']}, which {outputs.TIERS[found['tier']]}; "
+        f"{found['date']}, {study}. {outputs.headline(found)}.",
         tables=[_cells(found), *_claims(found), _departures(found)],
         warning=warning,
-        source=f"{FILE} in the study's folder holds the raw runs.",
+        source=f"{FILE} in the study's folder, or the reference, holds the raw runs.",
     )
 
 

@@ -9,12 +9,15 @@ asked for, and what differs is counted.
 import json
 import platform
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, fields
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
 from raystudy.errors import UserError
+from raystudy.evaluation.published_table import Cell
 from raystudy.evaluation.register import FOLDER
+from raystudy.reproduce.runs import Measured, Run
 from raystudy.storage.folders import write_atomically
 
 Found = Mapping[str, Any]
@@ -57,6 +60,44 @@ def read(table: str, tier: str, search_path: Sequence[str] = ()) -> dict[str, An
     return None
 
 
+@dataclass(frozen=True, kw_only=True)
+class KeptRun(Run):
+    """A run of a reference, of which the numbers were kept and nothing else.
+
+    Parameters
+    ----------
+    kept : mapping of (str, str) to Measured
+        By row and column.
+    """
+
+    kept: Mapping[tuple[str, str], Measured]
+
+    def measured(self, cell: Cell) -> Measured | None:
+        """Return what it measured in a cell, if it did."""
+        return self.kept.get((cell.row_name, cell.column_name))
+
+
+def runs(reference: Found) -> list[Run]:
+    """Return the runs of a reference."""
+    return [_run(run) for run in reference["runs"]]
+
+
+def _run(run: Found) -> KeptRun:
+    kept = {(cell["row"], cell["column"]): _measured(cell) for cell in run["cells"]}
+    same = ("arm", "study", "trial", "seed", "state", "reason", "seconds", "passes")
+    return KeptRun(
+        **{name: run[name] for name in same},
+        metrics=run["training"],
+        folder=Path(),
+        kept=kept,
+    )
+
+
+def _measured(cell: Found) -> Measured:
+    kept = {field.name: cell[field.name] for field in fields(Measured)}
+    return Measured(**{**kept, "masked": tuple(cell["masked"])})
+
+
 def environment(found: Found) -> dict[str, Any]:
     """Return what bits depend on: versions, processor, device, instruction set."""
     import torch
@@ -86,11 +127,11 @@ def compare(found: Found, reference: Found | None) -> dict[str, Any] | None:
     ours, theirs = environment(found), reference["environment"]
     keys = ("versions", "python", "device", "machine", "cpu_capability", "precision")
     other = [key for key in keys if ours.get(key) != theirs.get(key)]
-    runs = {_of(run): run for run in found["runs"]}
+    own_runs = {_of(run): run for run in found["runs"]}
     differences = []
     for run in reference["runs"]:
         name = f"{run['arm']}, seed {run['seed']}"
-        if (own := runs.get(_of(run))) is None:
+        if (own := own_runs.get(_of(run))) is None:
             differences.append(f"{name} was not run")
         elif own["state"] != run["state"]:
             differences.append(f"{name} is {own['state']}, was {run['state']}")

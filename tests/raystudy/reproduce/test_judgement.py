@@ -11,7 +11,7 @@ from omegaconf import OmegaConf
 from raystudy.config import compose
 from raystudy.errors import UserError
 from raystudy.evaluation import register
-from raystudy.reproduce import arms, judgement
+from raystudy.reproduce import arms, judgement, references
 from raystudy.reproduce.runs import Run
 from raystudy.study import evaluated
 
@@ -236,3 +236,14 @@ def test_some_rows_need_some_trainings():
     assert list(arms.of_rows(JOB, ["K=50", "K=25"])) == ["K=25", "K=50"]
     shared = arms.job_of(register.read("msr/table1"), register.read("msr/table1").tiers["reduced"])
     assert len(arms.of_rows(shared, ["MSR, decaying beta"])) == 1
+
+
+def test_a_reference_is_judged_as_its_runs_were(tmp_path):
+    found = judgement.document(JOB, runs(seeds=3), tier="full")
+    references.save(found, [str(tmp_path)])
+    kept = references.runs(references.read("swaro/table8", "full", [str(tmp_path)]))
+    again = judgement.document(JOB, kept, tier="full")
+    for part in ("cells", "claims", "seen", "departures"):
+        assert again[part] == found[part]
+    assert [run["cells"] for run in again["runs"]] == [run["cells"] for run in found["runs"]]
+    assert again["cells"][1]["verdict"] == found["cells"][1]["verdict"] == "reproduced"

@@ -128,7 +128,11 @@ def test_the_list_and_the_page_know_what_was_run(results, mine, tmp_path, capsys
     page = tmp_path / "page.html"
     assert main([*words, f"--page={page}"]) == EXIT_DONE
     assert "Mine Table 1" in page.read_text()
-    assert "nobody has run it here" in page.read_text()
+    assert "nobody has run it" in page.read_text()
+    assert "the reference that comes with raystudy" in page.read_text()
+    (figure2,) = (e for e in listed.values() if e["table"] == "fast_at/figure2")
+    assert figure2["tiers"]["reduced"]["study"] is None
+    assert figure2["tiers"]["reduced"]["reference"] is not None
 
 
 @pytest.mark.parametrize(
