@@ -156,15 +156,19 @@ def _newest(
     run: Mapping[tuple[str, str], tuple[str, Found]],
     search_path: Sequence[str],
 ) -> tuple[str, Found] | None:
-    """Return what a tier was run as and its document: here, or the reference if that has more."""
+    """Return what a tier was run as and its document: here, or the reference made of it."""
     kept, here = _kept(table, tier, search_path), run.get((table.name, tier))
-    if here is None or (kept is not None and _arms(here[1]) < _arms(kept[1])):
+    if here is None or (kept is not None and _numbers(here[1]) < _numbers(kept[1])):
         return kept
     return f"study {here[0]}", here[1]
 
 
-def _arms(found: Found) -> set[str]:
-    return {run["arm"] for run in found["runs"]}
+def _numbers(found: Found) -> set[tuple[str, int, str, str, float]]:
+    return {
+        (run["arm"], run["seed"], cell["row"], cell["column"], cell["value"])
+        for run in found["runs"]
+        for cell in run["cells"]
+    }
 
 
 def _kept(table: Table, tier: str, search_path: Sequence[str]) -> tuple[str, Found] | None:
