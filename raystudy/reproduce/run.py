@@ -39,12 +39,13 @@ def plan_of(manifest: Manifest) -> ReproducePlan:
 
 
 def job_of(manifest: Manifest) -> Job:
-    """Return what a stored reproduction runs: its own arms, the table's cells."""
+    """Return what a stored reproduction runs: its own arms, and the table's cells of them."""
     plan = plan_of(manifest)
     table = register.read(plan.table, manifest.search_path)
     tier = arms.tier_of(table, plan.tier)
     job = arms.job_of(table, tier)
-    return Job(table=table, tier=tier, arms=plan.arms, cells=job.cells)
+    cells = [(cell, arm) for cell, arm in job.cells if arm in plan.arms]
+    return Job(table=table, tier=tier, arms=plan.arms, cells=cells)
 
 
 def run(

@@ -12,7 +12,10 @@ from raystudy.config import compose
 from raystudy.errors import UserError
 from raystudy.evaluation import register
 from raystudy.reproduce import arms, judgement, references
+from raystudy.reproduce.run import job_of
 from raystudy.reproduce.runs import Run
+from raystudy.storage.manifest import Manifest
+from raystudy.storage.plans import ReproducePlan
 from raystudy.study import evaluated
 
 TABLE = register.read("swaro/table8")
@@ -234,8 +237,19 @@ def test_images_made_in_two_ways_are_refused():
 
 def test_some_rows_need_some_trainings():
     assert list(arms.of_rows(JOB, ["K=50", "K=25"])) == ["K=25", "K=50"]
-    shared = arms.job_of(register.read("msr/table1"), register.read("msr/table1").tiers["reduced"])
+    msr = register.read("msr/table1")
+    shared = arms.job_of(msr, msr.tiers["reduced"])
     assert len(arms.of_rows(shared, ["MSR, decaying beta"])) == 1
+
+
+def test_some_rows_are_judged_by_themselves():
+    plan = ReproducePlan(
+        table=TABLE.name, tier="full", seeds=(0, 1, 2), arms=arms.of_rows(JOB, [ROW])
+    )
+    job = job_of(Manifest(kind="reproduce", name="swaro", reproduce=plan))
+    found = judgement.document(job, runs(), tier="full")
+    words = {cell["row"]: cell["verdict"] for cell in found["cells"] if cell["column"] == COLUMN}
+    assert words == {row: "reproduced" if row == ROW else "not run" for row in TABLE.rows}
 
 
 def test_a_reference_is_judged_as_its_runs_were(tmp_path):
