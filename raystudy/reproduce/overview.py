@@ -91,12 +91,14 @@ def show(console: Console, listed: Sequence[Mapping[str, Any]]) -> None:
         shown.add_column("run")
     for entry in listed:
         cells = [_cost(tier, own) if is_wide else _time(own) for tier, own in _tiers(entry)]
-        ran = [_ran(entry)] if is_wide else []
+        ran = [", ".join(filter(None, (_ran(entry), _references(entry))))] if is_wide else []
         shown.add_row(*map(Text, (entry["table"], entry["title"], *cells, *ran)))
     console.print(shown)
     if not is_wide:
         for entry in filter(_ran, listed):
             console.print(f"run: {entry['table']}, {_ran(entry)}")
+        kept = [entry["table"] for entry in listed if _references(entry)]
+        console.print(f"run by us, see 'reproduce --page': {', '.join(kept)}")
         console.print(ABOUT_TIMES)
 
 
@@ -106,16 +108,13 @@ def _tiers(entry: Mapping[str, Any]) -> Iterable[tuple[str, Mapping[str, Any]]]:
 
 
 def _ran(entry: Mapping[str, Any]) -> str:
-    ran = ((tier, _study(tier, own)) for tier, own in _tiers(entry))
-    return ", ".join(f"{tier}: {study}" for tier, study in ran if study)
+    return ", ".join(f"{tier}: {own['study']}" for tier, own in _tiers(entry) if own.get("study"))
 
 
-def _study(tier: str, own: Mapping[str, Any]) -> str | None:
-    """Return what a tier was run as, here or by who kept the reference."""
-    if own.get("study") or tier == SMOKE or not own.get("reference"):
-        study: str | None = own.get("study")
-        return study
-    return f"reference of {own['reference']}"
+def _references(entry: Mapping[str, Any]) -> str:
+    """Return the tiers that were run by who kept their references, and not here."""
+    kept = (t for t, own in _tiers(entry) if own.get("reference") and not own.get("study"))
+    return ", ".join(f"{tier}: reference" for tier in kept if tier != SMOKE)
 
 
 def _time(own: Mapping[str, Any]) -> str:
