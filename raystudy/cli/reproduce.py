@@ -85,7 +85,8 @@ def reproduce(
 
 def _is_setting(word: str, table: Table) -> bool:
     """Return whether a word after --row is a setting; rows are called K=25, too."""
-    return "=" in word and word not in table.rows
+    name, equals, _ = word.partition("=")
+    return bool(equals) and not any(row.startswith(f"{name}=") for row in table.rows)
 
 
 def _refuse_part_of_smoke(tier: str, seeds: Sequence[str], rows: Sequence[str]) -> None:

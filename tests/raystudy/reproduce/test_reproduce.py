@@ -151,6 +151,11 @@ def test_the_list_and_the_page_know_what_was_run(results, mine, tmp_path, capsys
             ["mine/table1", "--tier=full", "--row", "SimCRL"],
             "--row: this tier of mine/table1 has 'SimCLR', 'SuNCEt'; got 'SimCRL'",
         ),
+        (
+            ["swaro/table8", "--tier=reduced", "--row", "K=24"],
+            "--row: this tier of swaro/table8 has",
+        ),
+        (["mine/table1", "--tier=full", "--row", "SimCLR", "seed=3"], "seed: --tier full"),
         (["mine/table1", "suite.max_images=3"], "the table decides what measures it"),
         (["mine/table1", "max_epohcs=3"], "did you mean 'max_epochs'"),
         (["mine/table1", "--from", "nope"], "no study 'nope'"),
