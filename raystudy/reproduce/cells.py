@@ -106,14 +106,17 @@ def _without_comparison(
     if cell.printed is None:
         return "no number", "the paper prints none"
     for run in runs:
-        if words := _measured_otherwise(cell, run):
+        if words := measured_otherwise(cell, run):
             return "other protocol", words
     if cell.column.unit == HOURS:
         return "other protocol", "another device"
     return None, ""
 
 
-def _measured_otherwise(cell: Cell, run: Run) -> str:
+def measured_otherwise(cell: Cell, run: Run) -> str:
+    """Return how a run was measured otherwise than in the table; empty if it was not."""
+    if (kept := run.kept_otherwise(cell)) is not None:
+        return kept
     record = run.records.get(str(cell.protocol if cell.column.score else cell.suite))
     if cell.column.measure or record is None:
         return ""

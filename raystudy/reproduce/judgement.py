@@ -206,7 +206,12 @@ def _plain_run(job: Job, run: Run) -> Found:
         "passes": run.passes,
         "training": {k: v for k, v in run.metrics.items() if k.startswith(("train/", "val/"))},
         "cells": [
-            {"row": cell.row_name, "column": cell.column_name, **asdict(one)}
+            {
+                "row": cell.row_name,
+                "column": cell.column_name,
+                **asdict(one),
+                "otherwise": cells.measured_otherwise(cell, run),
+            }
             for cell, one in measured
             if one is not None
         ],

@@ -98,7 +98,7 @@ def show(console: Console, listed: Sequence[Mapping[str, Any]]) -> None:
         for entry in filter(_ran, listed):
             console.print(f"run: {entry['table']}, {_ran(entry)}")
         kept = [entry["table"] for entry in listed if _references(entry)]
-        console.print(f"run by us, see 'reproduce --page': {', '.join(kept)}")
+        console.print(f"kept as references, see 'reproduce --page': {', '.join(kept)}")
         console.print(ABOUT_TIMES)
 
 

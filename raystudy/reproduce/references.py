@@ -62,19 +62,26 @@ def read(table: str, tier: str, search_path: Sequence[str] = ()) -> dict[str, An
 
 @dataclass(frozen=True, kw_only=True)
 class KeptRun(Run):
-    """A run of a reference, of which the numbers were kept and nothing else.
+    """A run of a reference, of which the numbers were kept and what is wrong with them.
 
     Parameters
     ----------
     kept : mapping of (str, str) to Measured
         By row and column.
+    otherwise : mapping of (str, str) to str
+        How each was measured otherwise than in the table.
     """
 
     kept: Mapping[tuple[str, str], Measured]
+    otherwise: Mapping[tuple[str, str], str]
 
     def measured(self, cell: Cell) -> Measured | None:
         """Return what it measured in a cell, if it did."""
         return self.kept.get((cell.row_name, cell.column_name))
+
+    def kept_otherwise(self, cell: Cell) -> str | None:
+        """Return how a cell was measured otherwise than in the table; empty if it was not."""
+        return self.otherwise.get((cell.row_name, cell.column_name), "")
 
 
 def runs(reference: Found) -> list[Run]:
@@ -83,13 +90,14 @@ def runs(reference: Found) -> list[Run]:
 
 
 def _run(run: Found) -> KeptRun:
-    kept = {(cell["row"], cell["column"]): _measured(cell) for cell in run["cells"]}
+    cells = {(cell["row"], cell["column"]): cell for cell in run["cells"]}
     same = ("arm", "study", "trial", "seed", "state", "reason", "seconds", "passes")
     return KeptRun(
         **{name: run[name] for name in same},
         metrics=run["training"],
         folder=Path(),
-        kept=kept,
+        kept={point: _measured(cell) for point, cell in cells.items()},
+        otherwise={point: cell.get("otherwise", "") for point, cell in cells.items()},
     )
 
 

@@ -152,6 +152,10 @@ class Run:
             return self._transferred(cell, record)
         return _of_record(record["protocols"][cell.protocol], cell)
 
+    def kept_otherwise(self, cell: Cell) -> str | None:
+        """Return how a cell was measured otherwise than in the table; None where records tell."""
+        return None
+
     def _score(self, cell: Cell) -> Measured | None:
         record = self.records.get(str(cell.protocol))
         if record is None or cell.column.score not in record.get("scores", {}):

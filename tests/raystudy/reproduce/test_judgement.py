@@ -261,3 +261,12 @@ def test_a_reference_is_judged_as_its_runs_were(tmp_path):
         assert again[part] == found[part]
     assert [run["cells"] for run in again["runs"]] == [run["cells"] for run in found["runs"]]
     assert again["cells"][1]["verdict"] == found["cells"][1]["verdict"] == "reproduced"
+
+
+def test_a_reference_of_another_protocol_stays_one(tmp_path):
+    found = judgement.document(JOB, runs(weights="best.safetensors"), tier="full")
+    references.save(found, [str(tmp_path)])
+    kept = references.runs(references.read("swaro/table8", "full", [str(tmp_path)]))
+    again = judgement.document(JOB, kept, tier="full")
+    assert again["cells"][1]["verdict"] == "other protocol"
+    assert again["cells"] == found["cells"]
