@@ -5,12 +5,15 @@ on every rank and each keeps its own rows (`draw_rows`), so that several ranks t
 the random numbers one process would have used.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch import distributed as dist
+
+_stacked: tuple[int, ...] = ()  # rows of each of several batches that are drawn for at once
 
 
 def is_distributed() -> bool:
@@ -78,9 +81,10 @@ def sum_with_gradient(values: Tensor) -> Tensor:
 
 def sum_over_ranks(values: Tensor) -> Tensor:
     """Return the elementwise sum over ranks, without gradient, on every rank."""
+    if not is_distributed():
+        return values.detach()
     total = values.detach().clone()
-    if is_distributed():
-        dist.all_reduce(total)
+    dist.all_reduce(total)
     return total
 
 
@@ -108,5 +112,21 @@ def gather_objects(values: list[Any]) -> list[Any]:
 
 def draw_rows(sample: Callable[[int], Tensor], rows: int) -> Tensor:
     """Return this rank's `rows` rows of ``sample(rows of all ranks together)``."""
-    first = rank() * rows
-    return sample(rows * world_size())[first : first + rows]
+    ranks, drawn = world_size(), sample(rows * world_size())
+    if ranks == 1:
+        return drawn
+    sizes = _stacked or (rows,)
+    parts = zip(drawn.split_with_sizes([size * ranks for size in sizes]), sizes, strict=True)
+    mine = [part[rank() * size :][:size] for part, size in parts]
+    return mine[0] if len(mine) == 1 else torch.cat(mine)
+
+
+@contextmanager
+def stacked(sizes: Sequence[int]) -> Iterator[None]:
+    """Let `draw_rows` draw for batches of so many rows a rank, one after the other."""
+    global _stacked
+    before, _stacked = _stacked, tuple(sizes)
+    try:
+        yield
+    finally:
+        _stacked = before

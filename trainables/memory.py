@@ -1,4 +1,4 @@
-"""Memory that tensors leave, and memory they are sent from."""
+"""Memory that tensors leave, are sent from, or share."""
 
 import ctypes
 import functools
@@ -27,6 +27,19 @@ def keep_freed_memory() -> bool:
     except (OSError, AttributeError):  # a C library without it, such as musl
         return False
     return bool(mallopt(M_MMAP_THRESHOLD, LARGEST_KEPT) and mallopt(M_TRIM_THRESHOLD, 2**31 - 1))
+
+
+@functools.cache
+def constant(
+    values: tuple[float, ...], device: torch.device, dtype: torch.dtype = torch.float32
+) -> Tensor:
+    """Return numbers on a device, shape (len(values),), made there once and for all."""
+    return torch.stack([torch.full((), value, device=device, dtype=dtype) for value in values])
+
+
+def ones_like(values: Tensor) -> Tensor:
+    """Return ones that nobody may write to, without a kernel."""
+    return constant((1.0,), values.device, values.dtype)[0].expand(values.shape)
 
 
 def send(values: Tensor, device: torch.device) -> Tensor:

@@ -18,6 +18,7 @@ from trainables.cost import Cost
 from trainables.data.batches import Batches
 from trainables.data.image_set import ImageSet
 from trainables.data.pack.images import PackedImages
+from trainables.memory import ones_like
 from trainables.methods.base import Method
 from trainables.optim.rates import rates, refuse_momentum_too_small, set_rates
 from trainables.optim.schedules import Schedule
@@ -311,7 +312,7 @@ class Trainer:
     def _usual_update(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         with self.arithmetic():
             scalars: dict[str, Any] = self._step(batch, progress)
-        scalars["loss"].backward()
+        scalars["loss"].backward(ones_like(scalars["loss"]))
         if self._options.clip_grad_norm is not None:
             nn.utils.clip_grad_norm_(self.method.parameters(), self._options.clip_grad_norm)
         self.optimizer.step()

@@ -6,6 +6,8 @@ from typing import Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
+from trainables import distributed
+
 
 class Origin(Protocol):
     """Where the images of a batch are."""
@@ -42,8 +44,8 @@ class WholeImages:
     Parameters
     ----------
     origin : Origin
-    first, last : int
-        Rows of the batch.
+    parts : sequence of (int, int)
+        First row and last of the batch, of each of what stands one after the other.
     memory_format : torch.memory_format
         Of the tensor.
     """
@@ -55,12 +57,11 @@ class WholeImages:
     def __init__(
         self,
         origin: Origin,
-        first: int,
-        last: int,
+        parts: Sequence[tuple[int, int]],
         memory_format: torch.memory_format = torch.contiguous_format,
     ) -> None:
         self._origin = origin
-        self._first, self._last = first, last
+        self._parts = [(first, last) for first, last in parts if first < last] or [*parts[:1]]
         self._memory_format = memory_format
 
     @property
@@ -75,30 +76,40 @@ class WholeImages:
 
     def __len__(self) -> int:
         """Return N."""
-        return self._last - self._first
+        return sum(last - first for first, last in self._parts)
 
     def __getitem__(self, rows: Any) -> Any:
         """Return rows that are still whole, or whatever else a tensor would return."""
-        if not isinstance(rows, slice) or rows.step not in (None, 1):
+        if not isinstance(rows, slice) or rows.step not in (None, 1) or len(self._parts) > 1:
             return self.tensor()[rows]
         first, last, _ = rows.indices(len(self))
-        first, last = self._first + first, self._first + max(first, last)
-        return WholeImages(self._origin, first, last, self._memory_format)
+        start = self._parts[0][0]
+        part = start + first, start + max(first, last)
+        return WholeImages(self._origin, [part], self._memory_format)
+
+    @classmethod
+    def stacked(cls, batches: Sequence["WholeImages"]) -> "WholeImages":
+        """Return rows of one batch, any of them more than once, as one."""
+        parts = [part for images in batches for part in images._parts]
+        return cls(batches[0]._origin, parts, batches[0]._memory_format)
 
     def cut(self, crop: Any) -> Tensor:
         """Return what a `RandomResizedCrop` cuts out of the whole images."""
-        return self._origin.cut(crop, self._first, self._last)
+        with distributed.stacked(()):  # each part draws its own
+            cuts = [self._origin.cut(crop, first, last) for first, last in self._parts]
+        return cuts[0] if len(cuts) == 1 else torch.cat(cuts)
 
     def tensor(self) -> Tensor:
         """Return the middles."""
-        middle = self._origin.middle(self._first, self._last)
+        middles = [self._origin.middle(first, last) for first, last in self._parts]
+        middle = middles[0] if len(middles) == 1 else torch.cat(middles)
         return middle.contiguous(memory_format=self._memory_format)
 
     def contiguous(
         self, memory_format: torch.memory_format = torch.contiguous_format
     ) -> "WholeImages":
         """Return the same images in another memory format."""
-        return WholeImages(self._origin, self._first, self._last, memory_format)
+        return WholeImages(self._origin, self._parts, memory_format)
 
     def is_contiguous(self, memory_format: torch.memory_format = torch.contiguous_format) -> bool:
         """Return whether the tensor has this memory format."""

@@ -1,7 +1,6 @@
 """Threat models: what a perturbation may be."""
 
 import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, Protocol
 
@@ -13,7 +12,6 @@ from trainables.attacks.rows import norm, normal, per_row, stuck, uniform
 from trainables.fusible import fusible
 
 Start = Literal["ball", "sphere", "radius_uniform", "zero"]
-Climb = Callable[[Tensor, Tensor, Tensor | float], Tensor]  # copies, gradient, step length
 STARTS = ("ball", "sphere", "radius_uniform", "zero")
 
 
@@ -53,9 +51,55 @@ class Ball(Protocol):
         """
         return self.confine(images, delta + size * self.steepest(gradient))
 
-    def climb(self, images: Tensor) -> Climb:
-        """Return what takes copies of `images` a step further, as `move` does."""
-        return lambda x, gradient, size: images + self.move(images, x - images, gradient, size)
+    def climb(self, images: Tensor) -> "Climb":
+        """Return what moves copies of `images` as `confine` and `move` move perturbations."""
+        return Climb(self, images)
+
+
+class Climb:
+    """Copies of images on their way up a gradient within a ball.
+
+    Parameters
+    ----------
+    ball : Ball
+    images : Tensor, shape (N, C, H, W)
+    """
+
+    def __init__(self, ball: Ball, images: Tensor) -> None:
+        self._ball, self._images = ball, images
+
+    def start(self, delta: Tensor) -> Tensor:
+        """Return copies perturbed by `delta`, confined."""
+        return self._images + self._ball.confine(self._images, delta)
+
+    def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
+        """Return copies `x` a step of length `size`, one or one a row, further."""
+        return self._images + self._ball.move(self._images, x - self._images, gradient, size)
+
+
+class _LinfClimb(Climb):
+    """The same in fewer kernels: the pixels' bounds are known beforehand."""
+
+    def __init__(self, ball: "LinfBall", images: Tensor) -> None:
+        super().__init__(ball, images)
+        self._least = (images - ball.epsilon).clamp_(min=0)
+        self._most = (images + ball.epsilon).clamp_(max=1)
+
+    def start(self, delta: Tensor) -> Tensor:
+        return (self._images + delta).clamp_(self._least, self._most)
+
+    def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
+        return _step_between(self._least, self._most, x, gradient, size)
+
+
+class _L2Climb(Climb):
+    """The same in fewer kernels: a step's quotients and products are added as they are made."""
+
+    def start(self, delta: Tensor) -> Tensor:
+        return _shortened(self._images, delta, self._ball.epsilon)
+
+    def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
+        return _step_in_ball(self._images, x, gradient, size, self._ball.epsilon)
 
 
 def _clip(images: Tensor, delta: Tensor) -> Tensor:
@@ -63,25 +107,53 @@ def _clip(images: Tensor, delta: Tensor) -> Tensor:
 
 
 @fusible
-def moved(
-    ball: Ball, images: Tensor, delta: Tensor, gradient: Tensor, size: Tensor | float
-) -> Tensor:
-    """Return what `ball.move` does."""
-    return ball.move(images, delta, gradient, size)
-
-
-@fusible
-def _moved_copy(
-    ball: Ball, images: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float
-) -> Tensor:
-    return images + ball.move(images, x - images, gradient, size)
-
-
-@fusible
 def _step_between(
     least: Tensor, most: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float
 ) -> Tensor:
-    return (x + size * gradient.sign()).clamp_(least, most)
+    return _sum(x, gradient.sign(), size).clamp_(least, most)
+
+
+@fusible
+def _step_in_ball(
+    images: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float, epsilon: float
+) -> Tensor:
+    towards, length = _direction(gradient)
+    delta = x - images
+    if isinstance(size, Tensor):
+        delta += size * towards / length
+    else:
+        delta.addcdiv_(towards, length, value=size)
+    return _short_copy(images, delta, epsilon)
+
+
+@fusible
+def _shortened(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
+    return _short_copy(images, delta, epsilon)
+
+
+def _short_copy(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
+    """Return images plus perturbations no longer than epsilon in l2, clipped."""
+    least = max(epsilon, torch.finfo(delta.dtype).tiny)
+    return torch.addcdiv(images, delta, norm(delta, 2).clamp_(min=least), value=epsilon).clamp_(
+        0, 1
+    )
+
+
+def _direction(gradient: Tensor) -> tuple[Tensor, Tensor]:
+    """Return a gradient's l2 direction as a quotient: rows and their lengths.
+
+    A confident network's gradient is so small that its squares underflow to zero.
+    """
+    tiny = torch.finfo(gradient.dtype).tiny
+    scaled = gradient / norm(gradient, torch.inf).clamp_(min=tiny)
+    return scaled, norm(scaled, 2).clamp_(min=tiny)
+
+
+def _sum(x: Tensor, step: Tensor, size: Tensor | float) -> Tensor:
+    """Return ``x + size * step``."""
+    if isinstance(size, Tensor):
+        return torch.addcmul(x, step, size)
+    return torch.add(x, step, alpha=size)
 
 
 def _refuse_bad_radius(ball: object, epsilon: float) -> None:
@@ -106,7 +178,7 @@ class LinfBall(Ball):
         """
         if start == "zero":
             return torch.zeros_like(images)
-        delta = self.epsilon * (2 * uniform(images, *images.shape[1:]) - 1)
+        delta = uniform(images, *images.shape[1:], low=-self.epsilon, high=self.epsilon)
         if start == "sphere":
             return self.epsilon * delta.sign()
         if start == "radius_uniform":
@@ -126,10 +198,8 @@ class LinfBall(Ball):
         return norm(delta, torch.inf).flatten()
 
     def climb(self, images: Tensor) -> Climb:
-        """Return what takes copies of `images` a step further, in fewer operations than `move`."""
-        least, most = (images - self.epsilon).clamp_(min=0), (images + self.epsilon).clamp_(max=1)
-
-        return lambda x, gradient, size: _step_between(least, most, x, gradient, size)
+        """Return what moves copies of `images`."""
+        return _LinfClimb(self, images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,21 +215,19 @@ class L2Ball(Ball):
         """Draw a perturbation per image."""
         if start == "zero":
             return torch.zeros_like(images)
-        direction = self.steepest(normal(images))
+        direction = normal(images)
+        length = norm(direction, 2).clamp_(min=torch.finfo(images.dtype).tiny).div_(self.epsilon)
         if start == "sphere":
-            return self.epsilon * direction
-        length = uniform(images)
+            return direction.div_(length)
+        share = uniform(images)
         if start == "ball":  # volume grows with the radius to the power of the dimension
-            length = length ** (1 / images[0].numel())
-        return self.epsilon * per_row(length, images) * direction
+            share.pow_(1 / images[0].numel())
+        return direction.mul_(per_row(share, images) / length)
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the gradient's direction."""
-        # A confident network's gradient is so small that its squares underflow to zero.
-        tiny = torch.finfo(gradient.dtype).tiny
-        peak = norm(gradient, torch.inf)
-        scaled = gradient / peak.clamp(min=tiny)
-        return scaled / norm(scaled, 2).clamp(min=tiny)
+        towards, length = _direction(gradient)
+        return towards / length
 
     def project(self, delta: Tensor) -> Tensor:
         """Shorten the rows that are too long."""
@@ -171,8 +239,8 @@ class L2Ball(Ball):
         return norm(delta, 2).flatten()
 
     def climb(self, images: Tensor) -> Climb:
-        """Return what takes copies of `images` a step further, as `move` does."""
-        return lambda x, gradient, size: _moved_copy(self, images, x, gradient, size)
+        """Return what moves copies of `images`."""
+        return _L2Climb(self, images)
 
 
 @dataclass(frozen=True, kw_only=True)

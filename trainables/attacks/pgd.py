@@ -69,18 +69,20 @@ class PGD:
         sense : Tensor, shape (N,), optional
             +1 climbs, -1 descends; it multiplies each row's step.
         """
-        given = images.detach()
-        # Measured on CPU against contiguous images: 1.3 times as fast for ResNet-18 at 128 images,
-        # 0.95 at 16; the weights may have any layout.
-        images = torch.empty_like(given, memory_format=torch.channels_last).copy_(given)
+        given = images = images.detach()
+        is_planar = given.is_contiguous()  # as images of one channel are, in either layout
+        if is_planar:
+            # Measured on CPU against contiguous images: 1.3 times as fast for ResNet-18 at 128
+            # images, 0.95 at 16; the weights may have any layout.
+            images = torch.empty_like(given, memory_format=torch.channels_last).copy_(given)
         delta = self.ball.sample(images, self.start) if delta0 is None else delta0.detach()
-        x = images + self.ball.confine(images, delta)
         climb = self.ball.climb(images)
+        x = climb.start(delta)
         step = self.step_size if sense is None else self.step_size * sense.view(-1, 1, 1, 1)
         for _ in range(self.steps):
             x.requires_grad_()
             with torch.enable_grad():
                 # torch's counters of operations put hooks on what a network is given: no leaf.
                 losses = loss(x.view_as(x))
-            x = climb(x.detach(), gradient_of(losses, x), step)
-        return torch.empty_like(given).copy_(x)  # has the images' memory layout
+            x = climb.step(x.detach(), gradient_of(losses, x), step)
+        return torch.empty_like(given).copy_(x) if is_planar else x  # in the images' layout

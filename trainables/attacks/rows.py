@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from trainables.distributed import draw_rows
+from trainables.memory import ones_like
 
 
 def per_row(values: Tensor, like: Tensor) -> Tensor:
@@ -18,23 +19,29 @@ def norm(rows: Tensor, order: float) -> Tensor:
     return length
 
 
-def normal(like: Tensor) -> Tensor:
-    """Draw standard normal numbers of the shape of `like`, each row its own on every rank."""
-    return draw_rows(
-        lambda n: torch.randn(n, *like.shape[1:], device=like.device, dtype=like.dtype), len(like)
-    )
+def normal(like: Tensor, *, std: float = 1.0) -> Tensor:
+    """Draw normal numbers of the shape of `like`, each row its own on every rank."""
+
+    def draw(rows: int) -> Tensor:
+        numbers = torch.empty(rows, *like.shape[1:], device=like.device, dtype=like.dtype)
+        return numbers.normal_(std=std)
+
+    return draw_rows(draw, len(like))
 
 
-def uniform(like: Tensor, *shape: int) -> Tensor:
-    """Draw uniform numbers, shape (N, *shape), each row its own on every rank."""
-    return draw_rows(
-        lambda n: torch.rand(n, *shape, device=like.device, dtype=like.dtype), len(like)
-    )
+def uniform(like: Tensor, *shape: int, low: float = 0.0, high: float = 1.0) -> Tensor:
+    """Draw from [low, high), shape (N, *shape), each row its own on every rank."""
+
+    def draw(rows: int) -> Tensor:
+        numbers = torch.empty(rows, *shape, device=like.device, dtype=like.dtype)
+        return numbers.uniform_(low, high)
+
+    return draw_rows(draw, len(like))
 
 
 def gradient_of(losses: Tensor, x: Tensor) -> Tensor:
     """Return the gradient of each row's loss, losses of shape (N,), as x; weights get none."""
-    (gradient,) = torch.autograd.grad(losses, x, torch.ones_like(losses))
+    (gradient,) = torch.autograd.grad(losses, x, ones_like(losses))
     return gradient
 
 

@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -25,6 +26,8 @@ class GaussianBlur:
         Standard deviation in pixels, uniform; PIL calls it the radius.
     probability : float
     """
+
+    each_row: ClassVar[bool] = True
 
     sigma_min: float = 0.1
     sigma_max: float = 2.0

@@ -1,12 +1,14 @@
 """Brightness, contrast, saturation, hue and grey."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import check_probability, coin, constant, uniform
+from trainables.augment.pipeline import check_probability, coin, uniform
 from trainables.fusible import fusible
+from trainables.memory import constant
 
 LUMA = (0.2989, 0.587, 0.114)  # torchvision's
 
@@ -95,8 +97,8 @@ class Jitter:
 class ColorJitter:
     """torchvision's ``ColorJitter``, applied to a row with some probability.
 
-    The four adjustments come in a random order, one for the whole batch (torchvision: one an
-    image); their strengths are each row's own.
+    The four adjustments come in a random order, one for the whole batch and the views that are
+    made of it in one go (torchvision: one an image); their strengths are each row's own.
 
     Parameters
     ----------
@@ -108,6 +110,8 @@ class ColorJitter:
         Multiplies the four numbers above: one knob for all of them.
     probability : float
     """
+
+    each_row: ClassVar[bool] = True
 
     brightness: float
     contrast: float
@@ -135,17 +139,27 @@ class ColorJitter:
         """Draw factors for each image; a row left alone gets those that change nothing."""
         draws = uniform(images, -1, 1, 5)
         chosen = draws[:, 4:] < 2 * self.probability - 1
-        b, c, s, h = (draws[:, :4] * chosen).unbind(1)
+        parts = self.brightness, self.contrast, self.saturation, self.hue
+        most = tuple(self.strength * part for part in parts)
+        factors = torch.addcmul(
+            constant((1, 1, 1, 0), images.device),  # change nothing
+            draws[:, :4] * chosen,
+            constant(most, images.device),
+        )
+        if max(most[:3]) > 1:
+            factors[:, :3].clamp_(min=0)
+        brightness, contrast, saturation, hue = factors.unbind(1)
         return Jitter(
-            brightness=_factor(b, self.strength * self.brightness),
-            contrast=_factor(c, self.strength * self.contrast),
-            saturation=_factor(s, self.strength * self.saturation),
-            hue=self.strength * self.hue * h,
+            brightness=brightness,
+            contrast=contrast,
+            saturation=saturation,
+            hue=hue,
             order=tuple(torch.randperm(4).tolist()),  # on the CPU, whatever the device
         )
 
     def apply(self, images: Tensor, jitter: Jitter) -> Tensor:
         """Return the images adjusted."""
+        images = images.contiguous()  # channel by channel is twice as fast
         adjustments = (
             (self.brightness, adjust_brightness, jitter.brightness),
             (self.contrast, adjust_contrast, jitter.contrast),
@@ -159,12 +173,6 @@ class ColorJitter:
         return images
 
 
-def _factor(draw: Tensor, most: float) -> Tensor:
-    """Return ``1 + most * draw``, no less than 0."""
-    factor = torch.rsub(draw, 1, alpha=-most)
-    return factor.clamp_(min=0) if most > 1 else factor
-
-
 @dataclass(frozen=True, kw_only=True)
 class RandomGrey:
     """Take the colour away, from a row with some probability.
@@ -173,6 +181,8 @@ class RandomGrey:
     ----------
     probability : float
     """
+
+    each_row: ClassVar[bool] = True
 
     probability: float = 0.2
 
@@ -189,7 +199,7 @@ class RandomGrey:
 
     def apply(self, images: Tensor, chosen: Tensor) -> Tensor:
         """Return the chosen rows grey."""
-        return images if images.shape[1] == 1 else _grey_where(chosen, images)
+        return images if images.shape[1] == 1 else _grey_where(chosen, images.contiguous())
 
 
 @fusible

@@ -1,5 +1,6 @@
 """Cross-entropy of classes, and accuracy."""
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
@@ -31,4 +32,4 @@ def cross_entropies(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def _accuracy(logits: Tensor, labels: Tensor) -> Tensor:
-    return (logits.argmax(dim=1) == labels).float().mean()
+    return (logits.argmax(dim=1) == labels).mean(dtype=torch.float32)

@@ -1,10 +1,10 @@
 """MoCo's loss: a key among those of earlier batches."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.fusible import fusible
+from trainables.losses.similarity import directions
 from trainables.precision import exact
 
 
@@ -39,7 +39,7 @@ def info_nce(queries: Tensor, keys: Tensor, queue: Tensor, *, temperature: float
     """
     wide = torch.float64 if queries.dtype == torch.float64 else torch.float32
     with exact(queries.device):
-        q, k, n = (F.normalize(t.to(wide), dim=1) for t in (queries, keys.detach(), queue))
+        q, k, n = (directions(t.to(wide)) for t in (queries, keys.detach(), queue))
         own = (q * k).sum(dim=1, keepdim=True)
         logits = torch.cat([own, q @ n.T], dim=1) / temperature
         return (logits.logsumexp(dim=1) - logits[:, 0]).mean()

@@ -1,8 +1,11 @@
 """Cosine similarities of a contrastive loss."""
 
+from typing import Any
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+
+SHORTEST = 1e-12  # as in torch.nn.functional.normalize
 
 
 def similarities(
@@ -25,8 +28,8 @@ def similarities(
     Tensor, shape (L, M)
         In float32 at least.
     """
-    z = _directions(anchors)
-    k = z if keys is None else _directions(keys)
+    z = directions(anchors)
+    k = z if keys is None else directions(keys)
     logits = _at_least_float32((z / temperature) @ k.T)  # in autocast the product is not
     with torch.no_grad():  # no gradient passes here: a softmax's is zero at -inf
         # Not logits[rows, itself] = ..., which on a GPU waits for the copy of the number.
@@ -34,8 +37,29 @@ def similarities(
     return logits
 
 
-def _directions(embeddings: Tensor) -> Tensor:
-    return F.normalize(_at_least_float32(embeddings), dim=1)
+def directions(embeddings: Tensor) -> Tensor:
+    """Return unit vectors along the last dimension, in float32 at least.
+
+    The gradient takes four kernels; torch's ``normalize`` takes fourteen for it.
+    """
+    unit: Tensor = _Direction.apply(_at_least_float32(embeddings))
+    return unit
+
+
+class _Direction(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, rows: Tensor) -> Tensor:
+        lengths = torch.linalg.vector_norm(rows, dim=-1, keepdim=True).clamp_(min=SHORTEST)
+        unit: Tensor = rows / lengths
+        ctx.save_for_backward(unit, lengths)
+        return unit
+
+    @staticmethod
+    def backward(ctx: Any, slope: Tensor) -> Tensor:
+        unit, lengths = ctx.saved_tensors
+        along = (unit * slope).sum(dim=-1, keepdim=True)
+        across: Tensor = torch.addcmul(slope, unit, along, value=-1).div_(lengths)
+        return across
 
 
 def _at_least_float32(values: Tensor) -> Tensor:

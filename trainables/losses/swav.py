@@ -1,7 +1,6 @@
 """SwAV: predict one view's prototype assignment from another view."""
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from trainables import distributed
@@ -37,11 +36,12 @@ def sinkhorn(scores: Tensor, *, epsilon: float, iterations: int = 3) -> Tensor:
     logits = (values - highest).div_(epsilon)  # scales columns, which the first step undoes
     row_highest = logits.amax(dim=1)
     codes = logits.sub_(row_highest[:, None]).exp_()  # no row or column is all zero
-    weights = row_highest.exp()
-    for _ in range(iterations):
-        codes /= distributed.sum_over_ranks(weights @ codes)
+    columns = row_highest.exp() @ codes
+    for iteration in range(iterations):
+        if iteration > 0:
+            columns = codes.sum(dim=0)
+        codes /= distributed.sum_over_ranks(columns)
         codes /= codes.sum(dim=1, keepdim=True)
-        weights = torch.ones_like(weights)
     return codes
 
 
@@ -83,12 +83,12 @@ def swav(
     """
     num_views, rows, _ = scores.shape
     earlier = [None] * num_views if queue_scores is None else queue_scores
-    log_predictions = [F.log_softmax(view / temperature, dim=1) for view in scores]
+    log_predictions = (scores / temperature).log_softmax(dim=2)
     total = scores.new_zeros(())
     for v, queued in enumerate(earlier):
         candidates = scores[v] if queued is None else torch.cat([scores[v], queued])
         codes = sinkhorn(candidates, epsilon=epsilon, iterations=iterations)[:rows]
         for w, log_prediction in enumerate(log_predictions):
             if w != v:
-                total = total - (codes * log_prediction).sum(dim=1).mean()
-    return total / (num_views * (num_views - 1))
+                total = total - (codes * log_prediction).sum()
+    return total / (num_views * (num_views - 1) * rows)

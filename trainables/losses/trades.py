@@ -1,26 +1,32 @@
 """TRADES: accuracy on clean images, and agreement with their attacked copies."""
 
+from collections.abc import Callable
+
+import torch
 import torch.nn.functional as F
 from torch import Tensor
 
 from trainables.fusible import fusible
 
 
-@fusible
-def divergence(logits: Tensor, from_logits: Tensor) -> Tensor:
-    r"""Return :math:`KL(p \,\|\, q)` of every row's classes, shape (N,), in nats.
+def divergence_from(logits: Tensor) -> Callable[[Tensor], Tensor]:
+    r"""Return what TRADES' attack raises: how far classes are from those of the clean images.
 
-    TRADES' attack maximises it: its gradient is zero at the clean image itself, so the attack
-    must start beside it.
+    The gradient is zero at the clean image itself, so the attack must start beside it.
 
     Parameters
     ----------
     logits : Tensor, shape (N, Y)
-        Of q, the attacked images' classes.
-    from_logits : Tensor, shape (N, Y)
         Of p, the clean images' classes.
+
+    Returns
+    -------
+    callable, (N, Y) -> (N,)
+        From the logits of q to :math:`KL(p \,\|\, q)` plus the entropy of p, which no attack
+        changes, in nats.
     """
-    return _divergence(logits, from_logits)
+    minus_shares = logits.softmax(dim=1).neg_()
+    return lambda others: _weighed(others, minus_shares)
 
 
 @fusible
@@ -48,10 +54,11 @@ def trades(logits: Tensor, adversarial_logits: Tensor, labels: Tensor, *, weight
     ----------
     Zhang et al. 2019, arXiv:1901.08573, Eq. 5.
     """
-    clean = F.cross_entropy(logits, labels)
-    return clean + weight * _divergence(adversarial_logits, logits).mean()
+    log_p, log_q = logits.log_softmax(dim=1), adversarial_logits.log_softmax(dim=1)
+    apart = (log_p.exp() * (log_p - log_q)).sum()
+    return torch.add(F.nll_loss(log_p, labels), apart, alpha=weight / len(labels))
 
 
-def _divergence(logits: Tensor, from_logits: Tensor) -> Tensor:
-    log_q, log_p = F.log_softmax(logits, dim=1), F.log_softmax(from_logits, dim=1)
-    return F.kl_div(log_q, log_p, log_target=True, reduction="none").sum(dim=1)
+@fusible
+def _weighed(logits: Tensor, weights: Tensor) -> Tensor:
+    return (logits.log_softmax(dim=1) * weights).sum(dim=1)

@@ -2,12 +2,12 @@
 
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from trainables.attacks.pgd import PGD
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
+from trainables.distributed import stacked
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.methods.base import Method
 from trainables.modes import Mode
@@ -92,10 +92,9 @@ class ACL(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the mean of the two streams' losses."""
-        views = [self.augment(batch.images), self.augment(batch.images)]
-        # A draw per view, so that several ranks draw what one would.
-        delta0 = torch.cat([self.attack.ball.sample(view, self.attack.start) for view in views])
-        images = torch.cat(views)
+        images = views(self.augment, batch.images, batch.images)
+        with stacked((len(batch), len(batch))):
+            delta0 = self.attack.ball.sample(images, self.attack.start)
         with use_branch(self, "pgd"):
             with under_attack(self, self.attack_mode):
                 adversarial = self.attack(self._loss, images, delta0=delta0)

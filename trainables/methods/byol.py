@@ -1,9 +1,11 @@
 """BYOL: predict the momentum encoder's view of the same image."""
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.byol import byol
 from trainables.methods.base import Method
@@ -64,10 +66,15 @@ class BYOL(Method):
         """Move the target, then return BYOL's loss of two views."""
         momentum = rising_momentum(self.momentum, progress.reached)
         self.target.follow(self.encoder, self.projector, momentum=momentum)
-        views = self.augment(batch.images), self.other_augment(batch.images)
-        predictions = torch.stack([self._predict(view) for view in views])
-        targets = torch.stack([self.target(view) for view in views])
+        pair = self._views(batch.images)
+        predictions = torch.stack([self._predict(view) for view in pair])
+        targets = torch.stack([self.target(view) for view in pair])
         return {"loss": byol(predictions, targets)}
+
+    def _views(self, images: Tensor) -> Sequence[Tensor]:
+        if self.other_augment == self.augment:
+            return views(self.augment, images, images).chunk(2)
+        return self.augment(images), self.other_augment(images)
 
     def _predict(self, view: Tensor) -> Tensor:
         prediction: Tensor = self.predictor(self.projector(self.encoder(view)))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables import distributed
-from trainables.attacks.balls import moved
+from trainables.attacks.balls import Climb
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
@@ -51,8 +51,9 @@ class FreeAT(Method):
         self.augment = augment
         self.attack = attack
         self._carried = torch.empty(0)  # of every rank's rows
-        self._delta = torch.empty(0)  # of this rank's, with its gradient
+        self._copies = torch.empty(0)  # of this rank's images, perturbed, with their gradient
         self._images = torch.empty(0)
+        self._climb: Climb | None = None
         self._indices: Tensor | None = None
 
     def forward(self, images: Tensor) -> Tensor:
@@ -64,21 +65,18 @@ class FreeAT(Method):
         """Return cross-entropy of the batch as it is perturbed so far."""
         if batch.indices is not self._indices:
             self._begin(batch)
-        self._delta = self._delta.detach().requires_grad_()
-        loss, accuracy = loss_and_accuracy(self(self._images + self._delta), batch.labels)
+        self._copies.requires_grad_()
+        loss, accuracy = loss_and_accuracy(self(self._copies), batch.labels)
         return {"loss": loss, "adversarial_accuracy": accuracy}
 
     def after_update(self, progress: Progress) -> None:
         """Move the perturbation by the gradient at the weights before the update."""
-        assert self._delta.grad is not None
-        self._delta = moved(
-            self.attack.ball,
-            self._images,
-            self._delta.detach(),
-            self._delta.grad,
-            self.attack.step_size,
-        )
-        self._carried = distributed.gather(self._delta)  # a checkpoint is written by one rank
+        gradient = self._copies.grad
+        assert self._climb is not None
+        assert gradient is not None
+        self._copies = self._climb.step(self._copies.detach(), gradient, self.attack.step_size)
+        # A checkpoint is written by one rank.
+        self._carried = distributed.gather(self._copies - self._images)
 
     @torch.no_grad()
     def _begin(self, batch: Batch) -> None:
@@ -89,8 +87,9 @@ class FreeAT(Method):
             delta = ball.sample(self._images, self.attack.start)
         else:
             delta = self._carried[distributed.rank() * rows :][:rows]
+        self._climb = ball.climb(self._images)
         # The code leaves pixels beyond their range until the first step.
-        self._delta = ball.confine(self._images, delta)
+        self._copies = self._climb.start(delta)
 
     def get_extra_state(self) -> dict[str, Any]:
         """Return the perturbation, whose size only the batches know."""

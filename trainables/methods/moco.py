@@ -5,7 +5,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from trainables import distributed
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.info_nce import info_nce
 from trainables.methods.base import Method
@@ -73,9 +73,9 @@ class MoCo(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the sum of both directions' losses."""
         self.target.follow(self.encoder, self.projector, momentum=self.momentum)
-        views = self.augment(batch.images), self.augment(batch.images)
-        queries = [self.projector(self.encoder(view)) for view in views]
-        keys = [F.normalize(self.target(view).float(), dim=1) for view in views]
+        pair = views(self.augment, batch.images, batch.images).chunk(2)
+        queries = [self.projector(self.encoder(view)) for view in pair]
+        keys = [F.normalize(self.target(view).float(), dim=1) for view in pair]
         pairs = zip(queries, reversed(keys), strict=True)
         losses = [info_nce(q, k, self.queue, temperature=self.temperature) for q, k in pairs]
         self._fresh = torch.cat([distributed.gather(key) for key in keys])

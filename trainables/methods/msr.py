@@ -5,7 +5,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.byol import msr
 from trainables.methods.base import Method
@@ -81,8 +81,9 @@ class MSR(Method):
         """Move the target, then return MSR's loss of two pairs of views."""
         momentum = rising_momentum(self.momentum, progress.reached)
         self.target.follow(self.encoder, self.projector, momentum=momentum)
-        weak = self.augment(batch.images), self.augment(batch.images)
-        predictions = torch.stack([self._predict(self.aggressive(view)) for view in weak])
+        weak = views(self.augment, batch.images, batch.images).chunk(2)
+        aggressive = views(self.aggressive, *weak).chunk(2)
+        predictions = torch.stack([self._predict(view) for view in aggressive])
         targets = torch.stack([self.target(view) for view in weak])
         beta = decayed(self.beta_base, progress.reached, self.decay)
         loss = msr(predictions, targets, beta=beta, stop_gradient=self.stop_gradient)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from trainables.attacks.instance import instance_wise
 from trainables.attacks.pgd import PGD
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.rocl import rocl
 from trainables.methods.base import Method
@@ -77,7 +77,7 @@ class RoCL(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return RoCL's loss of two views and the attacked first one."""
-        view1, view2 = self.augment(batch.images), self.augment(batch.images)
+        view1, view2 = views(self.augment, batch.images, batch.images).chunk(2)
         with under_attack(self, self.attack_mode):
             with torch.no_grad():
                 targets = self(view2)

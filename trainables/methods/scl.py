@@ -1,9 +1,8 @@
 """SCL: supervised contrastive learning with the SupCon loss."""
 
-import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.supcon import supcon_over_ranks
 from trainables.methods.base import Method
@@ -55,6 +54,6 @@ class SCL(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return SupCon of two views of the labelled images."""
-        views = torch.cat([self.augment(batch.labelled), self.augment(batch.labelled)])
-        loss = supcon_over_ranks(self(views), batch.labels.repeat(2), temperature=self.temperature)
+        images = views(self.augment, batch.labelled, batch.labelled)
+        loss = supcon_over_ranks(self(images), batch.labels.repeat(2), temperature=self.temperature)
         return {"loss": loss}

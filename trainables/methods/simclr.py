@@ -1,9 +1,8 @@
 """SimCLR: attract two views of an image, repel all other images."""
 
-import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.methods.base import Method
@@ -59,8 +58,8 @@ class SimCLR(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return NT-Xent of two views."""
-        views = torch.cat([self.augment(batch.images), self.augment(batch.images)])
-        embeddings = self(views).unflatten(0, (2, -1))
+        images = views(self.augment, batch.images, batch.images)
+        embeddings = self(images).unflatten(0, (2, -1))
         loss = nt_xent_over_ranks(
             embeddings, temperature=self.temperature, detach_keys=self.detach_keys
         )

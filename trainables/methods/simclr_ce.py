@@ -1,10 +1,9 @@
 """SimCLR with cross-entropy on a few labels, SuNCEt's baseline."""
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.methods.base import Method
@@ -72,10 +71,8 @@ class SimCLRWithCE(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return both losses, of one forward pass of the encoder, and their weighted sum."""
         labelled, unlabelled = batch.labelled, batch.images[len(batch.labels) :]
-        views = [self.augment(unlabelled), self.augment(unlabelled)]
-        if len(labelled):
-            views.append(self.augment(labelled))
-        pair, others = self.encoder(torch.cat(views)).split([2 * len(unlabelled), len(labelled)])
+        images = views(self.augment, unlabelled, unlabelled, labelled)
+        pair, others = self.encoder(images).split([2 * len(unlabelled), len(labelled)])
         contrast = nt_xent_over_ranks(
             self.projector(pair).unflatten(0, (2, -1)),
             temperature=self.temperature,

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.simsiam import simsiam
 from trainables.methods.base import Method
@@ -56,7 +56,7 @@ class SimSiam(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return SimSiam's loss of two views."""
-        views = self.augment(batch.images), self.augment(batch.images)
-        projections = torch.stack([self.projector(self.encoder(view)) for view in views])
+        pair = views(self.augment, batch.images, batch.images).chunk(2)
+        projections = torch.stack([self.projector(self.encoder(view)) for view in pair])
         predictions = torch.stack([self.predictor(projection) for projection in projections])
         return {"loss": simsiam(predictions, projections)}

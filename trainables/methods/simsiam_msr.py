@@ -6,7 +6,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.byol import msr
 from trainables.methods.base import Method
@@ -75,9 +75,10 @@ class SimSiamMSR(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return MSR's loss on SimSiam's scale (a quarter of BYOL's), up to a constant."""
-        weak = self.augment(batch.images), self.augment(batch.images)
+        weak = views(self.augment, batch.images, batch.images).chunk(2)
+        aggressive = views(self.aggressive, *weak).chunk(2)
         predictions = torch.stack(
-            [self.predictor(self.projector(self.encoder(self.aggressive(view)))) for view in weak]
+            [self.predictor(self.projector(self.encoder(view))) for view in aggressive]
         )
         with torch.no_grad():
             targets = torch.stack([self.projector(self.encoder(view)) for view in weak])

@@ -1,9 +1,8 @@
 """SuNCEt: SimCLR with a supervised contrastive loss on a few labels."""
 
-import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.nt_xent import nt_xent_over_ranks
 from trainables.losses.suncet import suncet_over_ranks
@@ -71,10 +70,8 @@ class SuNCEt(Method):
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return both losses, of one forward pass, and their weighted sum."""
         labelled, unlabelled = batch.labelled, batch.images[len(batch.labels) :]
-        views = [self.augment(unlabelled), self.augment(unlabelled)]
-        if len(labelled):
-            views.append(self.augment(labelled))
-        pair, others = self(torch.cat(views)).split([2 * len(unlabelled), len(labelled)])
+        images = views(self.augment, unlabelled, unlabelled, labelled)
+        pair, others = self(images).split([2 * len(unlabelled), len(labelled)])
         contrast = nt_xent_over_ranks(
             pair.unflatten(0, (2, -1)), temperature=self.temperature, detach_keys=self.detach_keys
         )

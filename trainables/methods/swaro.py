@@ -9,7 +9,7 @@ from torch import Tensor
 from trainables.attacks.clusters import ClusterAttack
 from trainables.attacks.instance import instance_wise
 from trainables.attacks.pgd import PGD
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.clustering import kmeans
 from trainables.data.image_set import ImageSet
@@ -117,7 +117,7 @@ class SwARo(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the loss of the original pairs under the attack of this batch."""
-        view1, view2 = self.augment(batch.images), self.augment(batch.images)
+        view1, view2 = views(self.augment, batch.images, batch.images).chunk(2)
         permutation, sense = self._permutation(batch, progress)
         with under_attack(self, self.attack_mode):
             with torch.no_grad():

@@ -1,9 +1,8 @@
 """SwAV: predict a view's cluster from another view."""
 
-import torch
 from torch import Tensor
 
-from trainables.augment.pipeline import Augmentation
+from trainables.augment.pipeline import Augmentation, views
 from trainables.batch import Batch
 from trainables.losses.swav import swav
 from trainables.methods.base import Method
@@ -65,8 +64,8 @@ class SwAV(Method):
 
     def training_step(self, batch: Batch, progress: Progress) -> dict[str, Tensor]:
         """Return the swapped prediction loss of two views."""
-        views = torch.cat([self.augment(batch.images), self.augment(batch.images)])
-        scores, queue_scores = self.prototypes(self(views).unflatten(0, (2, -1)), progress)
+        images = views(self.augment, batch.images, batch.images)
+        scores, queue_scores = self.prototypes(self(images).unflatten(0, (2, -1)), progress)
         loss = swav(
             scores, temperature=self.temperature, epsilon=self.epsilon, queue_scores=queue_scores
         )

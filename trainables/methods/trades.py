@@ -8,7 +8,7 @@ from trainables.attacks.rows import normal
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.losses.classification import accuracy
-from trainables.losses.trades import divergence, trades
+from trainables.losses.trades import divergence_from, trades
 from trainables.methods.base import Method
 from trainables.modes import Mode
 from trainables.networks.encoder import Encoder
@@ -75,19 +75,18 @@ class TRADES(Method):
         with under_attack(self, self.attack_mode):
             adversarial = self._attacked(images)
         # A pass for each kind of image, as in the authors' code: each has its own statistics.
-        logits, adversarial_logits = self(images), self(adversarial)
+        features = torch.cat([self.encoder(images), self.encoder(adversarial)])
+        logits, adversarial_logits = self.head(features).chunk(2)
         with torch.no_grad():
             # They pass the clean images again for the divergence: nothing new but that batch
             # norm's running statistics move a third time.
-            self(images)
+            self.encoder(images)
         loss = trades(logits, adversarial_logits, labels, weight=self.weight)
         return {"loss": loss, "adversarial_accuracy": accuracy(adversarial_logits, labels)}
 
     def _attacked(self, images: Tensor) -> Tensor:
         with torch.no_grad():
-            clean = self(images)
-
-        def difference(x: Tensor) -> Tensor:
-            return divergence(self(x), from_logits=clean)
-
-        return self.attack(difference, images, delta0=self.noise * normal(images))
+            divergence = divergence_from(self(images))
+        return self.attack(
+            lambda x: divergence(self(x)), images, delta0=normal(images, std=self.noise)
+        )

@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from trainables import distributed
+from trainables.losses.similarity import directions
 from trainables.progress import Progress
 
 VIEWS = 2
@@ -82,7 +83,7 @@ class Prototypes(nn.Module):
         queue_scores : Tensor, shape (2, Q / ranks, K), or None
             Without gradient; shares differ by a row where the ranks do not divide Q.
         """
-        z = F.normalize(_at_least_float32(embeddings), dim=2)
+        z = directions(embeddings)
         self._fresh = z.detach()
         weight: Tensor = self.weight
         if self._is_frozen(progress):  # what stands in for it takes the gradient, at equal cost

@@ -6,12 +6,12 @@ import torch
 from torch import Tensor, nn
 
 from trainables.attacks.pgd import PGD
+from trainables.attacks.rows import normal
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
 from trainables.data.image_set import Splits
-from trainables.distributed import draw_rows
 from trainables.losses.classification import accuracy
-from trainables.losses.trades import divergence, trades
+from trainables.losses.trades import divergence_from, trades
 from trainables.methods.base import Method
 from trainables.networks.encoder import Encoder
 from trainables.networks.folding import under_attack
@@ -101,16 +101,10 @@ class _Trades(Method):
         }
 
     def _attacked(self, images: Tensor) -> Tensor:
-        noise = draw_rows(
-            lambda n: torch.randn(n, *images.shape[1:], device=images.device), len(images)
-        )
+        noise = normal(images, std=self.settings.start_noise)
         with under_attack(self, "eval"):
             with torch.no_grad():
-                clean = self.classifier(images)
-
-            def disagreement(perturbed: Tensor) -> Tensor:
-                return divergence(self.classifier(perturbed), from_logits=clean)
-
+                divergence = divergence_from(self.classifier(images))
             return self.settings.attack(
-                disagreement, images, delta0=self.settings.start_noise * noise
+                lambda x: divergence(self.classifier(x)), images, delta0=noise
             )

@@ -204,6 +204,31 @@ def test_a_radius_uniform_draw_has_a_uniform_length(kind, order):
     assert lengths.var().item() == pytest.approx(1 / 12, abs=0.003)
 
 
+@every_ball
+@pytest.mark.parametrize("start", STARTS)
+@pytest.mark.parametrize("size", [0.3, -0.3, torch.linspace(-1, 1, 50).view(-1, 1, 1, 1)], ids=str)
+def test_a_climb_moves_copies_as_the_ball_moves_perturbations(kind, order, start, size):
+    ball, images = kind(epsilon=0.7), torch.rand(50, *SHAPE, dtype=torch.float64)
+    delta = 1.5 * ball.sample(images, start)
+    climb, delta = ball.climb(images), ball.confine(images, delta)
+    x = climb.start(delta)
+    torch.testing.assert_close(x, images + delta, rtol=0, atol=1e-12)
+    for seed, scale in enumerate((1.0, 1e-200, 0.0)):
+        gradient = random_rows(seed, size=scale)
+        delta = ball.move(images, delta, gradient, size)
+        x = climb.step(x, gradient, size)
+        torch.testing.assert_close(x, images + delta, rtol=0, atol=1e-12)
+        assert length(x - images, order).max() <= 0.7 + 1e-12
+
+
+@every_kind
+def test_a_climb_in_a_ball_of_radius_zero_stays(kind):
+    images = torch.rand(4, *SHAPE)
+    climb = kind(epsilon=0.0).climb(images)
+    assert torch.equal(climb.start(torch.rand(4, *SHAPE)), images)
+    assert torch.equal(climb.step(images, torch.rand(4, *SHAPE), 0.1), images)
+
+
 @every_kind
 def test_a_zero_start_is_zero_and_draws_nothing(kind):
     before = torch.get_rng_state()

@@ -9,7 +9,7 @@ from hydra.utils import instantiate
 
 from raystudy.config import catalogue, compose
 from trainables import distributed
-from trainables.augment.pipeline import Pipeline
+from trainables.augment.pipeline import Pipeline, views
 
 NAMES = catalogue.options("augment")
 SHAPES = [(6, 3, 32, 32), (6, 1, 8, 8), (5, 3, 13, 9), (1, 3, 16, 16), (1, 1, 7, 11), (2, 3, 1, 1)]
@@ -158,3 +158,45 @@ def test_two_ranks_make_the_views_of_one_process(name, run_ranks):
     expected = views_of(pipeline_of(name), images, seed=0)  # ranks start from seed 0
     views = torch.cat(run_ranks(views_of_own_rows, name, images))
     torch.testing.assert_close(views, expected, rtol=0, atol=1e-6)
+
+
+@every_pipeline
+def test_a_view_made_along_with_others_is_as_it_would_be_alone(name):
+    pipeline, images = pipeline_of(name), images_of((8, 3, 16, 16))
+    torch.manual_seed(3)
+    together = views(pipeline, images, images[:0], images[2:4])
+    expected = views_of(pipeline, torch.cat([images, images[2:4]]))
+    assert torch.equal(together, expected)
+
+
+def test_views_of_the_same_images_differ():
+    first, second = views(pipeline_of("rocl"), *[images_of((8, 3, 16, 16))] * 2).chunk(2)
+    assert not any(map(torch.equal, first, second))
+
+
+def test_what_draws_once_a_batch_sees_a_batch_at_a_time():
+    sizes = []
+
+    def brighter(images):
+        sizes.append(len(images))
+        return (images + torch.rand(())).clamp(0, 1)
+
+    pipeline, images = Pipeline(transforms={"mine": brighter}), images_of((8, 3, 16, 16)) / 2
+    first, second = views(pipeline, images, images).chunk(2)
+    assert sizes == [8, 8]
+    assert not torch.equal(first, second)
+    assert len(views(lambda images: images, images, images[:3])) == 11
+
+
+def views_of_own_parts(name, images):
+    rows, rank = len(images) // 2 // distributed.world_size(), distributed.rank()
+    return views(pipeline_of(name), images[rank * rows :][:rows], images[4 + rank * rows :][:rows])
+
+
+def test_two_ranks_make_several_views_of_one_process(run_ranks):
+    images = images_of((8, 3, 16, 16))
+    torch.manual_seed(0)
+    expected = views_of_own_parts("rocl", images)
+    parts = [part.chunk(2) for part in run_ranks(views_of_own_parts, "rocl", images)]
+    ours = torch.cat([*(first for first, _ in parts), *(second for _, second in parts)])
+    torch.testing.assert_close(ours, expected, rtol=0, atol=1e-6)

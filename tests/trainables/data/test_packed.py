@@ -11,6 +11,7 @@ from PIL import Image
 from trainables.augment.colours import RandomGrey
 from trainables.augment.crops import RandomCrop, RandomResizedCrop
 from trainables.augment.pipeline import Pipeline
+from trainables.augment.pipeline import views as views_in_one_go
 from trainables.data.batches import ShuffledBatches
 from trainables.data.image_folder import image_folder
 from trainables.data.image_set import ImageSet
@@ -82,6 +83,20 @@ def test_a_rank_cuts_its_rows_of_one_processs_batch(large):
         ours = views(train)
     for whole, half in zip(alone, ours, strict=True):
         assert torch.equal(half, torch.cat([part[:4] for part in whole.chunk(2)]))
+
+
+@pytest.mark.parametrize("ranks", [1, 2])
+def test_both_views_in_one_go_are_those_cut_one_by_one(large, ranks):
+    train, cut = packed(root=str(large), image_size=SIZE).train, Pipeline(transforms={"crop": CROP})
+    with fake_ranks(ranks):
+        together = [views_in_one_go(cut, one.images, one.images) for one in batches(train)]
+        assert all(map(torch.equal, together, views(train)))
+
+
+def test_several_views_of_whole_images_are_middles_where_nothing_is_cut(large):
+    batch = next(iter(batches(packed(root=str(large), image_size=SIZE).train)))
+    ours = views_in_one_go(Pipeline(), batch.images[2:], batch.images[:0], batch.images[:3])
+    assert torch.equal(ours, torch.cat([batch.images[2:].tensor(), batch.images[:3].tensor()]))
 
 
 def test_what_was_not_expected_is_cut_all_the_same(large):

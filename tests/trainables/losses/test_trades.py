@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from trainables.losses.trades import divergence, trades
+from trainables.losses.trades import divergence_from, trades
 
 
 def random_logits():
@@ -21,20 +21,25 @@ def probabilities(logits):
     return [weight / sum(weights) for weight in weights]
 
 
-def test_divergence_equals_the_definition():
+def entropies(logits):
+    return [-sum(p * math.log(p) for p in probabilities(row)) for row in logits]
+
+
+def test_divergence_is_the_definition_plus_the_entropy():
     clean, attacked, _ = random_logits()
     expected = [
         sum(p * math.log(p / q) for p, q in zip(probabilities(c), probabilities(a), strict=True))
-        for c, a in zip(clean, attacked, strict=True)
+        + h
+        for c, a, h in zip(clean, attacked, entropies(clean), strict=True)
     ]
-    assert divergence(attacked, from_logits=clean).tolist() == pytest.approx(expected, abs=1e-12)
+    assert divergence_from(clean)(attacked).tolist() == pytest.approx(expected, abs=1e-12)
 
 
-def test_divergence_and_its_gradient_vanish_where_nothing_was_attacked():
+def test_the_gradient_of_the_divergence_vanishes_where_nothing_was_attacked():
     clean, _, _ = random_logits()
     same = clean.detach().clone().requires_grad_()
-    total = divergence(same, from_logits=clean.detach()).sum()
-    assert total.item() == pytest.approx(0, abs=1e-12)
+    total = divergence_from(clean.detach())(same).sum()
+    assert total.item() == pytest.approx(sum(entropies(clean)), abs=1e-12)
     assert torch.autograd.grad(total, same)[0].abs().max() < 1e-12
 
 

@@ -146,7 +146,7 @@ class PackedImages:
             if exact:
                 yield images.middle(0, whole.last)
             else:
-                yield cast(Tensor, WholeImages(images, 0, whole.last))
+                yield cast(Tensor, WholeImages(images, [(0, whole.last)]))
                 usual[whole.last] = images.asked or usual[whole.last]
 
     def in_turn(self, chunks: Sequence[Tensor]) -> Iterator[Tensor]:
