@@ -96,7 +96,7 @@ class _L2Climb(Climb):
     """The same in fewer kernels: a step's quotients and products are added as they are made."""
 
     def start(self, delta: Tensor) -> Tensor:
-        return _shortened(self._images, delta, self._ball.epsilon)
+        return _start_in_ball(self._images, delta, self._ball.epsilon)
 
     def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
         return _step_in_ball(self._images, x, gradient, size, self._ball.epsilon)
@@ -123,20 +123,19 @@ def _step_in_ball(
         delta += size * towards / length
     else:
         delta.addcdiv_(towards, length, value=size)
-    return _short_copy(images, delta, epsilon)
+    return _within(images, delta, epsilon)
 
 
 @fusible
-def _shortened(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
-    return _short_copy(images, delta, epsilon)
+def _start_in_ball(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
+    return _within(images, delta, epsilon)
 
 
-def _short_copy(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
+def _within(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
     """Return images plus perturbations no longer than epsilon in l2, clipped."""
     least = max(epsilon, torch.finfo(delta.dtype).tiny)
-    return torch.addcdiv(images, delta, norm(delta, 2).clamp_(min=least), value=epsilon).clamp_(
-        0, 1
-    )
+    length = norm(delta, 2).clamp_(min=least)
+    return torch.addcdiv(images, delta, length, value=epsilon).clamp_(0, 1)
 
 
 def _direction(gradient: Tensor) -> tuple[Tensor, Tensor]:

@@ -70,8 +70,11 @@ class PGD:
             +1 climbs, -1 descends; it multiplies each row's step.
         """
         given = images = images.detach()
-        is_planar = given.is_contiguous()  # as images of one channel are, in either layout
-        if is_planar:
+        # Images of one channel are contiguous in either layout.
+        is_interleaved = not given.is_contiguous() and given.is_contiguous(
+            memory_format=torch.channels_last
+        )
+        if not is_interleaved:
             # Measured on CPU against contiguous images: 1.3 times as fast for ResNet-18 at 128
             # images, 0.95 at 16; the weights may have any layout.
             images = torch.empty_like(given, memory_format=torch.channels_last).copy_(given)
@@ -85,4 +88,4 @@ class PGD:
                 # torch's counters of operations put hooks on what a network is given: no leaf.
                 losses = loss(x.view_as(x))
             x = climb.step(x.detach(), gradient_of(losses, x), step)
-        return torch.empty_like(given).copy_(x) if is_planar else x  # in the images' layout
+        return x if is_interleaved else torch.empty_like(given).copy_(x)  # in the images' layout

@@ -65,7 +65,7 @@ class FreeAT(Method):
         """Return cross-entropy of the batch as it is perturbed so far."""
         if batch.indices is not self._indices:
             self._begin(batch)
-        self._copies.requires_grad_()
+        self._copies = self._copies.detach().requires_grad_()
         loss, accuracy = loss_and_accuracy(self(self._copies), batch.labels)
         return {"loss": loss, "adversarial_accuracy": accuracy}
 
