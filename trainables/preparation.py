@@ -62,6 +62,7 @@ def training_step(method: Method) -> nn.Module:
             broadcast_buffers=False,  # they stay equal by themselves (SyncBN, pseudo-labels)
             find_unused_parameters=not method.trains_every_parameter,
             gradient_as_bucket_view=True,
+            static_graph=method.trains_every_parameter,
         )
 
 

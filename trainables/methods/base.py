@@ -21,8 +21,8 @@ class Method(nn.Module):
     ----------
     encoder : Encoder
     trains_every_parameter : bool
-        Whether each step's loss depends on every parameter that has a gradient. Several ranks then
-        need not look for those that it left out.
+        Whether each step's loss depends on every parameter that has a gradient, through as many
+        passes at each step. Several ranks then need not look for those that it left out.
     """
 
     encoder: Encoder

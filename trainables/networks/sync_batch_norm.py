@@ -41,7 +41,8 @@ class _Normalised(torch.autograd.Function):
             gradient, rows, gain, mean, variance, None, None, False, ctx.eps, [False, True, True]
         )
         sums = torch.stack([by_gain, by_shift])
-        everyones = distributed.sum_over_ranks(sums) / total
+        # Gloo's sum of so few numbers takes 1.3 to 2.4 ms on two cores, gathering them 0.1 to 0.9.
+        everyones = distributed.gather(sums[None]).sum(0) / total
         scale = (variance + ctx.eps).rsqrt()
         # scale gain (dy - mean(dy) - x^ mean(dy x^)), collected by dy, x and 1
         slope = gain * scale
@@ -94,7 +95,7 @@ def _of_all_ranks(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
     Ranks that detect objects in images of several sizes have different numbers of them.
     """
-    if rows.device.type == "cpu":
+    if rows.device.type == "cpu" and not torch.compiler.is_compiling():  # it looks at values
         mean, variance = _moments_on_cpu(rows)
     else:
         variance, mean = torch.var_mean(rows, [0, *range(2, rows.dim())], correction=0)

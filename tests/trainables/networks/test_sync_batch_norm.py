@@ -151,3 +151,20 @@ def test_moments_on_a_cpu_are_exact_wherever_the_values_are(shape, mean, deviati
     found, spread = _moments_on_cpu(rows)
     assert torch.allclose(found.double(), means, rtol=1e-6, atol=1e-6 * deviation)
     assert torch.allclose(spread.double(), variances, rtol=2e-5, atol=0)
+
+
+def eager_and_compiled():
+    torch.manual_seed(0)
+    network, found = convert(nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))), []
+    rows = own_rows(torch.randn(ROWS, 3, 6, 6))
+    for run in (network, torch.compile(network, backend="aot_eager", fullgraph=True)):
+        out = run(rows)
+        out.square().sum().backward()
+        found.append((out.detach(), network[0].weight.grad.clone()))
+        network.zero_grad()
+    return found
+
+
+def test_it_is_part_of_one_compiled_graph_on_two_ranks(run_ranks):
+    for eager, compiled in run_ranks(eager_and_compiled):
+        torch.testing.assert_close(compiled, eager, rtol=1e-5, atol=1e-4)
