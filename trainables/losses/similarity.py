@@ -5,6 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from trainables.precision import exact
+
 SHORTEST = 1e-12  # as in torch.nn.functional.normalize
 
 
@@ -30,7 +32,8 @@ def similarities(
     """
     z = directions(anchors)
     k = z if keys is None else directions(keys)
-    logits = _at_least_float32((z / temperature) @ k.T)  # in autocast the product is not
+    with exact(anchors.device):  # bfloat16's 8 bits would be of a cosine over the temperature
+        logits = (z / temperature) @ k.T
     with torch.no_grad():  # no gradient passes here: a softmax's is zero at -inf
         # Not logits[rows, itself] = ..., which on a GPU waits for the copy of the number.
         logits.scatter_(1, itself.unsqueeze(1), -torch.inf)

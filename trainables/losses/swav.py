@@ -4,14 +4,15 @@ import torch
 from torch import Tensor
 
 from trainables import distributed
+from trainables.precision import exact
 
 
 @torch.no_grad()
 def sinkhorn(scores: Tensor, *, epsilon: float, iterations: int = 3) -> Tensor:
     r"""Assign every row softly to prototypes that all get the same share of the rows [1]_.
 
-    Alternately scales the columns and the rows of :math:`\exp(scores / \epsilon)`, over the
-    rows of all ranks.
+    Alternately finds the scales of the columns and of the rows of :math:`\exp(scores / \epsilon)`,
+    over the rows of all ranks.
 
     Parameters
     ----------
@@ -35,14 +36,13 @@ def sinkhorn(scores: Tensor, *, epsilon: float, iterations: int = 3) -> Tensor:
     highest = distributed.gather(values.amax(dim=0, keepdim=True)).amax(dim=0)
     logits = (values - highest).div_(epsilon)  # scales columns, which the first step undoes
     row_highest = logits.amax(dim=1)
-    codes = logits.sub_(row_highest[:, None]).exp_()  # no row or column is all zero
-    columns = row_highest.exp() @ codes
-    for iteration in range(iterations):
-        if iteration > 0:
-            columns = codes.sum(dim=0)
-        codes /= distributed.sum_over_ranks(columns)
-        codes /= codes.sum(dim=1, keepdim=True)
-    return codes
+    plain = logits.sub_(row_highest[:, None]).exp_()  # no row or column is all zero
+    rows = row_highest.exp()
+    with exact(scores.device):
+        for _ in range(iterations):
+            columns = distributed.sum_over_ranks(rows @ plain).reciprocal()
+            rows = (plain @ columns).reciprocal()
+    return (plain * columns).mul_(rows[:, None])
 
 
 def swav(

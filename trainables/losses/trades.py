@@ -17,7 +17,7 @@ def divergence_from(logits: Tensor) -> Callable[[Tensor], Tensor]:
     Parameters
     ----------
     logits : Tensor, shape (N, Y)
-        Of p, the clean images' classes.
+        Of p, the clean images' classes; no gradient reaches them.
 
     Returns
     -------
@@ -25,7 +25,7 @@ def divergence_from(logits: Tensor) -> Callable[[Tensor], Tensor]:
         From the logits of q to :math:`KL(p \,\|\, q)` plus the entropy of p, which no attack
         changes, in nats.
     """
-    minus_shares = logits.softmax(dim=1).neg_()
+    minus_shares = logits.detach().softmax(dim=1).neg_()
     return lambda others: _weighed(others, minus_shares)
 
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 
 from trainables import distributed
 from trainables.losses.similarity import directions
+from trainables.precision import exact
 from trainables.progress import Progress
 
 VIEWS = 2
@@ -88,11 +89,12 @@ class Prototypes(nn.Module):
         weight: Tensor = self.weight
         if self._is_frozen(progress):  # what stands in for it takes the gradient, at equal cost
             weight = weight.detach().requires_grad_()
-        scores = _at_least_float32(z @ weight.T)
-        if not self.queued or self.queued < self.queue.shape[1]:
-            return scores, None
-        earlier = self.queue[:, distributed.rank() :: distributed.world_size()]
-        return scores, _at_least_float32(earlier @ weight.detach().T)
+        with exact(z.device):  # Sinkhorn's exponents are 20 times the cosines
+            scores = z @ weight.T
+            if not self.queued or self.queued < self.queue.shape[1]:
+                return scores, None
+            earlier = self.queue[:, distributed.rank() :: distributed.world_size()]
+            return scores, earlier @ weight.detach().T
 
     @torch.no_grad()
     def after_update(self, progress: Progress) -> None:
@@ -118,7 +120,3 @@ class Prototypes(nn.Module):
     def set_extra_state(self, state: dict[str, Any]) -> None:
         """Take it back."""
         self.queued = state["queued"]
-
-
-def _at_least_float32(values: Tensor) -> Tensor:
-    return values.to(torch.promote_types(values.dtype, torch.float32))

@@ -12,6 +12,7 @@ from trainables.data.image_set import ImageSet, Splits
 from trainables.evaluate.knn import knn_logits
 from trainables.features import encode
 from trainables.networks.encoder import Encoder
+from trainables.precision import exact
 from trainables.protocols.base import Fitting, own_copy
 from trainables.protocols.fitting import ImmediateFitting
 from trainables.protocols.label_share import LabelShare
@@ -174,6 +175,7 @@ class _Similar(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         rows = F.normalize(self.encoder(images).float(), dim=1)
-        weights = (rows @ self.get_buffer("known").T / self._temperature).softmax(dim=1)
-        shares = weights @ self.get_buffer("membership")
+        with exact(rows.device):
+            weights = (rows @ self.get_buffer("known").T / self._temperature).softmax(dim=1)
+            shares = weights @ self.get_buffer("membership")
         return shares.clamp(min=torch.finfo(shares.dtype).tiny).log()

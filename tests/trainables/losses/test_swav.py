@@ -77,3 +77,10 @@ def test_loss_and_gradient_equal_lightlys(lightly, num_views, queued):
     torch.testing.assert_close(ours, theirs, atol=1e-12, rtol=0)
     of_ours, of_theirs = (torch.autograd.grad(loss, scores)[0] for loss in (ours, theirs))
     torch.testing.assert_close(of_ours, of_theirs, atol=1e-12, rtol=0)
+
+
+def test_codes_are_as_precise_in_mixed_precision():
+    scores = random_scores(12, 7).float()
+    expected = sinkhorn(scores, epsilon=0.05)
+    with torch.autocast("cpu", dtype=torch.bfloat16):
+        assert torch.equal(sinkhorn(scores, epsilon=0.05), expected)
