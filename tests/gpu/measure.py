@@ -101,9 +101,9 @@ def epoch_seconds(trainer, enough_s):
     stretches = trainer.stretches(STRETCH)
     next(stretches), next(stretches)
     first_s, updates, start = now() - start, trainer.cost()["cost/updates"], now()
-    next(stretches)
-    while now() - start < enough_s:
-        next(stretches)
+    for _ in stretches:  # a small network may be at its last epoch before that
+        if now() - start >= enough_s:
+            break
     step_s = (now() - start) / (trainer.cost()["cost/updates"] - updates)
     return preparation + trainer.steps_per_epoch * step_s, first_s
 
