@@ -23,11 +23,13 @@ from raystudy.config import compose
 from raystudy.trial.build import build_trainer
 from trainables import distributed
 from trainables.data.image_set import ImageSet, Splits
+from trainables.memory import keep_freed_memory
 
 
 def seconds(study, encoder, images, steps):
     """Return how long each step takes after the first one."""
     torch.set_num_threads(1)
+    keep_freed_memory()  # as a trial does
     rows = images * distributed.world_size()
     settings = compose.load(study, ["data=cifar10", f"encoder={encoder}", f"batch_size={rows}"])
     total = rows * (steps + 1)
