@@ -8,8 +8,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from trainables.attacks.climbs import Climb, L2Climb, LinfClimb, direction
 from trainables.attacks.rows import norm, normal, per_row, stuck, uniform
-from trainables.fusible import fusible
 
 Start = Literal["ball", "sphere", "radius_uniform", "zero"]
 STARTS = ("ball", "sphere", "radius_uniform", "zero")
@@ -51,108 +51,13 @@ class Ball(Protocol):
         """
         return self.confine(images, delta + size * self.steepest(gradient))
 
-    def climb(self, images: Tensor) -> "Climb":
+    def climb(self, images: Tensor) -> Climb:
         """Return what moves copies of `images` as `confine` and `move` move perturbations."""
         return Climb(self, images)
 
 
-class Climb:
-    """Copies of images on their way up a gradient within a ball.
-
-    Parameters
-    ----------
-    ball : Ball
-    images : Tensor, shape (N, C, H, W)
-    """
-
-    def __init__(self, ball: Ball, images: Tensor) -> None:
-        self._ball, self._images = ball, images
-
-    def start(self, delta: Tensor) -> Tensor:
-        """Return copies perturbed by `delta`, confined."""
-        return self._images + self._ball.confine(self._images, delta)
-
-    def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
-        """Return copies `x` a step of length `size`, one or one a row, further."""
-        return self._images + self._ball.move(self._images, x - self._images, gradient, size)
-
-
-class _LinfClimb(Climb):
-    """The same in fewer kernels: the pixels' bounds are known beforehand."""
-
-    def __init__(self, ball: "LinfBall", images: Tensor) -> None:
-        super().__init__(ball, images)
-        self._least = (images - ball.epsilon).clamp_(min=0)
-        self._most = (images + ball.epsilon).clamp_(max=1)
-
-    def start(self, delta: Tensor) -> Tensor:
-        return (self._images + delta).clamp_(self._least, self._most)
-
-    def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
-        return _step_between(self._least, self._most, x, gradient, size)
-
-
-class _L2Climb(Climb):
-    """The same in fewer kernels: a step's quotients and products are added as they are made."""
-
-    def start(self, delta: Tensor) -> Tensor:
-        return _start_in_ball(self._images, delta, self._ball.epsilon)
-
-    def step(self, x: Tensor, gradient: Tensor, size: Tensor | float) -> Tensor:
-        return _step_in_ball(self._images, x, gradient, size, self._ball.epsilon)
-
-
 def _clip(images: Tensor, delta: Tensor) -> Tensor:
     return (images + delta).clamp(0, 1) - images
-
-
-@fusible
-def _step_between(
-    least: Tensor, most: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float
-) -> Tensor:
-    return _sum(x, gradient.sign(), size).clamp_(least, most)
-
-
-@fusible
-def _step_in_ball(
-    images: Tensor, x: Tensor, gradient: Tensor, size: Tensor | float, epsilon: float
-) -> Tensor:
-    towards, length = _direction(gradient)
-    delta = x - images
-    if isinstance(size, Tensor):
-        delta += size * towards / length
-    else:
-        delta.addcdiv_(towards, length, value=size)
-    return _within(images, delta, epsilon)
-
-
-@fusible
-def _start_in_ball(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
-    return _within(images, delta, epsilon)
-
-
-def _within(images: Tensor, delta: Tensor, epsilon: float) -> Tensor:
-    """Return images plus perturbations no longer than epsilon in l2, clipped."""
-    least = max(epsilon, torch.finfo(delta.dtype).tiny)
-    length = norm(delta, 2).clamp_(min=least)
-    return torch.addcdiv(images, delta, length, value=epsilon).clamp_(0, 1)
-
-
-def _direction(gradient: Tensor) -> tuple[Tensor, Tensor]:
-    """Return a gradient's l2 direction as a quotient: rows and their lengths.
-
-    A confident network's gradient is so small that its squares underflow to zero.
-    """
-    tiny = torch.finfo(gradient.dtype).tiny
-    scaled = gradient / norm(gradient, torch.inf).clamp_(min=tiny)
-    return scaled, norm(scaled, 2).clamp_(min=tiny)
-
-
-def _sum(x: Tensor, step: Tensor, size: Tensor | float) -> Tensor:
-    """Return ``x + size * step``."""
-    if isinstance(size, Tensor):
-        return torch.addcmul(x, step, size)
-    return torch.add(x, step, alpha=size)
 
 
 def _refuse_bad_radius(ball: object, epsilon: float) -> None:
@@ -198,7 +103,7 @@ class LinfBall(Ball):
 
     def climb(self, images: Tensor) -> Climb:
         """Return what moves copies of `images`."""
-        return _LinfClimb(self, images)
+        return LinfClimb(self, images)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +130,7 @@ class L2Ball(Ball):
 
     def steepest(self, gradient: Tensor) -> Tensor:
         """Return the gradient's direction."""
-        towards, length = _direction(gradient)
+        towards, length = direction(gradient)
         return towards / length
 
     def project(self, delta: Tensor) -> Tensor:
@@ -239,7 +144,7 @@ class L2Ball(Ball):
 
     def climb(self, images: Tensor) -> Climb:
         """Return what moves copies of `images`."""
-        return _L2Climb(self, images)
+        return L2Climb(self, images)
 
 
 @dataclass(frozen=True, kw_only=True)

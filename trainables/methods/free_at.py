@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from trainables import distributed
-from trainables.attacks.balls import Climb
+from trainables.attacks.climbs import Climb
 from trainables.attacks.pgd import PGD
 from trainables.augment.pipeline import Augmentation
 from trainables.batch import Batch
