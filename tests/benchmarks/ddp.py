@@ -1,20 +1,23 @@
 """Two ranks on two cores beside one rank on one core. By hand:
 
 ``PYTHONPATH=tests/support python tests/benchmarks/ddp.py [--study simclr] [--images 64]``
-``[--encoder resnet18] [--rounds 3] [--steps 2]``
+``[--encoder resnet18] [--rounds 5] [--steps 3]``
 
-Every rank has one thread and as many images of 32 x 32. In turn train one process, two that know
-nothing of each other, and two ranks; printed are the median seconds a step and two efficiencies:
-of one process and of two strangers, which share caches and memory too, over two ranks. Both cores
-must be free. Gloo through the loopback device stands for a network.
+Every rank has one thread, a core to itself and as many images of 32 x 32. In turn train one
+process, two that know nothing of each other, and two ranks; printed are the median seconds a step
+and two efficiencies: of one process and of two strangers, which share caches and memory too, over
+two ranks. Both cores must be free. Gloo through the loopback device stands for a network; on hosts
+of their own, ranks could not be moved to one another's core either. On Linux.
 """
 # ruff: noqa: T201  (what it prints is what it is for)
 
 import argparse
 import itertools
+import os
 import statistics
 import time
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import torch
 from ranks import Ranks
@@ -26,8 +29,15 @@ from trainables.data.image_set import ImageSet, Splits
 from trainables.memory import keep_freed_memory
 
 
-def seconds(study, encoder, images, steps):
+def keep_to(core):
+    """Keep this process to a core, with the threads that gloo has started already."""
+    for thread in Path("/proc/self/task").iterdir():
+        os.sched_setaffinity(int(thread.name), {core})
+
+
+def seconds(cores, study, encoder, images, steps):
     """Return how long each step takes after the first one."""
+    keep_to(cores[distributed.rank()])
     torch.set_num_threads(1)
     keep_freed_memory()  # as a trial does
     rows = images * distributed.world_size()
@@ -50,20 +60,26 @@ def main():
     parser.add_argument("--study", default="simclr")
     parser.add_argument("--encoder", default="resnet18")
     parser.add_argument("--images", type=int, default=64)
-    parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--steps", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=5)
+    parser.add_argument("--steps", type=int, default=3)
     options = parser.parse_args()
     asked = options.study, options.encoder, options.images, options.steps
+    cores = sorted(os.sched_getaffinity(0))[:2]
     strangers, pair = [Ranks(1), Ranks(1)], Ranks(2)
     times = {name: [] for name in ("one process", "two strangers", "two ranks")}
 
     def both():
         with ThreadPoolExecutor() as threads:
-            return [
-                found for (found,) in threads.map(lambda one: one.run(seconds, *asked), strangers)
-            ]
+            found = threads.map(
+                lambda one, core: one.run(seconds, [core], *asked), strangers, cores
+            )
+            return [steps for (steps,) in found]
 
-    ways = (lambda: strangers[0].run(seconds, *asked)), both, (lambda: pair.run(seconds, *asked))
+    ways = (
+        lambda: strangers[0].run(seconds, cores, *asked),
+        both,
+        lambda: pair.run(seconds, cores, *asked),
+    )
     for _ in range(options.rounds):
         for found, run in zip(times.values(), ways, strict=True):
             found += [max(step) for step in zip(*run(), strict=True)]
