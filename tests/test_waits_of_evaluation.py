@@ -16,7 +16,7 @@ from on_meta import SPLITS, settings_of, trainer_of
 from torch import nn
 
 from raystudy.config import catalogue, compose
-from trainables.attacks import apgd
+from trainables.attacks import adversary, apgd
 from trainables.attacks.apgd import APGD
 from trainables.attacks.apgd_l1 import APGDL1
 from trainables.attacks.auto_attack import AutoAttack
@@ -71,8 +71,8 @@ def recipes():
     return compose.load_shared([f"+adversary@recipes.{name}={name}" for name in names]).recipes
 
 
-@pytest.mark.parametrize("name", catalogue.options("adversary"))
-def test_an_attack_asks_what_stands_and_nothing_else(name):
+def waits_of(name):
+    """Count the waits of an attack of five images; return them and the attack."""
     attack = instantiate(recipes()[name])
     few = {key: most for key, most in FEW.items() if getattr(attack, key, 0) > most}
     attack = replace(attack, **few)
@@ -80,7 +80,20 @@ def test_an_attack_asks_what_stands_and_nothing_else(name):
     images, labels = torch.rand(5, 3, 8, 8, device=DEVICE), torch.arange(5, device=DEVICE)
     with counting_waits() as waits:
         attack(network, images, labels)
+    return waits, attack
+
+
+@pytest.mark.parametrize("name", catalogue.options("adversary"))
+def test_an_attack_asks_what_stands_and_nothing_else(name, monkeypatch):
+    monkeypatch.setattr(adversary, "SMALL_BATCH", 1)  # one start at a time
+    waits, attack = waits_of(name)
     assert waits == +Counter(rows=allowed(attack))
+
+
+@pytest.mark.parametrize("name", catalogue.options("adversary"))
+def test_several_starts_at_once_ask_no_more_often(name):
+    waits, attack = waits_of(name)
+    assert waits.total() <= allowed(attack)
 
 
 def test_a_question_more_is_counted():

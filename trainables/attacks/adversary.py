@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Any, Literal, Protocol, TypeVar
 
 import torch
@@ -12,11 +11,13 @@ from trainables.attacks.balls import Ball
 from trainables.attacks.objectives import Objective, margin
 from trainables.attacks.rows import gradient_of
 from trainables.distributed import draw_rows
+from trainables.memory import for_convolutions
 
 LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
 Target = Literal["none", "random", "least_likely"]
 TARGETS = ("none", "random", "least_likely")
 EVERY_ROW = slice(None)
+SMALL_BATCH = 64  # images
 
 
 class Adversary(Protocol):
@@ -102,9 +103,19 @@ class Worst:
         self.logits[rows] = torch.where(worse[:, None], logits.detach(), self.logits[rows])
         self._lead[rows] = torch.where(worse, lead, self._lead[rows])
 
+    def gains(self, logits: Tensor) -> Tensor:
+        """Return which of T new copies of every image, logits (T N, Y), are worse, shape (T, N)."""
+        times = len(logits) // len(self._labels)
+        lead = margin(logits, self._labels.repeat(times))
+        return lead.view(times, -1) > self._lead
+
     def standing(self) -> Tensor:
         """Return the rows still classified right, shape (M,), int64."""
         return (self.logits.argmax(dim=1) == self._labels).nonzero().squeeze(1)
+
+    def rows(self, rows: Tensor) -> "Worst":
+        """Return what was found for some of them."""
+        return Worst(self.images[rows], self.logits[rows], self._labels[rows])
 
 
 def try_in_turn(
@@ -167,7 +178,9 @@ def attack_targets(
     restarts: int,
     delta0: Tensor | None,
 ) -> Tensor:
-    """Run an attack towards each of the likeliest wrong classes in turn; what is broken leaves.
+    """Run an attack towards each of the likeliest wrong classes; what is broken leaves.
+
+    In turn, or several together where few images are left.
 
     Parameters
     ----------
@@ -184,19 +197,34 @@ def attack_targets(
     delta0 : Tensor, shape (N, C, H, W), optional
         Where each target's first run starts.
     """
-    # Measured in pgd.py: images in channels-last memory are faster on CPU.
-    images = images.detach().contiguous(memory_format=torch.channels_last)
+    images = for_convolutions(images.detach())
     with torch.no_grad():
         clean = logits_of(images)
     ranks = range(1, min(targets, clean.shape[1] - 1) + 1) if targets else (0,)
+    left = [(rank, restart) for rank in ranks for restart in range(restarts)]
+    worst = Worst(images, clean, labels)
+    while left and len(rows := worst.standing()) > 0:
+        count = 1 if delta0 is not None else at_once(len(rows), len(images))
+        now, left = left[:count], left[count:]
+        aims = [nth_wrong_class(clean[rows], labels[rows], rank) for rank, _ in now if rank]
+        start = take(delta0, rows) if now[0][1] == 0 else None
+        copies = rows.repeat(len(now))
+        victims = Victims(
+            logits_of, images[copies], labels[copies], torch.cat(aims) if aims else None
+        )
+        with torch.no_grad():
+            for found in torch.split(run(victims, start), len(rows)):
+                worst.offer(found, logits_of(found), rows)
+    return worst.images
 
-    def attempt(rows: Tensor, rank: int, restart: int) -> Tensor:
-        aims = nth_wrong_class(clean[rows], labels[rows], rank) if rank else None
-        start = take(delta0, rows) if restart == 0 else None
-        return run(Victims(logits_of, images[rows], labels[rows], aims), start)
 
-    runs = (partial(attempt, rank=rank, restart=r) for rank in ranks for r in range(restarts))
-    return try_in_turn(Worst(images, clean, labels), logits_of, runs)
+def at_once(standing: int, given: int = 0) -> int:
+    """Return how many copies of each image still standing to attack together.
+
+    As many as make a batch no larger than the one given, or than `SMALL_BATCH`, which takes hardly
+    longer than one image.
+    """
+    return max(max(given, SMALL_BATCH) // standing, 1)
 
 
 def choose_targets(kind: Target, logits: Tensor, labels: Tensor) -> Tensor | None:

@@ -2,11 +2,12 @@
 
 import math
 from dataclasses import dataclass
+from functools import cache
 
 import torch
 from torch import Tensor
 
-from trainables.attacks.adversary import LogitsOf, Worst
+from trainables.attacks.adversary import LogitsOf, Worst, at_once
 from trainables.attacks.balls import Ball, L1Ball, LinfBall
 from trainables.attacks.rows import norm, per_row, uniform
 from trainables.ranges import refuse_not_whole
@@ -51,23 +52,44 @@ class Square:
     ) -> Tensor:
         """Return each image's worst copy."""
         worst = Worst(images, logits_of(images), labels)
-        attacked = worst.standing()
-        if len(attacked) == 0:
+        rows = worst.standing()
+        if len(rows) == 0:
             return worst.images
-        images = images[attacked]
-        delta = self._start(images) if delta0 is None else delta0[attacked]
+        images = images[rows]
+        delta = self._start(images) if delta0 is None else delta0[rows]
         copies = images + self.ball.confine(images, delta)
-        search = Worst(copies, logits_of(copies), labels[attacked])
-        for query in range(1, self.queries):
-            rows = search.standing()
+        search = Worst(copies, logits_of(copies), labels[rows])
+        query = 1
+        while query < self.queries:
+            left = search.standing()
+            if len(left) < len(rows):
+                worst.offer(search.images, search.logits, rows)
+                rows, images, search = rows[left], images[left], search.rows(left)
             if len(rows) == 0:
                 break
-            x = images[rows]
-            delta = self._change(search.images[rows] - x, query - 1)
-            copies = x + self.ball.confine(x, delta)
-            search.offer(copies, logits_of(copies), rows)
-        worst.offer(search.images, search.logits, attacked)
+            query += self._try(logits_of, images, search, query)
+        worst.offer(search.images, search.logits, rows)
         return worst.images
+
+    def _try(self, logits_of: LogitsOf, images: Tensor, search: Worst, query: int) -> int:
+        """Change windows and keep what gains; return how many queries of each image that were.
+
+        Where few images are left, each tries several windows at once. Those after the first that
+        any image gained by do not count: one by one they would have changed other copies.
+        """
+        sides = [
+            self._side(images, at) for at in range(query, self.queries)[: at_once(len(images))]
+        ]
+        tries = sides.count(sides[0])
+        x = torch.cat([images] * tries)
+        delta = self._change(torch.cat([search.images] * tries) - x, sides[0])
+        copies = x + self.ball.confine(x, delta)
+        logits = logits_of(copies)
+        gains = search.gains(logits).any(dim=1).tolist() if tries > 1 else [True]
+        first = gains.index(True) if True in gains else tries - 1
+        kept = slice(first * len(images), (first + 1) * len(images))
+        search.offer(copies[kept], logits[kept])
+        return first + 1
 
     def _start(self, images: Tensor) -> Tensor:
         """Return vertical stripes in l-inf, tiles of two peaks otherwise."""
@@ -84,16 +106,23 @@ class Square:
                 delta[:, :, top : top + side, left : left + side] = tile
         return self.ball.epsilon * delta / norm(delta, order)
 
-    def _change(self, delta: Tensor, query: int) -> Tensor:
-        """Return `delta` with a window of every row changed."""
-        channels, height, width = delta.shape[1:]
+    def _side(self, images: Tensor, query: int) -> int:
+        """Return how many pixels high and wide the windows of a query are, from 1."""
+        height, width = images.shape[2:]
+        done = query - 1
         if self.rescale:
-            query = query * 10_000 // self.queries
-        share = FIRST_SHARE / 2 ** sum(query > bound for bound in HALVINGS)
+            done = done * 10_000 // self.queries
+        share = FIRST_SHARE / 2 ** sum(done > bound for bound in HALVINGS)
         side = round(math.sqrt(share * height * width))
+        side = max(side, 1) if isinstance(self.ball, LinfBall) else max(side, 3) | 1
+        return min(side, height, width)
+
+    def _change(self, delta: Tensor, side: int) -> Tensor:
+        """Return `delta` with a window of every row changed."""
         if not isinstance(self.ball, LinfBall):
-            return self._take_over(delta, min(max(side, 3) | 1, height, width))
-        window = _window(delta, min(max(side, 1), height, width))
+            return self._take_over(delta, side)
+        channels = delta.shape[1]
+        window = _window(delta, side)
         moved = delta.clone()
         moved[window] += 2 * self.ball.epsilon * _signs(delta, channels, 1, 1)
         return moved
@@ -108,7 +137,8 @@ class Square:
         spare = (self.ball.epsilon**order - norm(delta, order) ** order).clamp(min=0) / channels
         budget = (spare + freed**order) ** (1 / order)
         tiny = torch.finfo(delta.dtype).tiny
-        old = delta[here] / _channel_norm(delta[here], order).clamp(min=tiny)
+        old = delta[here]
+        old = old / _channel_norm(old, order).clamp(min=tiny)
         new = old + _peaks(delta, side, order) * _signs(delta, channels, 1, 1)
         emptied[here] = new / _channel_norm(new, order).clamp(min=tiny) * budget
         if order == 1:  # beyond epsilon, for the projection to keep the peaks and cut the rest
@@ -127,7 +157,8 @@ def _channel_norm(values: Tensor, order: int) -> Tensor:
 
 
 def _signs(images: Tensor, *shape: int) -> Tensor:
-    return 2 * (uniform(images, *shape) < 0.5).to(images.dtype) - 1
+    one = images.new_ones(())
+    return torch.where(uniform(images, *shape) < 0.5, one, -one)
 
 
 def _window(images: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
@@ -146,12 +177,16 @@ def _window(images: Tensor, side: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
 
 def _peaks(images: Tensor, side: int, order: int) -> Tensor:
     """Return a positive and a negative peak of norm 1, upright or lying, shape (N, 1, S, S)."""
-    top, bottom = (
-        _peak(height, side, order, images.device) for height in (side // 2, side - side // 2)
-    )
-    pattern = torch.cat([top, -bottom]).to(images)
+    pattern = _pattern(side, order, images.device, images.dtype)
     upright = per_row(uniform(images), images) < 0.5
-    return torch.where(upright, pattern, pattern.T) / norm(pattern[None], order)
+    return torch.where(upright, pattern, pattern.T)
+
+
+@cache
+def _pattern(side: int, order: int, device: torch.device, dtype: torch.dtype) -> Tensor:
+    top, bottom = (_peak(height, side, order, device) for height in (side // 2, side - side // 2))
+    pattern = torch.cat([top, -bottom]).to(dtype)
+    return pattern / norm(pattern[None], order)[0]
 
 
 def _peak(height: int, width: int, order: int, device: torch.device) -> Tensor:

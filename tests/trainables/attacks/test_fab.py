@@ -7,6 +7,7 @@ from pyautoattack.fab_pt import FABAttack_PT
 from torch import nn
 from toy_classifiers import accuracy, trained
 
+from trainables.attacks import adversary
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 from trainables.attacks.fab import FAB
 from trainables.attacks.hyperplanes import reach
@@ -119,3 +120,28 @@ def test_leaves_unbroken_images_as_they_are(ball, learnt):
     found = FAB(ball=ball, steps=5)(*learnt)
     standing = model(found).argmax(dim=1) == labels
     assert torch.equal(found[standing], images[standing])
+
+
+@every_ball
+def test_few_images_step_towards_several_classes_at_once(ball, learnt, monkeypatch):
+    model, images, labels = learnt
+    right = (model(images).argmax(dim=1) == labels).nonzero().squeeze(1)[:20]
+    sizes = []
+
+    def logits_of(x):
+        sizes.append(len(x))
+        return model(x)
+
+    def attacked(batch):
+        monkeypatch.setattr(adversary, "SMALL_BATCH", batch)
+        sizes.clear()
+        return FAB(ball=ball, steps=10, targets=3)(logits_of, images[right], labels[right])
+
+    together, largest = attacked(64), max(sizes)
+    in_turn = attacked(1)
+    assert largest == 60
+    assert max(sizes) == 20
+    held = model(in_turn).argmax(dim=1) == labels[right]
+    assert 0 < held.sum() < len(right)
+    assert torch.equal(held, model(together).argmax(dim=1) == labels[right])
+    torch.testing.assert_close(together[held], in_turn[held], rtol=0, atol=1e-5)

@@ -9,6 +9,7 @@ from torch import nn
 
 from trainables.attacks.balls import STARTS, L1Ball, L2Ball, LinfBall
 from trainables.attacks.pgd import PGD
+from trainables.memory import is_channels_last
 
 EIGHT = 8 / 255
 
@@ -197,10 +198,10 @@ def test_computes_no_gradient_of_the_weights():
 @pytest.mark.parametrize("layout", [torch.contiguous_format, torch.channels_last])
 @pytest.mark.parametrize("ball", [LinfBall(epsilon=0.2), L2Ball(epsilon=0.4), L1Ball(epsilon=0.4)])
 def test_the_network_sees_channels_last_and_the_caller_the_layout_it_gave(ball, layout):
-    images, seen = torch.rand(4, 3, 8, 8).contiguous(memory_format=layout), []
+    images, seen = torch.rand(4, 3, 16, 16).contiguous(memory_format=layout), []
 
     def loss(x):
-        seen.append(x.is_contiguous(memory_format=torch.channels_last))
+        seen.append(is_channels_last(x))
         return x.square().flatten(1).sum(dim=1)
 
     adversarial = PGD(ball=ball, step_size=0.1, steps=3)(loss, images)

@@ -83,3 +83,53 @@ def test_any_size_of_image_will_do(ball, size):
     assert (ball.length(found - images) <= ball.epsilon * (1 + 1e-5)).all()
     assert found.min() >= 0
     assert found.max() <= 1
+
+
+class Windows:
+    """Notes what is asked of a classifier of two images, and whose windows gain."""
+
+    def __init__(self, gains):
+        self.copies, self._gains = [], gains
+
+    def __call__(self, x):
+        self.copies.append(x.clone())
+        done = sum(map(len, self.copies[:-1]))
+        lead = torch.tensor([self._gains(done + row) for row in range(len(x))])
+        return torch.stack([torch.full_like(lead, 99.0), lead], dim=1)
+
+
+def searched(gains, queries):
+    """Search for two images, and return what was asked at each call after the start."""
+    torch.manual_seed(0)
+    asked = Windows(gains)
+    images = torch.full((2, 1, 8, 8), 0.5)
+    attack = Square(ball=LINF, queries=queries, rescale=False)
+    found = attack(asked, images, torch.zeros(2).long())
+    return asked.copies[2:], found
+
+
+def test_few_images_try_several_windows_at_once():
+    asked, _ = searched(lambda _: 0.0, queries=300)
+    tried = [len(copies) // 2 for copies in asked]
+    assert sum(tried) == 299  # one query was the start
+    assert max(tried) == 32
+    ends = torch.tensor(tried).cumsum(dim=0).tolist()
+    assert {11, 51, 201} <= set(ends)  # windows shrink after 10, 50 and 200: never within a call
+
+
+def test_windows_after_the_first_that_gains_do_not_count():
+    asked, found = searched(lambda row: row / 100, queries=40)  # every one gains
+    assert len(asked) == 39
+    for before, after in pairwise(asked):  # a query changes what the one before has kept
+        changed = (after[:2] != before[:2]).flatten(1).sum(dim=1)
+        assert (changed <= 52).all()  # 0.8 of the image at most
+    assert torch.equal(found, asked[-1][:2])
+
+
+def test_another_images_gain_ends_a_call_for_all():
+    start = 4  # calls for two images each: the clean ones and the stripes
+    asked, _ = searched(lambda row: 1.0 if row == start + 7 else 0.0, queries=30)
+    # Row 7 is the second image's fourth window: after four queries both go on.
+    assert [len(copies) // 2 for copies in asked][:2] == [11, 7]
+    first, second = asked[0][7], asked[1].unflatten(0, (-1, 2))[:, 1]
+    assert all((copy != first).sum() <= 52 for copy in second)
