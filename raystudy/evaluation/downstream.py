@@ -23,6 +23,7 @@ from raystudy.study import evaluated
 from raystudy.trial.build import build_downstream, load_annotated, pick_device
 from trainables import distributed
 from trainables.data.annotated.images import AnnotatedSplits
+from trainables.memory import keep_freed_memory
 from trainables.networks.encoder import Encoder
 from trainables.protocols.base import Fitting
 from trainables.protocols.downstream.base import DownstreamTask
@@ -52,6 +53,7 @@ def measure(order: DownstreamOrder, progress: Progress) -> dict[str, Any] | None
     progress : callable (Step) -> bool
         Called after every step; False interrupts, and nothing is lost.
     """
+    keep_freed_memory()
     settings = order.settings()
     task = build_downstream(settings, order.suite)
     splits = load_annotated(settings, task.task)

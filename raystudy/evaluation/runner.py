@@ -26,6 +26,7 @@ from raystudy.trial.build import build_suite, load_splits
 from trainables.data.fingerprint import fingerprint
 from trainables.data.image_set import Splits
 from trainables.data.splitting import is_one_class
+from trainables.memory import keep_freed_memory
 from trainables.protocols.transfer import Transfer
 from trainables.suite.step import Step
 from trainables.suite.suite import Measurement, Suite
@@ -104,6 +105,7 @@ def measure(order: Order, progress: Progress) -> dict[str, Any] | None:
     progress : callable (Step) -> bool
         Called after every step; False interrupts, and nothing is lost.
     """
+    keep_freed_memory()
     settings = order.settings()
     splits = load_splits(settings)
     key = _key(order, settings)

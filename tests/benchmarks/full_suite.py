@@ -19,6 +19,7 @@ from pyautoattack import AutoAttack
 
 from raystudy.config import compose
 from raystudy.trial.build import build_suite, build_trainer, load_splits
+from trainables.memory import keep_freed_memory
 from trainables.protocols.as_trained import AsTrained
 from trainables.suite.suite import Measurement
 
@@ -67,6 +68,7 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    keep_freed_memory()  # as `evaluate` does; it serves all
     settings, method, splits = network(options.epochs)
     radii = settings.data.epsilon
     suite = build_suite(compose.load("at", ["+suite=full"]))

@@ -27,7 +27,7 @@ def under_attack(network: nn.Module, mode: Mode) -> Iterator[None]:
 
 
 @contextmanager
-def folded(network: nn.Module) -> Iterator[None]:
+def folded(network: nn.Module, *, planar: bool = False) -> Iterator[None]:
     r"""Multiply batch norms in eval mode into the layers before them, and undo it afterwards.
 
     .. math:: \gamma (w x + b - \mu) / \sqrt{\sigma^2 + \epsilon} + \beta
@@ -42,6 +42,8 @@ def folded(network: nn.Module) -> Iterator[None]:
     network : nn.Module
         torchvision's ResNets and ``nn.Sequential`` are known; other parts stay as they are.
         A layer belongs to one batch norm only.
+    planar : bool
+        Have products in NCHW, whatever the layers' own memory format.
     """
     pairs = list(_pairs(network))
     before = [(layer, layer.weight, layer.bias) for layer, _ in pairs]
@@ -49,6 +51,10 @@ def folded(network: nn.Module) -> Iterator[None]:
     trained = [one for one in network.parameters() if is_compiled and one.requires_grad]
     try:
         products = list(_products(pairs))
+        if planar:
+            # A filter of one channel is contiguous in either format; its strides must tell.
+            layout = torch.contiguous_format
+            products = [(weight.clone(memory_format=layout), bias) for weight, bias in products]
         if is_compiled:
             products = [
                 _in_place(norm, two) for (_, norm), two in zip(pairs, products, strict=True)

@@ -16,6 +16,7 @@ from trainables.attacks.rows import gradient_of
 from trainables.attacks.square import Square
 from trainables.attacks.white_box import WhiteBoxPGD
 from trainables.data.image_set import ImageSet
+from trainables.memory import for_convolutions, suit_planar
 from trainables.modes import isolated_rng
 from trainables.networks.folding import folded
 from trainables.ranges import refuse_not_ascending, refuse_not_whole
@@ -154,8 +155,9 @@ def _attacked(
     for number, chunk in enumerate(rows):
         labels = images.labels[chunk]
         with isolated_rng(seed + number), torch.no_grad():
-            with folded(classifier):
-                copies = adversary(logits_of, images.pixels(chunk), labels)
+            pixels = for_convolutions(images.pixels(chunk))
+            with folded(classifier, planar=suit_planar(pixels)):
+                copies = adversary(logits_of, pixels, labels)
             logits = classifier(copies)
         right += (logits.argmax(dim=1) == labels).sum()
         loss += F.cross_entropy(logits, labels, reduction="sum")

@@ -11,6 +11,7 @@ from trainables.attacks.auto_attack import AutoAttack
 from trainables.attacks.balls import Ball
 from trainables.attacks.epsilons import in_growing_balls
 from trainables.data.image_set import ImageSet
+from trainables.memory import for_convolutions, suit_planar
 from trainables.modes import isolated_rng
 from trainables.networks.folding import folded
 from trainables.precision import Precision, arithmetic, refuse_unknown
@@ -118,7 +119,7 @@ class RobustnessCurve:
         return right
 
     def _verdicts(self, classifier: nn.Module, images: Tensor, labels: Tensor) -> Tensor:
-        logits_of = with_slope(classifier)
+        logits_of, images = with_slope(classifier), for_convolutions(images)
 
         def low_precision(x: Tensor) -> Tensor:
             with arithmetic(x.device, self.precision):
@@ -126,7 +127,7 @@ class RobustnessCurve:
             return logits.float()
 
         def right(logits_of: LogitsOf, rows: Tensor | slice = slice(None)) -> Tensor:
-            with folded(classifier):
+            with folded(classifier, planar=suit_planar(images)):
                 found = list(
                     in_growing_balls(
                         self.adversary, self.radii, logits_of, images[rows], labels[rows]

@@ -110,3 +110,17 @@ def test_compiled_it_is_folded_too_and_no_gradient_of_weights_is_computed():
     assert not any("batch_norm" in str(node.target) for node in forward.graph.nodes)
     assert sum(value is not None for value in backward.graph.output_node().args[0]) == 1
     assert all(weight.requires_grad for weight in network.parameters())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+def test_products_are_planar_where_that_is_asked_for(channels):
+    network = SmallConv(channels=channels, widths=[4, 8], mean=[0.5], std=[0.5]).eval()
+    network = network.to(memory_format=torch.channels_last)
+    before = {name: weight.stride() for name, weight in network.named_parameters()}
+    images = torch.rand(2, channels, 8, 8)
+    with torch.no_grad():
+        expected = network(images)
+        with folded(network, planar=True):
+            assert network.body[0](images).is_contiguous()
+            torch.testing.assert_close(network(images), expected)
+    assert {name: weight.stride() for name, weight in network.named_parameters()} == before
