@@ -139,9 +139,12 @@ class Memoryless(BaseSampler):
         trial: FrozenTrial,
     ) -> Params:
         """Do what Optuna does with a sampler when a trial suggests all its parameters."""
+        # A study's trials have the same axes: those samplers compare need one trial of each state.
+        few = {one.state: one for one in trials}.values()
+        seen = study_view(sampler, study, [*self._prior, *few])
         study = study_view(sampler, study, [*self._prior, *trials])
         sampler.before_trial(study, trial)
-        joint = sampler.infer_relative_search_space(study, trial)
+        joint = sampler.infer_relative_search_space(seen, trial)
         drawn = sampler.sample_relative(study, trial, joint)
         params: Params = {}
         for path, axis in self.distributions.items():

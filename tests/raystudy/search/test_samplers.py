@@ -128,6 +128,23 @@ def test_optunas_own_sampler_draws_the_same_from_the_same_trials(tmp_path, name,
         assert study.ask(dict(MIXED.distributions)).params == drawn
 
 
+def test_axes_are_not_compared_trial_by_trial(tmp_path, monkeypatch):
+    compared, equal = [], FloatDistribution.__eq__
+
+    def noted(self, other):
+        compared.append(self)
+        return equal(self, other)
+
+    with open_study(tmp_path, sampler="tpe", num_trials=40) as study:
+        for number in range(38):
+            trial = study.next_trial()
+            study.report(trial.number, 1, {CLEAN: 0.5, ROBUST: number / 40})
+            study.finish(trial.number, Outcome("completed"))
+        monkeypatch.setattr(FloatDistribution, "__eq__", noted)
+        study.next_trial()
+    assert len(compared) < 38
+
+
 @pytest.mark.parametrize("name", ["tpe", "qmc", "nsga2", "cmaes", "gp"])
 def test_samplers_survive_a_failed_trial_0(tmp_path, name):
     study = open_study(tmp_path / "s", sampler=eager(name), space=MIXED)
