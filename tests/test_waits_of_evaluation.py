@@ -85,7 +85,7 @@ def waits_of(name):
 
 @pytest.mark.parametrize("name", catalogue.options("adversary"))
 def test_an_attack_asks_what_stands_and_nothing_else(name, monkeypatch):
-    monkeypatch.setattr(adversary, "SMALL_BATCH", 1)  # one start at a time
+    monkeypatch.setattr(adversary, "SMALL_ON_ACCELERATORS", 1)  # one start at a time
     waits, attack = waits_of(name)
     assert waits == +Counter(rows=allowed(attack))
 

@@ -17,7 +17,8 @@ LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
 Target = Literal["none", "random", "least_likely"]
 TARGETS = ("none", "random", "least_likely")
 EVERY_ROW = slice(None)
-SMALL_BATCH = 64  # images
+SMALL_BATCH = {"cpu": 64 * 8 * 8}  # pixels of a batch that hardly takes longer than one image
+SMALL_ON_ACCELERATORS = 64 * 32 * 32
 
 
 class Adversary(Protocol):
@@ -204,7 +205,7 @@ def attack_targets(
     left = [(rank, restart) for rank in ranks for restart in range(restarts)]
     worst = Worst(images, clean, labels)
     while left and len(rows := worst.standing()) > 0:
-        count = 1 if delta0 is not None else at_once(len(rows), len(images))
+        count = 1 if delta0 is not None else at_once(len(rows), images)
         now, left = left[:count], left[count:]
         aims = [nth_wrong_class(clean[rows], labels[rows], rank) for rank, _ in now if rank]
         start = take(delta0, rows) if now[0][1] == 0 else None
@@ -218,13 +219,21 @@ def attack_targets(
     return worst.images
 
 
-def at_once(standing: int, given: int = 0) -> int:
+def at_once(standing: int, given: Tensor) -> int:
     """Return how many copies of each image still standing to attack together.
 
-    As many as make a batch no larger than the one given, or than `SMALL_BATCH`, which takes hardly
-    longer than one image.
+    As many as make a batch no larger than the one given, or a small one, which takes a device
+    hardly longer than one image.
+
+    Parameters
+    ----------
+    standing : int
+        How many images do.
+    given : Tensor, shape (N, C, H, W)
+        All images of the attack.
     """
-    return max(max(given, SMALL_BATCH) // standing, 1)
+    few = SMALL_BATCH.get(given.device.type, SMALL_ON_ACCELERATORS) // given[0, 0].numel()
+    return max(max(len(given), few) // standing, 1)
 
 
 def choose_targets(kind: Target, logits: Tensor, labels: Tensor) -> Tensor | None:

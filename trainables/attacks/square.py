@@ -77,9 +77,8 @@ class Square:
         Where few images are left, each tries several windows at once. Those after the first that
         any image gained by do not count: one by one they would have changed other copies.
         """
-        sides = [
-            self._side(images, at) for at in range(query, self.queries)[: at_once(len(images))]
-        ]
+        most = at_once(len(images), images)
+        sides = [self._side(images, at) for at in range(query, self.queries)[:most]]
         tries = sides.count(sides[0])
         x = torch.cat([images] * tries)
         delta = self._change(torch.cat([search.images] * tries) - x, sides[0])

@@ -93,7 +93,7 @@ class WhiteBoxPGD:
                 first = climb(torch.arange(len(labels), device=labels.device), delta0)
                 worst, left, delta0 = Worst(first, logits_of(first), labels), left - 1, None
             while left > 0 and len(rows := worst.standing()) > 0:
-                starts = 1 if delta0 is not None else min(left, at_once(len(rows), len(images)))
+                starts = 1 if delta0 is not None else min(left, at_once(len(rows), images))
                 found = climb(rows.repeat(starts), take(delta0, rows))
                 for copies in torch.split(found, len(rows)):
                     worst.offer(copies, logits_of(copies), rows)

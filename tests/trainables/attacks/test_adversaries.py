@@ -15,6 +15,7 @@ import search_spaces
 from raystudy.cli.list import list_options
 from raystudy.config import catalogue, compose
 from raystudy.errors import UserError
+from trainables.attacks.adversary import at_once
 from trainables.attacks.balls import L1Ball, L2Ball, LinfBall
 
 TOY_BALLS = [LinfBall(epsilon=0.2), L2Ball(epsilon=2.0), L1Ball(epsilon=8.0, sparsity=0.9)]
@@ -169,3 +170,13 @@ def test_the_list_tells_of_composed_adversaries(capsys):
     assert len(told) == 38
     assert told["slide20_l1_random"].endswith("towards a wrong class drawn once")
     assert all(told.values())
+
+
+@pytest.mark.parametrize(
+    ("side", "standing", "copies"),
+    [(8, 1, 64), (8, 20, 3), (8, 64, 1), (32, 1, 4), (32, 5, 1), (224, 1, 3)],
+)
+def test_few_small_images_are_attacked_several_times_at_once(side, standing, copies):
+    """No batch is larger than the one given, 3 images, but for a small one."""
+    given = torch.empty(3, 1, 1, 1).expand(3, 3, side, side)
+    assert at_once(standing, given) == copies

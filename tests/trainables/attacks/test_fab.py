@@ -132,12 +132,12 @@ def test_few_images_step_towards_several_classes_at_once(ball, learnt, monkeypat
         sizes.append(len(x))
         return model(x)
 
-    def attacked(batch):
-        monkeypatch.setattr(adversary, "SMALL_BATCH", batch)
+    def attacked(pixels):
+        monkeypatch.setitem(adversary.SMALL_BATCH, "cpu", pixels)
         sizes.clear()
         return FAB(ball=ball, steps=10, targets=3)(logits_of, images[right], labels[right])
 
-    together, largest = attacked(64), max(sizes)
+    together, largest = attacked(64 * images[0, 0].numel()), max(sizes)
     in_turn = attacked(1)
     assert largest == 60
     assert max(sizes) == 20
