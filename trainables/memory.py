@@ -1,4 +1,4 @@
-"""Memory that tensors leave, are sent from, or share."""
+"""Memory that tensors leave, are sent from, share, or lie in."""
 
 import ctypes
 import functools

@@ -17,7 +17,7 @@ LogitsOf = Callable[[Tensor], Tensor]  # (N, C, H, W) -> (N, Y)
 Target = Literal["none", "random", "least_likely"]
 TARGETS = ("none", "random", "least_likely")
 EVERY_ROW = slice(None)
-SMALL_BATCH = {"cpu": 64 * 8 * 8}  # pixels of a batch that hardly takes longer than one image
+SMALL_ON_CPU = 64 * 8 * 8  # pixels of a batch that hardly takes longer than one image
 SMALL_ON_ACCELERATORS = 64 * 32 * 32
 
 
@@ -232,7 +232,8 @@ def at_once(standing: int, given: Tensor) -> int:
     given : Tensor, shape (N, C, H, W)
         All images of the attack.
     """
-    few = SMALL_BATCH.get(given.device.type, SMALL_ON_ACCELERATORS) // given[0, 0].numel()
+    pixels = SMALL_ON_CPU if given.device.type == "cpu" else SMALL_ON_ACCELERATORS
+    few = pixels // given[0, 0].numel()
     return max(max(len(given), few) // standing, 1)
 
 

@@ -133,7 +133,7 @@ def test_few_images_step_towards_several_classes_at_once(ball, learnt, monkeypat
         return model(x)
 
     def attacked(pixels):
-        monkeypatch.setitem(adversary.SMALL_BATCH, "cpu", pixels)
+        monkeypatch.setattr(adversary, "SMALL_ON_CPU", pixels)
         sizes.clear()
         return FAB(ball=ball, steps=10, targets=3)(logits_of, images[right], labels[right])
 
