@@ -73,6 +73,18 @@ def gather(rows: Tensor) -> Tensor:
     return everyone
 
 
+def gather_labelled(rows: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Return every rank's rows, shape (N, D), as `gather` does, and their labels: one collective.
+
+    Labels, up to 2^24, travel as a column of the rows.
+    """
+    if not is_distributed():
+        return rows, labels
+    wide = rows.to(torch.promote_types(rows.dtype, torch.float32))
+    everyone = gather(torch.cat([wide, labels[:, None].to(wide)], dim=1))
+    return everyone[:, :-1], everyone[:, -1].detach().long()
+
+
 def sum_with_gradient(values: Tensor) -> Tensor:
     """Return the elementwise sum over ranks; backward sums the gradients over ranks as well."""
     total: Tensor = _Sum.apply(values) if is_distributed() else values

@@ -67,11 +67,12 @@ def supcon_over_ranks(embeddings: Tensor, labels: Tensor, *, temperature: float)
 
     Averaged over ranks, as DDP does with the gradients, it is the loss of one large batch.
     """
+    keys, key_labels = distributed.gather_labelled(embeddings, labels)
     return supcon(
         embeddings,
         labels,
         temperature=temperature,
-        keys=distributed.gather(embeddings),
-        key_labels=distributed.gather(labels),
+        keys=keys,
+        key_labels=key_labels,
         first_row=distributed.rank() * len(labels),
     )

@@ -78,7 +78,7 @@ class MoCo(Method):
         keys = [F.normalize(self.target(view).float(), dim=1) for view in pair]
         pairs = zip(queries, reversed(keys), strict=True)
         losses = [info_nce(q, k, self.queue, temperature=self.temperature) for q, k in pairs]
-        self._fresh = torch.cat([distributed.gather(key) for key in keys])
+        self._fresh = distributed.gather(torch.stack(keys, dim=1)).transpose(0, 1).flatten(0, 1)
         return {"loss": losses[0] + losses[1]}
 
     def after_update(self, progress: Progress) -> None:

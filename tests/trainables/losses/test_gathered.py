@@ -2,6 +2,7 @@
 
 import pytest
 import torch
+from torch import distributed as dist
 from torch import nn
 from torch.nn.parallel import DistributedDataParallel
 
@@ -67,6 +68,31 @@ def test_gathered_gradient_is_that_of_one_large_batch(run_ranks, name):
     for loss, gradient in run_ranks(of_a_rank, name, True):
         assert loss == pytest.approx(expected_loss, abs=1e-12)
         torch.testing.assert_close(gradient, expected, atol=1e-12, rtol=0)
+
+
+def gathers_and_classes(name, dtype):
+    """Return how often a loss gathers, and the classes a rank hears of."""
+    asked, gather = [], dist.all_gather_into_tensor
+
+    def counted(*arguments, **options):
+        asked.append(arguments)
+        return gather(*arguments, **options)
+
+    mine = torch.tensor([-1, 2**24 - 1]) + distributed.rank()
+    dist.all_gather_into_tensor = counted
+    try:
+        LOSSES[name][1](torch.rand(2, 3, dtype=dtype), mine, temperature=0.3)
+    finally:
+        dist.all_gather_into_tensor = gather
+    return len(asked), distributed.gather_labelled(torch.rand(2, 3, dtype=dtype), mine)[1]
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16], ids=str)
+@pytest.mark.parametrize("name", LOSSES)
+def test_embeddings_and_labels_are_gathered_at_once(run_ranks, name, dtype):
+    for count, classes in run_ranks(gathers_and_classes, name, dtype):
+        assert count == 1
+        assert classes.tolist() == [-1, 2**24 - 1, 0, 2**24]
 
 
 @pytest.mark.parametrize("name", LOSSES)
